@@ -1,0 +1,1 @@
+//! The .conf language and the typed objects read from it.

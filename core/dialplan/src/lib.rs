@@ -1,0 +1,1 @@
+//! extensions.conf: patterns, substitution, the next step of a call.

@@ -1,0 +1,1 @@
+//! Offer/answer and the packet machine of one media transport.

@@ -1,0 +1,1 @@
+//! Session descriptions: text to types and back, losslessly.

@@ -1,0 +1,1 @@
+//! SIP as a pure machine: messages, transactions, dialogs, the INVITE usage.

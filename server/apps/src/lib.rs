@@ -1,0 +1,1 @@
+//! One file per dial plan application and function.

@@ -1,0 +1,3 @@
+//! The telephone exchange for browsers.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The media plane: threads, sockets, legs, routing.

@@ -1,0 +1,1 @@
+//! Signalling protocols: SIP over UDP and WebSocket.

@@ -1,0 +1,1 @@
+//! Objects and facts kept in a database.

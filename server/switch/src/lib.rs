@@ -1,0 +1,1 @@
+//! The softswitch: channels, the pbx loop, causes, stories.

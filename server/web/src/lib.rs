@@ -1,0 +1,1 @@
+//! The HTTPS and WebSocket listener, routes and static files.
