@@ -1,0 +1,94 @@
+//! What the tests need besides Rust: browsers, Node, a C++ compiler. Installed where that is possible,
+//! named where it is not.
+
+use anyhow::{Result, bail};
+
+use crate::run::{command, exists, must};
+
+/// A program of the test machine and the Debian package that brings it.
+struct Tool {
+    program: &'static str,
+    package: &'static str,
+    purpose: &'static str,
+}
+
+const BROWSER_TOOLS: &[Tool] = &[
+    Tool {
+        program: "node",
+        package: "nodejs",
+        purpose: "the browser tests' driver",
+    },
+    Tool {
+        program: "npm",
+        package: "npm",
+        purpose: "the client's build",
+    },
+    Tool {
+        program: "chromium",
+        package: "chromium",
+        purpose: "the Chromium tests",
+    },
+    Tool {
+        program: "firefox-esr",
+        package: "firefox-esr",
+        purpose: "the Firefox tests",
+    },
+];
+
+const FUZZ_TOOLS: &[Tool] = &[Tool {
+    program: "g++",
+    package: "g++",
+    purpose: "libFuzzer, which is C++",
+}];
+
+/// `ip` has no `--version`; its package is asked for when the command is not there.
+const NAMESPACE_PACKAGE: &str = "iproute2";
+
+/// Node, npm, Chromium, Firefox and network namespaces.
+pub(crate) fn browsers() -> Result<()> {
+    install(BROWSER_TOOLS)?;
+    if command("ip", &["-V"]).output().is_err() {
+        apt(&[NAMESPACE_PACKAGE])?;
+    }
+    Ok(())
+}
+
+/// A C++ compiler for libFuzzer.
+pub(crate) fn fuzzing() -> Result<()> {
+    install(FUZZ_TOOLS)
+}
+
+fn install(tools: &[Tool]) -> Result<()> {
+    let missing: Vec<&Tool> = tools.iter().filter(|tool| !exists(tool.program)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    for tool in &missing {
+        eprintln!(
+            "{} is not installed; it is needed for {}",
+            tool.program, tool.purpose
+        );
+    }
+    let packages: Vec<&str> = missing.iter().map(|tool| tool.package).collect();
+    apt(&packages)
+}
+
+fn apt(packages: &[&str]) -> Result<()> {
+    if command("apt-get", &["--version"]).output().is_err() {
+        bail!(
+            "install these yourself, then run the command again: {}",
+            packages.join(" ")
+        );
+    }
+    must(command("apt-get", &["update", "-qq"]))?;
+    let mut words = vec!["install", "-y", "-qq", "--no-install-recommends"];
+    words.extend(packages);
+    let mut install = command("apt-get", &words);
+    install.env("DEBIAN_FRONTEND", "noninteractive");
+    must(install).map_err(|error| {
+        error.context(format!(
+            "run as root: apt-get install {}",
+            packages.join(" ")
+        ))
+    })
+}
