@@ -1,0 +1,71 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// The telephone exchange for browsers.
+///
+/// Without a command it runs the demo: two accounts, the echo test on 246, on this machine only.
+#[derive(Debug, Parser)]
+#[command(name = "sidetone", version, about)]
+pub(crate) struct Arguments {
+    /// What to do; without it, the demo runs.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    /// How to run the demo.
+    #[command(flatten)]
+    pub(crate) run: RunArguments,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a folder of Asterisk-style files (pjsip.conf, http.conf, extensions.conf, rtp.conf).
+    Run(RunArguments),
+}
+
+/// Where things lie and what is shown.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RunArguments {
+    /// Folder of configuration files; without it, the built-in demo.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Folder of what must survive a restart [default: $XDG_DATA_HOME/sidetone].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// Port of the demo's page and WebSocket.
+    #[arg(long, value_name = "PORT", default_value_t = 8088, conflicts_with = "config")]
+    pub(crate) http_port: u16,
+
+    /// Port of the demo's page and WebSocket over TLS.
+    #[arg(long, value_name = "PORT", default_value_t = 8089, conflicts_with = "config")]
+    pub(crate) https_port: u16,
+
+    /// UDP port of the demo's SIP transport.
+    #[arg(long, value_name = "PORT", default_value_t = 5060, conflicts_with = "config")]
+    pub(crate) sip_port: u16,
+
+    /// Print every SIP message with its flow and time.
+    #[arg(long)]
+    pub(crate) sip_trace: bool,
+
+    /// What to log, in tracing's filter language (`info`, `debug`, `signal=trace`).
+    #[arg(long, value_name = "FILTER", default_value = "info")]
+    pub(crate) log: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Arguments;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

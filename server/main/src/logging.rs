@@ -1,0 +1,25 @@
+//! The log: one line per fact, on standard error.
+
+use anyhow::{Context as _, Result};
+use tracing_subscriber::EnvFilter;
+
+/// Sends the log to standard error.
+///
+/// # Errors
+///
+/// When `filter` is not in tracing's filter language.
+pub(crate) fn start(filter: &str, sip_trace: bool) -> Result<()> {
+    let trace = if sip_trace { "trace" } else { "off" };
+    let filter = format!("{filter},str0m=warn,dimpl=warn,is=warn,sqlx=warn,{TRACE_TARGET}={trace}");
+    let filter = EnvFilter::try_new(&filter)
+        .with_context(|| format!("`--log {filter}` is not a filter, e.g. `info` or `signal=debug`"))?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
+    Ok(())
+}
+
+/// The target under which every SIP message is traced.
+const TRACE_TARGET: &str = "sip_trace";
