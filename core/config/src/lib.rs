@@ -1,1 +1,33 @@
-//! The .conf language and the typed objects read from it.
+//! The configuration files as typed objects.
+//!
+//! [`load`] reads `pjsip.conf`, `http.conf`, `rtp.conf` and `extensions.conf` through a [`Source`]
+//! into one immutable [`Config`], and says by file, line and column what it could not use. What is
+//! broken drops the object it belongs to; the others live on. Every option is one row of a table
+//! ([`Row`]), which the reader of files and the reader of database rows share.
+
+mod aor;
+mod auth;
+mod endpoint;
+mod global;
+mod http;
+mod known;
+mod option;
+mod pjsip;
+mod reference;
+mod rtp;
+mod secret;
+mod snapshot;
+mod transport;
+
+pub use aor::Aor;
+pub use auth::{Auth, AuthKind, Credential, DigestAlgorithm, PasswordDigest};
+pub use conf::{Diagnostic, Severity, Source};
+pub use endpoint::{CallerId, DtmfMode, Endpoint, MediaEncryption, Subscriber};
+pub use global::Global;
+pub use http::{Http, HttpTls, Redirect};
+pub use option::{Effect, Fault, Row};
+pub use reference::Dangling;
+pub use rtp::{Rtp, StrictRtp};
+pub use secret::Secret;
+pub use snapshot::{Config, load};
+pub use transport::{Protocol, TransportConfig};

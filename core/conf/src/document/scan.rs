@@ -1,0 +1,78 @@
+//! Comments: what is left of a line, and where it stood.
+
+/// Takes comments out of lines, across which a block comment may run.
+#[derive(Default)]
+pub(super) struct Scanner {
+    /// The line a block comment began in, while inside it.
+    block_since: Option<u32>,
+    number: u32,
+    text: String,
+    /// `(byte offset in text, characters left out before it)`, ascending.
+    cuts: Vec<(usize, u32)>,
+}
+
+impl Scanner {
+    /// Reads the next line.
+    pub(super) fn line(&mut self, line: &str) {
+        self.number += 1;
+        self.text.clear();
+        self.cuts.clear();
+        let mut rest = line;
+        let mut left_out: u32 = 0;
+        loop {
+            let cut;
+            if self.block_since.is_some() {
+                let Some(end) = rest.find("--;") else { return };
+                self.block_since = None;
+                cut = end + 3;
+            } else {
+                let Some(semicolon) = rest.find(';') else {
+                    self.text.push_str(rest);
+                    return;
+                };
+                let (before, from) = rest.split_at(semicolon);
+                if let Some(before) = before.strip_suffix('\\') {
+                    self.text.push_str(before);
+                    left_out += 1;
+                    self.cuts.push((self.text.len(), left_out));
+                    self.text.push(';');
+                    rest = &from[1..];
+                    continue;
+                }
+                self.text.push_str(before);
+                rest = from;
+                if !rest.starts_with(";--") || rest.starts_with(";---") {
+                    return;
+                }
+                self.block_since = Some(self.number);
+                cut = 3;
+            }
+            left_out += u32::try_from(rest[..cut].chars().count()).unwrap_or(u32::MAX);
+            rest = &rest[cut..];
+            self.cuts.push((self.text.len(), left_out));
+        }
+    }
+
+    /// The line without its comments; `\;` has become `;`.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The column in the line as it was, of a byte of [`Self::text`].
+    pub(super) fn column(&self, offset: usize) -> u32 {
+        let offset = offset.min(self.text.len());
+        let kept = self.text[..offset].chars().count();
+        let cuts = self.cuts.iter().rev();
+        let left_out = cuts.into_iter().find(|(at, _)| *at <= offset);
+        let left_out = left_out.map_or(0, |(_, count)| *count);
+        u32::try_from(kept)
+            .unwrap_or(u32::MAX)
+            .saturating_add(left_out)
+            .saturating_add(1)
+    }
+
+    /// The line an unfinished block comment began in.
+    pub(super) fn open_since(&self) -> Option<u32> {
+        self.block_since
+    }
+}

@@ -1,0 +1,25 @@
+//! Where configuration text comes from.
+
+use std::collections::BTreeMap;
+
+/// A folder of configuration files, as the reader of them sees it.
+pub trait Source {
+    /// The text of the file `name` (as written in an `#include`, or a plain name such as
+    /// `pjsip.conf`); `None` if there is no such file, the reason if it cannot be read.
+    fn read(&self, name: &str) -> Result<Option<String>, String>;
+}
+
+/// Files held in memory, by name.
+impl Source for BTreeMap<String, String> {
+    fn read(&self, name: &str) -> Result<Option<String>, String> {
+        Ok(self.get(name).cloned())
+    }
+}
+
+/// Files compiled into the program or written out in a test.
+impl Source for &[(&str, &str)] {
+    fn read(&self, name: &str) -> Result<Option<String>, String> {
+        let found = self.iter().find(|(file, _)| *file == name);
+        Ok(found.map(|(_, text)| (*text).to_owned()))
+    }
+}

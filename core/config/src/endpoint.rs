@@ -1,0 +1,154 @@
+//! `type=endpoint`: a phone, a browser or a trunk.
+
+use crate::aor::Aor;
+use crate::auth::Auth;
+
+use codec::Codec;
+use std::sync::Arc;
+
+/// An endpoint with the objects it names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Subscriber {
+    /// The endpoint.
+    pub endpoint: Endpoint,
+    /// Those of its `auth` that exist.
+    pub auths: Vec<Arc<Auth>>,
+    /// Those of its `aors` that exist.
+    pub aors: Vec<Arc<Aor>>,
+}
+
+/// What the exchange knows of a phone, a browser or a trunk.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Endpoint {
+    /// The section's name.
+    pub id: String,
+    /// Its addresses of record.
+    pub aors: Vec<String>,
+    /// What its requests must be signed with; not challenged if empty.
+    pub auth: Vec<String>,
+    /// The context its calls start in.
+    pub context: String,
+    /// The context its messages start in; `context` if unset.
+    pub message_context: Option<String>,
+    /// Codecs, the preferred one first.
+    pub allow: Vec<&'static Codec>,
+    /// The transport its requests go by.
+    pub transport: Option<String>,
+    /// Whether it is a browser. Sets what browsers need: see [`Self::apply_webrtc`].
+    pub webrtc: bool,
+    /// Audio streams it may have at once.
+    pub max_audio_streams: usize,
+    /// Video streams it may have at once.
+    pub max_video_streams: usize,
+    /// How digits are sent to it.
+    pub dtmf_mode: DtmfMode,
+    /// How it is shown to those it calls.
+    pub caller_id: Option<CallerId>,
+    /// How its media is encrypted.
+    pub media_encryption: MediaEncryption,
+    /// Whether its RTP profile must be AVPF.
+    pub use_avpf: bool,
+    /// Whether ICE is used.
+    pub ice_support: bool,
+    /// Whether RTCP comes on the port of RTP.
+    pub rtcp_mux: bool,
+    /// Whether its streams share one port.
+    pub bundle: bool,
+    /// Whether an answer repeats the profile the offer came with.
+    pub media_use_received_transport: bool,
+    /// Seconds without packets after which a call ends; 0 is never.
+    pub rtp_timeout_s: u32,
+    /// The same while the call is on hold.
+    pub rtp_timeout_hold_s: u32,
+    /// Variables set on its calls.
+    pub set_var: Vec<(String, String)>,
+    /// The account written into its call records.
+    pub accountcode: Option<String>,
+    /// The language of its prompts.
+    pub language: Option<String>,
+    /// The user of `From` in requests to it.
+    pub from_user: Option<String>,
+    /// The domain of `From` in requests to it.
+    pub from_domain: Option<String>,
+}
+
+/// `callerid=Name <number>`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallerId {
+    /// The name; empty if there is none.
+    pub name: String,
+    /// The number; empty if there is none.
+    pub number: String,
+}
+
+/// `dtmf_mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DtmfMode {
+    /// `rfc4733`: events in RTP.
+    Rfc4733,
+    /// `inband`: tones.
+    Inband,
+    /// `info`: SIP INFO.
+    Info,
+    /// `auto`: events if the peer can, else tones.
+    Auto,
+    /// `auto_info`: events if the peer can, else SIP INFO.
+    AutoInfo,
+}
+
+/// `media_encryption`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MediaEncryption {
+    /// Plain RTP.
+    No,
+    /// Keys in the SDP (RFC 4568).
+    Sdes,
+    /// DTLS-SRTP (RFC 5764).
+    Dtls,
+}
+
+impl Endpoint {
+    /// An object without options.
+    pub fn new(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            aors: Vec::new(),
+            auth: Vec::new(),
+            context: "default".to_owned(),
+            message_context: None,
+            allow: Vec::new(),
+            transport: None,
+            webrtc: false,
+            max_audio_streams: 1,
+            max_video_streams: 1,
+            dtmf_mode: DtmfMode::Rfc4733,
+            caller_id: None,
+            media_encryption: MediaEncryption::No,
+            use_avpf: false,
+            ice_support: false,
+            rtcp_mux: false,
+            bundle: false,
+            media_use_received_transport: false,
+            rtp_timeout_s: 0,
+            rtp_timeout_hold_s: 0,
+            set_var: Vec::new(),
+            accountcode: None,
+            language: None,
+            from_user: None,
+            from_domain: None,
+        }
+    }
+
+    /// What `webrtc=yes` implies, whatever else is written: DTLS-SRTP with ICE on one port, in the
+    /// profile of the offer.
+    pub fn apply_webrtc(&mut self) {
+        if self.webrtc {
+            self.media_encryption = MediaEncryption::Dtls;
+            self.use_avpf = true;
+            self.ice_support = true;
+            self.rtcp_mux = true;
+            self.bundle = true;
+            self.media_use_received_transport = true;
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! All files, read: one immutable value, replaced whole on reload.
+
+use crate::aor::Aor;
+use crate::auth::Auth;
+use crate::endpoint::Subscriber;
+use crate::global::Global;
+use crate::http::Http;
+use crate::rtp::Rtp;
+use crate::transport::TransportConfig;
+use conf::{Diagnostic, Report, Source};
+use dialplan::Plan;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Everything the files say.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// `type=global` of `pjsip.conf`.
+    pub global: Global,
+    /// `type=transport`, in the order of the file.
+    pub transports: Vec<TransportConfig>,
+    /// `type=endpoint` with what they name, by id.
+    pub endpoints: BTreeMap<String, Arc<Subscriber>>,
+    /// `type=auth` by id; endpoints kept in a database may name them.
+    pub auths: BTreeMap<String, Arc<Auth>>,
+    /// `type=aor` by id; endpoints kept in a database may name them.
+    pub aors: BTreeMap<String, Arc<Aor>>,
+    /// `http.conf`.
+    pub http: Http,
+    /// `rtp.conf`.
+    pub rtp: Rtp,
+    /// `extensions.conf`.
+    pub plan: Arc<Plan>,
+}
+
+/// Reads every file. `None` if one that exists cannot be read at all; the messages say why.
+pub fn load(source: &dyn Source) -> (Option<Config>, Vec<Diagnostic>) {
+    let mut report = Report::default();
+    let config = Config {
+        plan: Arc::new(Plan::read(source, &mut report)),
+        ..Config::default()
+    };
+    (Some(config), report.finish())
+}

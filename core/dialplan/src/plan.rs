@@ -1,0 +1,255 @@
+//! The plan: contexts, extensions, steps, and how a step is found.
+//!
+//! Search order is Asterisk's: within a context, extensions that are not patterns come first, then
+//! patterns from the most to the least particular; contexts named by `include` are searched after,
+//! in their order. Each *priority* is looked up on its own, so steps of a pattern fill the gaps of
+//! a plain extension it also matches.
+
+use crate::pattern::Pattern;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Where a call stands in the plan.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// The context.
+    pub context: String,
+    /// The extension as dialled, not the pattern it matched.
+    pub exten: String,
+    /// From 1.
+    pub priority: u32,
+}
+
+/// One numbered line of an extension.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The application, as written.
+    pub application: String,
+    /// What stands in its parentheses, variables not yet substituted.
+    pub arguments: String,
+    /// The label in `n(label)`.
+    pub label: Option<String>,
+    /// The file it was read from.
+    pub file: Arc<str>,
+    /// Its line in that file.
+    pub line: u32,
+    /// The column its application stands in.
+    pub column: u32,
+}
+
+/// One extension: a name or a pattern, maybe for one caller only, and its steps.
+#[derive(Clone, Debug)]
+pub struct Extension {
+    /// As written, with its `_` if it is a pattern.
+    pub name: String,
+    /// Set if the name is a pattern.
+    pub pattern: Option<Pattern>,
+    /// The caller's number it is for, as in `exten => 100/5551212,1,…`; may be a pattern itself.
+    pub caller: Option<String>,
+    /// By priority.
+    pub steps: BTreeMap<u32, Step>,
+    /// The devices of its `hint` priority.
+    pub hint: Option<String>,
+    pub(crate) caller_pattern: Option<Pattern>,
+}
+
+/// One `include =>` of a context.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Include {
+    /// The context whose extensions are searched too.
+    pub context: String,
+    /// The time range written after it, which is not evaluated.
+    pub times: Option<String>,
+    /// The file it was read from.
+    pub file: Arc<str>,
+    /// Its line in that file.
+    pub line: u32,
+}
+
+/// What one context holds.
+#[derive(Clone, Debug, Default)]
+pub struct Extensions {
+    pub(crate) plain: BTreeMap<String, Vec<Extension>>,
+    pub(crate) patterns: Vec<Extension>,
+    pub(crate) includes: Vec<Include>,
+}
+
+impl Extensions {
+    /// All extensions in the order they are searched, which is the order of `dialplan show`.
+    pub fn iter(&self) -> impl Iterator<Item = &Extension> {
+        self.plain.values().flatten().chain(&self.patterns)
+    }
+
+    /// The contexts searched after this one.
+    pub fn includes(&self) -> &[Include] {
+        &self.includes
+    }
+}
+
+impl Extension {
+    fn is_for(&self, number: Option<&str>) -> bool {
+        match (&self.caller, &self.caller_pattern) {
+            (None, _) => true,
+            (Some(_), Some(pattern)) => number.is_some_and(|number| pattern.matches(number)),
+            // `exten => 100/,1,…` is for callers without a number.
+            (Some(caller), None) => number.unwrap_or("") == caller,
+        }
+    }
+}
+
+/// `extensions.conf`, read.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub(crate) contexts: BTreeMap<String, Extensions>,
+    pub(crate) globals: BTreeMap<String, String>,
+    /// Whether a call that runs out of steps is hung up by how it went so far (`yes`, the
+    /// default), or waits for another extension.
+    pub autofallthrough: bool,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            contexts: BTreeMap::new(),
+            globals: BTreeMap::new(),
+            autofallthrough: true,
+        }
+    }
+}
+
+/// Contexts searched for one step: includes may run in circles.
+const CONTEXTS_SEARCHED_MAX: usize = 128;
+
+impl Plan {
+    /// Reads one text that includes no other files.
+    pub fn parse(file: &str, text: &str) -> (Self, Vec<conf::Diagnostic>) {
+        crate::extensions::parse(file, text)
+    }
+
+    /// Reads `extensions.conf` and what it includes; an empty plan if there is no such file.
+    pub fn read(source: &dyn conf::Source, report: &mut conf::Report) -> Self {
+        crate::extensions::read(source, "extensions.conf", report)
+    }
+
+    /// The best extension for what was dialled, if it has a first priority.
+    pub fn find(&self, context: &str, exten: &str, caller: Option<&str>) -> Option<&Extension> {
+        self.search(context, exten, caller, |extension| {
+            extension.steps.contains_key(&1).then_some(extension)
+        })
+    }
+
+    /// The step at a position; `caller` is the calling party's number.
+    pub fn step(&self, at: &Position, caller: Option<&str>) -> Option<&Step> {
+        self.search(&at.context, &at.exten, caller, |extension| {
+            extension.steps.get(&at.priority)
+        })
+    }
+
+    /// The priority of a label, as `Goto(context,exten,label)` needs it.
+    pub fn label(
+        &self,
+        context: &str,
+        exten: &str,
+        label: &str,
+        caller: Option<&str>,
+    ) -> Option<u32> {
+        self.search(context, exten, caller, |extension| {
+            let mut steps = extension.steps.iter();
+            let found = steps.find(|(_, step)| step.label.as_deref() == Some(label));
+            found.map(|(priority, _)| *priority)
+        })
+    }
+
+    /// The devices of an extension's hint.
+    pub fn hint(&self, context: &str, exten: &str) -> Option<&str> {
+        self.search(context, exten, None, |extension| extension.hint.as_deref())
+    }
+
+    /// Whether more digits could make another extension than `digits` alone.
+    pub fn could_be_longer(&self, context: &str, digits: &str, caller: Option<&str>) -> bool {
+        let mut found = false;
+        self.visit(context, &mut |extensions| {
+            let start = (
+                std::ops::Bound::Excluded(digits),
+                std::ops::Bound::Unbounded,
+            );
+            let plain = extensions.plain.range::<str, _>(start);
+            found = plain
+                .take_while(|(name, _)| name.starts_with(digits))
+                .flat_map(|(_, list)| list)
+                .any(|extension| extension.is_for(caller))
+                || extensions.patterns.iter().any(|extension| {
+                    let pattern = extension.pattern.as_ref();
+                    pattern.is_some_and(|pattern| pattern.could_be_longer(digits))
+                        && extension.is_for(caller)
+                });
+            found
+        });
+        found
+    }
+
+    /// Whether there is such a context.
+    pub fn has_context(&self, context: &str) -> bool {
+        self.contexts.contains_key(context)
+    }
+
+    /// All contexts by name.
+    pub fn contexts(&self) -> impl Iterator<Item = (&str, &Extensions)> {
+        let contexts = self.contexts.iter();
+        contexts.map(|(name, extensions)| (name.as_str(), extensions))
+    }
+
+    /// The variables of `[globals]`.
+    pub fn globals(&self) -> &BTreeMap<String, String> {
+        &self.globals
+    }
+
+    fn search<'a, T>(
+        &'a self,
+        context: &str,
+        exten: &str,
+        caller: Option<&str>,
+        mut found: impl FnMut(&'a Extension) -> Option<T>,
+    ) -> Option<T> {
+        let mut result = None;
+        self.visit(context, &mut |extensions| {
+            // The borrows of what was dialled are shorter than those of the plan.
+            let plain = extensions.plain.get(exten).into_iter().flatten();
+            let patterns = extensions.patterns.iter().filter(|extension| {
+                let pattern = extension.pattern.as_ref();
+                pattern.is_some_and(|pattern| pattern.matches(exten))
+            });
+            let mut matching = plain.chain(patterns);
+            result = matching
+                .by_ref()
+                .filter(|extension| extension.is_for(caller))
+                .find_map(&mut found);
+            result.is_some()
+        });
+        result
+    }
+
+    /// Shows `context` and what it includes to `look`, each once, until it returns true.
+    fn visit<'a>(&'a self, context: &str, look: &mut dyn FnMut(&'a Extensions) -> bool) {
+        let mut seen: Vec<&str> = Vec::new();
+        let Some((name, extensions)) = self.contexts.get_key_value(context) else {
+            return;
+        };
+        // Depth first, in the order of the `include` lines: a stack of those still to be seen.
+        let mut waiting = vec![(name.as_str(), extensions)];
+        while let Some((name, extensions)) = waiting.pop() {
+            if seen.contains(&name) || seen.len() >= CONTEXTS_SEARCHED_MAX {
+                continue;
+            }
+            seen.push(name);
+            if look(extensions) {
+                return;
+            }
+            for include in extensions.includes.iter().rev() {
+                if let Some(next) = self.contexts.get_key_value(include.context.as_str()) {
+                    waiting.push((next.0.as_str(), next.1));
+                }
+            }
+        }
+    }
+}
