@@ -1,0 +1,142 @@
+//! The streams of a call: how many of which kind, which way, under which names.
+
+use codec::{Codec, Kind};
+pub use sdp::Direction;
+
+/// One accepted `m=` line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stream {
+    /// Audio or video.
+    pub kind: Kind,
+    /// Seen from us: `SendOnly` flows to the peer.
+    pub direction: Direction,
+    /// The name of the line in the engine; `None` for a line that is only wanted. It differs from
+    /// the peer's `a=mid` where the engine could not carry that.
+    pub mid: Option<Box<str>>,
+    /// The index of the line in the descriptions that the peer sees, refused lines counted.
+    pub mline: usize,
+    /// The `a=msid` stream we send under: one picture in a browser is one stream.
+    pub stream_id: Box<str>,
+    /// The `a=msid` track we send under.
+    pub track_id: Box<str>,
+    /// The agreed payload types, best first, RFC 4733 events last.
+    pub payloads: Vec<Payload>,
+    /// The peer's SSRCs for the line, as far as it named them: media, then retransmission.
+    pub ssrcs: Vec<(u32, Option<u32>)>,
+}
+
+/// One agreed payload type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Payload {
+    /// 0 to 127.
+    pub number: u8,
+    /// What it carries.
+    pub format: Format,
+    /// The payload type of its retransmissions (RFC 4588).
+    pub rtx: Option<u8>,
+}
+
+/// What a payload type carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Media of this codec.
+    Codec(&'static Codec),
+    /// Digits (RFC 4733) on this clock.
+    Digits {
+        /// In hertz.
+        clock_hz: u32,
+    },
+}
+
+/// The streams of a call, in the order of their `m=` lines. Refused lines are not in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Topology(Vec<Stream>);
+
+impl Topology {
+    /// A topology of these streams.
+    pub fn new(streams: Vec<Stream>) -> Self {
+        Self(streams)
+    }
+
+    /// The same with `count` live streams of a kind: surplus ones at the end become inactive, missing ones
+    /// are appended with this direction (`SendRecv` for the first of its kind).
+    #[must_use]
+    pub fn with_count(mut self, kind: Kind, count: usize, direction: Direction) -> Self {
+        let mut live = 0;
+        for stream in self.0.iter_mut().filter(|stream| stream.kind == kind) {
+            if live == count {
+                stream.direction = Direction::Inactive;
+            } else if stream.direction == Direction::Inactive && live > 0 {
+                stream.direction = direction;
+                live += 1;
+            } else {
+                live += 1;
+            }
+        }
+        for index in live..count {
+            let direction = if index == 0 {
+                Direction::SendRecv
+            } else {
+                direction
+            };
+            self.0.push(Stream::wanted(kind, direction));
+        }
+        self
+    }
+
+    /// The streams of a kind.
+    pub fn streams(&self, kind: Kind) -> impl Iterator<Item = &Stream> {
+        self.0.iter().filter(move |stream| stream.kind == kind)
+    }
+
+    /// Every stream.
+    pub fn iter(&self) -> std::slice::Iter<'_, Stream> {
+        self.0.iter()
+    }
+
+    /// The stream that the engine calls `mid`.
+    pub fn by_mid(&self, mid: &str) -> Option<&Stream> {
+        self.0
+            .iter()
+            .find(|stream| stream.mid.as_deref() == Some(mid))
+    }
+
+    /// The stream that a payload type belongs to, if it belongs to exactly one. For peers that name
+    /// neither SSRCs nor mids.
+    pub fn by_payload_type(&self, number: u8) -> Option<&Stream> {
+        let carries = |stream: &&Stream| {
+            stream
+                .payloads
+                .iter()
+                .any(|payload| payload.number == number || payload.rtx == Some(number))
+        };
+        let mut streams = self.0.iter().filter(carries);
+        streams.next().filter(|_| streams.next().is_none())
+    }
+
+    /// How many streams there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no stream.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Stream {
+    /// A stream that is not negotiated yet.
+    pub fn wanted(kind: Kind, direction: Direction) -> Self {
+        Self {
+            kind,
+            direction,
+            mid: None,
+            mline: 0,
+            stream_id: Box::default(),
+            track_id: Box::default(),
+            payloads: Vec::new(),
+            ssrcs: Vec::new(),
+        }
+    }
+}
