@@ -1,0 +1,59 @@
+// Folders of Asterisk-style files for the tests.
+
+/** One browser account `alice` and the given dial plan, on the given ports. */
+export const files = (extensions) => (ports) => ({
+  'pjsip.conf': `[transport-ws]
+type=transport
+protocol=ws
+bind=127.0.0.1
+
+[browser](!)
+type=endpoint
+context=sets
+webrtc=yes
+disallow=all
+allow=opus,ulaw,vp8
+max_video_streams=4
+
+[alice](browser)
+aors=alice
+auth=alice
+
+[alice]
+type=auth
+auth_type=userpass
+username=alice
+password=wonderland
+
+[alice]
+type=aor
+max_contacts=5
+`,
+  'http.conf': `[general]
+enabled=yes
+bindaddr=127.0.0.1
+bindport=${ports.http}
+`,
+  'extensions.conf': extensions,
+  'rtp.conf': `[general]
+rtpstart=20000
+rtpend=20099
+`,
+});
+
+export const PASSWORD = 'wonderland';
+
+/** The demo's 246 with the echo taken out. */
+export const WITHOUT_ECHO = `[sets]
+exten => 246,1,Answer()
+ same => n,Wait(20)
+ same => n,Hangup()
+`;
+
+export const STREAM_ECHO = `[sets]
+exten => 246,1,Noop()
+ same => n,Answer()
+ same => n,Wait(0.5)
+ same => n,StreamEcho(4)
+ same => n,Hangup()
+`;

@@ -1,0 +1,129 @@
+// Starts and ends the real binary; only processes started here are ever signalled.
+import { spawn } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = resolve(fileURLToPath(import.meta.url), '../../..');
+export const BINARY = process.env.SIDETONE_BIN ?? join(ROOT, 'target/debug/sidetone');
+const READY_MS_MAX = 15_000;
+
+export async function freePort() {
+  const probe = createServer();
+  await new Promise((done) => probe.listen(0, '127.0.0.1', done));
+  const { port } = probe.address();
+  await new Promise((done) => probe.close(done));
+  return port;
+}
+
+export const temporaryFolder = (name) => mkdtemp(join(tmpdir(), `sidetone-${name}-`));
+
+/**
+ * Starts the demo, or a folder of configuration files when `files` ({name: text}) is given.
+ * `wrap` puts words before the command (a network namespace).
+ */
+export async function startServer({ args = [], files, wrap = [], data } = {}) {
+  const folder = data ?? (await temporaryFolder('data'));
+  const ports = { http: await freePort(), https: await freePort(), sip: await freePort() };
+  const words = ['--data', folder, ...args];
+  if (files) {
+    const config = await temporaryFolder('etc');
+    for (const [name, text] of Object.entries(files(ports))) await writeFile(join(config, name), text);
+    words.unshift('run', '--config', config);
+  } else {
+    words.push('--http-port', ports.http, '--https-port', ports.https, '--sip-port', ports.sip);
+  }
+  const command = [...wrap, BINARY, ...words.map(String)];
+  const child = spawn(command[0], command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
+  const server = new Server(child, ports, folder);
+  await server.ready();
+  return server;
+}
+
+/** Runs the binary to its end: {code, stdout, stderr, ms}. */
+export async function runToEnd(args, { timeoutMs = 10_000 } = {}) {
+  const started = performance.now();
+  const child = spawn(BINARY, args.map(String), { stdio: ['ignore', 'pipe', 'pipe'] });
+  const output = { stdout: '', stderr: '' };
+  child.stdout.on('data', (text) => (output.stdout += text));
+  child.stderr.on('data', (text) => (output.stderr += text));
+  const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
+  const code = await new Promise((done) => child.on('close', done));
+  clearTimeout(timer);
+  return { code, ...output, ms: performance.now() - started };
+}
+
+class Server {
+  constructor(child, ports, folder) {
+    this.child = child;
+    this.ports = ports;
+    this.folder = folder;
+    this.log = '';
+    this.exit = new Promise((done) => child.on('close', (code, signal) => done({ code, signal })));
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (text) => {
+        this.log += text;
+        if (process.env.SIDETONE_LOG) process.stderr.write(text);
+      });
+    }
+  }
+
+  get url() {
+    return `http://localhost:${this.ports.http}/`;
+  }
+
+  async ready() {
+    const end = performance.now() + READY_MS_MAX;
+    while (!/^\s*Open http/m.test(this.log)) {
+      if (this.child.exitCode !== null) throw new Error(`the server ended:\n${this.log}`);
+      if (performance.now() > end) throw new Error(`the server is not ready:\n${this.log}`);
+      await wait(20);
+    }
+  }
+
+  async status() {
+    const response = await fetch(`http://localhost:${this.ports.http}/status`);
+    if (!response.ok) throw new Error(`/status answered ${response.status}`);
+    return response.json();
+  }
+
+  async client() {
+    return (await fetch(`http://localhost:${this.ports.http}/client.json`)).json();
+  }
+
+  /** What the process holds, seen from outside. */
+  async footprint() {
+    const files = await readdir(`/proc/${this.child.pid}/fd`);
+    const text = await readFile(`/proc/${this.child.pid}/status`, 'utf8');
+    return { files: files.length, rss_kib: Number(/VmRSS:\s+(\d+)/.exec(text)[1]) };
+  }
+
+  interrupt() {
+    this.child.kill('SIGINT');
+  }
+
+  async stop() {
+    if (this.child.exitCode === null) this.child.kill('SIGINT');
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), 5_000);
+    const result = await this.exit;
+    clearTimeout(timer);
+    await rm(this.folder, { recursive: true, force: true });
+    return result;
+  }
+}
+
+export const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+
+/** Polls until `probe` returns something true; fails with `what` after `ms`. */
+export async function until(what, probe, ms) {
+  const end = performance.now() + ms;
+  let last;
+  while (performance.now() < end) {
+    last = await probe();
+    if (last) return last;
+    await wait(50);
+  }
+  throw new Error(`${what} did not happen within ${ms} ms`);
+}

@@ -1,0 +1,147 @@
+// The same call with other people's phones, unmodified from npm: JsSIP 3.0.13 and SIP.js 0.21.2.
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+
+import { startChromium } from '../lib/chromium.mjs';
+import { idle } from '../lib/phone.mjs';
+import { startServer, wait } from '../lib/server.mjs';
+
+const require = createRequire(import.meta.url);
+const modules = join(dirname(require.resolve('jssip/package.json')), '..');
+
+/** A bare page on the exchange's own origin, with the library's files beside it. */
+async function barePage(context, server) {
+  const page = await context.newPage();
+  await page.route('**/bare/**', async (route) => {
+    const { pathname } = new URL(route.request().url());
+    if (pathname === '/bare/') {
+      return route.fulfill({ contentType: 'text/html', body: '<!doctype html><meta charset="utf-8"><body></body>' });
+    }
+    const file = join(modules, pathname.slice('/bare/'.length));
+    return route.fulfill({ contentType: 'text/javascript', body: await readFile(file) });
+  });
+  // The adapter inside JsSIP 3.0.13 breaks getStats; keep the native one.
+  await page.addInitScript(() => {
+    const getStats = RTCPeerConnection.prototype.getStats;
+    window.videoFrames = async (pc) =>
+      [...(await getStats.call(pc)).values()]
+        .filter((entry) => entry.type === 'inbound-rtp' && entry.kind === 'video')
+        .map((entry) => ({ ssrc: entry.ssrc, mid: entry.mid, frames: entry.framesDecoded ?? 0 }));
+    window.show = (stream) => {
+      if (document.getElementById(stream.id)) return;
+      const video = document.createElement('video');
+      Object.assign(video, { id: stream.id, autoplay: true, muted: true, srcObject: stream });
+      document.body.append(video);
+    };
+  });
+  await page.goto(`${server.url}bare/`);
+  return page;
+}
+
+function placeWithJsSip({ user, password, port }) {
+  const host = `localhost:${port}`;
+  const ua = new JsSIP.UA({
+    sockets: [new JsSIP.WebSocketInterface(`ws://${host}/ws`)],
+    uri: `sip:${user}@localhost`,
+    password,
+    session_timers: true,
+  });
+  return new Promise((done, fail) => {
+    ua.on('registrationFailed', (event) => fail(new Error(`registration: ${event.cause}`)));
+    ua.on('registered', () => {
+      const call = ua.call('sip:246@localhost', {
+        mediaConstraints: { audio: true, video: true },
+        pcConfig: { iceServers: [] },
+        eventHandlers: {
+          failed: (event) => fail(new Error(`call: ${event.cause}`)),
+          confirmed: () => done(true),
+        },
+      });
+      window.pc = call.connection;
+      call.connection.ontrack = (event) => event.track.kind === 'video' && window.show(event.streams[0]);
+      window.hangUp = () => call.terminate();
+    });
+    ua.start();
+  });
+}
+
+async function placeWithSipJs({ user, password, port }) {
+  const { Inviter, Registerer, SessionState, UserAgent } = window.SIP;
+  const agent = new UserAgent({
+    uri: UserAgent.makeURI(`sip:${user}@localhost`),
+    authorizationUsername: user,
+    authorizationPassword: password,
+    transportOptions: { server: `ws://localhost:${port}/ws`, keepAliveInterval: 1 },
+    sessionDescriptionHandlerFactoryOptions: { peerConnectionConfiguration: { iceServers: [] } },
+    logBuiltinEnabled: false,
+  });
+  await agent.start();
+  const registerer = new Registerer(agent);
+  await new Promise((done, fail) => {
+    registerer.stateChange.addListener((state) => state === 'Registered' && done());
+    registerer.register({ requestDelegate: { onReject: (r) => fail(new Error(`registration ${r.message.statusCode}`)) } });
+  });
+  const call = new Inviter(agent, UserAgent.makeURI('sip:246@localhost'), {
+    sessionDescriptionHandlerOptions: { constraints: { audio: true, video: true } },
+  });
+  call.delegate = {
+    onSessionDescriptionHandler: (handler) => {
+      handler.peerConnectionDelegate = {
+        ontrack: (event) => event.track.kind === 'video' && window.show(event.streams[0]),
+      };
+    },
+  };
+  await new Promise((done, fail) => {
+    call.stateChange.addListener((state) => state === SessionState.Established && done());
+    call.invite({ requestDelegate: { onReject: (r) => fail(new Error(`call ${r.message.statusCode}`)) } });
+  });
+  window.pc = call.sessionDescriptionHandler.peerConnection;
+  window.hangUp = () => call.bye();
+}
+
+async function fourPictures(page, server) {
+  await page.waitForFunction(() => document.querySelectorAll('video').length === 4, null, { timeout: 5_000 });
+  await wait(1_000);
+  const before = await page.evaluate(() => window.videoFrames(window.pc));
+  await wait(2_000);
+  const after = await page.evaluate(() => window.videoFrames(window.pc));
+  assert.equal(after.length, 4, server.log);
+  for (const stream of after) {
+    const frames = stream.frames - (before.find((one) => one.ssrc === stream.ssrc)?.frames ?? 0);
+    assert.ok(frames >= 20, `mid ${stream.mid} decoded ${frames} frames in 2 s`);
+  }
+}
+
+for (const [name, load, place] of [
+  ['JsSIP 3.0.13', (page) => page.addScriptTag({ url: '/bare/jssip/dist/jssip.js' }), placeWithJsSip],
+  [
+    'SIP.js 0.21.2',
+    (page) =>
+      page.addScriptTag({
+        type: 'module',
+        content: "import * as SIP from '/bare/sip.js/lib/index.js'; window.SIP = SIP; window.loaded = true;",
+      }),
+    placeWithSipJs,
+  ],
+]) {
+  test(`${name} registers, calls 246 and shows four pictures`, async () => {
+    const server = await startServer();
+    const browser = await startChromium();
+    try {
+      const [{ id, password }] = (await server.client()).demo.accounts;
+      const page = await barePage(browser, server);
+      await load(page);
+      await page.waitForFunction(() => window.JsSIP || window.loaded);
+      await page.evaluate(place, { user: id, password, port: server.ports.http });
+      await fourPictures(page, server);
+      await page.evaluate(() => window.hangUp());
+      await idle(server, 5_000);
+    } finally {
+      await browser.close();
+      await server.stop();
+    }
+  });
+}

@@ -1,0 +1,127 @@
+// What is left when a call, a tab or the exchange itself ends.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { chmod } from 'node:fs/promises';
+
+import { startChromium } from '../lib/chromium.mjs';
+import { call, hangUp, idle, openPage } from '../lib/phone.mjs';
+import { runToEnd, startServer, temporaryFolder, until, wait } from '../lib/server.mjs';
+
+/** A dead client must be noticed by lost consent or a closed socket within this. */
+const FREED_MS_MAX = 35_000;
+/** What 15 further calls may add to the resident memory: allocator noise, not a leak. */
+const GROWTH_KIB_MAX = 6_000;
+
+describe('the end of things', () => {
+  test('a killed tab frees everything within 35 s', async () => {
+    const server = await startServer();
+    const browser = await startChromium();
+    try {
+      const before = (await server.status()).counts;
+      const page = await openPage(browser, server);
+      const timing = await call(page);
+      assert.equal(timing.pictures, 4);
+      assert.equal((await server.status()).counts.channels, 1);
+      const crash = await browser.newCDPSession(page);
+      // The renderer dies as if killed: no BYE, no goodbye on the socket from the page's script.
+      crash.send('Page.crash').catch(() => {});
+      const counts = await until(
+        'the freed call',
+        async () => {
+          const now = (await server.status()).counts;
+          return now.channels === 0 && now.legs === 0 && now.bindings === before.bindings ? now : null;
+        },
+        FREED_MS_MAX,
+      );
+      assert.equal(counts.sockets, before.sockets);
+    } finally {
+      await browser.close();
+      await server.stop();
+    }
+  });
+
+  test('20 calls in a row leak nothing', async () => {
+    const server = await startServer();
+    const browser = await startChromium();
+    try {
+      const page = await openPage(browser, server);
+      let early;
+      let counts;
+      for (let number = 1; number <= 20; number += 1) {
+        const timing = await call(page);
+        assert.equal(timing.pictures, 4, `call ${number}`);
+        await hangUp(page);
+        counts = await idle(server, 3_000);
+        if (number === 5) early = { ...(await server.footprint()), counts };
+      }
+      await wait(500);
+      const late = await server.footprint();
+      assert.equal(late.files, early.files, 'open files and sockets');
+      assert.ok(late.rss_kib - early.rss_kib < GROWTH_KIB_MAX, `memory grew by ${late.rss_kib - early.rss_kib} KiB`);
+      assert.equal(counts.tasks, early.counts.tasks, 'tasks');
+      console.log(`resident memory after 5 calls ${early.rss_kib} KiB, after 20 calls ${late.rss_kib} KiB`);
+    } finally {
+      await browser.close();
+      await server.stop();
+    }
+  });
+
+  test('Ctrl-C hangs up the call and leaves within a second', async () => {
+    const server = await startServer();
+    const browser = await startChromium();
+    try {
+      const page = await openPage(browser, server);
+      await call(page);
+      const started = performance.now();
+      server.interrupt();
+      const { code } = await server.exit;
+      const ms = performance.now() - started;
+      assert.equal(code, 0, server.log);
+      assert.ok(ms < 1_000, `it took ${ms.toFixed(0)} ms to leave`);
+      await until('the page to see the end', () => page.evaluate(() => window.__sidetone.pc() === null), 3_000);
+    } finally {
+      await browser.close();
+      await server.stop();
+    }
+  });
+
+  test('accounts survive a restart', async () => {
+    const data = await temporaryFolder('data');
+    const first = await startServer({ data });
+    const before = (await first.client()).demo.accounts;
+    first.interrupt();
+    await first.exit;
+    const second = await startServer({ data });
+    assert.deepEqual((await second.client()).demo.accounts, before);
+    await second.stop();
+  });
+});
+
+describe('a start that cannot be is one clear sentence and exit code 1', () => {
+  test('a busy port', async () => {
+    const server = await startServer();
+    const data = await temporaryFolder('busy');
+    const refused = await runToEnd(['--data', data, '--http-port', server.ports.http, '--https-port', 0, '--sip-port', 0]);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr.trim(), new RegExp(`^[^\\n]*port ${server.ports.http}[^\\n]*$`));
+    await server.stop();
+  });
+
+  test('a second instance on the same data', async () => {
+    const server = await startServer();
+    const refused = await runToEnd(['--data', server.folder]);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr.trim(), /^[^\n]*another sidetone runs on the data folder[^\n]*$/);
+    await server.stop();
+  });
+
+  test('a folder that cannot be written', async () => {
+    const folder = await temporaryFolder('file');
+    await chmod(folder, 0o500);
+    // Root ignores modes, so the path leads through a file, which nobody can write into.
+    const refused = await runToEnd(['--data', '/dev/null/sidetone']);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr.trim(), /^[^\n]*cannot make the data folder[^\n]*--data[^\n]*$/);
+  });
+});
+
