@@ -1,1 +1,28 @@
 //! SIP as a pure machine: messages, transactions, dialogs, the INVITE usage.
+
+pub mod digest;
+mod error;
+mod header;
+mod message;
+mod method;
+mod status;
+mod stream;
+mod uri;
+
+pub use error::{Fault, HeaderError, ParseError, ParseFault, Rejected};
+pub use header::auth::{Challenge, Credentials};
+pub use header::contact::{Contact, Contacts};
+pub use header::cseq::{CSeq, RAck};
+pub use header::media_type::MediaType;
+pub use header::name::HeaderName;
+pub use header::name_addr::NameAddr;
+pub use header::params::Params;
+pub use header::reason::Reason;
+pub use header::session_timer::{Refresher, SessionExpires};
+pub use header::via::Via;
+pub use header::{Headers, limits};
+pub use message::{Capabilities, Message, Request, Response};
+pub use method::Method;
+pub use status::Status;
+pub use stream::{Frame, FramingError, StreamFramer};
+pub use uri::{BadUri, Host, Uri};
