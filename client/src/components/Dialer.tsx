@@ -1,0 +1,102 @@
+import { t } from '../i18n';
+import type { Phone } from '../phone';
+import { Icon } from './Icon';
+
+interface Props {
+  phone: Phone;
+  numbers: readonly { number: string; label: string }[];
+}
+
+const KEYS: readonly (readonly [string, string])[] = [
+  ['1', ''],
+  ['2', 'abc'],
+  ['3', 'def'],
+  ['4', 'ghi'],
+  ['5', 'jkl'],
+  ['6', 'mno'],
+  ['7', 'pqrs'],
+  ['8', 'tuv'],
+  ['9', 'wxyz'],
+  ['*', ''],
+  ['0', '+'],
+  ['#', ''],
+];
+
+/** The number before a call; the tones in it. One pad serves both. */
+export function Dialer({ phone, numbers }: Props) {
+  const talking = phone.phase.value === 'talking';
+  return (
+    <section class="card dialer" aria-label={t('dial.heading')}>
+      {talking ? <Tones phone={phone} /> : <NumberField phone={phone} />}
+      {!talking && numbers.length > 0 && (
+        <ul class="numbers" aria-label={t('dial.numbers')}>
+          {numbers.map(({ number, label }) => (
+            <li key={number}>
+              <button type="button" class="number" onClick={() => (phone.number.value = number)} aria-pressed={phone.number.value === number}>
+                <b>{number}</b> <span>{number === '246' ? t('dial.echo') : label}</span>
+              </button>
+            </li>
+          ))}
+        </ul>
+      )}
+      <Pad phone={phone} />
+    </section>
+  );
+}
+
+function NumberField({ phone }: { phone: Phone }) {
+  return (
+    <form
+      class="display"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void phone.call();
+      }}
+    >
+      <input
+        data-testid="number"
+        aria-label={t('dial.number')}
+        inputMode="tel"
+        autocomplete="off"
+        autocapitalize="none"
+        spellcheck={false}
+        enterKeyHint="go"
+        value={phone.number.value}
+        onInput={(event) => (phone.number.value = event.currentTarget.value)}
+      />
+      <button
+        class="tool"
+        type="button"
+        aria-label={t('dial.delete')}
+        title={t('dial.delete')}
+        onClick={() => (phone.number.value = phone.number.value.slice(0, -1))}
+      >
+        <Icon name="backspace" />
+      </button>
+    </form>
+  );
+}
+
+function Tones({ phone }: { phone: Phone }) {
+  return (
+    <p class="display tones">
+      <span class="tones-label">{t('dial.tones')}</span>
+      <output data-testid="tones">{phone.digits.value || '–'}</output>
+    </p>
+  );
+}
+
+function Pad({ phone }: { phone: Phone }) {
+  const phase = phone.phase.value;
+  const usable = phase === 'idle' || phase === 'talking';
+  return (
+    <div class="pad" role="group" aria-label={t('dial.pad')}>
+      {KEYS.map(([key, letters]) => (
+        <button key={key} class="key" type="button" disabled={!usable} data-testid={`key-${key}`} onClick={() => phone.press(key)}>
+          <span class="key-digit">{key}</span>
+          {letters && <span class="key-letters" aria-hidden="true">{letters}</span>}
+        </button>
+      ))}
+    </div>
+  );
+}

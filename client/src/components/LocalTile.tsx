@@ -1,0 +1,36 @@
+import { t, type Key } from '../i18n';
+import type { LocalMedia } from '../media';
+import { Icon } from './Icon';
+import { Picture } from './Picture';
+
+export function LocalTile({ media }: { media: LocalMedia }) {
+  const { audio, video } = media.sources.value;
+  const note = words(audio === 'asking' || video === 'asking', video, media.cameraOn.value);
+  return (
+    <li class="tile tile-local" data-testid="local-tile">
+      {!note && <Picture stream={media.stream.value} mirrored />}
+      {note && (
+        <div class="tile-note">
+          <Icon name={video === 'open' || video === 'asking' || video === 'closed' ? 'camera' : 'cameraOff'} />
+          <p>{t(note)}</p>
+        </div>
+      )}
+      <p class="tile-name">
+        {t('tile.you')}
+        {audio === 'open' && !media.microphoneOn.value && (
+          <span class="tile-muted">
+            <Icon name="microphoneOff" />
+            {t('tile.microphoneOff')}
+          </span>
+        )}
+      </p>
+    </li>
+  );
+}
+
+function words(asking: boolean, video: string, cameraOn: boolean): Key | null {
+  if (asking) return 'tile.asking';
+  if (video === 'closed') return 'tile.closed';
+  if (video !== 'open') return 'tile.noCamera';
+  return cameraOn ? null : 'tile.cameraOff';
+}

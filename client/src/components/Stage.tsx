@@ -1,0 +1,38 @@
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { t } from '../i18n';
+import { bestGrid } from '../layout';
+import type { Phone } from '../phone';
+import { LocalTile } from './LocalTile';
+import { RemoteTile } from './RemoteTile';
+
+const GAP_PX = 12;
+const GAP_PX_NARROW = 8;
+const TILE_PX_MIN = 132;
+
+/** All pictures in the grid that makes them largest. */
+export function Stage({ phone }: { phone: Phone }) {
+  const place = useRef<HTMLUListElement>(null);
+  const [size, setSize] = useState({ width: 0, height: 0 });
+  const tiles = phone.roster.tiles.value;
+  const count = tiles.length + 1;
+
+  useLayoutEffect(() => {
+    const element = place.current;
+    if (!element) return;
+    const observer = new ResizeObserver(() => setSize({ width: element.clientWidth, height: element.clientHeight }));
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
+
+  const gap = size.width < 500 ? GAP_PX_NARROW : GAP_PX;
+  const grid = bestGrid(count, size.width, size.height, gap);
+  const style = { '--tile': `${Math.max(grid.width, TILE_PX_MIN)}px`, '--gap': `${gap}px` };
+  return (
+    <ul class="tiles" ref={place} style={style} data-count={count} aria-label={t('tile.list')}>
+      <LocalTile media={phone.media} />
+      {tiles.map((tile, index) => (
+        <RemoteTile key={tile.id} tile={tile} index={index} />
+      ))}
+    </ul>
+  );
+}

@@ -1,0 +1,195 @@
+// SIP over WebSocket (RFC 7118) by JsSIP, behind the Signalling interface.
+
+import JsSIP from 'jssip';
+import { instanceId } from './instance';
+import type { Account, Ending, Line, LineEvents, Signalling, SignallingEvents } from './signalling';
+
+const REGISTER_EXPIRES_S = 180;
+const RECOVERY_S_MIN = 1;
+const RECOVERY_S_MAX = 8;
+/** Later candidates are found by the connectivity checks themselves, so the INVITE does not wait for them. */
+const GATHERING_GRACE_MS = 20;
+const TONE_MS = 120;
+const TONE_GAP_MS = 70;
+
+const PC_CONFIG: RTCConfiguration = { iceServers: [], bundlePolicy: 'max-bundle' };
+
+type Ua = InstanceType<typeof JsSIP.UA>;
+type SipCall = ReturnType<Ua['call']>;
+
+export class SipSignalling implements Signalling {
+  private ua: Ua | null = null;
+
+  connect(account: Account, events: SignallingEvents): void {
+    this.disconnect();
+    const socket = new JsSIP.WebSocketInterface(socketUrl());
+    trace(socket, events);
+    const ua = new JsSIP.UA({
+      sockets: [socket],
+      uri: `sip:${encodeURIComponent(account.user)}@${sipHost()}`,
+      password: account.password,
+      register: true,
+      register_expires: REGISTER_EXPIRES_S,
+      instance_id: instanceId(),
+      connection_recovery_min_interval: RECOVERY_S_MIN,
+      connection_recovery_max_interval: RECOVERY_S_MAX,
+      user_agent: 'Sidetone web phone',
+    });
+    this.ua = ua;
+    const current = () => this.ua === ua;
+
+    events.connection('connecting');
+    ua.on('registered', () => current() && events.connection('online'));
+    ua.on('disconnected', () => current() && events.connection('reconnecting'));
+    ua.on('registrationFailed', ({ response, cause }) => {
+      if (!current()) return;
+      // A socket that died mid-registration is told by `disconnected`, which also tries again.
+      if (!response && cause === JsSIP.C.causes.CONNECTION_ERROR) return;
+      this.disconnect();
+      events.connection('offline');
+      events.refused(endingOf('them', response, String(cause ?? '')));
+    });
+    ua.on('newRTCSession', (event: { originator: string; session: SipCall }) => {
+      if (event.originator !== 'remote' || !current()) return;
+      events.incoming(new SipLine(event.session, true));
+    });
+    ua.start();
+  }
+
+  disconnect(): void {
+    const ua = this.ua;
+    this.ua = null;
+    ua?.stop();
+  }
+
+  call(number: string, local: MediaStream | null, events: LineEvents): Line {
+    if (!this.ua) throw new Error('not connected');
+    let line: SipLine | null = null;
+    // The connection exists before `call` returns; hand it over as soon as there is a line.
+    const early: RTCPeerConnection[] = [];
+    const session = this.ua.call(`sip:${encodeURIComponent(number)}@${sipHost()}`, {
+      ...(local ? { mediaStream: local } : {}),
+      mediaConstraints: { audio: false, video: false },
+      rtcOfferConstraints: { offerToReceiveAudio: true, offerToReceiveVideo: true },
+      pcConfig: PC_CONFIG,
+      eventHandlers: {
+        peerconnection: ({ peerconnection }: { peerconnection: RTCPeerConnection }) => {
+          if (!line) early.push(peerconnection);
+        },
+      },
+    });
+    line = new SipLine(session, false);
+    line.listen(events);
+    for (const pc of early) events.peer(pc);
+    return line;
+  }
+}
+
+class SipLine implements Line {
+  readonly party: string;
+
+  constructor(
+    private readonly session: SipCall,
+    readonly incoming: boolean,
+  ) {
+    const remote = session.remote_identity;
+    this.party = remote?.display_name || remote?.uri?.user || '?';
+    sendOfferEarly(session);
+  }
+
+  listen(events: LineEvents): void {
+    const { session } = this;
+    session.on('peerconnection', ({ peerconnection }) => events.peer(peerconnection));
+    session.on('progress', () => events.ringing());
+    session.on('accepted', () => events.answered());
+    const end = (event: { originator: string; message?: unknown; cause?: string }) =>
+      events.ended(endingOf(originator(event.originator), event.message, event.cause ?? ''));
+    session.on('failed', end);
+    session.on('ended', end);
+    // JsSIP says only "WebRTC Error" afterwards; the browser's own words help more.
+    for (const name of ['getusermediafailed', 'peerconnection:createofferfailed', 'peerconnection:setremotedescriptionfailed']) {
+      session.on(name as 'getusermediafailed', (error: unknown) => console.warn(`sidetone: ${name}`, error));
+    }
+  }
+
+  answer(local: MediaStream | null): void {
+    this.session.answer({
+      ...(local ? { mediaStream: local } : {}),
+      mediaConstraints: { audio: false, video: false },
+      pcConfig: PC_CONFIG,
+    });
+  }
+
+  hangup(): void {
+    if (this.session.isEnded()) return;
+    this.session.terminate(this.incoming && !this.session.isEstablished() ? { status_code: 486 } : {});
+  }
+
+  digit(digit: string): void {
+    const sender = this.session.connection?.getSenders().find((s) => s.track?.kind === 'audio');
+    // RTP events (RFC 4733) need a microphone's sender; without one the digit goes by INFO.
+    const byRtp = sender?.dtmf?.canInsertDTMF ?? false;
+    this.session.sendDTMF(digit, {
+      duration: TONE_MS,
+      interToneGap: TONE_GAP_MS,
+      transportType: (byRtp ? 'RFC2833' : 'INFO') as never,
+    });
+  }
+}
+
+/** JsSIP waits for the end of gathering unless told otherwise; the first host candidate is enough. */
+function sendOfferEarly(session: SipCall): void {
+  session.on('icecandidate', ({ candidate, ready }) => {
+    if (candidate.type === 'host' || candidate.candidate.includes(' typ host')) {
+      setTimeout(ready, GATHERING_GRACE_MS);
+    }
+  });
+}
+
+function endingOf(by: Ending['by'], message: unknown, cause: string): Ending {
+  const sip = message as { status_code?: number; reason_phrase?: string; getHeader?(name: string): string | undefined } | null;
+  const status = sip?.status_code ?? null;
+  const parts = status ? [`SIP ${status} ${sip?.reason_phrase ?? ''}`.trim()] : [cause];
+  for (const name of ['Warning', 'Reason']) {
+    const text = sip?.getHeader?.(name);
+    if (text) parts.push(text);
+  }
+  return { by, status, cause: parts.filter(Boolean).join(' · ') };
+}
+
+function originator(value: string): Ending['by'] {
+  return value === 'local' ? 'us' : value === 'remote' ? 'them' : 'system';
+}
+
+/** Shows every message to `events`, whichever connection of this socket carries it. */
+function trace(socket: object, events: SignallingEvents): void {
+  const wire = socket as { send(message: string): boolean; ondata: (data: string) => void };
+  const note = (sent: boolean, data: unknown) => {
+    const text = String(data);
+    if (text.trim()) events.message({ at: Date.now(), sent, text });
+  };
+  const send = wire.send.bind(socket);
+  wire.send = (message) => {
+    note(true, message);
+    return send(message);
+  };
+  // JsSIP assigns its handler anew for every connection.
+  let receive: (data: string) => void = () => {};
+  Object.defineProperty(wire, 'ondata', {
+    get: () => receive,
+    set: (handler: (data: string) => void) => {
+      receive = (data) => {
+        note(false, data);
+        handler(data);
+      };
+    },
+  });
+}
+
+function socketUrl(): string {
+  return `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws`;
+}
+
+function sipHost(): string {
+  return location.hostname;
+}

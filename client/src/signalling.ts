@@ -1,0 +1,61 @@
+// What the page needs from a signalling protocol, and nothing of its library.
+// `jssip.ts` speaks SIP over WebSocket; tests and the design mock have their own.
+
+/** Who signs in. */
+export interface Account {
+  user: string;
+  password: string;
+}
+
+/** How the page stands with the server. */
+export type Connection = 'offline' | 'connecting' | 'online' | 'reconnecting';
+
+/** The bare facts of a refusal or an end, as the wire told them. */
+export interface Ending {
+  /** Who ended it: this page, the far end, or neither (timeouts, lost media). */
+  by: 'us' | 'them' | 'system';
+  /** SIP status of the final response, if there was one. */
+  status: number | null;
+  /** The protocol's own words, shown small for developers. */
+  cause: string;
+}
+
+/** What happens on one call. */
+export interface LineEvents {
+  peer(pc: RTCPeerConnection): void;
+  ringing(): void;
+  answered(): void;
+  ended(ending: Ending): void;
+}
+
+/** One call, outgoing or incoming. */
+export interface Line {
+  readonly incoming: boolean;
+  /** Number or name of the other party. */
+  readonly party: string;
+  listen(events: LineEvents): void;
+  answer(local: MediaStream | null): void;
+  hangup(): void;
+  digit(digit: string): void;
+}
+
+/** One message on the wire, for the story drawer. */
+export interface WireMessage {
+  at: number;
+  sent: boolean;
+  text: string;
+}
+
+export interface SignallingEvents {
+  connection(state: Connection): void;
+  /** The server said no to this account, or could not be asked. */
+  refused(ending: Ending): void;
+  incoming(line: Line): void;
+  message(message: WireMessage): void;
+}
+
+export interface Signalling {
+  connect(account: Account, events: SignallingEvents): void;
+  disconnect(): void;
+  call(number: string, local: MediaStream | null, events: LineEvents): Line;
+}
