@@ -1,1 +1,41 @@
-//! The softswitch: channels, the pbx loop, causes, stories.
+//! The softswitch: the only place where signalling, media and the dial plan meet.
+//!
+//! A call comes in by [`Switch::incoming`] and becomes one task that owns its [`Channel`] by value. The
+//! [`pbx`] loop takes it through the dial plan; applications are plain asynchronous functions over
+//! `&mut Channel`. A protocol implements [`Signaling`] for its legs and puts what happens into the call's
+//! [`inbox()`]; the media plane is reached through [`MediaPlane`].
+//!
+//! Deliberately not here: protocols (crate `signal`), applications (crate `apps`), packets (crate `media`).
+
+mod application;
+mod cause;
+mod channel;
+mod directory;
+mod event;
+mod function;
+mod inbox;
+mod leg;
+pub mod pbx;
+mod pending;
+mod policy;
+mod signaling;
+pub mod story;
+mod switch;
+mod variables;
+
+pub use application::{Application, Args, Run, Running};
+pub use cause::{Cause, UnknownCause};
+pub use channel::{Channel, DIGIT_REPEAT_MIN, DIGITS_MAX, FLOW_GRACE, NotRenegotiated};
+pub use config::CallerId;
+pub use directory::{
+    CHANNELS_MAX, ChannelHandle, ChannelId, ChannelInfo, ChannelState, Directory, Full, STORIES_MAX,
+};
+pub use event::{AppResult, ChannelEvent, Control, Happened, Interrupt};
+pub use function::Function;
+pub use inbox::{INBOX_MAX, InboxReceiver, InboxSender, inbox};
+pub use leg::{Echo, MediaCounts, MediaLeg, MediaPlane, Reply};
+pub use pending::{EchoMode, LegEvent, Outcome, Round};
+pub use policy::of as policy_of;
+pub use signaling::{Incoming, Signaling};
+pub use switch::{Live, Parts, SHUTDOWN_GRACE, Status, Switch};
+pub use variables::{SetError, VALUE_BYTES_MAX, VARIABLES_MAX, Variables};

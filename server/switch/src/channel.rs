@@ -1,0 +1,504 @@
+//! One party of a call, as a dial plan application sees it.
+//!
+//! A [`Channel`] is owned by value by its call task. Everything that happens to it comes through one
+//! inbox, which is read while an application awaits a verb. The end of the call is an error that `?`
+//! carries out of the application ([`Interrupt`]); dropping the channel releases everything it holds and
+//! hangs up what has not been hung up.
+
+mod lookup;
+mod media;
+mod round;
+mod streams;
+
+pub use round::NotRenegotiated;
+
+use std::collections::VecDeque;
+use std::future::{Future, pending};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::{CallerId, Endpoint, Subscriber};
+use dialplan::Position;
+use rtc::topology::Topology;
+use sdp::Sdp;
+use tokio::time::{Instant, sleep_until};
+
+use crate::cause::Cause;
+use crate::directory::{ChannelId, ChannelInfo, ChannelState, Registration};
+use crate::event::{AppResult, ChannelEvent, Control, Happened, Interrupt};
+use crate::inbox::{InboxReceiver, Overflow};
+use crate::leg::{Echo, MediaLeg};
+use crate::pending::EchoMode;
+use crate::signaling::Signaling;
+use crate::story::{Side, Story, StoryEvent, Surroundings};
+use crate::switch::Switch;
+use crate::variables::Variables;
+
+use self::round::Turn;
+
+/// How long a call whose signalling connection broke waits for the far end to come back. Media is kept
+/// meanwhile: a page that is reloaded or a laptop that changes networks reconnects within seconds.
+pub const FLOW_GRACE: Duration = Duration::from_secs(30);
+
+/// Two equal digits closer together than this are one that came both in media and in signalling.
+pub const DIGIT_REPEAT_MIN: Duration = Duration::from_millis(100);
+
+/// Digits kept for an application that is busy with another verb.
+pub const DIGITS_MAX: usize = 32;
+
+/// How long the media plane may take to sum up a call that is over.
+const STATS_PATIENCE: Duration = Duration::from_millis(200);
+
+/// One party of a call.
+pub struct Channel {
+    /// Who calls.
+    pub caller: CallerId,
+    /// Its own variables; the dial plan also sees the exchange's and those of [`Channel::variable`].
+    pub vars: Variables,
+    /// Where it stands in the dial plan.
+    pub at: Position,
+    id: ChannelId,
+    subscriber: Arc<Subscriber>,
+    switch: Switch,
+    signaling: Box<dyn Signaling>,
+    inbox: InboxReceiver,
+    registration: Registration,
+    story: Option<Story>,
+    state: State,
+    established: bool,
+    grace_until: Option<Instant>,
+    digits: VecDeque<char>,
+    digit_last: Option<(char, Instant)>,
+    offer: Option<Sdp>,
+    leg: Option<Box<dyn MediaLeg>>,
+    topology: Topology,
+    turn: Turn,
+    on_hold: bool,
+    media_up: bool,
+    waited: bool,
+}
+
+/// How far the call has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Neither answered nor refused.
+    Ringing,
+    /// Answered.
+    Up,
+    /// Over.
+    Ended { by: Side, cause: Cause },
+}
+
+/// What woke a call.
+enum Wake {
+    Event(ChannelEvent),
+    GraceOver,
+    OfferAgain,
+}
+
+/// What a channel is made of, besides what it makes itself.
+pub(crate) struct Parts {
+    pub(crate) id: ChannelId,
+    pub(crate) caller: CallerId,
+    pub(crate) at: Position,
+    pub(crate) subscriber: Arc<Subscriber>,
+    pub(crate) switch: Switch,
+    pub(crate) signaling: Box<dyn Signaling>,
+    pub(crate) inbox: InboxReceiver,
+    pub(crate) registration: Registration,
+    pub(crate) story: Story,
+    pub(crate) offer: Option<Sdp>,
+}
+
+impl Channel {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let mut vars = Variables::default();
+        for (name, value) in &parts.subscriber.endpoint.set_var {
+            // Set_var was checked when the configuration was read; a value too long stays unset.
+            let _ = vars.set(name, value);
+        }
+        Self {
+            caller: parts.caller,
+            vars,
+            at: parts.at,
+            id: parts.id,
+            subscriber: parts.subscriber,
+            switch: parts.switch,
+            signaling: parts.signaling,
+            inbox: parts.inbox,
+            registration: parts.registration,
+            story: Some(parts.story),
+            state: State::Ringing,
+            established: false,
+            grace_until: None,
+            digits: VecDeque::new(),
+            digit_last: None,
+            offer: parts.offer,
+            leg: None,
+            topology: Topology::default(),
+            turn: Turn::Idle,
+            on_hold: false,
+            media_up: false,
+            waited: true,
+        }
+    }
+
+    /// The channel's number, unique while the exchange runs.
+    pub fn id(&self) -> ChannelId {
+        self.id
+    }
+
+    /// `PJSIP/alice-00000001`.
+    pub fn name(&self) -> &str {
+        self.registration.name()
+    }
+
+    /// `epoch.counter`, unique across restarts.
+    pub fn unique_id(&self) -> &str {
+        self.registration.unique_id()
+    }
+
+    /// The endpoint, as it was configured when the call came in.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.subscriber.endpoint
+    }
+
+    /// The exchange.
+    pub fn switch(&self) -> &Switch {
+        &self.switch
+    }
+
+    /// Whether the call has been answered and is not over.
+    pub fn is_up(&self) -> bool {
+        self.state == State::Up
+    }
+
+    /// The cause of the end, once it is over.
+    pub fn ended(&self) -> Option<Cause> {
+        match self.state {
+            State::Ended { cause, .. } => Some(cause),
+            State::Ringing | State::Up => None,
+        }
+    }
+
+    /// The streams both sides agreed on last; empty before the answer.
+    pub fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    /// A header of the request that brought the call.
+    pub fn header(&self, name: &str) -> Option<String> {
+        self.signaling.header(name)
+    }
+
+    /// Adds a line to the call's story.
+    pub fn tell(&mut self, event: StoryEvent) {
+        if let Some(story) = &mut self.story {
+            story.add(event);
+        }
+    }
+
+    /// Alerts the far end (180 Ringing). Without effect once the call is answered.
+    pub fn ring(&mut self) {
+        if self.state == State::Ringing {
+            self.signaling.ring(None);
+        }
+    }
+
+    /// Does nothing for a time. Digits that arrive meanwhile are lost, as in Asterisk.
+    pub async fn wait(&mut self, duration: Duration) -> AppResult {
+        let end = Instant::now() + duration;
+        let result = loop {
+            let wake = tokio::select! {
+                biased;
+                wake = self.wake() => wake,
+                () = sleep_until(end) => break Ok(()),
+            };
+            if let Err(interrupt) = self.on_wake(wake).await {
+                break Err(interrupt);
+            }
+        };
+        self.digits.clear();
+        self.waited |= !duration.is_zero();
+        result
+    }
+
+    /// Waits for the next thing an application may care for.
+    pub async fn next(&mut self) -> AppResult<Happened> {
+        if let Some(digit) = self.digits.pop_front() {
+            return Ok(Happened::Digit(digit));
+        }
+        loop {
+            self.waited = true;
+            let wake = self.wake().await;
+            if let Some(happened) = self.on_wake(wake).await? {
+                return Ok(happened);
+            }
+        }
+    }
+
+    /// Waits for a digit.
+    pub async fn read_digit(&mut self) -> AppResult<char> {
+        loop {
+            if let Happened::Digit(digit) = self.next().await? {
+                return Ok(digit);
+            }
+        }
+    }
+
+    /// Waits for a digit, but not longer than `patience`.
+    pub async fn read_digit_within(&mut self, patience: Duration) -> AppResult<Option<char>> {
+        if let Some(digit) = self.digits.pop_front() {
+            return Ok(Some(digit));
+        }
+        let end = Instant::now() + patience;
+        self.waited |= !patience.is_zero();
+        loop {
+            let wake = tokio::select! {
+                biased;
+                wake = self.wake() => wake,
+                () = sleep_until(end) => return Ok(None),
+            };
+            if let Some(Happened::Digit(digit)) = self.on_wake(wake).await? {
+                return Ok(Some(digit));
+            }
+        }
+    }
+
+    /// Awaits something that is not a verb of the channel, while the channel stays alive: its inbox is
+    /// read, and its end interrupts. Digits are kept for the next verb.
+    pub async fn during<T>(&mut self, future: impl Future<Output = T>) -> AppResult<T> {
+        let mut future = pin!(future);
+        loop {
+            let wake = tokio::select! {
+                biased;
+                wake = self.wake() => wake,
+                output = &mut future => return Ok(output),
+            };
+            if let Some(Happened::Digit(digit)) = self.on_wake(wake).await? {
+                self.keep_digit(digit);
+            }
+        }
+    }
+
+    /// Ends the call from our side. Return the value: `return Err(call.hangup(cause))`. The cause of the
+    /// first end stands.
+    pub fn hangup(&mut self, cause: Cause) -> Interrupt {
+        if let State::Ended { cause, .. } = self.state {
+            return Interrupt::Hangup(cause);
+        }
+        self.signaling.hangup(cause);
+        self.end(Side::Us, cause)
+    }
+
+    /// Sends back what comes in, until the guard is dropped. Nothing is echoed before the answer.
+    pub fn echo(&self, mode: EchoMode) -> Option<Echo> {
+        self.leg.as_ref().map(|leg| leg.echo(mode))
+    }
+
+    /// Deals with what waits in the inbox, without waiting.
+    pub(crate) async fn catch_up(&mut self) -> AppResult {
+        self.check_ended()?;
+        while let Some(event) = self.inbox.try_recv() {
+            if let Some(Happened::Digit(digit)) = self.on_event(event).await? {
+                self.keep_digit(digit);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a verb has waited for anything since this was last asked.
+    pub(crate) fn take_waited(&mut self) -> bool {
+        std::mem::take(&mut self.waited)
+    }
+
+    /// Tells the directory where the call stands.
+    pub(crate) fn publish(&self, application: &str) {
+        self.registration.publish(ChannelInfo {
+            caller: self.caller.number.clone(),
+            at: self.at.clone(),
+            application: application.to_owned(),
+            state: match self.state {
+                State::Ringing => ChannelState::Ringing,
+                State::Up => ChannelState::Up,
+                State::Ended { .. } => ChannelState::Ended,
+            },
+            streams: streams::in_words(&self.topology),
+        });
+    }
+
+    /// Waits for whatever comes next. Nothing is lost if this is dropped while it waits.
+    async fn wake(&mut self) -> Wake {
+        if self.ended().is_some() {
+            // The far end's last event has been dealt with: what follows returns it again.
+            return Wake::Event(ChannelEvent::Hangup(Cause::NormalClearing));
+        }
+        let (grace, again) = (self.grace_until, self.turn.again_at());
+        tokio::select! {
+            biased;
+            event = self.inbox.recv() => {
+                // The directory holds a sender for as long as the channel exists; should it not, the
+                // call can no longer be steered and ends.
+                Wake::Event(event.unwrap_or(ChannelEvent::Hangup(Cause::Interworking)))
+            }
+            () = until(grace) => Wake::GraceOver,
+            () = until(again) => Wake::OfferAgain,
+        }
+    }
+
+    async fn on_wake(&mut self, wake: Wake) -> AppResult<Option<Happened>> {
+        match wake {
+            Wake::Event(event) => self.on_event(event).await,
+            Wake::GraceOver => {
+                let text = format!(
+                    "the connection for signalling did not come back within {} seconds",
+                    FLOW_GRACE.as_secs()
+                );
+                self.tell(StoryEvent::Remark { text });
+                Err(self.hangup(Cause::NetworkOutOfOrder))
+            }
+            Wake::OfferAgain => {
+                self.offer_again().await;
+                Ok(None)
+            }
+        }
+    }
+
+    async fn on_event(&mut self, event: ChannelEvent) -> AppResult<Option<Happened>> {
+        self.check_ended()?;
+        match event {
+            ChannelEvent::Established => {
+                self.established = true;
+                Ok(Some(Happened::Established))
+            }
+            ChannelEvent::Offer(offer) => Ok(self.on_offer(offer).await),
+            ChannelEvent::Answer(answer) => self.on_answer(answer).await,
+            ChannelEvent::OfferRejected { status } => Ok(self.on_offer_rejected(status).await),
+            ChannelEvent::Digit(digit) => Ok(self.on_digit(digit)),
+            ChannelEvent::Hangup(cause) => Err(self.end(Side::Them, cause)),
+            ChannelEvent::FlowLost => {
+                self.tell(StoryEvent::FlowLost);
+                self.grace_until
+                    .get_or_insert_with(|| Instant::now() + FLOW_GRACE);
+                Ok(None)
+            }
+            ChannelEvent::FlowRestored => {
+                self.tell(StoryEvent::FlowRestored);
+                self.grace_until = None;
+                Ok(None)
+            }
+            ChannelEvent::Media(event) => self.on_media(event),
+            ChannelEvent::Control(Control::Hangup(cause)) => Err(self.hangup(cause)),
+            ChannelEvent::Control(Control::Redirect(to)) => Err(Interrupt::Redirect(to)),
+            ChannelEvent::Note(event) => {
+                self.tell(event);
+                Ok(None)
+            }
+        }
+    }
+
+    fn on_digit(&mut self, digit: char) -> Option<Happened> {
+        let now = Instant::now();
+        if let Some((last, at)) = self.digit_last
+            && last == digit
+            && now - at < DIGIT_REPEAT_MIN
+        {
+            return None;
+        }
+        self.digit_last = Some((digit, now));
+        self.tell(StoryEvent::Digit { digit });
+        Some(Happened::Digit(digit))
+    }
+
+    fn keep_digit(&mut self, digit: char) {
+        if self.digits.len() < DIGITS_MAX {
+            self.digits.push_back(digit);
+        }
+    }
+
+    /// Notes the end; the first one counts.
+    fn end(&mut self, by: Side, cause: Cause) -> Interrupt {
+        self.state = State::Ended { by, cause };
+        // A far end that left has no use for media; `h` runs without.
+        tracing::info!(
+            channel = self.name(),
+            cause = cause.q850(),
+            by = match by {
+                Side::Us => "us",
+                Side::Them => "them",
+            },
+            seconds = self
+                .story
+                .as_ref()
+                .map_or(0, |story| story.lasted().as_secs()),
+            "call ended: {}",
+            cause.english()
+        );
+        Interrupt::Hangup(cause)
+    }
+
+    pub(crate) fn overflow(&self) -> Arc<Overflow> {
+        self.inbox.overflow()
+    }
+
+    /// Asks media for its sums, for the story. The last thing that is done with a channel.
+    pub(crate) async fn farewell(&mut self) {
+        let Some(leg) = &self.leg else { return };
+        let Ok(sums) = tokio::time::timeout(STATS_PATIENCE, leg.stats()).await else {
+            return;
+        };
+        for text in sums {
+            self.tell(StoryEvent::Losses { text });
+        }
+    }
+
+    fn check_ended(&self) -> AppResult {
+        self.ended()
+            .map_or(Ok(()), |cause| Err(Interrupt::Hangup(cause)))
+    }
+
+    fn surroundings(&self) -> Surroundings {
+        let endpoint = self.endpoint();
+        let allow: Vec<&str> = endpoint.allow.iter().map(|codec| codec.name).collect();
+        Surroundings {
+            ports: self.switch.config().rtp.ports.clone(),
+            allow: allow.join(","),
+            endpoint: endpoint.id.clone(),
+        }
+    }
+}
+
+impl Drop for Channel {
+    /// Releases the call: whoever drops it before its end (a panic, an overflowed inbox, the end of the
+    /// exchange) leaves no far end behind that believes it is still connected.
+    fn drop(&mut self) {
+        if self.ended().is_none() {
+            let cause = if std::thread::panicking() {
+                Cause::Interworking
+            } else if self.inbox.overflow().is_raised() {
+                Cause::SwitchCongestion
+            } else {
+                Cause::TemporaryFailure
+            };
+            self.hangup(cause);
+        }
+        let State::Ended { by, cause } = self.state else {
+            return;
+        };
+        if let Some(story) = self.story.take() {
+            let story = story.finish(by, cause, &self.surroundings());
+            if let Some(verdict) = &story.verdict {
+                tracing::warn!(channel = self.name(), "{verdict}");
+            }
+            self.switch.directory().keep(story);
+        }
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,51 @@
+//! What `${…}` means on a channel.
+
+use std::borrow::Cow;
+
+use dialplan::{Note, Variables};
+
+use super::Channel;
+use crate::cause::Cause;
+
+impl Variables for Channel {
+    fn variable(&self, name: &str) -> Option<Cow<'_, str>> {
+        let special = match name {
+            "EXTEN" => Cow::Borrowed(self.at.exten.as_str()),
+            "CONTEXT" => Cow::Borrowed(self.at.context.as_str()),
+            "PRIORITY" => Cow::Owned(self.at.priority.to_string()),
+            "CHANNEL" => Cow::Borrowed(self.name()),
+            "UNIQUEID" => Cow::Borrowed(self.unique_id()),
+            "HANGUPCAUSE" => Cow::Owned(self.ended().map_or(0, Cause::q850).to_string()),
+            "EPOCH" => Cow::Owned(epoch().to_string()),
+            _ => {
+                let own = self.vars.value(name).map(Cow::Borrowed);
+                return own.or_else(|| self.switch.global(name).map(Cow::Owned));
+            }
+        };
+        Some(special)
+    }
+
+    fn function(&self, name: &str, arguments: &str) -> Option<String> {
+        let function = self.switch.function(name)?;
+        Some((function.read)(self, arguments).unwrap_or_default())
+    }
+
+    fn note(&self, note: &Note) {
+        let dialplan::Position {
+            context,
+            exten,
+            priority,
+        } = &self.at;
+        tracing::warn!(
+            channel = self.name(),
+            "{context},{exten},{priority}: {note}"
+        );
+    }
+}
+
+fn epoch() -> u64 {
+    let now = std::time::SystemTime::now();
+    now.duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
+}

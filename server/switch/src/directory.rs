@@ -1,0 +1,314 @@
+//! Which channels live, and the stories of those that ended lately.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use dialplan::Position;
+use serde::Serialize;
+
+use crate::cause::Cause;
+use crate::event::Control;
+use crate::inbox::InboxSender;
+use crate::story::FinishedStory;
+
+/// Calls that may exist at once; the next one is answered with 503.
+pub const CHANNELS_MAX: usize = 10_000;
+
+/// Stories of finished calls that are kept.
+pub const STORIES_MAX: usize = 100;
+
+/// The number of a channel, unique while the exchange runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct ChannelId(pub u64);
+
+impl fmt::Display for ChannelId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", self.0)
+    }
+}
+
+/// How far a call has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelState {
+    /// Not answered.
+    Ringing,
+    /// Answered.
+    Up,
+    /// Over; `h` may still run.
+    Ended,
+}
+
+/// What others may know of a live channel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChannelInfo {
+    /// The caller's number.
+    pub caller: String,
+    /// Where it stands in the dial plan.
+    pub at: Position,
+    /// The application that runs, with its arguments.
+    pub application: String,
+    /// How far it has come.
+    pub state: ChannelState,
+    /// Its streams in words.
+    pub streams: String,
+}
+
+/// The handle others have on a call. The call itself belongs to its task.
+#[derive(Clone)]
+pub struct ChannelHandle {
+    line: Arc<Line>,
+}
+
+struct Line {
+    id: ChannelId,
+    name: String,
+    unique_id: String,
+    inbox: InboxSender,
+    info: ArcSwap<ChannelInfo>,
+}
+
+impl ChannelHandle {
+    /// The channel's number.
+    pub fn id(&self) -> ChannelId {
+        self.line.id
+    }
+
+    /// `PJSIP/alice-00000001`.
+    pub fn name(&self) -> &str {
+        &self.line.name
+    }
+
+    /// `epoch.counter`.
+    pub fn unique_id(&self) -> &str {
+        &self.line.unique_id
+    }
+
+    /// Where the call stands.
+    pub fn info(&self) -> Arc<ChannelInfo> {
+        self.line.info.load_full()
+    }
+
+    /// Steers the call. `false`: it is gone.
+    pub fn control(&self, control: Control) -> bool {
+        self.line.inbox.send(control)
+    }
+
+    /// Ends the call.
+    pub fn hangup(&self, cause: Cause) -> bool {
+        self.control(Control::Hangup(cause))
+    }
+
+    /// Lets the call go on elsewhere in the dial plan.
+    pub fn redirect(&self, to: Position) -> bool {
+        self.control(Control::Redirect(to))
+    }
+
+    /// Whether the call is gone.
+    pub fn is_gone(&self) -> bool {
+        self.line.inbox.is_closed()
+    }
+}
+
+/// All live channels and the latest stories.
+#[derive(Clone, Default)]
+pub struct Directory {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// Held for a look-up, never over an await.
+    channels: Mutex<BTreeMap<ChannelId, ChannelHandle>>,
+    stories: Mutex<VecDeque<Arc<FinishedStory>>>,
+}
+
+/// There are [`CHANNELS_MAX`] calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there are {CHANNELS_MAX} calls already")]
+pub struct Full;
+
+impl Directory {
+    /// The channel with this number.
+    pub fn channel(&self, id: ChannelId) -> Option<ChannelHandle> {
+        self.channels().get(&id).cloned()
+    }
+
+    /// The channel with this name, compared without case as in Asterisk's console.
+    pub fn by_name(&self, name: &str) -> Option<ChannelHandle> {
+        let channels = self.channels();
+        channels
+            .values()
+            .find(|handle| handle.name().eq_ignore_ascii_case(name))
+            .cloned()
+    }
+
+    /// All live channels, the oldest first.
+    pub fn all(&self) -> Vec<ChannelHandle> {
+        self.channels().values().cloned().collect()
+    }
+
+    /// How many channels live.
+    pub fn count(&self) -> usize {
+        self.channels().len()
+    }
+
+    /// The latest stories, the oldest first.
+    pub fn stories(&self) -> Vec<Arc<FinishedStory>> {
+        self.stories_kept().iter().cloned().collect()
+    }
+
+    pub(crate) fn register(&self, new: New) -> Result<Registration, Full> {
+        let New {
+            id,
+            name,
+            unique_id,
+            inbox,
+            info,
+        } = new;
+        let line = Line {
+            id,
+            name,
+            unique_id,
+            inbox,
+            info: ArcSwap::from_pointee(info),
+        };
+        let handle = ChannelHandle {
+            line: Arc::new(line),
+        };
+        let mut channels = self.channels();
+        if channels.len() >= CHANNELS_MAX {
+            return Err(Full);
+        }
+        channels.insert(id, handle.clone());
+        Ok(Registration {
+            handle,
+            directory: self.clone(),
+        })
+    }
+
+    pub(crate) fn keep(&self, story: FinishedStory) {
+        let mut stories = self.stories_kept();
+        if stories.len() == STORIES_MAX {
+            stories.pop_front();
+        }
+        stories.push_back(Arc::new(story));
+    }
+
+    fn channels(&self) -> MutexGuard<'_, BTreeMap<ChannelId, ChannelHandle>> {
+        // Nothing is left half done under this lock, so a panic elsewhere does not spoil the map.
+        self.shared
+            .channels
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stories_kept(&self) -> MutexGuard<'_, VecDeque<Arc<FinishedStory>>> {
+        self.shared
+            .stories
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A channel about to be entered.
+pub(crate) struct New {
+    pub(crate) id: ChannelId,
+    pub(crate) name: String,
+    pub(crate) unique_id: String,
+    pub(crate) inbox: InboxSender,
+    pub(crate) info: ChannelInfo,
+}
+
+/// A channel is in the directory as long as this exists.
+pub(crate) struct Registration {
+    handle: ChannelHandle,
+    directory: Directory,
+}
+
+impl Registration {
+    pub(crate) fn handle(&self) -> &ChannelHandle {
+        &self.handle
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.handle.name()
+    }
+
+    pub(crate) fn unique_id(&self) -> &str {
+        self.handle.unique_id()
+    }
+
+    pub(crate) fn inbox(&self) -> InboxSender {
+        self.handle.line.inbox.clone()
+    }
+
+    pub(crate) fn publish(&self, info: ChannelInfo) {
+        self.handle.line.info.store(Arc::new(info));
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.directory.channels().remove(&self.handle.id());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dialplan::Position;
+
+    use super::{CHANNELS_MAX, ChannelId, ChannelInfo, ChannelState, Directory, New, STORIES_MAX};
+    use crate::cause::Cause;
+    use crate::inbox::inbox;
+    use crate::story::{Side, Story, Surroundings, subject};
+
+    fn new(id: u64) -> New {
+        New {
+            id: ChannelId(id),
+            name: format!("PJSIP/alice-{:08x}", id),
+            unique_id: format!("1.{id}"),
+            inbox: inbox().0,
+            info: ChannelInfo {
+                caller: String::new(),
+                at: Position {
+                    context: "c".to_owned(),
+                    exten: "1".to_owned(),
+                    priority: 1,
+                },
+                application: String::new(),
+                state: ChannelState::Ringing,
+                streams: String::new(),
+            },
+        }
+    }
+
+    #[test]
+    fn is_full_at_its_limit_and_has_room_again_when_a_channel_leaves() {
+        let directory = Directory::default();
+        let mut registrations: Vec<_> = (0..CHANNELS_MAX as u64)
+            .map(|id| directory.register(new(id)).ok().unwrap())
+            .collect();
+        assert!(directory.register(new(1 << 40)).is_err());
+        assert!(directory.by_name("pjsip/ALICE-00000001").is_some());
+        registrations.pop();
+        assert_eq!(directory.count(), CHANNELS_MAX - 1);
+        assert!(directory.register(new(1 << 40)).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn keeps_the_latest_stories() {
+        let directory = Directory::default();
+        for index in 0..STORIES_MAX + 5 {
+            let mut subject = subject();
+            subject.unique_id = index.to_string();
+            let story = Story::begin(subject);
+            directory.keep(story.finish(Side::Us, Cause::NormalClearing, &Surroundings::default()));
+        }
+        let stories = directory.stories();
+        assert_eq!(stories.len(), STORIES_MAX);
+        assert_eq!(stories[0].subject.unique_id, "5");
+    }
+}

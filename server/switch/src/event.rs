@@ -1,0 +1,93 @@
+//! What reaches a call task, and what leaves an application early.
+
+use dialplan::Position;
+use rtc::topology::Topology;
+use sdp::Sdp;
+
+use crate::cause::Cause;
+use crate::pending::LegEvent;
+use crate::story::{Side, StoryEvent};
+
+/// Something that happened to a channel. All of them come through its one inbox.
+#[derive(Debug)]
+pub enum ChannelEvent {
+    /// The far end confirmed our answer (ACK): from now on either side may offer.
+    Established,
+    /// The far end offers in the middle of the call; `None`: it asks us to offer in our answer.
+    Offer(Option<Sdp>),
+    /// The far end answered our offer.
+    Answer(Sdp),
+    /// The far end refused our offer; what stood before stands.
+    OfferRejected {
+        /// The SIP status, or its equivalent.
+        status: u16,
+    },
+    /// A digit that came by signalling (INFO).
+    Digit(char),
+    /// The far end left, or signalling gave it up. The last event of a channel.
+    Hangup(Cause),
+    /// The connection the far end signals over is gone. Media may well flow on.
+    FlowLost,
+    /// The far end came back on another connection.
+    FlowRestored,
+    /// The media plane has something to tell.
+    Media(LegEvent),
+    /// Somebody else steers this call.
+    Control(Control),
+    /// A line for the story.
+    Note(StoryEvent),
+}
+
+impl From<LegEvent> for ChannelEvent {
+    fn from(event: LegEvent) -> Self {
+        Self::Media(event)
+    }
+}
+
+impl From<Control> for ChannelEvent {
+    fn from(control: Control) -> Self {
+        Self::Control(control)
+    }
+}
+
+/// What others may ask of a call: `channel request hangup`, `channel redirect`, the end of the exchange.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// End the call.
+    Hangup(Cause),
+    /// Go on at another place of the dial plan.
+    Redirect(Position),
+}
+
+/// What an application that listens is told. The channel has dealt with its part already.
+#[derive(Clone, Debug)]
+pub enum Happened {
+    /// The far end confirmed our answer.
+    Established,
+    /// A digit, from media or from signalling.
+    Digit(char),
+    /// The streams of the call were agreed anew.
+    Agreed {
+        /// Who asked for the change.
+        by: Side,
+        /// What stands now.
+        topology: Topology,
+    },
+    /// The far end refused our offer for good; what stood before stands.
+    OfferRefused {
+        /// The SIP status, or its equivalent.
+        status: u16,
+    },
+}
+
+/// Why an application ends before its end. Carried by `?`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Interrupt {
+    /// The call is over.
+    Hangup(Cause),
+    /// The call goes on elsewhere in the dial plan.
+    Redirect(Position),
+}
+
+/// The result of an application and of every verb that may be interrupted.
+pub type AppResult<T = ()> = Result<T, Interrupt>;

@@ -1,0 +1,16 @@
+//! What a dial plan function is: `${CALLERID(num)}`, `Set(GLOBAL(x)=1)`.
+
+use crate::channel::Channel;
+use crate::variables::SetError;
+
+/// One function of the dial plan.
+pub struct Function {
+    /// The name in the dial plan, compared with case as in Asterisk.
+    pub name: &'static str,
+    /// What it tells, in a few words.
+    pub synopsis: &'static str,
+    /// Reads it; the second argument is what stands in the parentheses.
+    pub read: fn(&Channel, &str) -> Option<String>,
+    /// Sets it, if it can be set.
+    pub write: Option<fn(&mut Channel, &str, &str) -> Result<(), SetError>>,
+}

@@ -1,0 +1,148 @@
+//! The one bounded queue into a call task.
+//!
+//! Producers (the signalling driver, a media shard, the console) never wait for a call. A call that does
+//! not read its inbox is stuck: the event that no longer fits marks the inbox as overflowed, and the call
+//! is hung up at once, whatever its application is doing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::{Notify, mpsc};
+
+use crate::event::ChannelEvent;
+use crate::story::StoryEvent;
+
+/// Events that may wait in one call's inbox. A browser call makes about five a second at its busiest.
+pub const INBOX_MAX: usize = 256;
+
+/// A new inbox: the end for producers and the end for the call.
+pub fn inbox() -> (InboxSender, InboxReceiver) {
+    let (sender, receiver) = mpsc::channel(INBOX_MAX);
+    let overflow = Arc::new(Overflow::default());
+    let sender = InboxSender { sender, overflow };
+    let overflow = Arc::clone(&sender.overflow);
+    (sender, InboxReceiver { receiver, overflow })
+}
+
+/// The producers' end. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct InboxSender {
+    sender: mpsc::Sender<ChannelEvent>,
+    overflow: Arc<Overflow>,
+}
+
+impl InboxSender {
+    /// Puts an event into the inbox without waiting. `false`: the call is gone, or it has just been
+    /// condemned because its inbox is full; either way there is nothing left to do for the caller.
+    pub fn send(&self, event: impl Into<ChannelEvent>) -> bool {
+        match self.sender.try_send(event.into()) {
+            Ok(()) => true,
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                self.overflow.raise();
+                false
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => false,
+        }
+    }
+
+    /// Puts a line into the call's story. Unlike [`InboxSender::send`] it gives way: once half of the
+    /// inbox is taken, the line is dropped instead of the call.
+    pub fn note(&self, event: StoryEvent) {
+        if self.sender.capacity() > INBOX_MAX / 2 {
+            self.send(ChannelEvent::Note(event));
+        }
+    }
+
+    /// Whether the call is gone.
+    pub fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+}
+
+/// The call's end.
+#[derive(Debug)]
+pub struct InboxReceiver {
+    receiver: mpsc::Receiver<ChannelEvent>,
+    overflow: Arc<Overflow>,
+}
+
+impl InboxReceiver {
+    /// The next event; `None` once no producer is left. Safe to drop while waiting.
+    pub async fn recv(&mut self) -> Option<ChannelEvent> {
+        self.receiver.recv().await
+    }
+
+    /// The next event if one is waiting.
+    pub(crate) fn try_recv(&mut self) -> Option<ChannelEvent> {
+        self.receiver.try_recv().ok()
+    }
+
+    pub(crate) fn overflow(&self) -> Arc<Overflow> {
+        Arc::clone(&self.overflow)
+    }
+}
+
+/// Set once, by the producer whose event did not fit.
+#[derive(Debug, Default)]
+pub(crate) struct Overflow {
+    raised: AtomicBool,
+    notify: Notify,
+}
+
+impl Overflow {
+    fn raise(&self) {
+        self.raised.store(true, Ordering::Release);
+        self.notify.notify_one();
+    }
+
+    pub(crate) fn is_raised(&self) -> bool {
+        self.raised.load(Ordering::Acquire)
+    }
+
+    /// Returns once the inbox has overflowed.
+    pub(crate) async fn raised(&self) {
+        while !self.is_raised() {
+            self.notify.notified().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{INBOX_MAX, inbox};
+    use crate::event::ChannelEvent;
+    use crate::story::StoryEvent;
+
+    #[test]
+    fn the_event_that_does_not_fit_condemns_the_call() {
+        let (sender, receiver) = inbox();
+        for _ in 0..INBOX_MAX {
+            assert!(sender.send(ChannelEvent::FlowLost));
+            assert!(!receiver.overflow().is_raised());
+        }
+        assert!(!sender.send(ChannelEvent::FlowLost));
+        assert!(receiver.overflow().is_raised());
+    }
+
+    #[test]
+    fn notes_give_way_before_the_inbox_is_full() {
+        let (sender, mut receiver) = inbox();
+        for _ in 0..INBOX_MAX * 2 {
+            sender.note(StoryEvent::FlowLost);
+        }
+        assert!(!receiver.overflow().is_raised());
+        let mut waiting = 0;
+        while receiver.try_recv().is_some() {
+            waiting += 1;
+        }
+        assert_eq!(waiting, INBOX_MAX / 2);
+    }
+
+    #[test]
+    fn a_call_that_is_gone_refuses_events_quietly() {
+        let (sender, receiver) = inbox();
+        drop(receiver);
+        assert!(sender.is_closed());
+        assert!(!sender.send(ChannelEvent::FlowLost));
+    }
+}

@@ -1,0 +1,265 @@
+//! Runs a channel through the dial plan: one priority after the other, until it hangs up.
+//!
+//! The plan is taken from the configuration at each priority, as Asterisk does, so a looping menu can be
+//! repaired while calls are in it. Special extensions: `s` where nothing was dialled, `i` for an extension
+//! that does not exist, `t` when the caller was to dial and did not, `h` after the end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dialplan::{Plan, Position, Step, substitute};
+
+use crate::application::Args;
+use crate::cause::Cause;
+use crate::channel::Channel;
+use crate::event::{AppResult, Interrupt};
+use crate::story::StoryEvent;
+
+/// Priorities a call may run without waiting for anything. An endless `Goto` would hold its task for ever.
+pub const PRIORITIES_WITHOUT_WAITING_MAX: u32 = 50_000;
+
+/// Priorities after which a call lets other calls run.
+const PRIORITIES_PER_YIELD: u32 = 64;
+
+/// How long a caller may take to dial the next extension, with `autofallthrough=no`.
+pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a caller may take between two digits of an extension.
+pub const DIGIT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Digits of an extension dialled in the call.
+const EXTENSION_DIGITS_MAX: usize = 32;
+
+/// Runs the channel to its end and releases it.
+pub(crate) async fn run(mut channel: Channel) {
+    let cause = match start(&mut channel).await {
+        Err(Interrupt::Hangup(cause)) => cause,
+        Err(Interrupt::Redirect(_)) | Ok(()) => Cause::NormalClearing,
+    };
+    channel.hangup(cause);
+    run_h(&mut channel).await;
+    channel.farewell().await;
+}
+
+async fn start(channel: &mut Channel) -> AppResult {
+    let plan = plan_of(channel);
+    let Position { context, exten, .. } = &channel.at;
+    let caller = channel.caller.number.as_str();
+    if plan.find(context, exten, Some(caller)).is_none() {
+        if !exten.is_empty() || plan.find(context, "s", Some(caller)).is_none() {
+            tracing::warn!(
+                channel = channel.name(),
+                exten,
+                context,
+                "extension is not in the context: call refused with 404"
+            );
+            let text = format!("extension '{exten}' is not in context '{context}'");
+            channel.tell(StoryEvent::Remark { text });
+            return Err(channel.hangup(Cause::Unallocated));
+        }
+        channel.at.exten = "s".to_owned();
+    }
+    let mut budget = Budget::default();
+    loop {
+        match run_extension(channel, &mut budget).await {
+            Ok(()) => after_the_last_priority(channel).await?,
+            Err(Interrupt::Redirect(to)) => {
+                channel.at = to;
+                let position = &channel.at;
+                let plan = plan_of(channel);
+                let caller = channel.caller.number.as_str();
+                if plan.step(position, Some(caller)).is_none() {
+                    invalid(channel)?;
+                }
+            }
+            Err(Interrupt::Hangup(cause)) => return Err(Interrupt::Hangup(cause)),
+        }
+    }
+}
+
+/// Runs from the channel's position until there is no next priority.
+async fn run_extension(channel: &mut Channel, budget: &mut Budget) -> AppResult {
+    loop {
+        budget.spend(channel).await?;
+        let plan = plan_of(channel);
+        let Some(step) = plan.step(&channel.at, Some(&channel.caller.number)) else {
+            return Ok(());
+        };
+        run_step(channel, step).await?;
+        channel.at.priority += 1;
+    }
+}
+
+async fn run_step(channel: &mut Channel, step: &Step) -> AppResult {
+    let arguments = substitute(&step.arguments, &*channel);
+    let Some(application) = channel.switch().application(&step.application) else {
+        tracing::error!(
+            channel = channel.name(),
+            "{}:{}: no application is called '{}'; call hung up",
+            step.file,
+            step.line,
+            step.application
+        );
+        let text = format!(
+            "no application '{}' ({}:{})",
+            step.application, step.file, step.line
+        );
+        channel.tell(StoryEvent::Remark { text });
+        return Err(channel.hangup(Cause::FacilityNotImplemented));
+    };
+    let Position {
+        context,
+        exten,
+        priority,
+    } = &channel.at;
+    let at = format!("{context},{exten},{priority}");
+    let shown = format!("{}({arguments})", application.name);
+    tracing::debug!(channel = channel.name(), at, "{shown}");
+    channel.publish(&shown);
+    channel.tell(StoryEvent::Application {
+        application: shown,
+        at,
+    });
+    (application.run)(channel, Args::new(&arguments, &step.file, step.line)).await
+}
+
+/// The extension has no further priority: hang up, or with `autofallthrough=no` let the caller dial.
+async fn after_the_last_priority(channel: &mut Channel) -> AppResult {
+    let plan = plan_of(channel);
+    if plan.autofallthrough || !channel.is_up() {
+        return Err(channel.hangup(Cause::NormalClearing));
+    }
+    let digits = dialled(channel).await?;
+    if digits.is_empty() {
+        let Some(to) = special(channel, "t") else {
+            tracing::warn!(
+                channel = channel.name(),
+                "nothing dialled, and no extension t"
+            );
+            return Err(channel.hangup(Cause::NoUserResponse));
+        };
+        channel.at = to;
+        return Ok(());
+    }
+    channel.at.exten = digits;
+    channel.at.priority = 1;
+    let plan = plan_of(channel);
+    match plan.step(&channel.at, Some(&channel.caller.number)) {
+        Some(_) => Ok(()),
+        None => invalid(channel),
+    }
+}
+
+/// Collects an extension: until it can get no longer, or the caller pauses.
+async fn dialled(channel: &mut Channel) -> AppResult<String> {
+    let mut digits = String::new();
+    let mut patience = RESPONSE_TIMEOUT;
+    while digits.len() < EXTENSION_DIGITS_MAX {
+        let Some(digit) = channel.read_digit_within(patience).await? else {
+            break;
+        };
+        digits.push(digit);
+        patience = DIGIT_TIMEOUT;
+        let plan = plan_of(channel);
+        let caller = Some(channel.caller.number.as_str());
+        if !plan.could_be_longer(&channel.at.context, &digits, caller) {
+            break;
+        }
+    }
+    Ok(digits)
+}
+
+/// Sends the channel to `i`, or hangs up.
+fn invalid(channel: &mut Channel) -> AppResult {
+    let Position {
+        context,
+        exten,
+        priority,
+    } = channel.at.clone();
+    let Some(to) = special(channel, "i") else {
+        tracing::warn!(
+            channel = channel.name(),
+            "no priority {priority} of extension '{exten}' in context '{context}', and no extension i"
+        );
+        let text = format!("'{context},{exten},{priority}' does not exist, nor does extension i");
+        channel.tell(StoryEvent::Remark { text });
+        return Err(channel.hangup(Cause::Unallocated));
+    };
+    // An extension is short, so this cannot fail for its length; a full table is told by Set itself.
+    let _ = channel.vars.set("INVALID_EXTEN", &exten);
+    channel.at = to;
+    Ok(())
+}
+
+/// The first priority of a special extension of the channel's context, if there is one.
+fn special(channel: &Channel, exten: &str) -> Option<Position> {
+    let context = &channel.at.context;
+    let plan = plan_of(channel);
+    plan.find(context, exten, Some(&channel.caller.number))?;
+    Some(Position {
+        context: context.clone(),
+        exten: exten.to_owned(),
+        priority: 1,
+    })
+}
+
+/// Runs `h`. The far end has been released already, so what would wait for it ends `h`.
+async fn run_h(channel: &mut Channel) {
+    let Some(at) = special(channel, "h") else {
+        return;
+    };
+    channel.at = at;
+    let mut budget = Budget::default();
+    loop {
+        match run_extension(channel, &mut budget).await {
+            Err(Interrupt::Redirect(to)) => channel.at = to,
+            Ok(()) | Err(Interrupt::Hangup(_)) => return,
+        }
+    }
+}
+
+fn plan_of(channel: &Channel) -> Arc<Plan> {
+    Arc::clone(&channel.switch().config().plan)
+}
+
+/// Protects other calls, and the machine, from a dial plan that runs in circles.
+#[derive(Default)]
+struct Budget {
+    spent: u32,
+}
+
+impl Budget {
+    /// Called before each priority: sees to events, yields now and then, and ends an endless loop.
+    async fn spend(&mut self, channel: &mut Channel) -> AppResult {
+        if channel.take_waited() {
+            self.spent = 0;
+        }
+        self.spent += 1;
+        if self.spent.is_multiple_of(PRIORITIES_PER_YIELD) {
+            tokio::task::yield_now().await;
+        }
+        if channel.ended().is_none() {
+            channel.catch_up().await?;
+        }
+        if self.spent <= PRIORITIES_WITHOUT_WAITING_MAX {
+            return Ok(());
+        }
+        let Position {
+            context,
+            exten,
+            priority,
+        } = &channel.at;
+        tracing::error!(
+            channel = channel.name(),
+            "{PRIORITIES_WITHOUT_WAITING_MAX} priorities ran without waiting, now at \
+             {context},{exten},{priority}: an endless Goto? Call hung up \
+             (PRIORITIES_WITHOUT_WAITING_MAX)"
+        );
+        let text = format!(
+            "{PRIORITIES_WITHOUT_WAITING_MAX} priorities ran without waiting: an endless loop in the \
+             dial plan at {context},{exten}"
+        );
+        channel.tell(StoryEvent::Remark { text });
+        Err(channel.hangup(Cause::SwitchCongestion))
+    }
+}

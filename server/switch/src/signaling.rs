@@ -1,0 +1,59 @@
+//! What a protocol implements for one leg, and how a call comes in.
+
+use std::sync::Arc;
+
+use config::{CallerId, Subscriber};
+use rtc::Refused;
+use sdp::Sdp;
+
+use crate::cause::Cause;
+use crate::inbox::{InboxReceiver, InboxSender};
+
+/// The signalling of one leg. Commands go out at once and never wait; what comes of them arrives in the
+/// channel's inbox. A channel calls `answer` at most once, and `hangup` exactly once unless the far end
+/// hung up or the initial offer was refused.
+pub trait Signaling: Send {
+    /// The far end is alerted (180); with a description, early media may flow (183).
+    fn ring(&mut self, early: Option<&Sdp>);
+
+    /// Answers the call. `sdp` is the answer to the initial offer, or our offer if there was none; then
+    /// the answer in the ACK arrives as [`ChannelEvent::Answer`](crate::ChannelEvent::Answer).
+    fn answer(&mut self, sdp: &Sdp);
+
+    /// Offers new streams in the middle of the call (re-INVITE). One of `Answer`, `OfferRejected` or
+    /// `Hangup` follows; `OfferRejected { status: 491 }` if an offer of the far end came in between.
+    fn offer(&mut self, sdp: &Sdp);
+
+    /// Answers the far end's mid-call offer, or offers when it asked for that.
+    fn accept(&mut self, sdp: &Sdp);
+
+    /// Refuses the offer in hand. Before the answer this refuses the whole call; in the middle of it the
+    /// call goes on with what stood.
+    fn refuse(&mut self, refused: &Refused);
+
+    /// Ends the call: BYE with a Reason header, or before the answer `cause.status()`.
+    fn hangup(&mut self, cause: Cause);
+
+    /// A header of the request that brought the call.
+    fn header(&self, name: &str) -> Option<String>;
+}
+
+/// A call that has been authenticated and whose endpoint is known.
+pub struct Incoming {
+    /// The endpoint and what belongs to it, pinned for the life of the call.
+    pub subscriber: Arc<Subscriber>,
+    /// Who calls.
+    pub caller: CallerId,
+    /// The context of the dial plan in which the call starts.
+    pub context: String,
+    /// The extension that was dialled.
+    pub exten: String,
+    /// The protocol's own name of the call (SIP Call-ID), for the log and the story.
+    pub call_id: String,
+    /// The far end's offer; `None`: it wants one from us.
+    pub offer: Option<Sdp>,
+    /// The leg's signalling.
+    pub signaling: Box<dyn Signaling>,
+    /// The call's inbox, made by [`inbox`](crate::inbox()) before the first event can arrive.
+    pub inbox: (InboxSender, InboxReceiver),
+}

@@ -1,0 +1,392 @@
+//! The handle everyone has: configuration, store, media plane, directory, and the tasks of all calls.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use config::{Config, Subscriber};
+use dialplan::Position;
+use futures_util::FutureExt;
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use serde::Serialize;
+use store::Store;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::application::Application;
+use crate::cause::Cause;
+use crate::channel::{self, Channel};
+use crate::directory::{ChannelHandle, ChannelId, ChannelInfo, ChannelState, Directory, New};
+use crate::function::Function;
+use crate::inbox::InboxSender;
+use crate::leg::{MediaCounts, MediaLeg, MediaPlane};
+use crate::pbx;
+use crate::policy;
+use crate::signaling::Incoming;
+use crate::story::{FinishedStory, Story, Subject};
+use crate::variables::Variables;
+
+/// How long a shutdown waits for calls to end by themselves, their `h` extensions included.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_millis(800);
+
+/// What a switch is made of.
+pub struct Parts {
+    /// Configuration and database.
+    pub store: Store,
+    /// Where legs come from.
+    pub media: Arc<dyn MediaPlane>,
+    /// The applications of the dial plan.
+    pub applications: &'static [&'static Application],
+    /// The functions of the dial plan.
+    pub functions: &'static [&'static Function],
+    /// Where random choices come from: 32 bytes nobody can guess.
+    pub seed: [u8; 32],
+}
+
+/// The softswitch. Cheap to clone.
+#[derive(Clone)]
+pub struct Switch {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    store: Store,
+    media: Arc<dyn MediaPlane>,
+    applications: &'static [&'static Application],
+    functions: &'static [&'static Function],
+    directory: Directory,
+    globals: Mutex<Variables>,
+    rng: Mutex<ChaCha12Rng>,
+    /// Calls since the start; the next channel's number.
+    calls: AtomicU64,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Switch {
+    /// A switch without calls.
+    pub fn new(parts: Parts) -> Self {
+        let Parts {
+            store,
+            media,
+            applications,
+            functions,
+            seed,
+        } = parts;
+        Self {
+            shared: Arc::new(Shared {
+                store,
+                media,
+                applications,
+                functions,
+                directory: Directory::default(),
+                globals: Mutex::default(),
+                rng: Mutex::new(ChaCha12Rng::from_seed(seed)),
+                calls: AtomicU64::new(0),
+                tasks: TaskTracker::new(),
+                stop: CancellationToken::new(),
+            }),
+        }
+    }
+
+    /// The configuration in force. Take it once for what belongs together.
+    pub fn config(&self) -> Arc<Config> {
+        self.shared.store.config()
+    }
+
+    /// Configuration and database.
+    pub fn store(&self) -> &Store {
+        &self.shared.store
+    }
+
+    /// The media plane.
+    pub fn media(&self) -> &dyn MediaPlane {
+        &*self.shared.media
+    }
+
+    /// Live channels and the latest stories.
+    pub fn directory(&self) -> &Directory {
+        &self.shared.directory
+    }
+
+    /// The application of this name, compared without case as in Asterisk.
+    pub fn application(&self, name: &str) -> Option<&'static Application> {
+        let applications = self.shared.applications.iter();
+        applications
+            .copied()
+            .find(|application| application.name.eq_ignore_ascii_case(name))
+    }
+
+    /// All applications.
+    pub fn applications(&self) -> &'static [&'static Application] {
+        self.shared.applications
+    }
+
+    /// The function of this name.
+    pub fn function(&self, name: &str) -> Option<&'static Function> {
+        let functions = self.shared.functions.iter();
+        functions.copied().find(|function| function.name == name)
+    }
+
+    /// All functions.
+    pub fn functions(&self) -> &'static [&'static Function] {
+        self.shared.functions
+    }
+
+    /// The value of a global variable: set by a call, or written in `[globals]`.
+    pub fn global(&self, name: &str) -> Option<String> {
+        if let Some(value) = self.globals().value(name) {
+            return Some(value.to_owned());
+        }
+        self.config().plan.globals().get(name).cloned()
+    }
+
+    /// The global variables that calls have set.
+    pub fn globals(&self) -> MutexGuard<'_, Variables> {
+        self.shared
+            .globals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a call: starts its task, or refuses it when there are too many or the exchange stops.
+    pub fn incoming(&self, mut incoming: Incoming) -> Option<ChannelHandle> {
+        if self.shared.tasks.is_closed() {
+            incoming.signaling.hangup(Cause::TemporaryFailure);
+            return None;
+        }
+        let id = ChannelId(self.shared.calls.fetch_add(1, Ordering::Relaxed));
+        let (channel, handle) = match self.channel(id, incoming) {
+            Ok(made) => made,
+            Err(mut refused) => {
+                tracing::error!(
+                    endpoint = refused.subscriber.endpoint.id,
+                    "{}",
+                    crate::directory::Full
+                );
+                refused.signaling.hangup(Cause::SwitchCongestion);
+                return None;
+            }
+        };
+        let call = self.clone();
+        self.shared
+            .tasks
+            .spawn(async move { call.run(channel).await });
+        Some(handle)
+    }
+
+    /// Hangs up all calls and takes no more. Returns when the last one is over, after a second at most.
+    pub async fn shutdown(&self, cause: Cause) {
+        self.shared.tasks.close();
+        for handle in self.shared.directory.all() {
+            handle.hangup(cause);
+        }
+        if tokio::time::timeout(SHUTDOWN_GRACE, self.shared.tasks.wait())
+            .await
+            .is_ok()
+        {
+            return;
+        }
+        tracing::warn!(
+            calls = self.shared.directory.count(),
+            "calls that did not end are dropped"
+        );
+        self.shared.stop.cancel();
+        let last = Duration::from_secs(1) - SHUTDOWN_GRACE;
+        if tokio::time::timeout(last, self.shared.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::error!(
+                calls = self.shared.directory.count(),
+                "calls that never yield are left"
+            );
+        }
+    }
+
+    /// Counts and stories, as `/status` shows them.
+    pub fn status(&self) -> Status {
+        let shared = &self.shared;
+        Status {
+            channels: shared.directory.count(),
+            calls_total: shared.calls.load(Ordering::Relaxed),
+            tasks: shared.tasks.len(),
+            media: shared.media.counts(),
+            live: shared.directory.all().iter().map(Live::of).collect(),
+            stories: shared.directory.stories(),
+        }
+    }
+
+    pub(crate) fn allocate(
+        &self,
+        subscriber: &Subscriber,
+        events: InboxSender,
+    ) -> Result<Box<dyn MediaLeg>, Box<dyn std::error::Error + Send + Sync>> {
+        let policy = Arc::new(policy::of(&subscriber.endpoint));
+        let mut seed = [0; 32];
+        let mut rng = self
+            .shared
+            .rng
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        rng.fill_bytes(&mut seed);
+        drop(rng);
+        self.shared.media.allocate(policy, events, seed)
+    }
+
+    fn channel(
+        &self,
+        id: ChannelId,
+        incoming: Incoming,
+    ) -> Result<(Channel, ChannelHandle), Box<Incoming>> {
+        let (name, unique_id) = names(id, &incoming.subscriber.endpoint.id);
+        let at = Position {
+            context: incoming.context.clone(),
+            exten: incoming.exten.clone(),
+            priority: 1,
+        };
+        let registration = self.shared.directory.register(New {
+            id,
+            name: name.clone(),
+            unique_id: unique_id.clone(),
+            inbox: incoming.inbox.0.clone(),
+            info: ChannelInfo {
+                caller: incoming.caller.number.clone(),
+                at: at.clone(),
+                application: String::new(),
+                state: ChannelState::Ringing,
+                streams: String::new(),
+            },
+        });
+        let Ok(registration) = registration else {
+            return Err(Box::new(incoming));
+        };
+        tracing::info!(
+            channel = name,
+            caller = incoming.caller.number,
+            exten = incoming.exten,
+            context = incoming.context,
+            call_id = incoming.call_id,
+            "call came in"
+        );
+        let story = Story::begin(Subject {
+            channel: name,
+            unique_id,
+            call_id: incoming.call_id,
+            endpoint: incoming.subscriber.endpoint.id.clone(),
+            caller: incoming.caller.number.clone(),
+            exten: incoming.exten,
+            context: incoming.context,
+        });
+        let handle = registration.handle().clone();
+        let channel = Channel::new(channel::Parts {
+            id,
+            caller: incoming.caller,
+            at,
+            subscriber: incoming.subscriber,
+            switch: self.clone(),
+            signaling: incoming.signaling,
+            inbox: incoming.inbox.1,
+            registration,
+            story,
+            offer: incoming.offer,
+        });
+        Ok((channel, handle))
+    }
+
+    /// One call, from its first priority to its release. What the call does wrong ends here: a panic, an
+    /// application that reads no events, one that does not end when the exchange does. In all three cases
+    /// the channel is dropped where it stands, and that hangs up the far end.
+    async fn run(&self, channel: Channel) {
+        let name = channel.name().to_owned();
+        let overflow = channel.overflow();
+        let call = AssertUnwindSafe(pbx::run(channel)).catch_unwind();
+        tokio::select! {
+            biased;
+            () = overflow.raised() => tracing::error!(
+                channel = name,
+                "inbox full: the application does not read its events; call dropped"
+            ),
+            () = self.shared.stop.cancelled() => {}
+            result = call => if let Err(panic) = result {
+                tracing::error!(channel = name, "call task panicked: {}", message_of(&*panic));
+            },
+        }
+    }
+}
+
+/// Counts and stories.
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    /// Calls that exist.
+    pub channels: usize,
+    /// Calls since the start.
+    pub calls_total: u64,
+    /// Tasks of calls.
+    pub tasks: usize,
+    /// Legs and ports.
+    pub media: MediaCounts,
+    /// The live calls.
+    pub live: Vec<Live>,
+    /// The latest finished calls, the oldest first.
+    pub stories: Vec<Arc<FinishedStory>>,
+}
+
+/// A live call.
+#[derive(Clone, Debug, Serialize)]
+pub struct Live {
+    /// The channel's name.
+    pub channel: String,
+    /// `epoch.counter`.
+    pub unique_id: String,
+    /// The caller's number.
+    pub caller: String,
+    /// `exten@context:priority`, as in `core show channels`.
+    pub location: String,
+    /// What runs.
+    pub application: String,
+    /// How far it has come.
+    pub state: ChannelState,
+    /// Its streams in words.
+    pub streams: String,
+}
+
+impl Live {
+    fn of(handle: &ChannelHandle) -> Self {
+        let info = handle.info();
+        let Position {
+            context,
+            exten,
+            priority,
+        } = &info.at;
+        Self {
+            channel: handle.name().to_owned(),
+            unique_id: handle.unique_id().to_owned(),
+            caller: info.caller.clone(),
+            location: format!("{exten}@{context}:{priority}"),
+            application: info.application.clone(),
+            state: info.state,
+            streams: info.streams.clone(),
+        }
+    }
+}
+
+/// The name and the unique id of a channel.
+fn names(id: ChannelId, endpoint: &str) -> (String, String) {
+    let epoch = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
+    (
+        format!("PJSIP/{endpoint}-{id}"),
+        format!("{epoch}.{}", id.0),
+    )
+}
+
+fn message_of(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message")
+}

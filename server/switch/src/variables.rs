@@ -1,0 +1,94 @@
+//! Variables of a channel and of the exchange.
+
+use std::collections::BTreeMap;
+
+/// Variables one channel may set, and the exchange may hold globally.
+pub const VARIABLES_MAX: usize = 1_000;
+
+/// Bytes of one value. Asterisk cuts at 4096.
+pub const VALUE_BYTES_MAX: usize = 8_192;
+
+/// A bounded map from names, compared with case as in Asterisk, to values.
+#[derive(Clone, Debug, Default)]
+pub struct Variables {
+    values: BTreeMap<String, String>,
+}
+
+/// Why a variable was not set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SetError {
+    /// The name is empty or has characters that `${…}` could not read again.
+    #[error("that is not the name of a variable")]
+    Name,
+    /// There are [`VARIABLES_MAX`] already.
+    #[error("there are {VARIABLES_MAX} variables already")]
+    TooMany,
+    /// The value has more than [`VALUE_BYTES_MAX`] bytes.
+    #[error("the value has more than {VALUE_BYTES_MAX} bytes")]
+    TooLong,
+    /// No function of that name can be set.
+    #[error("there is no such function, or it cannot be set")]
+    Function,
+}
+
+impl Variables {
+    /// The value of `name`.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str)
+    }
+
+    /// Sets `name`; an empty value removes it, as in Asterisk.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), SetError> {
+        // Asterisk: `_NAME` and `__NAME` are inherited by channels this one creates, and read as NAME.
+        let name = name.trim_start_matches('_');
+        if name.is_empty() || name.contains(['$', '{', '}', '[', ']', ':', '(', ')', ',']) {
+            return Err(SetError::Name);
+        }
+        if value.is_empty() {
+            self.values.remove(name);
+            return Ok(());
+        }
+        if value.len() > VALUE_BYTES_MAX {
+            return Err(SetError::TooLong);
+        }
+        if self.values.len() >= VARIABLES_MAX && !self.values.contains_key(name) {
+            return Err(SetError::TooMany);
+        }
+        self.values.insert(name.to_owned(), value.to_owned());
+        Ok(())
+    }
+
+    /// All of them, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.values
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SetError, VALUE_BYTES_MAX, VARIABLES_MAX, Variables};
+
+    #[test]
+    fn inheritance_marks_are_not_part_of_the_name() {
+        let mut variables = Variables::default();
+        variables.set("__TRUNK", "a").unwrap();
+        assert_eq!(variables.value("TRUNK"), Some("a"));
+        variables.set("TRUNK", "").unwrap();
+        assert_eq!(variables.value("TRUNK"), None);
+    }
+
+    #[test]
+    fn a_dial_plan_cannot_fill_the_memory() {
+        let mut variables = Variables::default();
+        for index in 0..VARIABLES_MAX {
+            variables.set(&format!("V{index}"), "x").unwrap();
+        }
+        assert_eq!(variables.set("ONE_MORE", "x"), Err(SetError::TooMany));
+        assert_eq!(variables.set("V1", "y"), Ok(()));
+        let long = "x".repeat(VALUE_BYTES_MAX + 1);
+        assert_eq!(variables.set("V1", &long), Err(SetError::TooLong));
+        assert_eq!(variables.set("a${b}", "x"), Err(SetError::Name));
+    }
+}
