@@ -26,7 +26,7 @@ export class SipSignalling implements Signalling {
     trace(socket, events);
     const ua = new JsSIP.UA({
       sockets: [socket],
-      uri: addressOf(account.user),
+      uri: `sip:${encodeURIComponent(account.user)}@${sipHost()}`,
       password: account.password,
       register: true,
       register_expires: REGISTER_EXPIRES_S,
@@ -67,7 +67,7 @@ export class SipSignalling implements Signalling {
     let line: SipLine | null = null;
     // The connection exists before `call` returns; hand it over as soon as there is a line.
     const early: RTCPeerConnection[] = [];
-    const session = this.ua.call(addressOf(number), {
+    const session = this.ua.call(`sip:${encodeURIComponent(number)}@${sipHost()}`, {
       ...(local ? { mediaStream: local } : {}),
       mediaConstraints: { audio: false, video: false },
       rtcOfferConstraints: { offerToReceiveAudio: true, offerToReceiveVideo: true },
@@ -190,9 +190,6 @@ function socketUrl(): string {
   return `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws`;
 }
 
-/** A number or name of this exchange; a whole address stays as it is. */
-function addressOf(number: string): string {
-  if (/^sips?:/i.test(number)) return number;
-  if (number.includes('@')) return `sip:${number}`;
-  return `sip:${encodeURIComponent(number).replaceAll('%2B', '+')}@${location.hostname}`;
+function sipHost(): string {
+  return location.hostname;
 }

@@ -195,9 +195,8 @@ export class Phone {
     // A caller who gives up leaves nothing to explain.
     const missed = this.phase.value === 'incoming';
     const noCandidates = this.trouble.value?.kind === 'noCandidates';
-    const party = this.party.value;
     this.reset();
-    if (!missed) this.trouble.value = noCandidates ? failure('noCandidates', ending.cause) : failureOfCall(ending, party);
+    if (!missed) this.trouble.value = noCandidates ? failure('noCandidates', ending.cause) : failureOfCall(ending);
   }
 
   private reset(): void {

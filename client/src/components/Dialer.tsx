@@ -81,8 +81,7 @@ function Tones({ phone }: { phone: Phone }) {
   return (
     <p class="display tones">
       <span class="tones-label">{t('dial.tones')}</span>
-      {!phone.digits.value && phone.party.value === '246' && <span class="tones-hint">{t('dial.padHint')}</span>}
-      <output data-testid="tones">{phone.digits.value}</output>
+      <output data-testid="tones">{phone.digits.value || '–'}</output>
     </p>
   );
 }
