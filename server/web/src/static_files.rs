@@ -88,18 +88,20 @@ fn content_type(name: &str, guessed: &str) -> String {
     }
 }
 
-/// Whether the name carries a hash of the content, as in `main-4FZK2QXA.js` or `app.1a2b3c4d.css`:
-/// such a file never changes.
+/// Whether the name carries a hash of the content: the client's build writes its assets as
+/// `assets/NAME-HASH.EXTENSION` with eight characters of base64url, and such a file never changes.
 fn is_hashed(name: &str) -> bool {
-    let file = name.rsplit('/').next().unwrap_or(name);
-    let Some((stem, _)) = file.rsplit_once('.') else {
+    let Some((stem, _)) = name
+        .strip_prefix("assets/")
+        .and_then(|file| file.rsplit_once('.'))
+    else {
         return false;
     };
-    let Some((_, hash)) = stem.rsplit_once(['-', '.']) else {
-        return false;
-    };
-    let digits = hash.bytes().filter(u8::is_ascii_digit).count();
-    hash.len() >= 8 && digits > 0 && hash.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    let base64url = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    match stem.as_bytes().split_last_chunk::<9>() {
+        Some((_, [b'-', hash @ ..])) => hash.iter().all(base64url),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -108,15 +110,17 @@ mod tests {
 
     #[test]
     fn names_with_a_hash_are_immutable() {
-        assert!(is_hashed("assets/main-4FZK2QXA.js"));
-        assert!(is_hashed("app.1a2b3c4d.css"));
+        assert!(is_hashed("assets/index-BsOSCbSy.js"));
+        assert!(is_hashed(
+            "assets/golos-text-latin-wght-normal-mKek_fSS.woff2"
+        ));
+        assert!(is_hashed("assets/index-a-b_c-de.css"));
         for name in [
             "index.html",
-            "ring-incoming.wav",
-            "main.js",
-            "app.min.js",
-            "a/b",
-            "phone-test1.js",
+            "favicon.svg",
+            "assets/ring.wav",
+            "assets/x-123.js",
+            "a-BsOSCbSy.js",
         ] {
             assert!(!is_hashed(name), "{name}");
         }
