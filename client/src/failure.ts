@@ -45,6 +45,8 @@ export interface Failure {
   detail: string;
   /** What one press can try next. */
   remedy: Remedy;
+  /** The number or name that was called, for the sentence. */
+  party: string;
 }
 
 const WARNINGS: ReadonlySet<FailureKind> = new Set([
@@ -68,8 +70,8 @@ const REMEDIES: Partial<Record<FailureKind, Remedy>> = {
   unavailable: 'call',
 };
 
-export function failure(kind: FailureKind, detail = ''): Failure {
-  return { kind, grave: !WARNINGS.has(kind), detail, remedy: REMEDIES[kind] ?? null };
+export function failure(kind: FailureKind, detail = '', party = ''): Failure {
+  return { kind, grave: !WARNINGS.has(kind), detail, remedy: REMEDIES[kind] ?? null, party };
 }
 
 /** Why the server did not take our registration. */
@@ -82,14 +84,14 @@ export function failureOfRegistration(ending: Ending): Failure {
 }
 
 /** Why a call ended; `null` when it simply ended. */
-export function failureOfCall(ending: Ending): Failure | null {
+export function failureOfCall(ending: Ending, party: string): Failure | null {
   const { by, status, cause } = ending;
-  if (status !== null && status >= 300) return failure(kindOfStatus(status), cause);
+  if (status !== null && status >= 300) return failure(kindOfStatus(status), cause, party);
   if (/RTP Timeout/i.test(cause)) return failure('mediaBlocked', cause);
   if (/WebRTC Error|Bad Media|Missing SDP|Incompatible SDP/i.test(cause)) return failure('webRtcError', cause);
   if (/Connection Error/i.test(cause)) return failure('serverGone', cause);
   if (/Request Timeout|No ACK|Dialog Error/i.test(cause)) return failure('serverSilent', cause);
-  if (/No Answer|Expires/i.test(cause)) return failure('noAnswer', cause);
+  if (/No Answer|Expires/i.test(cause)) return failure('noAnswer', cause, party);
   return by === 'system' ? failure('callFailed', cause) : null;
 }
 

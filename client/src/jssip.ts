@@ -9,6 +9,8 @@ const RECOVERY_S_MIN = 1;
 const RECOVERY_S_MAX = 8;
 /** Later candidates are found by the connectivity checks themselves, so the INVITE does not wait for them. */
 const GATHERING_GRACE_MS = 20;
+const BUSY_HERE = 486;
+const DECLINE = 603;
 const TONE_MS = 120;
 const TONE_GAP_MS = 70;
 
@@ -26,7 +28,7 @@ export class SipSignalling implements Signalling {
     trace(socket, events);
     const ua = new JsSIP.UA({
       sockets: [socket],
-      uri: `sip:${encodeURIComponent(account.user)}@${sipHost()}`,
+      uri: addressOf(account.user),
       password: account.password,
       register: true,
       register_expires: REGISTER_EXPIRES_S,
@@ -67,9 +69,8 @@ export class SipSignalling implements Signalling {
     let line: SipLine | null = null;
     // The connection exists before `call` returns; hand it over as soon as there is a line.
     const early: RTCPeerConnection[] = [];
-    const session = this.ua.call(`sip:${encodeURIComponent(number)}@${sipHost()}`, {
-      ...(local ? { mediaStream: local } : {}),
-      mediaConstraints: { audio: false, video: false },
+    const session = this.ua.call(addressOf(number), {
+      ...mediaOf(local),
       rtcOfferConstraints: { offerToReceiveAudio: true, offerToReceiveVideo: true },
       pcConfig: PC_CONFIG,
       eventHandlers: {
@@ -114,15 +115,22 @@ class SipLine implements Line {
 
   answer(local: MediaStream | null): void {
     this.session.answer({
-      ...(local ? { mediaStream: local } : {}),
-      mediaConstraints: { audio: false, video: false },
+      ...mediaOf(local),
       pcConfig: PC_CONFIG,
     });
   }
 
   hangup(): void {
+    this.end(DECLINE);
+  }
+
+  busy(): void {
+    this.end(BUSY_HERE);
+  }
+
+  private end(refusal: number): void {
     if (this.session.isEnded()) return;
-    this.session.terminate(this.incoming && !this.session.isEstablished() ? { status_code: 486 } : {});
+    this.session.terminate(this.incoming && !this.session.isEstablished() ? { status_code: refusal } : {});
   }
 
   digit(digit: string): void {
@@ -135,6 +143,11 @@ class SipLine implements Line {
       transportType: (byRtp ? 'RFC2833' : 'INFO') as never,
     });
   }
+}
+
+/** JsSIP takes tracks out of the stream it is given, and asks for devices itself unless told not to. */
+function mediaOf(local: MediaStream | null): { mediaStream: MediaStream } | { mediaConstraints: MediaStreamConstraints } {
+  return local ? { mediaStream: new MediaStream(local.getTracks()) } : { mediaConstraints: { audio: false, video: false } };
 }
 
 /** JsSIP waits for the end of gathering unless told otherwise; the first host candidate is enough. */
@@ -190,6 +203,9 @@ function socketUrl(): string {
   return `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws`;
 }
 
-function sipHost(): string {
-  return location.hostname;
+/** A number or name of this exchange; a whole address stays as it is. */
+function addressOf(number: string): string {
+  if (/^sips?:/i.test(number)) return number;
+  if (number.includes('@')) return `sip:${number}`;
+  return `sip:${encodeURIComponent(number).replaceAll('%2B', '+')}@${location.hostname}`;
 }

@@ -82,6 +82,7 @@ export class LocalMedia {
   private async acquire(): Promise<void> {
     const devices = navigator.mediaDevices;
     if (!devices?.getUserMedia) {
+      this.sources.value = { audio: 'missing', video: 'missing' };
       this.failure.value = failure('insecure', location.origin);
       return;
     }

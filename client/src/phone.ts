@@ -153,7 +153,7 @@ export class Phone {
   }
 
   private onIncoming(line: Line): void {
-    if (this.phase.value !== 'idle') return line.hangup();
+    if (this.phase.value !== 'idle') return line.busy();
     this.clearTrouble();
     this.line = line;
     this.party.value = line.party;
@@ -195,8 +195,9 @@ export class Phone {
     // A caller who gives up leaves nothing to explain.
     const missed = this.phase.value === 'incoming';
     const noCandidates = this.trouble.value?.kind === 'noCandidates';
+    const party = this.party.value;
     this.reset();
-    if (!missed) this.trouble.value = noCandidates ? failure('noCandidates', ending.cause) : failureOfCall(ending);
+    if (!missed) this.trouble.value = noCandidates ? failure('noCandidates', ending.cause) : failureOfCall(ending, party);
   }
 
   private reset(): void {

@@ -35,7 +35,10 @@ export interface Line {
   readonly party: string;
   listen(events: LineEvents): void;
   answer(local: MediaStream | null): void;
+  /** Ends the call, gives up calling, or declines, whichever the state asks for. */
   hangup(): void;
+  /** Turns an incoming call away because another one is going on. */
+  busy(): void;
   digit(digit: string): void;
 }
 

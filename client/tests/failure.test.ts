@@ -34,20 +34,20 @@ describe('the end of a call', () => {
     [503, 'serverError'],
     [420, 'callFailed'],
   ] as const)('explains %i as %s', (status, kind) => {
-    expect(failureOfCall(ending({ status }))?.kind).toBe(kind);
+    expect(failureOfCall(ending({ status }), '999')?.kind).toBe(kind);
   });
 
   it('explains nothing when somebody hung up', () => {
-    expect(failureOfCall(ending({ by: 'them', cause: 'Terminated' }))).toBeNull();
-    expect(failureOfCall(ending({ by: 'us', cause: 'Canceled' }))).toBeNull();
+    expect(failureOfCall(ending({ by: 'them', cause: 'Terminated' }), '246')).toBeNull();
+    expect(failureOfCall(ending({ by: 'us', cause: 'Canceled' }), '246')).toBeNull();
   });
 
   it('names lost media although this page sent the BYE', () => {
-    expect(failureOfCall(ending({ by: 'us', cause: 'RTP Timeout' }))?.kind).toBe('mediaBlocked');
+    expect(failureOfCall(ending({ by: 'us', cause: 'RTP Timeout' }), '246')?.kind).toBe('mediaBlocked');
   });
 
   it('keeps the words of the wire', () => {
-    expect(failureOfCall(ending({ status: 488, cause: 'SIP 488 Not Acceptable Here' }))?.detail).toContain('488');
+    expect(failureOfCall(ending({ status: 488, cause: 'SIP 488 Not Acceptable Here' }), '246')?.detail).toContain('488');
   });
 });
 

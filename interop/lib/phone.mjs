@@ -20,7 +20,7 @@ export async function signIn(page, { user, password }) {
 }
 
 export const registered = (page) =>
-  until('registration', () => page.evaluate(() => window.__sidetone?.state.connection === 'registered'), 10_000);
+  until('registration', () => page.evaluate(() => window.__sidetone?.state.connection === 'online'), 10_000);
 
 export const call = (page, { number = '246', count = 4, limit_ms = 5_000 } = {}) =>
   page.evaluate(callAndTime, { number, count, limit_ms });

@@ -11,7 +11,7 @@ export function Banner({ phone }: { phone: Phone }) {
         <div class="banner" data-testid="error" data-kind={shown.kind} data-grave={shown.grave}>
           <Icon name={shown.grave ? 'error' : 'warning'} />
           <div class="banner-words">
-            <p class="banner-what">{t(`failure.${shown.kind}`)}</p>
+            <p class="banner-what">{t(`failure.${shown.kind}`, { party: shown.party })}</p>
             <p class="banner-next">{t(`failure.${shown.kind}.next`)}</p>
             {shown.detail && <p class="banner-detail">{shown.detail}</p>}
           </div>

@@ -81,7 +81,8 @@ function Tones({ phone }: { phone: Phone }) {
   return (
     <p class="display tones">
       <span class="tones-label">{t('dial.tones')}</span>
-      <output data-testid="tones">{phone.digits.value || '–'}</output>
+      {!phone.digits.value && phone.party.value === '246' && <span class="tones-hint">{t('dial.padHint')}</span>}
+      <output data-testid="tones">{phone.digits.value}</output>
     </p>
   );
 }

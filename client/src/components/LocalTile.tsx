@@ -7,7 +7,7 @@ export function LocalTile({ media }: { media: LocalMedia }) {
   const { audio, video } = media.sources.value;
   const note = words(audio === 'asking' || video === 'asking', video, media.cameraOn.value);
   return (
-    <li class="tile tile-local" data-testid="local-tile">
+    <li class={note && note !== 'tile.cameraOff' ? 'tile tile-empty' : 'tile'} data-testid="local-tile">
       {!note && <Picture stream={media.stream.value} mirrored />}
       {note && (
         <div class="tile-note">

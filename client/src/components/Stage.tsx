@@ -7,7 +7,9 @@ import { RemoteTile } from './RemoteTile';
 
 const GAP_PX = 12;
 const GAP_PX_NARROW = 8;
-const TILE_PX_MIN = 132;
+const TILE_PX_MIN = 64;
+const WIDE = 4 / 3;
+const SQUARE = 1;
 
 /** All pictures in the grid that makes them largest. */
 export function Stage({ phone }: { phone: Phone }) {
@@ -25,8 +27,10 @@ export function Stage({ phone }: { phone: Phone }) {
   }, []);
 
   const gap = size.width < 500 ? GAP_PX_NARROW : GAP_PX;
-  const grid = bestGrid(count, size.width, size.height, gap);
-  const style = { '--tile': `${Math.max(grid.width, TILE_PX_MIN)}px`, '--gap': `${gap}px` };
+  // A phone held upright has more height than wide pictures can use.
+  const aspect = count > 2 && size.height > size.width ? SQUARE : WIDE;
+  const grid = bestGrid(count, size.width, size.height, gap, aspect);
+  const style = { '--tile': `${Math.max(grid.width, TILE_PX_MIN)}px`, '--gap': `${gap}px`, '--aspect': String(aspect) };
   return (
     <ul class="tiles" ref={place} style={style} data-count={count} aria-label={t('tile.list')}>
       <LocalTile media={phone.media} />

@@ -75,5 +75,6 @@ class MockLine implements Line {
   }
 
   hangup(): void {}
+  busy(): void {}
   digit(): void {}
 }
