@@ -8,6 +8,7 @@
 
 use crate::{Diagnostic, Report, Severity, Source, closest};
 use scan::Scanner;
+use std::fmt::Display;
 
 mod scan;
 
@@ -47,6 +48,18 @@ pub struct Section {
     pub entries: Vec<Entry>,
     /// Where the name stands.
     pub at: Place,
+}
+
+impl Entry {
+    /// The place of a byte of the value. Exact unless a block comment was taken out of it.
+    pub fn within_value(&self, offset: usize) -> Place {
+        let before = self.value.get(..offset).unwrap_or(&self.value);
+        let columns = u32::try_from(before.chars().count()).unwrap_or(u32::MAX);
+        Place {
+            column: self.value_at.column.saturating_add(columns),
+            ..self.value_at
+        }
+    }
 }
 
 impl Section {
@@ -350,7 +363,7 @@ impl<'a> Reader<'a> {
             None => {
                 let message = format!("there is no earlier section `{name}` to add to");
                 let meant = self.closest_section(name);
-                self.say(Severity::Error, at, message, meant.map(question));
+                self.say(Severity::Error, at, message, question(meant));
             }
         }
     }
@@ -364,7 +377,7 @@ impl<'a> Reader<'a> {
                 section.name
             );
             let meant = self.closest_section(template);
-            self.say(Severity::Error, section.at, message, meant.map(question));
+            self.say(Severity::Error, section.at, message, question(meant));
             return false;
         };
         let room = ENTRIES_MAX.saturating_sub(self.entries);
@@ -408,7 +421,7 @@ impl<'a> Reader<'a> {
                 let message = format!("`#{verb}` is not a directive");
                 let meant = closest(verb, ["include", "tryinclude", "exec"]);
                 let meant = meant.map(|name| format!("#{name}"));
-                self.say(Severity::Warning, at, message, meant.map(question));
+                self.say(Severity::Warning, at, message, question(meant));
             }
         }
     }
@@ -458,6 +471,6 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn question(meant: String) -> String {
-    format!("did you mean `{meant}`?")
+fn question(meant: Option<impl Display>) -> Option<String> {
+    meant.map(|meant| format!("did you mean `{meant}`?"))
 }

@@ -9,8 +9,10 @@ mod diagnostic;
 mod document;
 mod source;
 mod suggest;
+mod value;
 
 pub use diagnostic::{Diagnostic, REPORT_MAX, Report, Severity};
 pub use document::{Document, Entry, Place, Section};
 pub use source::Source;
 pub use suggest::closest;
+pub use value::yes_no;

@@ -1,5 +1,6 @@
 //! SIP as a pure machine: messages, transactions, dialogs, the INVITE usage.
 
+mod agent;
 pub mod digest;
 mod error;
 mod header;
@@ -7,8 +8,13 @@ mod message;
 mod method;
 mod status;
 mod stream;
+mod timer;
 mod uri;
 
+pub use agent::{
+    Agent, Body, Busy, ClientId, Counts, Ended, Event, Failure, Flow, FlowId, Identity, InviteId,
+    Limits, OfferVia, OutgoingInvite, RequestId, Timeout, Transmit, Transport,
+};
 pub use error::{Fault, HeaderError, ParseError, ParseFault, Rejected};
 pub use header::auth::{Challenge, Credentials};
 pub use header::contact::{Contact, Contacts};
@@ -25,4 +31,5 @@ pub use message::{Capabilities, Message, Request, Response};
 pub use method::Method;
 pub use status::Status;
 pub use stream::{Frame, FramingError, StreamFramer};
+pub use timer::{T1, T2, T4, Timer};
 pub use uri::{BadUri, Host, Uri};

@@ -1,0 +1,217 @@
+//! What the Agent tells the layer above, and the small types its verbs take.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::agent::Flow;
+use crate::{HeaderName, NameAddr, Request, Response, Status, Uri};
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub(crate) u64);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+id! {
+    /// One INVITE usage, of either role, from its INVITE to [`Event::Ended`].
+    InviteId
+}
+id! {
+    /// A request of the peer that waits for [`Agent::respond`](super::Agent::respond).
+    RequestId
+}
+id! {
+    /// A request of ours that waits for its final response.
+    ClientId
+}
+
+/// The body of a message and what it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Body {
+    /// The value of Content-Type.
+    pub content_type: Box<str>,
+    /// The bytes.
+    pub bytes: Bytes,
+}
+
+impl Body {
+    /// A session description. SIP.js compares the whole Content-Type, so it carries no parameters.
+    pub fn sdp(bytes: impl Into<Bytes>) -> Self {
+        Self {
+            content_type: "application/sdp".into(),
+            bytes: bytes.into(),
+        }
+    }
+}
+
+/// An INVITE of ours to be.
+#[derive(Debug, Clone)]
+pub struct OutgoingInvite {
+    /// The Request-URI. A browser answers 404 unless its user part is that of its Contact.
+    pub uri: Uri,
+    /// From, without a tag.
+    pub from: NameAddr,
+    /// To, without a tag.
+    pub to: NameAddr,
+    /// Further headers, in order.
+    pub headers: Vec<(HeaderName, String)>,
+    /// The offer. Without one the peer offers in its 200, and [`Agent::answer`](super::Agent::answer)
+    /// puts the answer into the ACK.
+    pub offer: Option<Body>,
+}
+
+/// What the Agent has to tell. For each [`InviteId`] exactly one [`Event::Ended`] comes, as its last.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the fields are named by their types")]
+pub enum Event {
+    /// A request outside any dialog: REGISTER, OPTIONS, MESSAGE, SUBSCRIBE…
+    Request {
+        id: RequestId,
+        flow: Flow,
+        request: Arc<Request>,
+    },
+    /// An INVITE for a new call. 100 Trying is sent already; nobody is authenticated.
+    Invite {
+        id: InviteId,
+        flow: Flow,
+        request: Arc<Request>,
+    },
+    /// A provisional response above 100 to our INVITE.
+    Progress {
+        id: InviteId,
+        response: Arc<Response>,
+    },
+    /// The first 2xx to our INVITE. Its ACK is sent, unless the INVITE had no offer.
+    Answered {
+        id: InviteId,
+        response: Arc<Response>,
+    },
+    /// Our INVITE was not answered with a 2xx; [`Event::Ended`] follows.
+    Failed { id: InviteId, outcome: Failure },
+    /// The ACK of our 200 to the first INVITE, with the answer if the 200 carried the offer.
+    Confirmed { id: InviteId, body: Option<Bytes> },
+    /// The peer wants to change the session: [`Agent::answer`](super::Agent::answer) or
+    /// [`Agent::refuse`](super::Agent::refuse). A re-INVITE without body wants an offer in the answer.
+    Offer {
+        id: InviteId,
+        via: OfferVia,
+        body: Option<Bytes>,
+    },
+    /// The peer took its unanswered offer back (CANCEL of a re-INVITE); the old session stands.
+    OfferWithdrawn { id: InviteId },
+    /// The answer to our `reinvite` or `update`, or the ACK's answer to the offer in our 200 to a re-INVITE.
+    Answer { id: InviteId, body: Bytes },
+    /// The peer refused our offer; RFC 3261 §14.1: the old session stands.
+    OfferRefused {
+        id: InviteId,
+        status: Status,
+        reason: Box<str>,
+    },
+    /// INFO, MESSAGE, REFER, NOTIFY… inside the dialog, to be answered by `respond`.
+    InDialog {
+        id: InviteId,
+        request_id: RequestId,
+        request: Arc<Request>,
+    },
+    /// The final response to one of our requests.
+    Response {
+        id: ClientId,
+        result: Result<Arc<Response>, Timeout>,
+    },
+    /// The flow of an answered call is gone. The call stands: `rebind` or `hangup`.
+    FlowLost { id: InviteId },
+    /// After [`Event::FlowLost`], the peer spoke in the dialog over this flow; the call is bound to it.
+    FlowRestored { id: InviteId, flow: Flow },
+    /// The call is over.
+    Ended { id: InviteId, cause: Ended },
+}
+
+/// How a change of the session was offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OfferVia {
+    /// RFC 3261 §14.
+    Reinvite,
+    /// RFC 3311.
+    Update,
+}
+
+/// Why an INVITE of ours came to nothing.
+#[derive(Debug, Clone)]
+pub enum Failure {
+    /// A final response of class 3 to 6. 503 also when our own tables are full.
+    Response(Arc<Response>),
+    /// No final response (RFC 3261 §17.1.1.2, Timer B).
+    Timeout,
+    /// The flow closed before a final response.
+    FlowLost,
+}
+
+/// Why a call ended.
+#[derive(Debug, Clone)]
+pub enum Ended {
+    /// The peer sent BYE.
+    Bye(Arc<Request>),
+    /// The caller took its INVITE back before the answer.
+    Cancelled,
+    /// The caller's INVITE expired before the answer (Expires header, RFC 3261 §13.3.1).
+    Expired,
+    /// No ACK for 32 s (RFC 3261 §13.3.1.4); BYE was sent.
+    AckTimeout,
+    /// No refresh in time (RFC 4028 §10); BYE was sent.
+    SessionExpired,
+    /// A request of ours in the dialog got no response.
+    Timeout,
+    /// The peer does not know the dialog any more: 481 or 408.
+    Gone(Status),
+    /// `hangup` or `reject`, done.
+    Hangup,
+    /// Our INVITE failed; [`Event::Failed`] said how.
+    Failed,
+    /// The flow of a caller we had not answered yet closed.
+    FlowLost,
+}
+
+/// A request got no final response in time, or its flow closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeout;
+
+impl fmt::Display for Timeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no final response")
+    }
+}
+
+impl std::error::Error for Timeout {}
+
+/// An offer cannot be made now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Busy {
+    /// An offer of ours waits for its answer.
+    OursPending,
+    /// The peer's offer waits for our answer.
+    TheirsPending,
+    /// The call is not answered yet, is ending, or is unknown.
+    NotEstablished,
+}
+
+impl fmt::Display for Busy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OursPending => "our last offer has no answer yet",
+            Self::TheirsPending => "the peer's offer waits for our answer",
+            Self::NotEstablished => "the call is not established",
+        })
+    }
+}
+
+impl std::error::Error for Busy {}

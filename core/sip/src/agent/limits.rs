@@ -1,0 +1,59 @@
+//! Who we say we are, and how much a stranger may make us remember.
+
+/// What our messages say of us.
+#[derive(Debug, Clone, Default)]
+pub struct Identity {
+    /// The value of Server and User-Agent.
+    pub server: String,
+    /// The host (and port) of our Contact; `None` takes our end of the flow.
+    pub host: Option<String>,
+}
+
+/// Bounds of the Agent's tables. Beyond them a new request gets 503 with Retry-After.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Client and server transactions together. An eighth more is kept back for BYE, CANCEL and
+    /// our own requests inside dialogs, so that a full Agent can still end calls.
+    pub transactions: usize,
+    /// INVITE usages of both roles; each has one dialog, or up to [`FORKS_MAX`] while a forked
+    /// INVITE of ours is pending.
+    pub invites: usize,
+    /// Dialogs, early ones of forks included.
+    pub dialogs: usize,
+    /// INVITEs of one flow without a final response.
+    pub pending_invites_per_flow: usize,
+    /// Server transactions of one flow that live at a time.
+    pub transactions_per_flow: usize,
+}
+
+/// Early dialogs that a forked INVITE of ours may make (RFC 3261 §12.1.2); more are not tracked.
+pub const FORKS_MAX: usize = 16;
+
+/// Requests of one call that wait for the layer above at a time (INFO, MESSAGE…).
+pub const REQUESTS_PER_INVITE_MAX: usize = 16;
+
+/// The value of Retry-After in our 503, in seconds.
+pub const RETRY_AFTER_S: u32 = 5;
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            transactions: 100_000,
+            invites: 20_000,
+            dialogs: 25_000,
+            pending_invites_per_flow: 16,
+            transactions_per_flow: 1_000,
+        }
+    }
+}
+
+/// How much the Agent holds now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Client and server transactions.
+    pub transactions: usize,
+    /// Early and confirmed dialogs.
+    pub dialogs: usize,
+    /// INVITE usages.
+    pub invites: usize,
+}
