@@ -1,0 +1,559 @@
+//! One WebRTC transport: packets, clock and offer/answer rounds in; packets and events out.
+//!
+//! A peer has the shape of every machine here: `handle_*` takes input, `poll_*` gives output, time
+//! is an argument. Poll the transmits, then the events, until both are empty, after each input;
+//! writes made meanwhile come out of the next transmit poll.
+//!
+//! What it decides itself: which packets count as digits, the numbers of outgoing streams, how often
+//! a key frame is asked for, and when the other side is gone. Where packets go is its owner's
+//! affair.
+
+mod line;
+mod packet;
+mod round;
+mod stats;
+
+pub use packet::{Extensions, Format, Packet};
+pub use round::{Outcome, Round};
+pub use stats::{PeerStats, StreamStats};
+
+use crate::dtls::{Agreed, Certificate};
+use crate::negotiate::Negotiator;
+use crate::policy::Policy;
+use crate::webrtc::{Happening, WebRtc};
+use line::Line;
+use rand_chacha::ChaCha12Rng;
+use rand_core::{Rng, SeedableRng};
+use rtp::Digit;
+use std::collections::VecDeque;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use str0m::IceConnectionState;
+
+/// A stream of a peer: the place of its m-line in the agreed topology.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StreamId(pub usize);
+
+/// What a peer is made from.
+#[derive(Clone, Debug)]
+pub struct PeerConfig {
+    /// What may be negotiated.
+    pub policy: Arc<Policy>,
+    /// The addresses packets may be sent to: one candidate each.
+    pub candidates: Vec<SocketAddr>,
+    /// How the ICE user name of this peer begins; random characters follow. Whoever demultiplexes
+    /// finds the peer by it. Only ice-chars: letters, digits, `+` and `/`.
+    pub ufrag_prefix: String,
+    /// Shown in the DTLS handshake.
+    pub certificate: Certificate,
+    /// Where random choices come from, passwords among them: 32 bytes nobody can guess.
+    pub seed: [u8; 32],
+}
+
+/// ICE credentials of our side (RFC 8445 §5.3).
+#[derive(Clone)]
+pub(crate) struct Credentials {
+    pub(crate) ufrag: String,
+    pub(crate) password: String,
+}
+
+/// A datagram to send.
+#[derive(Debug)]
+pub struct Transmit {
+    /// The candidate to send from.
+    pub local: SocketAddr,
+    /// Where to.
+    pub remote: SocketAddr,
+    /// What.
+    pub bytes: Vec<u8>,
+}
+
+/// What a peer tells its owner.
+#[derive(Debug)]
+pub enum Event {
+    /// ICE found a pair, or moved to another one.
+    IceConnected {
+        /// Our address.
+        local: SocketAddr,
+        /// The peer's address as we see it.
+        remote: SocketAddr,
+    },
+    /// The DTLS handshake is done: media can flow.
+    Connected {
+        /// "DTLS 1.2" or "DTLS 1.3".
+        dtls: &'static str,
+        /// The name of the SRTP protection profile.
+        srtp: &'static str,
+    },
+    /// An RTP packet came, after decryption and repair.
+    Packet(Packet),
+    /// The peer needs a key frame on a stream we send.
+    KeyframeRequested(StreamId),
+    /// A digit was pressed.
+    Digit(Digit),
+    /// Packets of a stream were lost for good.
+    Losses {
+        /// Which stream.
+        stream: StreamId,
+        /// How many so far.
+        lost: u64,
+        /// How many arrived so far.
+        received: u64,
+    },
+    /// The last event: nothing comes from this peer any more.
+    Down(Down),
+}
+
+/// Why a peer is down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Down {
+    /// No connectivity check succeeded: the addresses in the descriptions do not reach each other.
+    NeverConnected,
+    /// The addresses reach each other, the handshake failed.
+    DtlsFailed,
+    /// Neither packets nor answers to our checks come any more (RFC 7675).
+    ConsentLost,
+    /// The peer closed the transport.
+    ClosedByPeer,
+}
+
+impl fmt::Display for Down {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NeverConnected => "no ICE check succeeded: the media addresses are unreachable",
+            Self::DtlsFailed => "the DTLS handshake failed",
+            Self::ConsentLost => "nothing came from the peer any more",
+            Self::ClosedByPeer => "the peer closed the media transport",
+        })
+    }
+}
+
+/// One WebRTC transport and its streams.
+pub struct Peer {
+    negotiator: Negotiator,
+    engine: WebRtc,
+    config: PeerConfig,
+    rng: ChaCha12Rng,
+    lines: Vec<Line>,
+    /// By payload type.
+    formats: Vec<Option<Format>>,
+    state: State,
+    /// The last time something that proves the peer's presence came.
+    heard: Instant,
+    pair: Option<(SocketAddr, SocketAddr)>,
+    engine_timeout: Instant,
+    /// Written to since it was last polled.
+    is_dirty: bool,
+    now: Instant,
+    transmits: VecDeque<Transmit>,
+    events: VecDeque<Event>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// No round has been completed.
+    New,
+    /// Waiting for ICE since the first description of the peer.
+    Checking { since: Instant },
+    /// ICE is connected, DTLS not yet.
+    Handshake { since: Instant },
+    /// Media flow; `lost` is when our checks stopped being answered.
+    Connected { lost: Option<Instant> },
+    /// The peer said goodbye; signalling may want to say so first.
+    Closing { since: Instant },
+    Down,
+}
+
+impl Peer {
+    /// A transport that waits for its first round.
+    pub fn new(now: Instant, config: PeerConfig) -> Self {
+        let mut rng = ChaCha12Rng::from_seed(config.seed);
+        let credentials = fresh_credentials(&mut rng, &config.ufrag_prefix);
+        let mut seed = [0; 32];
+        rng.fill_bytes(&mut seed);
+        Self {
+            negotiator: Negotiator::new(Arc::clone(&config.policy), seed),
+            engine: WebRtc::new(now, &config, &credentials),
+            rng,
+            config,
+            lines: Vec::new(),
+            formats: Vec::new(),
+            state: State::New,
+            heard: now,
+            pair: None,
+            engine_timeout: now,
+            is_dirty: false,
+            now,
+            transmits: VecDeque::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Whether a datagram from an unknown address belongs to this peer, proven by the message
+    /// integrity of its connectivity check. Nothing else may be believed from a stranger.
+    pub fn accepts(
+        &self,
+        now: Instant,
+        local: SocketAddr,
+        remote: SocketAddr,
+        bytes: &[u8],
+    ) -> bool {
+        is_stun(bytes) && self.engine.accepts(now, local, remote, bytes)
+    }
+
+    /// Takes a datagram from an address this peer has accepted a check from.
+    pub fn handle_datagram(
+        &mut self,
+        now: Instant,
+        local: SocketAddr,
+        remote: SocketAddr,
+        bytes: &[u8],
+    ) {
+        if self.state == State::Down {
+            return;
+        }
+        if is_stun(bytes) {
+            self.heard = now;
+        }
+        self.now = now;
+        // A datagram that breaks the handshake may be forged; if it was not, the deadline of the
+        // handshake or the engine's own end says so.
+        let _ = self.engine.handle_datagram(now, local, remote, bytes);
+        self.drain(now);
+    }
+
+    /// Does what was due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.state == State::Down {
+            return;
+        }
+        self.now = now;
+        for line in &mut self.lines {
+            line.handle_timeout(now, &mut self.engine);
+        }
+        if self.engine.handle_timeout(now).is_err() && !self.engine.is_alive() {
+            return self.fail();
+        }
+        self.drain(now);
+        self.watch(now);
+    }
+
+    /// Sends a packet of another stream on this one, with this stream's own numbers. `origin` says
+    /// whose packet it is, where several send to the same stream in turn. False if the stream is not
+    /// sent, or the peer has not agreed to this codec on it.
+    pub fn write(&mut self, now: Instant, stream: StreamId, origin: u32, packet: &Packet) -> bool {
+        let State::Connected { .. } = self.state else {
+            return false;
+        };
+        let Some(line) = self.lines.get_mut(stream.0) else {
+            return false;
+        };
+        let is_written = line.write(now, &mut self.engine, origin, packet);
+        self.now = now;
+        self.is_dirty |= is_written;
+        is_written
+    }
+
+    /// Asks the peer for a key frame of a stream it sends, at most once per [`KEYFRAME_PAUSE`]; a
+    /// request that comes too early is made when the pause is over.
+    pub fn request_keyframe(&mut self, now: Instant, stream: StreamId) {
+        if let Some(line) = self.lines.get_mut(stream.0) {
+            line.request_keyframe(now, &mut self.engine);
+            self.now = now;
+            self.is_dirty = true;
+        }
+    }
+
+    /// Says goodbye to the peer. Poll the transmits once more, then drop this.
+    pub fn close(&mut self, now: Instant) {
+        if self.state != State::Down {
+            self.now = now;
+            self.engine.close();
+            self.state = State::Down;
+            self.drain(now);
+            self.events.clear();
+        }
+    }
+
+    /// The next datagram to send.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        if std::mem::take(&mut self.is_dirty) {
+            // Written packets leave the engine when its clock is set.
+            let _ = self.engine.handle_timeout(self.now);
+            self.drain(self.now);
+        }
+        self.transmits.pop_front()
+    }
+
+    /// The next thing that happened.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When [`Self::handle_timeout`] is due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.state == State::Down {
+            return None;
+        }
+        let own = self.deadline();
+        let lines = self.lines.iter().filter_map(Line::poll_timeout).min();
+        [Some(self.engine_timeout), own, lines]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// The streams that can be written to now.
+    pub fn sending(&self) -> impl Iterator<Item = (StreamId, codec::Kind)> {
+        self.lines.iter().enumerate().filter_map(|(index, line)| {
+            let is_sending = !line.sendable.is_empty();
+            is_sending.then_some((StreamId(index), line.kind))
+        })
+    }
+
+    /// The streams of a kind, in order.
+    pub fn streams(&self) -> impl Iterator<Item = (StreamId, codec::Kind)> {
+        let lines = self.lines.iter().enumerate();
+        lines.map(|(index, line)| (StreamId(index), line.kind))
+    }
+
+    /// What was sent and received so far.
+    pub fn stats(&mut self) -> PeerStats {
+        let streams = self.lines.iter_mut().enumerate();
+        PeerStats {
+            streams: streams
+                .map(|(index, line)| line.stats(StreamId(index), &mut self.engine))
+                .collect(),
+        }
+    }
+
+    /// Polls the engine until it has nothing more to say.
+    fn drain(&mut self, now: Instant) {
+        loop {
+            match self.engine.poll() {
+                Ok(Happening::Timeout(at)) => {
+                    self.engine_timeout = at;
+                    break;
+                }
+                Ok(happening) => self.on_happening(now, happening),
+                Err(_) if self.engine.is_alive() => {
+                    // Not fatal to the engine: try again later rather than spin.
+                    self.engine_timeout = now + ENGINE_RETRY;
+                    return;
+                }
+                Err(_) => return self.fail(),
+            }
+        }
+        if !self.engine.is_alive() && !matches!(self.state, State::Closing { .. } | State::Down) {
+            self.fail();
+        }
+    }
+
+    fn on_happening(&mut self, now: Instant, happening: Happening) {
+        match happening {
+            Happening::Timeout(_) | Happening::Other => {}
+            Happening::Transmit {
+                local,
+                remote,
+                bytes,
+            } => self.on_transmit(local, remote, bytes),
+            Happening::Ice(state) => self.on_ice(now, state),
+            Happening::Connected(agreed) => self.on_connected(now, agreed),
+            Happening::Closed => {
+                if self.state != State::Down {
+                    self.state = State::Closing { since: now };
+                }
+            }
+            Happening::Packet(packet) => self.on_packet(now, *packet),
+            Happening::KeyframeRequested(mid) => {
+                let index = self.lines.iter().position(|line| line.mid == Some(mid));
+                if let Some(index) = index {
+                    self.lines[index].on_keyframe_requested();
+                    self.push(Event::KeyframeRequested(StreamId(index)));
+                }
+            }
+            Happening::Ingress(stats) => {
+                if let Some(line) = self.line_mut(stats.mid) {
+                    line.on_ingress(&stats);
+                }
+            }
+            Happening::Egress(stats) => {
+                if let Some(line) = self.line_mut(stats.mid) {
+                    line.on_egress(&stats);
+                }
+            }
+        }
+    }
+
+    fn on_transmit(&mut self, local: SocketAddr, remote: SocketAddr, bytes: Vec<u8>) {
+        // Checks go to many addresses; anything else goes to the pair that was chosen.
+        if !is_stun(&bytes) && self.pair != Some((local, remote)) {
+            self.pair = Some((local, remote));
+            self.push(Event::IceConnected { local, remote });
+        }
+        if self.transmits.len() < TRANSMITS_MAX {
+            self.transmits.push_back(Transmit {
+                local,
+                remote,
+                bytes,
+            });
+        }
+    }
+
+    fn on_ice(&mut self, now: Instant, ice: IceConnectionState) {
+        self.state = match (self.state, ice) {
+            (State::New | State::Checking { .. }, ice) if ice.is_connected() => {
+                self.heard = now;
+                State::Handshake { since: now }
+            }
+            (State::Connected { lost: None }, IceConnectionState::Disconnected) => {
+                State::Connected { lost: Some(now) }
+            }
+            (State::Connected { .. }, ice) if ice.is_connected() => {
+                self.heard = now;
+                State::Connected { lost: None }
+            }
+            (state, _) => state,
+        };
+    }
+
+    fn on_connected(&mut self, now: Instant, agreed: Option<Agreed>) {
+        if self.state == State::Down {
+            return;
+        }
+        self.heard = now;
+        self.state = State::Connected { lost: None };
+        let (dtls, srtp) = agreed.map_or(("DTLS", "SRTP"), |agreed| agreed.names());
+        self.push(Event::Connected { dtls, srtp });
+    }
+
+    fn on_packet(&mut self, now: Instant, packet: str0m::rtp::RtpPacket) {
+        self.heard = now;
+        let ssrc = packet.header.ssrc;
+        let known = self.lines.iter().position(|line| line.ssrc == Some(ssrc));
+        let index = known.or_else(|| {
+            let mid = self.engine.mid_of(ssrc)?;
+            self.lines.iter().position(|line| line.mid == Some(mid))
+        });
+        let format = self.formats.get(usize::from(*packet.header.payload_type));
+        let (Some(index), Some(Some(format))) = (index, format) else {
+            return;
+        };
+        let line = &mut self.lines[index];
+        let packet = Packet::new(StreamId(index), *format, packet);
+        line.on_packet(now, ssrc, &packet);
+        let digits: Vec<_> = line.poll_digits().collect();
+        let losses = line.losses(now, StreamId(index));
+        for event in digits.into_iter().map(Event::Digit).chain(losses) {
+            self.push(event);
+        }
+        // An empty packet carries padding only; it still takes its place in the sequence.
+        self.push(Event::Packet(packet));
+    }
+
+    fn line_mut(&mut self, mid: str0m::media::Mid) -> Option<&mut Line> {
+        self.lines.iter_mut().find(|line| line.mid == Some(mid))
+    }
+
+    fn push(&mut self, event: Event) {
+        let is_droppable = matches!(event, Event::Packet(_) | Event::KeyframeRequested(_));
+        if is_droppable && self.events.len() >= EVENTS_MAX {
+            return;
+        }
+        self.events.push_back(event);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match self.state {
+            State::New | State::Down => None,
+            State::Checking { since } | State::Handshake { since } => Some(since + CONNECT_MAX),
+            State::Connected { lost } => {
+                let unanswered = lost.map(|lost| lost + UNANSWERED_MAX);
+                let silent = self.heard + SILENCE_MAX;
+                Some(unanswered.map_or(silent, |unanswered| unanswered.min(silent)))
+            }
+            State::Closing { since } => Some(since + CLOSING_PAUSE),
+        }
+    }
+
+    /// Gives up when a deadline has passed.
+    fn watch(&mut self, now: Instant) {
+        let digits: Vec<_> = self.lines.iter_mut().flat_map(Line::poll_digits).collect();
+        for digit in digits {
+            self.push(Event::Digit(digit));
+        }
+        if self.deadline().is_some_and(|deadline| now >= deadline) {
+            let down = match self.state {
+                State::New | State::Checking { .. } => Down::NeverConnected,
+                State::Handshake { .. } => Down::DtlsFailed,
+                State::Connected { .. } | State::Down => Down::ConsentLost,
+                State::Closing { .. } => Down::ClosedByPeer,
+            };
+            self.down(down);
+        }
+    }
+
+    /// The engine ended by itself.
+    fn fail(&mut self) {
+        match self.state {
+            State::Down => {}
+            State::New | State::Checking { .. } | State::Handshake { .. } => {
+                self.down(Down::DtlsFailed);
+            }
+            State::Connected { .. } | State::Closing { .. } => self.down(Down::ClosedByPeer),
+        }
+    }
+
+    fn down(&mut self, reason: Down) {
+        self.state = State::Down;
+        self.events.push_back(Event::Down(reason));
+    }
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peer")
+            .field("state", &self.state)
+            .field("pair", &self.pair)
+            .finish_non_exhaustive()
+    }
+}
+
+/// RFC 8445 §5.3: at least 24 bits of randomness in the fragment and 128 in the password.
+fn fresh_credentials(rng: &mut ChaCha12Rng, prefix: &str) -> Credentials {
+    let mut characters = |count: usize| -> String {
+        let characters = (0..count).map(|_| ICE_CHARS[rng.next_u32() as usize % ICE_CHARS.len()]);
+        characters.map(char::from).collect()
+    };
+    Credentials {
+        ufrag: format!("{prefix}{}", characters(UFRAG_RANDOM_LEN)),
+        password: characters(PASSWORD_LEN),
+    }
+}
+
+/// RFC 7983 §7: the first byte of STUN is 0 to 3.
+fn is_stun(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(|first| *first <= 3)
+}
+
+/// Key frames are asked for no more often: they are large, and one answers every request before it.
+pub const KEYFRAME_PAUSE: Duration = Duration::from_millis(500);
+/// From the first description of the peer to a pair, and from the pair to media.
+pub const CONNECT_MAX: Duration = Duration::from_secs(15);
+/// A browser checks its consent every few seconds (RFC 7675 §5.1), even if it sends no media.
+pub const SILENCE_MAX: Duration = Duration::from_secs(20);
+/// Packets come, but our checks are not answered: we may not go on sending.
+const UNANSWERED_MAX: Duration = Duration::from_secs(10);
+/// A browser that hangs up closes its transport a moment before its BYE arrives.
+const CLOSING_PAUSE: Duration = Duration::from_secs(2);
+const ENGINE_RETRY: Duration = Duration::from_millis(100);
+/// More are dropped: nobody has polled.
+const TRANSMITS_MAX: usize = 1024;
+const EVENTS_MAX: usize = 1024;
+
+/// 64 characters (RFC 8839 §5.4: ice-char), so that six bits choose one without bias.
+const ICE_CHARS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+const UFRAG_RANDOM_LEN: usize = 8;
+const PASSWORD_LEN: usize = 24;

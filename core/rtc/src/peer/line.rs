@@ -1,0 +1,237 @@
+//! One m-line of a peer, both ways.
+
+use super::{Event, Format, KEYFRAME_PAUSE, Packet, StreamId, StreamStats};
+use crate::timeline::Timeline;
+use crate::webrtc::{Outgoing, WebRtc};
+use rtp::{Digit, DigitReceiver, Reception};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use str0m::media::{Mid, Pt};
+use str0m::rtp::Ssrc;
+use str0m::stats::{MediaEgressStats, MediaIngressStats};
+
+pub(super) struct Line {
+    /// `None` where the line is refused and the engine does not know it.
+    pub(super) mid: Option<Mid>,
+    pub(super) kind: codec::Kind,
+    /// The source heard last.
+    pub(super) ssrc: Option<Ssrc>,
+    /// What may be sent, and with which payload type.
+    pub(super) sendable: Vec<(Format, Pt)>,
+    clock_hz: u32,
+    reception: Reception,
+    digits: DigitReceiver,
+    losses_reported: u64,
+    losses_next: Option<Instant>,
+    keyframe: Keyframe,
+    timeline: Timeline,
+    packets_out: u64,
+    bytes_out: u64,
+    counters: Counters,
+}
+
+/// When a key frame was asked for.
+#[derive(Clone, Copy)]
+enum Keyframe {
+    Never,
+    Asked(Instant),
+    /// And is to be asked for again.
+    AskedAndWanted(Instant),
+}
+
+/// What only the engine knows.
+#[derive(Default)]
+struct Counters {
+    retransmissions_in: u64,
+    retransmissions_out: u64,
+    nacks_in: u64,
+    nacks_out: u64,
+    keyframe_requests_in: u64,
+    keyframe_requests_out: u64,
+}
+
+impl Line {
+    /// A line whose outgoing numbers begin where the random `start` says.
+    pub(super) fn new(kind: codec::Kind, start: u64) -> Self {
+        Self {
+            mid: None,
+            kind,
+            ssrc: None,
+            sendable: Vec::new(),
+            clock_hz: 1,
+            reception: Reception::default(),
+            digits: DigitReceiver::default(),
+            losses_reported: 0,
+            losses_next: None,
+            keyframe: Keyframe::Never,
+            timeline: Timeline::new(start as u16, (start >> 32) as u32),
+            packets_out: 0,
+            bytes_out: 0,
+            counters: Counters::default(),
+        }
+    }
+
+    pub(super) fn on_packet(&mut self, now: Instant, ssrc: Ssrc, packet: &Packet) {
+        if self.ssrc.replace(ssrc).is_some_and(|before| before != ssrc) {
+            self.reception.on_restart();
+        }
+        let clock_hz = packet.format.clock_hz();
+        if packet.format.is_telephone_event() {
+            // RFC 4733 §2.5.1.2: all packets of an event have the timestamp of its start, which
+            // says nothing about jitter.
+            self.reception
+                .on_event_packet(packet.sequence, packet.payload.len());
+            self.digits
+                .handle_packet(now, clock_hz, packet.timestamp, &packet.payload);
+        } else {
+            self.clock_hz = clock_hz;
+            let (sequence, timestamp) = (packet.sequence, packet.timestamp);
+            self.reception
+                .on_packet(now, sequence, timestamp, clock_hz, packet.payload.len());
+        }
+    }
+
+    pub(super) fn poll_digits(&mut self) -> impl Iterator<Item = Digit> {
+        std::iter::from_fn(|| self.digits.poll_digit())
+    }
+
+    /// The news about losses, not too often.
+    pub(super) fn losses(&mut self, now: Instant, stream: StreamId) -> Option<Event> {
+        let due = *self.losses_next.get_or_insert(now + LOSSES_PAUSE);
+        if now < due {
+            return None;
+        }
+        self.losses_next = Some(now + LOSSES_PAUSE);
+        let lost = self.reception.lost();
+        let received = self.reception.received();
+        let is_news = lost > self.losses_reported;
+        self.losses_reported = self.losses_reported.max(lost);
+        is_news.then_some(Event::Losses {
+            stream,
+            lost,
+            received,
+        })
+    }
+
+    pub(super) fn write(
+        &mut self,
+        now: Instant,
+        engine: &mut WebRtc,
+        origin: u32,
+        packet: &Packet,
+    ) -> bool {
+        let key = u64::from(origin) << 32 | u64::from(packet.ssrc);
+        let suits = |(format, _): &&(Format, Pt)| packet.format.suits(format);
+        let Some((_, pt)) = self.sendable.iter().find(suits) else {
+            self.timeline.skip(key, packet.sequence);
+            return false;
+        };
+        let Some(mid) = self.mid.filter(|_| !packet.payload.is_empty()) else {
+            self.timeline.skip(key, packet.sequence);
+            return false;
+        };
+        let clock_hz = packet.format.clock_hz();
+        let place = (packet.sequence, packet.timestamp);
+        let Some((sequence, timestamp)) =
+            self.timeline.place(now, key, place.0, place.1, clock_hz)
+        else {
+            return false;
+        };
+        let is_written = engine.write(
+            mid,
+            Outgoing {
+                now,
+                pt: *pt,
+                sequence,
+                timestamp,
+                marker: packet.marker,
+                nackable: self.kind == codec::Kind::Video,
+                extensions: packet.extensions.to_engine(),
+                payload: Arc::clone(&packet.payload),
+            },
+        );
+        if is_written {
+            self.packets_out += 1;
+            self.bytes_out += packet.payload.len() as u64;
+        }
+        is_written
+    }
+
+    pub(super) fn request_keyframe(&mut self, now: Instant, engine: &mut WebRtc) {
+        let Some(ssrc) = self.ssrc.filter(|_| self.kind == codec::Kind::Video) else {
+            // Nothing came yet, and what comes first is a key frame.
+            return;
+        };
+        match self.keyframe {
+            Keyframe::Asked(at) | Keyframe::AskedAndWanted(at) if now < at + KEYFRAME_PAUSE => {
+                self.keyframe = Keyframe::AskedAndWanted(at);
+            }
+            _ => {
+                if engine.request_keyframe(ssrc) {
+                    self.counters.keyframe_requests_out += 1;
+                    self.keyframe = Keyframe::Asked(now);
+                }
+            }
+        }
+    }
+
+    pub(super) fn on_keyframe_requested(&mut self) {
+        self.counters.keyframe_requests_in += 1;
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant, engine: &mut WebRtc) {
+        self.digits.handle_timeout(now);
+        if let Keyframe::AskedAndWanted(at) = self.keyframe
+            && now >= at + KEYFRAME_PAUSE
+        {
+            self.keyframe = Keyframe::Asked(at);
+            self.request_keyframe(now, engine);
+        }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let keyframe = match self.keyframe {
+            Keyframe::Never | Keyframe::Asked(_) => None,
+            Keyframe::AskedAndWanted(at) => Some(at + KEYFRAME_PAUSE),
+        };
+        keyframe.into_iter().chain(self.digits.poll_timeout()).min()
+    }
+
+    pub(super) fn on_ingress(&mut self, stats: &MediaIngressStats) {
+        self.counters.nacks_out = stats.nacks;
+        self.counters.retransmissions_in = stats.packets.saturating_sub(self.reception.received());
+    }
+
+    pub(super) fn on_egress(&mut self, stats: &MediaEgressStats) {
+        self.counters.nacks_in = stats.nacks;
+        self.counters.retransmissions_out = stats.packets.saturating_sub(self.packets_out);
+    }
+
+    pub(super) fn stats(&self, stream: StreamId, engine: &mut WebRtc) -> StreamStats {
+        let jitter_us =
+            u64::from(self.reception.jitter()) * 1_000_000 / u64::from(self.clock_hz.max(1));
+        StreamStats {
+            stream,
+            kind: self.kind,
+            ssrc_in: self.ssrc.map(|ssrc| *ssrc),
+            ssrc_out: self
+                .mid
+                .filter(|_| !self.sendable.is_empty())
+                .and_then(|mid| engine.ssrc_out(mid)),
+            packets_in: self.reception.received(),
+            bytes_in: self.reception.bytes(),
+            packets_out: self.packets_out,
+            bytes_out: self.bytes_out,
+            lost: self.reception.lost(),
+            jitter_us,
+            retransmissions_in: self.counters.retransmissions_in,
+            retransmissions_out: self.counters.retransmissions_out,
+            nacks_in: self.counters.nacks_in,
+            nacks_out: self.counters.nacks_out,
+            keyframe_requests_in: self.counters.keyframe_requests_in,
+            keyframe_requests_out: self.counters.keyframe_requests_out,
+        }
+    }
+}
+
+const LOSSES_PAUSE: Duration = Duration::from_secs(5);

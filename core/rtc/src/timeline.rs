@@ -1,0 +1,188 @@
+//! The sequence numbers and timestamps of one outgoing stream.
+//!
+//! A receiver must see one source that never jumps, whatever the packets were made from: a browser
+//! that changes its SSRC, another party after a transfer, packets that cannot be passed on. So the
+//! numbers of the source are shifted, never copied. RFC 3550 §5.1; a middle box of RFC 7667 §3.7.
+
+use std::time::{Duration, Instant};
+
+/// Shifts the numbers of the present source onto the stream's own.
+#[derive(Debug)]
+pub(crate) struct Timeline {
+    source: Option<Source>,
+    sequence_next: u64,
+    timestamp_last: u32,
+    sent_last: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Source {
+    key: u64,
+    /// Packets before this one belong to the time before this source was attached.
+    first: u64,
+    highest: u64,
+    shift: Shift,
+    /// Holds for packets before `since`, which a skipped packet divides from the later ones.
+    shift_before: Shift,
+    since: u64,
+    timestamp_shift: u32,
+}
+
+/// Added to the source's sequence number, modulo 2^64.
+type Shift = u64;
+
+impl Timeline {
+    /// A stream that begins at this sequence number and timestamp.
+    pub(crate) fn new(sequence: u16, timestamp: u32) -> Self {
+        Self {
+            source: None,
+            // SRTP counts rollovers from zero: a first packet in the upper half could be taken for
+            // one of the cycle before when the first packets are reordered (RFC 3711 §3.3.1).
+            sequence_next: u64::from(sequence >> 1) + 1,
+            timestamp_last: timestamp,
+            sent_last: None,
+        }
+    }
+
+    /// Numbers for a packet of this source, or `None` for one from before it was attached.
+    pub(crate) fn place(
+        &mut self,
+        now: Instant,
+        key: u64,
+        sequence: u64,
+        timestamp: u32,
+        clock_hz: u32,
+    ) -> Option<(u64, u32)> {
+        let source = self.attach(now, key, sequence, timestamp, clock_hz);
+        if sequence < source.first {
+            return None;
+        }
+        let shift = if sequence < source.since {
+            source.shift_before
+        } else {
+            source.shift
+        };
+        source.highest = source.highest.max(sequence);
+        let placed = sequence.wrapping_add(shift);
+        let timestamp = timestamp.wrapping_add(source.timestamp_shift);
+        if placed >= self.sequence_next {
+            self.sequence_next = placed + 1;
+            self.timestamp_last = timestamp;
+            self.sent_last = Some(now);
+        }
+        Some((placed, timestamp))
+    }
+
+    /// A packet that is not passed on leaves no gap, or the receiver would ask for it in vain.
+    pub(crate) fn skip(&mut self, key: u64, sequence: u64) {
+        let Some(source) = self.source.as_mut().filter(|source| source.key == key) else {
+            return;
+        };
+        if sequence <= source.highest {
+            return;
+        }
+        source.shift_before = source.shift;
+        source.shift = source.shift.wrapping_sub(1);
+        source.since = sequence;
+        source.highest = sequence;
+    }
+
+    fn attach(
+        &mut self,
+        now: Instant,
+        key: u64,
+        sequence: u64,
+        timestamp: u32,
+        clock_hz: u32,
+    ) -> &mut Source {
+        let stale = self.source.as_ref().is_none_or(|source| {
+            source.key != key || sequence.abs_diff(source.highest) > SEQUENCE_JUMP_MAX
+        });
+        if stale {
+            let pause = self
+                .sent_last
+                .map_or(Duration::ZERO, |sent| now.saturating_duration_since(sent));
+            // The receiver's clock ran on during the pause: at least one packet's worth of it.
+            let step = (pause.as_secs_f64() * f64::from(clock_hz)) as u64 as u32;
+            let begin = self.timestamp_last.wrapping_add(step.max(clock_hz / 50));
+            let shift = self.sequence_next.wrapping_sub(sequence);
+            self.source = Some(Source {
+                key,
+                first: sequence,
+                highest: sequence,
+                shift,
+                shift_before: shift,
+                since: sequence,
+                timestamp_shift: begin.wrapping_sub(timestamp),
+            });
+        }
+        self.source.as_mut().expect("attached above")
+    }
+}
+
+/// A larger jump is a restarted source (RFC 3550 §A.1: MAX_DROPOUT).
+const SEQUENCE_JUMP_MAX: u64 = 3000;
+
+#[cfg(test)]
+mod tests {
+    use super::Timeline;
+    use std::time::{Duration, Instant};
+
+    const CLOCK_HZ: u32 = 48_000;
+
+    fn timeline() -> (Timeline, Instant) {
+        (Timeline::new(0, 1000), Instant::now())
+    }
+
+    #[test]
+    fn gaps_and_order_of_the_source_are_kept() {
+        let (mut timeline, now) = timeline();
+        let mut place = |sequence| timeline.place(now, 7, sequence, 0, CLOCK_HZ).unwrap().0;
+        let first = place(70_000);
+        assert!(first < 65_536, "the rollover counter starts at zero");
+        assert_eq!(place(70_003), first + 3);
+        assert_eq!(place(70_001), first + 1);
+    }
+
+    #[test]
+    fn another_source_continues_without_a_gap_and_with_the_time_that_passed() {
+        let (mut timeline, now) = timeline();
+        let (sequence, timestamp) = timeline.place(now, 1, 500, 9_000_000, CLOCK_HZ).unwrap();
+        let later = now + Duration::from_secs(2);
+        let placed = timeline.place(later, 2, 42, 17, CLOCK_HZ).unwrap();
+        assert_eq!(placed, (sequence + 1, timestamp + 2 * CLOCK_HZ));
+        let next = timeline.place(later, 2, 43, 17 + 960, CLOCK_HZ).unwrap();
+        assert_eq!(next, (sequence + 2, timestamp + 2 * CLOCK_HZ + 960));
+    }
+
+    #[test]
+    fn a_packet_older_than_its_source_s_first_is_not_placed() {
+        let (mut timeline, now) = timeline();
+        timeline.place(now, 1, 500, 0, CLOCK_HZ);
+        timeline.place(now, 2, 42, 0, CLOCK_HZ);
+        assert_eq!(timeline.place(now, 2, 41, 0, CLOCK_HZ), None);
+    }
+
+    #[test]
+    fn skipped_packets_close_up_and_late_ones_keep_their_place() {
+        let (mut timeline, now) = timeline();
+        let mut numbers = Vec::new();
+        for sequence in [10, 12] {
+            numbers.push(timeline.place(now, 1, sequence, 0, CLOCK_HZ).unwrap().0);
+        }
+        timeline.skip(1, 13);
+        for sequence in [14, 11] {
+            numbers.push(timeline.place(now, 1, sequence, 0, CLOCK_HZ).unwrap().0);
+        }
+        let first = numbers[0];
+        assert_eq!(numbers, [first, first + 2, first + 3, first + 1]);
+    }
+
+    #[test]
+    fn a_jump_of_the_same_source_is_a_restart() {
+        let (mut timeline, now) = timeline();
+        let first = timeline.place(now, 1, 100, 0, CLOCK_HZ).unwrap().0;
+        assert_eq!(timeline.place(now, 1, 40_000, 0, CLOCK_HZ).unwrap().0, first + 1);
+        assert_eq!(timeline.place(now, 1, 40_001, 0, CLOCK_HZ).unwrap().0, first + 2);
+    }
+}

@@ -1,0 +1,186 @@
+//! Digits sent as telephone events: RFC 4733 §2.
+//!
+//! A receiver reports each event once, when it has ended, with its duration. The end is the E bit,
+//! the end of a later event, or silence: all three packets with the E bit may be lost. Packets of
+//! one event share a timestamp, which tells a copy or a late packet from a new event with the same
+//! digit. Events other than the sixteen DTMF digits (§3.2) are ignored.
+
+use std::time::{Duration, Instant};
+
+/// A digit somebody pressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Digit {
+    /// `0` to `9`, `*`, `#`, `A` to `D`.
+    pub digit: char,
+    /// How long the tone lasted, as far as packets told.
+    pub duration: Duration,
+}
+
+/// Turns the packets of one telephone-event source into digits.
+#[derive(Debug, Default)]
+pub struct DigitReceiver {
+    /// Events that have begun and not been reported, oldest first.
+    open: Vec<Event>,
+    /// Timestamps of the events reported last.
+    closed: Vec<u32>,
+    reported: Vec<Digit>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Event {
+    code: u8,
+    /// The timestamp of the packets of this event, or of its latest segment.
+    timestamp: u32,
+    /// Duration of the finished segments.
+    duration_before: u64,
+    duration: u16,
+    clock_hz: u32,
+    heard: Instant,
+}
+
+impl DigitReceiver {
+    /// Takes the timestamp and the payload of an RTP packet with a telephone-event payload type of
+    /// this clock. The marker is not needed, and some senders never set it.
+    pub fn handle_packet(&mut self, now: Instant, clock_hz: u32, timestamp: u32, payload: &[u8]) {
+        self.handle_timeout(now);
+        let blocks = payload.chunks_exact(BLOCK_LEN).take(EVENTS_PER_PACKET_MAX);
+        let last = blocks.len().saturating_sub(1);
+        let mut timestamp = timestamp;
+        for (index, block) in blocks.enumerate() {
+            let duration = u16::from_be_bytes([block[2], block[3]]);
+            // RFC 4733 §2.5.1.5: of several events in a packet all but the last have ended, and
+            // each begins where the one before ended.
+            let ended = block[1] & END_BIT != 0 || index < last;
+            self.handle_block(now, clock_hz, timestamp, block[0], ended, duration);
+            timestamp = timestamp.wrapping_add(u32::from(duration));
+        }
+    }
+
+    /// Reports events whose end got lost.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(index) = self
+            .open
+            .iter()
+            .position(|event| now.saturating_duration_since(event.heard) >= SILENCE)
+        {
+            self.close(index);
+        }
+    }
+
+    /// The next digit, in the order they ended.
+    pub fn poll_digit(&mut self) -> Option<Digit> {
+        (!self.reported.is_empty()).then(|| self.reported.remove(0))
+    }
+
+    /// When [`Self::handle_timeout`] has something to do.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.open.iter().map(|event| event.heard + SILENCE).min()
+    }
+
+    fn handle_block(
+        &mut self,
+        now: Instant,
+        clock_hz: u32,
+        timestamp: u32,
+        code: u8,
+        ended: bool,
+        duration: u16,
+    ) {
+        if digit_of(code).is_none() || self.closed.contains(&timestamp) {
+            return;
+        }
+        let known = self.open.iter().position(|event| event.timestamp == timestamp);
+        let index = known.unwrap_or_else(|| self.open_event(now, clock_hz, timestamp, code));
+        let event = &mut self.open[index];
+        event.duration = event.duration.max(duration);
+        event.heard = now;
+        if ended {
+            // What began before has ended too, and is reported before.
+            for _ in 0..=index {
+                self.close(0);
+            }
+        }
+    }
+
+    /// The index of the new event among the open ones, which are in the order of their timestamps.
+    fn open_event(&mut self, now: Instant, clock_hz: u32, timestamp: u32, code: u8) -> usize {
+        // RFC 4733 §2.5.1.3: a tone longer than the duration field goes on in a segment that begins
+        // where the field of the one before ran out.
+        if let Some(index) = self.open.iter().position(|event| {
+            event.code == code && event.timestamp.wrapping_add(SEGMENT_LEN) == timestamp
+        }) {
+            let event = &mut self.open[index];
+            self.closed.push(event.timestamp);
+            event.timestamp = timestamp;
+            event.duration_before += u64::from(SEGMENT_LEN);
+            event.duration = 0;
+            self.forget();
+            return index;
+        }
+        if self.open.len() == EVENTS_OPEN_MAX {
+            self.close(0);
+        }
+        let index = self
+            .open
+            .iter()
+            .position(|event| is_before(timestamp, event.timestamp))
+            .unwrap_or(self.open.len());
+        let event = Event {
+            code,
+            timestamp,
+            duration_before: 0,
+            duration: 0,
+            clock_hz,
+            heard: now,
+        };
+        self.open.insert(index, event);
+        index
+    }
+
+    fn close(&mut self, index: usize) {
+        let event = self.open.remove(index);
+        self.closed.push(event.timestamp);
+        self.forget();
+        let units = event.duration_before + u64::from(event.duration);
+        let micros = units.saturating_mul(1_000_000) / u64::from(event.clock_hz.max(1));
+        if let Some(digit) = digit_of(event.code)
+            && self.reported.len() < REPORTED_MAX
+        {
+            self.reported.push(Digit {
+                digit,
+                duration: Duration::from_micros(micros),
+            });
+        }
+    }
+
+    fn forget(&mut self) {
+        if self.closed.len() > CLOSED_MAX {
+            self.closed.remove(0);
+        }
+    }
+}
+
+/// RFC 4733 §3.2, table 3.
+fn digit_of(code: u8) -> Option<char> {
+    DIGITS.get(usize::from(code)).copied()
+}
+
+fn is_before(timestamp: u32, other: u32) -> bool {
+    timestamp.wrapping_sub(other).cast_signed() < 0
+}
+
+const DIGITS: [char; 16] = [
+    '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '*', '#', 'A', 'B', 'C', 'D',
+];
+const BLOCK_LEN: usize = 4;
+const END_BIT: u8 = 0x80;
+const SEGMENT_LEN: u32 = 0xFFFF;
+/// Browsers and phones repeat the event every 20 to 50 ms while the tone lasts.
+const SILENCE: Duration = Duration::from_millis(300);
+const EVENTS_PER_PACKET_MAX: usize = 8;
+/// One, unless packets of the next event overtook the end of this one.
+const EVENTS_OPEN_MAX: usize = 2;
+/// How many timestamps are remembered, so that a late copy is not a new event.
+const CLOSED_MAX: usize = 32;
+/// Whoever sends faster than digits are taken loses the excess.
+const REPORTED_MAX: usize = 32;

@@ -1,0 +1,144 @@
+//! Whatever happens to its packets on the way, a digit is reported once.
+
+use rtp::{Digit, DigitReceiver};
+use std::time::{Duration, Instant};
+
+const CLOCK_HZ: u32 = 8000;
+const STEP: Duration = Duration::from_millis(20);
+
+/// The packets a browser sends for a tone of five steps: five updates, then the end three times.
+fn tone(code: u8, start: u32) -> Vec<(u32, [u8; 4])> {
+    let update = |step: u16| (start, block(code, false, step * 160));
+    let mut packets: Vec<_> = (1..=5).map(update).collect();
+    packets.extend([(start, block(code, true, 960)); 3]);
+    packets
+}
+
+fn block(code: u8, end: bool, duration: u16) -> [u8; 4] {
+    let [high, low] = duration.to_be_bytes();
+    [code, 10 | if end { 0x80 } else { 0 }, high, low]
+}
+
+fn receive(packets: &[(u32, [u8; 4])]) -> Vec<Digit> {
+    let mut now = Instant::now();
+    let mut receiver = DigitReceiver::default();
+    let mut digits = Vec::new();
+    for (timestamp, payload) in packets {
+        receiver.handle_packet(now, CLOCK_HZ, *timestamp, payload);
+        digits.extend(std::iter::from_fn(|| receiver.poll_digit()));
+        now += STEP;
+    }
+    receiver.handle_timeout(now + Duration::from_secs(1));
+    digits.extend(std::iter::from_fn(|| receiver.poll_digit()));
+    assert_eq!(receiver.poll_timeout(), None, "nothing is left open");
+    digits
+}
+
+fn text(digits: &[Digit]) -> String {
+    digits.iter().map(|digit| digit.digit).collect()
+}
+
+#[test]
+fn a_digit_is_reported_once_with_its_duration() {
+    let digits = receive(&tone(11, 1000));
+    let expected = Digit {
+        digit: '#',
+        duration: Duration::from_millis(120),
+    };
+    assert_eq!(digits, [expected]);
+}
+
+#[test]
+fn the_same_key_twice_is_two_digits() {
+    let packets = [tone(5, 1000), tone(5, 3000)].concat();
+    assert_eq!(text(&receive(&packets)), "55");
+}
+
+#[test]
+fn every_pattern_of_loss_leaves_each_digit_once() {
+    let packets = [tone(1, 1000), tone(1, 4000)].concat();
+    for lost in 0u32..1 << 16 {
+        let is_kept = |index: usize| lost & (1 << index) == 0;
+        let kept: Vec<_> = (0..16).filter(|i| is_kept(*i)).map(|i| packets[i]).collect();
+        let expected = usize::from((0..8).any(is_kept)) + usize::from((8..16).any(is_kept));
+        assert_eq!(receive(&kept).len(), expected, "lost {lost:016b}");
+    }
+}
+
+#[test]
+fn copies_and_late_packets_are_not_new_digits() {
+    let (one, two) = (tone(1, 1000), tone(2, 4000));
+    let packets = [&one[..], &one[..], &two[..4], &one[2..5], &two[4..], &one[7..], &two[..]].concat();
+    assert_eq!(text(&receive(&packets)), "12");
+}
+
+#[test]
+fn the_end_of_a_tone_overtaken_by_the_next_keeps_the_order() {
+    let (one, two) = (tone(1, 1000), tone(2, 4000));
+    let packets = [&one[..3], &two[..2], &one[5..], &two[2..]].concat();
+    let digits = receive(&packets);
+    assert_eq!(text(&digits), "12");
+    assert_eq!(digits[0].duration, Duration::from_millis(120));
+}
+
+#[test]
+fn a_tone_whose_end_is_lost_ends_in_silence() {
+    let now = Instant::now();
+    let mut receiver = DigitReceiver::default();
+    receiver.handle_packet(now, CLOCK_HZ, 1000, &block(9, false, 800));
+    assert_eq!(receiver.poll_digit(), None);
+    let due = receiver.poll_timeout().unwrap();
+    receiver.handle_timeout(due);
+    let expected = Digit {
+        digit: '9',
+        duration: Duration::from_millis(100),
+    };
+    assert_eq!(receiver.poll_digit(), Some(expected));
+}
+
+#[test]
+fn a_tone_longer_than_the_field_is_one_digit() {
+    // RFC 4733 §2.5.1.3: the second segment begins 0xFFFF later.
+    let packets = [
+        (1000, block(3, false, 65_000)),
+        (1000, block(3, false, 65_535)),
+        (1000 + 65_535, block(3, false, 400)),
+        (1000, block(3, false, 65_535)),
+        (1000 + 65_535, block(3, true, 465)),
+        (1000 + 65_535, block(3, true, 465)),
+    ];
+    let digits = receive(&packets);
+    assert_eq!(text(&digits), "3");
+    assert_eq!(digits[0].duration, Duration::from_millis(8250));
+}
+
+#[test]
+fn several_events_in_one_packet_are_several_digits() {
+    let mut payload = block(1, false, 400).to_vec();
+    payload.extend(block(2, true, 400));
+    let now = Instant::now();
+    let mut receiver = DigitReceiver::default();
+    receiver.handle_packet(now, CLOCK_HZ, 1000, &payload);
+    receiver.handle_packet(now, CLOCK_HZ, 1000, &payload);
+    let digits: Vec<_> = std::iter::from_fn(|| receiver.poll_digit()).collect();
+    assert_eq!(text(&digits), "12");
+}
+
+#[test]
+fn other_events_and_short_payloads_are_ignored() {
+    assert_eq!(receive(&[(1000, block(16, true, 100))]), []);
+    let mut receiver = DigitReceiver::default();
+    receiver.handle_packet(Instant::now(), CLOCK_HZ, 1, &[1, 0x80, 0]);
+    assert_eq!(receiver.poll_timeout(), None);
+}
+
+#[test]
+fn a_flood_of_events_is_bounded() {
+    let now = Instant::now();
+    let mut receiver = DigitReceiver::default();
+    for timestamp in 0..10_000 {
+        receiver.handle_packet(now, CLOCK_HZ, timestamp * 7, &block(1, false, 1));
+    }
+    let digits = std::iter::from_fn(|| receiver.poll_digit()).count();
+    assert!(digits <= 32, "{digits} digits kept");
+}
