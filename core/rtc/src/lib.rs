@@ -2,11 +2,20 @@
 //!
 //! [`negotiate::Negotiator`] is the offer/answer model (RFC 3264, RFC 8829) between what peers send
 //! and the strict dialect of the engine (str0m). It is text to text and knows no packets.
+//! [`Peer`] is one transport: the engine, a negotiator, and what neither of them does.
 
 pub mod negotiate;
 pub mod policy;
 pub mod topology;
 
+mod dtls;
 mod error;
+mod peer;
+mod timeline;
+mod webrtc;
 
+pub use dtls::{Certificate, CertificateError};
 pub use error::Refused;
+pub use peer::{CONNECT_MAX, KEYFRAME_PAUSE, SILENCE_MAX};
+pub use peer::{Down, Event, Extensions, Format, Outcome, Packet, Peer, PeerConfig};
+pub use peer::{PeerStats, Round, StreamId, StreamStats, Transmit};

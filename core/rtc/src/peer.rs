@@ -32,7 +32,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use str0m::IceConnectionState;
 
-/// A stream of a peer: the place of its m-line in the agreed topology.
+/// A stream of a peer: the number of its m-line in the descriptions the peer sees, which stays the
+/// same for the life of the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StreamId(pub usize);
 
@@ -156,13 +157,21 @@ enum State {
     /// No round has been completed.
     New,
     /// Waiting for ICE since the first description of the peer.
-    Checking { since: Instant },
+    Checking {
+        since: Instant,
+    },
     /// ICE is connected, DTLS not yet.
-    Handshake { since: Instant },
+    Handshake {
+        since: Instant,
+    },
     /// Media flow; `lost` is when our checks stopped being answered.
-    Connected { lost: Option<Instant> },
+    Connected {
+        lost: Option<Instant>,
+    },
     /// The peer said goodbye; signalling may want to say so first.
-    Closing { since: Instant },
+    Closing {
+        since: Instant,
+    },
     Down,
 }
 
@@ -247,7 +256,7 @@ impl Peer {
         let State::Connected { .. } = self.state else {
             return false;
         };
-        let Some(line) = self.lines.get_mut(stream.0) else {
+        let Some(line) = self.lines.iter_mut().find(|line| line.id == stream) else {
             return false;
         };
         let is_written = line.write(now, &mut self.engine, origin, packet);
@@ -259,7 +268,7 @@ impl Peer {
     /// Asks the peer for a key frame of a stream it sends, at most once per [`KEYFRAME_PAUSE`]; a
     /// request that comes too early is made when the pause is over.
     pub fn request_keyframe(&mut self, now: Instant, stream: StreamId) {
-        if let Some(line) = self.lines.get_mut(stream.0) {
+        if let Some(line) = self.lines.iter_mut().find(|line| line.id == stream) {
             line.request_keyframe(now, &mut self.engine);
             self.now = now;
             self.is_dirty = true;
@@ -307,25 +316,21 @@ impl Peer {
 
     /// The streams that can be written to now.
     pub fn sending(&self) -> impl Iterator<Item = (StreamId, codec::Kind)> {
-        self.lines.iter().enumerate().filter_map(|(index, line)| {
-            let is_sending = !line.sendable.is_empty();
-            is_sending.then_some((StreamId(index), line.kind))
-        })
+        let lines = self.lines.iter().filter(|line| !line.sendable.is_empty());
+        lines.map(|line| (line.id, line.kind))
     }
 
-    /// The streams of a kind, in order.
+    /// The agreed streams, in the order of their m-lines.
     pub fn streams(&self) -> impl Iterator<Item = (StreamId, codec::Kind)> {
-        let lines = self.lines.iter().enumerate();
-        lines.map(|(index, line)| (StreamId(index), line.kind))
+        self.lines.iter().map(|line| (line.id, line.kind))
     }
 
     /// What was sent and received so far.
     pub fn stats(&mut self) -> PeerStats {
-        let streams = self.lines.iter_mut().enumerate();
+        let lines = self.lines.iter();
         PeerStats {
-            streams: streams
-                .map(|(index, line)| line.stats(StreamId(index), &mut self.engine))
-                .collect(),
+            pair: self.pair,
+            streams: lines.map(|line| line.stats(&mut self.engine)).collect(),
         }
     }
 
@@ -368,10 +373,10 @@ impl Peer {
             }
             Happening::Packet(packet) => self.on_packet(now, *packet),
             Happening::KeyframeRequested(mid) => {
-                let index = self.lines.iter().position(|line| line.mid == Some(mid));
-                if let Some(index) = index {
-                    self.lines[index].on_keyframe_requested();
-                    self.push(Event::KeyframeRequested(StreamId(index)));
+                if let Some(line) = self.line_mut(mid) {
+                    line.on_keyframe_requested();
+                    let event = Event::KeyframeRequested(line.id);
+                    self.push(event);
                 }
             }
             Happening::Ingress(stats) => {
@@ -435,17 +440,17 @@ impl Peer {
         let known = self.lines.iter().position(|line| line.ssrc == Some(ssrc));
         let index = known.or_else(|| {
             let mid = self.engine.mid_of(ssrc)?;
-            self.lines.iter().position(|line| line.mid == Some(mid))
+            self.lines.iter().position(|line| line.mid == mid)
         });
         let format = self.formats.get(usize::from(*packet.header.payload_type));
         let (Some(index), Some(Some(format))) = (index, format) else {
             return;
         };
         let line = &mut self.lines[index];
-        let packet = Packet::new(StreamId(index), *format, packet);
+        let packet = Packet::new(line.id, line.kind, *format, packet);
         line.on_packet(now, ssrc, &packet);
         let digits: Vec<_> = line.poll_digits().collect();
-        let losses = line.losses(now, StreamId(index));
+        let losses = line.losses(now);
         for event in digits.into_iter().map(Event::Digit).chain(losses) {
             self.push(event);
         }
@@ -454,7 +459,7 @@ impl Peer {
     }
 
     fn line_mut(&mut self, mid: str0m::media::Mid) -> Option<&mut Line> {
-        self.lines.iter_mut().find(|line| line.mid == Some(mid))
+        self.lines.iter_mut().find(|line| line.mid == mid)
     }
 
     fn push(&mut self, event: Event) {

@@ -182,7 +182,13 @@ mod tests {
     fn a_jump_of_the_same_source_is_a_restart() {
         let (mut timeline, now) = timeline();
         let first = timeline.place(now, 1, 100, 0, CLOCK_HZ).unwrap().0;
-        assert_eq!(timeline.place(now, 1, 40_000, 0, CLOCK_HZ).unwrap().0, first + 1);
-        assert_eq!(timeline.place(now, 1, 40_001, 0, CLOCK_HZ).unwrap().0, first + 2);
+        assert_eq!(
+            timeline.place(now, 1, 40_000, 0, CLOCK_HZ).unwrap().0,
+            first + 1
+        );
+        assert_eq!(
+            timeline.place(now, 1, 40_001, 0, CLOCK_HZ).unwrap().0,
+            first + 2
+        );
     }
 }

@@ -26,16 +26,8 @@ use str0m::{Candidate, IceConnectionState, Input, Output, Rtc, RtcConfig};
 /// str0m and what it does not remember itself.
 pub(crate) struct WebRtc {
     rtc: Rtc,
-    pending: Option<Pending>,
-    /// The media identification of each m-line of its descriptions.
-    mids: Vec<Mid>,
-}
-
-/// Our offer that has not been answered, and how to take it back.
-struct Pending {
-    offer: SdpPendingOffer,
-    directions: Vec<(Mid, Direction)>,
-    mids: Vec<Mid>,
+    /// Our offer that has not been answered.
+    pending: Option<SdpPendingOffer>,
 }
 
 /// What polling brings to light.
@@ -88,11 +80,7 @@ impl WebRtc {
                 rtc.add_local_candidate(candidate);
             }
         }
-        Self {
-            rtc,
-            pending: None,
-            mids: Vec::new(),
-        }
+        Self { rtc, pending: None }
     }
 
     /// The engine's answer. `fresh` are the credentials to use if the offer restarts ICE.
@@ -102,7 +90,6 @@ impl WebRtc {
         fresh: &Credentials,
     ) -> Result<String, EngineError> {
         let offer = SdpOffer::from_sdp_string(offer).map_err(|e| EngineError(e.to_string()))?;
-        self.rollback();
         let before = self.rtc.direct_api().local_ice_credentials();
         let mut answer = self.rtc.sdp_api().accept_offer(offer)?.to_sdp_string();
         let after = self.rtc.direct_api().local_ice_credentials();
@@ -114,18 +101,11 @@ impl WebRtc {
                 .replace(&after.ufrag, &fresh.ufrag)
                 .replace(&after.pass, &fresh.password);
         }
-        self.mids = mids_of(&answer);
         Ok(answer)
     }
 
     /// The engine's offer, or `None` if the changes need no round.
     pub(crate) fn offer(&mut self, changes: &[Change]) -> Option<String> {
-        self.rollback();
-        let directions = self
-            .mids
-            .iter()
-            .filter_map(|mid| Some((*mid, self.rtc.media(*mid)?.direction())))
-            .collect();
         let mut api = self.rtc.sdp_api();
         for change in changes {
             match change {
@@ -144,21 +124,14 @@ impl WebRtc {
                         None,
                     );
                 }
-                Change::SetDirection { mline, direction } => {
-                    if let Some(mid) = self.mids.get(*mline) {
-                        api.set_direction(*mid, engine_direction(*direction));
-                    }
+                Change::SetDirection { mid, direction } => {
+                    api.set_direction((**mid).into(), engine_direction(*direction));
                 }
             }
         }
         let (offer, pending) = api.apply()?;
-        let offer = offer.to_sdp_string();
-        self.pending = Some(Pending {
-            offer: pending,
-            directions,
-            mids: mids_of(&offer),
-        });
-        Some(offer)
+        self.pending = Some(pending);
+        Some(offer.to_sdp_string())
     }
 
     pub(crate) fn accept_answer(&mut self, answer: &str) -> Result<(), EngineError> {
@@ -167,29 +140,20 @@ impl WebRtc {
             .pending
             .take()
             .ok_or_else(|| EngineError("there is no offer to answer".to_owned()))?;
-        self.rtc
-            .sdp_api()
-            .accept_answer(pending.offer, answer)?;
-        self.mids = pending.mids;
-        Ok(())
+        Ok(self.rtc.sdp_api().accept_answer(pending, answer)?)
     }
 
-    /// Takes our unanswered offer back.
-    pub(crate) fn rollback(&mut self) {
-        let Some(pending) = self.pending.take() else {
-            return;
-        };
+    /// Takes our unanswered offer back; these are the directions that were in force before it.
+    pub(crate) fn rollback(&mut self, changes: &[Change]) {
+        self.pending = None;
         let mut api = self.rtc.sdp_api();
-        for (mid, direction) in pending.directions {
-            api.set_direction(mid, direction);
+        for change in changes {
+            if let Change::SetDirection { mid, direction } = change {
+                api.set_direction((**mid).into(), engine_direction(*direction));
+            }
         }
-        // Directions have been set; dropping the rest forgets the offer.
+        // Directions act when they are set. What would become an offer is dropped.
         drop(api);
-    }
-
-    /// The media identifications by m-line of the engine's descriptions.
-    pub(crate) fn mids(&self) -> &[Mid] {
-        &self.mids
     }
 
     pub(crate) fn is_alive(&self) -> bool {
@@ -280,13 +244,6 @@ impl WebRtc {
             .unwrap_or_default()
     }
 
-    pub(crate) fn kind(&self, mid: Mid) -> Option<codec::Kind> {
-        Some(match self.rtc.media(mid)?.kind() {
-            MediaKind::Audio => codec::Kind::Audio,
-            MediaKind::Video => codec::Kind::Video,
-        })
-    }
-
     pub(crate) fn write(&mut self, mid: Mid, packet: Outgoing) -> bool {
         let mut api = self.rtc.direct_api();
         let Some(stream) = api.stream_tx_by_mid(mid, None) else {
@@ -365,7 +322,10 @@ fn add_codecs(builder: &mut RtcConfig, config: &PeerConfig) {
         }
     }
     if config.policy.telephone_event {
-        for (pt, clock) in [(126, Frequency::EIGHT_KHZ), (110, Frequency::FORTY_EIGHT_KHZ)] {
+        for (pt, clock) in [
+            (126, Frequency::EIGHT_KHZ),
+            (110, Frequency::FORTY_EIGHT_KHZ),
+        ] {
             let format = FormatParams {
                 telephone_event_max: Some(16),
                 ..FormatParams::default()
@@ -373,14 +333,6 @@ fn add_codecs(builder: &mut RtcConfig, config: &PeerConfig) {
             codecs.add_config(pt.into(), None, Codec::Tele, clock, None, format);
         }
     }
-}
-
-fn mids_of(description: &str) -> Vec<Mid> {
-    description
-        .lines()
-        .filter_map(|line| line.strip_prefix("a=mid:"))
-        .map(|mid| mid.trim().into())
-        .collect()
 }
 
 fn media_kind(kind: codec::Kind) -> MediaKind {

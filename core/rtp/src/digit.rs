@@ -89,7 +89,10 @@ impl DigitReceiver {
         if digit_of(code).is_none() || self.closed.contains(&timestamp) {
             return;
         }
-        let known = self.open.iter().position(|event| event.timestamp == timestamp);
+        let known = self
+            .open
+            .iter()
+            .position(|event| event.timestamp == timestamp);
         let index = known.unwrap_or_else(|| self.open_event(now, clock_hz, timestamp, code));
         let event = &mut self.open[index];
         event.duration = event.duration.max(duration);

@@ -122,7 +122,11 @@ mod tests {
         let mut extender = Extender::default();
         assert_eq!(extender.extend(65_534), 65_534);
         assert_eq!(extender.extend(1), 65_537);
-        assert_eq!(extender.extend(65_535), 65_535, "a late packet of the old cycle");
+        assert_eq!(
+            extender.extend(65_535),
+            65_535,
+            "a late packet of the old cycle"
+        );
         assert_eq!(extender.extend(2), 65_538);
     }
 

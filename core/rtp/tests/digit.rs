@@ -59,7 +59,10 @@ fn every_pattern_of_loss_leaves_each_digit_once() {
     let packets = [tone(1, 1000), tone(1, 4000)].concat();
     for lost in 0u32..1 << 16 {
         let is_kept = |index: usize| lost & (1 << index) == 0;
-        let kept: Vec<_> = (0..16).filter(|i| is_kept(*i)).map(|i| packets[i]).collect();
+        let kept: Vec<_> = (0..16)
+            .filter(|i| is_kept(*i))
+            .map(|i| packets[i])
+            .collect();
         let expected = usize::from((0..8).any(is_kept)) + usize::from((8..16).any(is_kept));
         assert_eq!(receive(&kept).len(), expected, "lost {lost:016b}");
     }
@@ -68,7 +71,16 @@ fn every_pattern_of_loss_leaves_each_digit_once() {
 #[test]
 fn copies_and_late_packets_are_not_new_digits() {
     let (one, two) = (tone(1, 1000), tone(2, 4000));
-    let packets = [&one[..], &one[..], &two[..4], &one[2..5], &two[4..], &one[7..], &two[..]].concat();
+    let packets = [
+        &one[..],
+        &one[..],
+        &two[..4],
+        &one[2..5],
+        &two[4..],
+        &one[7..],
+        &two[..],
+    ]
+    .concat();
     assert_eq!(text(&receive(&packets)), "12");
 }
 

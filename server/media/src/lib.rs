@@ -1,1 +1,20 @@
 //! The media plane: threads, sockets, legs, routing.
+//!
+//! A [`Plane`] has a few shards. Each is one thread with its own sockets and its own peers
+//! ([`rtc::Peer`]); nothing is shared between them, and no packet waits for a lock or a task. A call
+//! holds a [`Leg`], the handle of one peer: it negotiates, wires and counts by sending commands to
+//! the shard, and hears of what happened by [`LegEvent`]s, which never make the shard wait.
+//!
+//! A leg's peer lives as long as its handle. Inside, `shard.rs` is the machine without any input or
+//! output, and `io.rs` its only contact with sockets and clocks.
+
+mod echo;
+mod io;
+mod leg;
+mod plane;
+mod shard;
+
+pub use echo::EchoMode;
+pub use leg::{DownReason, EchoGuard, EventSink, Leg, LegConfig, LegEvent, LegId};
+pub use plane::{AllocateError, Counts, Plane, PlaneConfig, StartError};
+pub use rtc::PeerStats as LegStats;

@@ -11,8 +11,8 @@ use str0m::rtp::Ssrc;
 use str0m::stats::{MediaEgressStats, MediaIngressStats};
 
 pub(super) struct Line {
-    /// `None` where the line is refused and the engine does not know it.
-    pub(super) mid: Option<Mid>,
+    pub(super) id: StreamId,
+    pub(super) mid: Mid,
     pub(super) kind: codec::Kind,
     /// The source heard last.
     pub(super) ssrc: Option<Ssrc>,
@@ -52,9 +52,10 @@ struct Counters {
 
 impl Line {
     /// A line whose outgoing numbers begin where the random `start` says.
-    pub(super) fn new(kind: codec::Kind, start: u64) -> Self {
+    pub(super) fn new(id: StreamId, mid: Mid, kind: codec::Kind, start: u64) -> Self {
         Self {
-            mid: None,
+            id,
+            mid,
             kind,
             ssrc: None,
             sendable: Vec::new(),
@@ -96,7 +97,7 @@ impl Line {
     }
 
     /// The news about losses, not too often.
-    pub(super) fn losses(&mut self, now: Instant, stream: StreamId) -> Option<Event> {
+    pub(super) fn losses(&mut self, now: Instant) -> Option<Event> {
         let due = *self.losses_next.get_or_insert(now + LOSSES_PAUSE);
         if now < due {
             return None;
@@ -107,7 +108,7 @@ impl Line {
         let is_news = lost > self.losses_reported;
         self.losses_reported = self.losses_reported.max(lost);
         is_news.then_some(Event::Losses {
-            stream,
+            stream: self.id,
             lost,
             received,
         })
@@ -122,26 +123,23 @@ impl Line {
     ) -> bool {
         let key = u64::from(origin) << 32 | u64::from(packet.ssrc);
         let suits = |(format, _): &&(Format, Pt)| packet.format.suits(format);
-        let Some((_, pt)) = self.sendable.iter().find(suits) else {
-            self.timeline.skip(key, packet.sequence);
-            return false;
-        };
-        let Some(mid) = self.mid.filter(|_| !packet.payload.is_empty()) else {
+        let pt = self.sendable.iter().find(suits).map(|(_, pt)| *pt);
+        // An empty packet carries nothing but padding.
+        let Some(pt) = pt.filter(|_| !packet.payload.is_empty()) else {
             self.timeline.skip(key, packet.sequence);
             return false;
         };
         let clock_hz = packet.format.clock_hz();
         let place = (packet.sequence, packet.timestamp);
-        let Some((sequence, timestamp)) =
-            self.timeline.place(now, key, place.0, place.1, clock_hz)
+        let Some((sequence, timestamp)) = self.timeline.place(now, key, place.0, place.1, clock_hz)
         else {
             return false;
         };
         let is_written = engine.write(
-            mid,
+            self.mid,
             Outgoing {
                 now,
-                pt: *pt,
+                pt,
                 sequence,
                 timestamp,
                 marker: packet.marker,
@@ -207,17 +205,16 @@ impl Line {
         self.counters.retransmissions_out = stats.packets.saturating_sub(self.packets_out);
     }
 
-    pub(super) fn stats(&self, stream: StreamId, engine: &mut WebRtc) -> StreamStats {
+    pub(super) fn stats(&self, engine: &mut WebRtc) -> StreamStats {
         let jitter_us =
             u64::from(self.reception.jitter()) * 1_000_000 / u64::from(self.clock_hz.max(1));
         StreamStats {
-            stream,
+            stream: self.id,
             kind: self.kind,
             ssrc_in: self.ssrc.map(|ssrc| *ssrc),
-            ssrc_out: self
-                .mid
-                .filter(|_| !self.sendable.is_empty())
-                .and_then(|mid| engine.ssrc_out(mid)),
+            ssrc_out: engine
+                .ssrc_out(self.mid)
+                .filter(|_| !self.sendable.is_empty()),
             packets_in: self.reception.received(),
             bytes_in: self.reception.bytes(),
             packets_out: self.packets_out,

@@ -10,6 +10,8 @@ use str0m::rtp::{ExtensionValues, RtpPacket};
 pub struct Packet {
     /// The stream it came on.
     pub stream: StreamId,
+    /// Audio or video.
+    pub kind: codec::Kind,
     /// What its payload type means.
     pub format: Format,
     /// The synchronisation source.
@@ -27,9 +29,15 @@ pub struct Packet {
 }
 
 impl Packet {
-    pub(super) fn new(stream: StreamId, format: Format, packet: RtpPacket) -> Self {
+    pub(super) fn new(
+        stream: StreamId,
+        kind: codec::Kind,
+        format: Format,
+        packet: RtpPacket,
+    ) -> Self {
         Self {
             stream,
+            kind,
             format,
             ssrc: *packet.header.ssrc,
             sequence: *packet.seq_no,

@@ -1,10 +1,13 @@
 //! The account of a peer's streams.
 
 use super::StreamId;
+use std::net::SocketAddr;
 
 /// What the streams of a peer carried.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PeerStats {
+    /// The addresses media go between, ours first.
+    pub pair: Option<(SocketAddr, SocketAddr)>,
     /// One for each m-line.
     pub streams: Vec<StreamStats>,
 }

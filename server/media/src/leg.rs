@@ -1,0 +1,221 @@
+//! The handle of one peer on the media plane.
+
+use crate::echo::EchoMode;
+use crate::shard::{Command, Request};
+use rtc::{Down, Outcome, PeerStats, Refused, Round};
+use rtp::Digit;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
+
+/// Which leg. Unique in the life of a plane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LegId {
+    /// The shard it lives on.
+    pub(crate) shard: u8,
+    /// Its number there.
+    pub(crate) serial: u32,
+}
+
+impl fmt::Display for LegId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.shard, self.serial)
+    }
+}
+
+/// What a leg is made from.
+pub struct LegConfig {
+    /// What may be negotiated.
+    pub policy: Arc<rtc::policy::Policy>,
+    /// Who hears what happens.
+    pub events: EventSink,
+    /// Where the leg's random choices come from, passwords among them.
+    pub seed: [u8; 32],
+}
+
+/// Takes events without ever waiting. A leg whose owner cannot take an event is closed, because a
+/// call that is not told of its digits or its end is broken already.
+pub struct EventSink(Box<dyn Fn(LegEvent) -> Result<(), Full> + Send>);
+
+/// The owner's inbox is full.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Full;
+
+impl EventSink {
+    /// Events go into this inbox, as whatever it holds.
+    pub fn new<T>(inbox: mpsc::Sender<T>) -> Self
+    where
+        T: From<LegEvent> + Send + 'static,
+    {
+        Self(Box::new(move |event| match inbox.try_send(event.into()) {
+            // An owner that is gone drops the leg; there is nobody to tell.
+            Ok(()) | Err(TrySendError::Closed(_)) => Ok(()),
+            Err(TrySendError::Full(_)) => Err(Full),
+        }))
+    }
+
+    pub(crate) fn send(&self, event: LegEvent) -> Result<(), Full> {
+        (self.0)(event)
+    }
+}
+
+/// What happened to a leg.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LegEvent {
+    /// ICE found a pair of addresses, or moved to another.
+    IceConnected {
+        /// Ours.
+        local: SocketAddr,
+        /// The peer's as we see it.
+        remote: SocketAddr,
+    },
+    /// The DTLS handshake is done: media can flow.
+    MediaUp {
+        /// "DTLS 1.2" or "DTLS 1.3".
+        dtls: &'static str,
+        /// The SRTP protection profile.
+        srtp: &'static str,
+    },
+    /// The first packet of a kind came, or went.
+    FirstPacket {
+        /// Audio or video.
+        kind: codec::Kind,
+        /// Whether it came from the peer.
+        received: bool,
+    },
+    /// A digit was pressed.
+    Digit(Digit),
+    /// Packets were lost for good on the way here.
+    Losses {
+        /// The number of the m-line.
+        stream: usize,
+        /// How many so far.
+        lost: u64,
+        /// How many arrived so far.
+        received: u64,
+    },
+    /// The last event: nothing comes any more.
+    Down(DownReason),
+}
+
+/// Why a leg is down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DownReason {
+    /// The transport ended.
+    Transport(Down),
+    /// The owner did not take events for too long.
+    InboxFull,
+    /// The peer's packets broke the machine that handles them: a defect of ours.
+    Defect,
+    /// The media plane is shutting down.
+    Shutdown,
+}
+
+impl fmt::Display for DownReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Transport(down) => down.fmt(f),
+            Self::InboxFull => f.write_str("the call did not take its media events"),
+            Self::Defect => f.write_str("a defect in the media plane"),
+            Self::Shutdown => f.write_str("the media plane is shutting down"),
+        }
+    }
+}
+
+/// The handle of a peer. Dropping it closes the peer.
+pub struct Leg {
+    id: LegId,
+    commands: mpsc::Sender<Command>,
+    /// Kept for the last command, so that a full queue cannot keep a leg alive.
+    closing: Option<mpsc::OwnedPermit<Command>>,
+}
+
+impl Leg {
+    pub(crate) fn new(
+        id: LegId,
+        commands: mpsc::Sender<Command>,
+        closing: mpsc::OwnedPermit<Command>,
+    ) -> Self {
+        Self {
+            id,
+            commands,
+            closing: Some(closing),
+        }
+    }
+
+    /// Which leg this is.
+    pub fn id(&self) -> LegId {
+        self.id
+    }
+
+    /// Does a round of offer and answer.
+    pub async fn negotiate(&self, round: Round) -> Result<Outcome, Refused> {
+        let (reply, outcome) = oneshot::channel();
+        // A leg that is down drops the question unanswered.
+        self.request(Request::Negotiate { round, reply }).await;
+        let is_down = || Refused::Engine("the media leg is down".into());
+        outcome.await.unwrap_or_else(|_| Err(is_down()))
+    }
+
+    /// Sends what comes back to where it came from, until the guard is dropped.
+    pub fn echo(&self, mode: EchoMode) -> EchoGuard {
+        // Both places are taken now: the end of an echo cannot fail for want of one.
+        let start = self.commands.clone().try_reserve_owned();
+        let stop = self.commands.clone().try_reserve_owned();
+        let (Ok(start), Ok(stop)) = (start, stop) else {
+            tracing::warn!(leg = %self.id, "no echo: the queue of the media shard is full");
+            return EchoGuard(None);
+        };
+        start.send(Command::Leg(self.id, Request::Echo(Some(mode))));
+        EchoGuard(Some((self.id, stop)))
+    }
+
+    /// What the leg carried so far. Empty if it is down.
+    pub async fn stats(&self) -> PeerStats {
+        let (reply, stats) = oneshot::channel();
+        self.request(Request::Stats { reply }).await;
+        stats.await.unwrap_or_default()
+    }
+
+    async fn request(&self, request: Request) {
+        // The queue is closed when the plane has shut down; the request is dropped like one to a
+        // leg that is down.
+        let _ = self.commands.send(Command::Leg(self.id, request)).await;
+    }
+}
+
+impl Drop for Leg {
+    fn drop(&mut self) {
+        if let Some(permit) = self.closing.take() {
+            permit.send(Command::Close(self.id));
+        }
+    }
+}
+
+impl fmt::Debug for Leg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Leg")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An echo that lasts as long as this.
+#[must_use = "the echo ends when this is dropped"]
+pub struct EchoGuard(Option<(LegId, mpsc::OwnedPermit<Command>)>);
+
+impl Drop for EchoGuard {
+    fn drop(&mut self) {
+        if let Some((id, permit)) = self.0.take() {
+            permit.send(Command::Leg(id, Request::Echo(None)));
+        }
+    }
+}
+
+impl fmt::Debug for EchoGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EchoGuard")
+    }
+}

@@ -1,0 +1,218 @@
+//! Starts the shards and hands out legs.
+
+use crate::io;
+use crate::leg::{Leg, LegConfig, LegId};
+use crate::shard::{Command, Shard, ShardConfig};
+use rtc::Certificate;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use tokio::sync::mpsc;
+
+/// What a plane is made from.
+#[derive(Clone, Debug)]
+pub struct PlaneConfig {
+    /// The addresses browsers may send to: of the interfaces and loopback, both families.
+    pub addresses: Vec<IpAddr>,
+    /// Each shard takes one UDP port of these, the same on every address. Port 0: any.
+    pub ports: RangeInclusive<u16>,
+    /// How many threads.
+    pub shards: usize,
+    /// How many legs one shard may have.
+    pub legs_per_shard_max: usize,
+}
+
+impl Default for PlaneConfig {
+    fn default() -> Self {
+        Self {
+            addresses: vec![IpAddr::from([127, 0, 0, 1])],
+            ports: 0..=0,
+            shards: 1,
+            legs_per_shard_max: LEGS_PER_SHARD_MAX,
+        }
+    }
+}
+
+/// Why a plane did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The cryptographic library could not make a certificate.
+    #[error(transparent)]
+    Certificate(#[from] rtc::CertificateError),
+    /// Not one address could be bound.
+    #[error("no UDP port of {first} to {last} can be bound on any address: {source}")]
+    NoPort {
+        /// The first port tried.
+        first: u16,
+        /// The last one.
+        last: u16,
+        /// What the last attempt met.
+        source: std::io::Error,
+    },
+    /// No address was given.
+    #[error("the media plane has no address to listen on")]
+    NoAddress,
+    /// The operating system gave no thread or no event queue.
+    #[error("a media thread cannot start: {0}")]
+    Thread(std::io::Error),
+}
+
+/// Why there is no leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AllocateError {
+    /// Every shard has as many legs as it may.
+    #[error("the media plane is full")]
+    Full,
+    /// The plane is shutting down.
+    #[error("the media plane is shutting down")]
+    Shutdown,
+}
+
+/// What the plane holds now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Legs whose handle is alive.
+    pub legs: usize,
+    /// Agreed streams of all legs.
+    pub streams: usize,
+    /// Remote addresses that packets are believed from.
+    pub addresses: usize,
+    /// Threads.
+    pub shards: usize,
+    /// The UDP port of each shard.
+    pub ports: Vec<u16>,
+}
+
+/// The media plane.
+pub struct Plane {
+    shards: Vec<ShardHandle>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    legs_per_shard_max: usize,
+}
+
+struct ShardHandle {
+    commands: mpsc::Sender<Command>,
+    gauges: Arc<Gauges>,
+    port: u16,
+    serial_next: AtomicU32,
+}
+
+/// What a shard publishes about itself.
+#[derive(Debug, Default)]
+pub(crate) struct Gauges {
+    pub(crate) legs: AtomicUsize,
+    pub(crate) streams: AtomicUsize,
+    pub(crate) addresses: AtomicUsize,
+}
+
+impl Plane {
+    /// Binds the ports and starts the threads.
+    pub fn start(config: &PlaneConfig) -> Result<Self, StartError> {
+        let certificate = Certificate::generate()?;
+        let mut ports = config.ports.clone();
+        let mut plane = Self {
+            shards: Vec::new(),
+            threads: Mutex::default(),
+            legs_per_shard_max: config.legs_per_shard_max.min(LEGS_PER_SHARD_MAX),
+        };
+        for index in 0..config.shards.clamp(1, SHARDS_MAX) {
+            if *config.ports.start() == 0 {
+                ports = 0..=0;
+            }
+            let bound = io::bind(&config.addresses, &mut ports)?;
+            let gauges = Arc::new(Gauges::default());
+            let shard = Shard::new(ShardConfig {
+                index: index as u8,
+                candidates: bound.addresses(),
+                certificate: certificate.clone(),
+                gauges: Arc::clone(&gauges),
+            });
+            let (commands, queue) = mpsc::channel(COMMANDS_MAX);
+            let port = bound.port();
+            let thread = io::spawn(bound, shard, queue).map_err(StartError::Thread)?;
+            plane.threads_mut().push(thread);
+            plane.shards.push(ShardHandle {
+                commands,
+                gauges,
+                port,
+                serial_next: AtomicU32::new(0),
+            });
+        }
+        Ok(plane)
+    }
+
+    /// A leg on the shard that has the fewest. It waits for its first round.
+    pub fn allocate(&self, config: LegConfig) -> Result<Leg, AllocateError> {
+        let load = |(_, shard): &(usize, &ShardHandle)| shard.gauges.legs.load(Ordering::Relaxed);
+        let shards = self.shards.iter().enumerate();
+        let (index, shard) = shards.min_by_key(load).ok_or(AllocateError::Full)?;
+        if shard.gauges.legs.load(Ordering::Relaxed) >= self.legs_per_shard_max {
+            return Err(AllocateError::Full);
+        }
+        let reserve = || {
+            let commands = shard.commands.clone();
+            commands.try_reserve_owned().map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => AllocateError::Full,
+                mpsc::error::TrySendError::Closed(_) => AllocateError::Shutdown,
+            })
+        };
+        let (opening, closing) = (reserve()?, reserve()?);
+        let id = LegId {
+            shard: index as u8,
+            serial: shard.serial_next.fetch_add(1, Ordering::Relaxed),
+        };
+        // Counted here, so that a burst of allocations sees itself.
+        shard.gauges.legs.fetch_add(1, Ordering::Relaxed);
+        opening.send(Command::Open(id, Box::new(config)));
+        Ok(Leg::new(id, shard.commands.clone(), closing))
+    }
+
+    /// What there is now.
+    pub fn counts(&self) -> Counts {
+        let sum = |gauge: fn(&Gauges) -> &AtomicUsize| {
+            let values = self.shards.iter().map(|shard| gauge(&shard.gauges));
+            values.map(|value| value.load(Ordering::Relaxed)).sum()
+        };
+        Counts {
+            legs: sum(|gauges| &gauges.legs),
+            streams: sum(|gauges| &gauges.streams),
+            addresses: sum(|gauges| &gauges.addresses),
+            shards: self.shards.len(),
+            ports: self.shards.iter().map(|shard| shard.port).collect(),
+        }
+    }
+
+    /// Closes every leg, says goodbye to the peers and waits for the threads, which takes a moment.
+    pub async fn shutdown(&self) {
+        for shard in &self.shards {
+            // A closed queue belongs to a shard that has ended already.
+            let _ = shard.commands.send(Command::Shutdown).await;
+            shard.commands.closed().await;
+        }
+        for thread in self.threads_mut().drain(..) {
+            // A shard's thread ends right after it has closed its queue.
+            if thread.join().is_err() {
+                tracing::error!("a media thread had panicked");
+            }
+        }
+    }
+
+    fn threads_mut(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Plane {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Plane").field(&self.counts()).finish()
+    }
+}
+
+/// A thread has work for about this many calls.
+const LEGS_PER_SHARD_MAX: usize = 1000;
+const SHARDS_MAX: usize = 64;
+/// Each leg keeps a place for its end and one for the end of an echo; the rest is for what is
+/// under way.
+const COMMANDS_MAX: usize = 4 * LEGS_PER_SHARD_MAX;

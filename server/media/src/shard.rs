@@ -1,0 +1,294 @@
+//! The machine of one media thread: datagrams, commands and time in, datagrams and events out.
+//!
+//! Strangers are not answered. A datagram from an unknown address is believed only if it is a STUN
+//! check whose user name leads to a leg and whose message integrity that leg's password proves
+//! (RFC 8445 §7.3); then the address is known and anything from it goes to that leg. What a stranger
+//! can make grow is bounded: [`ADDRESSES_PER_LEG_MAX`] known addresses for a leg, nothing else.
+//!
+//! A panic in the machine of one peer ends that call and no other: the peer is dropped, its owner is
+//! told, the thread goes on.
+
+mod slot;
+
+use crate::echo::EchoMode;
+use crate::leg::{LegConfig, LegEvent, LegId};
+use crate::plane::Gauges;
+use crate::{DownReason, LegStats};
+use rtc::{Certificate, Outcome, Peer, PeerConfig, Refused, Round, Transmit};
+use slot::Slot;
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// What a shard is told to do.
+pub(crate) enum Command {
+    Open(LegId, Box<LegConfig>),
+    Leg(LegId, Request),
+    Close(LegId),
+    Shutdown,
+}
+
+/// What a leg is asked for.
+pub(crate) enum Request {
+    Negotiate {
+        round: Round,
+        reply: oneshot::Sender<Result<Outcome, Refused>>,
+    },
+    Echo(Option<EchoMode>),
+    Stats {
+        reply: oneshot::Sender<LegStats>,
+    },
+}
+
+pub(crate) struct ShardConfig {
+    pub(crate) index: u8,
+    pub(crate) candidates: Vec<SocketAddr>,
+    pub(crate) certificate: Certificate,
+    pub(crate) gauges: Arc<Gauges>,
+}
+
+pub(crate) struct Shard {
+    config: ShardConfig,
+    /// By serial number.
+    legs: HashMap<u32, Slot>,
+    known: HashMap<Path, u32>,
+    deadlines: BTreeSet<(Instant, u32)>,
+    transmits: VecDeque<Transmit>,
+    is_over: bool,
+}
+
+/// Our address and theirs.
+type Path = (SocketAddr, SocketAddr);
+
+impl Shard {
+    pub(crate) fn new(config: ShardConfig) -> Self {
+        Self {
+            config,
+            legs: HashMap::new(),
+            known: HashMap::new(),
+            deadlines: BTreeSet::new(),
+            transmits: VecDeque::new(),
+            is_over: false,
+        }
+    }
+
+    pub(crate) fn handle_datagram(
+        &mut self,
+        now: Instant,
+        local: SocketAddr,
+        remote: SocketAddr,
+        bytes: &[u8],
+    ) {
+        let path = (local, remote);
+        let Some(serial) = self.demultiplex(now, path, bytes) else {
+            return;
+        };
+        self.step(now, serial, |slot| {
+            slot.handle_datagram(now, local, remote, bytes);
+        });
+    }
+
+    pub(crate) fn handle_command(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::Open(id, config) => self.open(now, id, *config),
+            Command::Leg(id, request) => self.step(now, id.serial, |slot| {
+                slot.handle_request(now, request);
+            }),
+            Command::Close(id) => self.close(now, id.serial),
+            Command::Shutdown => self.shut_down(now),
+        }
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        while let Some((due, serial)) = self.deadlines.first().copied()
+            && due <= now
+        {
+            self.deadlines.pop_first();
+            let Some(slot) = self.legs.get_mut(&serial) else {
+                continue;
+            };
+            slot.armed = None;
+            // Deadlines only move an alarm forward; one that has receded is found out here.
+            if slot.deadline().is_some_and(|deadline| deadline <= now) {
+                self.step(now, serial, |slot| slot.handle_timeout(now));
+            } else {
+                self.arm(serial);
+            }
+        }
+    }
+
+    pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.transmits.pop_front()
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(due, _)| *due)
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    fn open(&mut self, now: Instant, id: LegId, config: LegConfig) {
+        let peer = Peer::new(
+            now,
+            PeerConfig {
+                policy: config.policy,
+                candidates: self.config.candidates.clone(),
+                ufrag_prefix: user_prefix(id),
+                certificate: self.config.certificate.clone(),
+                seed: config.seed,
+            },
+        );
+        self.legs
+            .insert(id.serial, Slot::new(id, peer, config.events));
+        self.step(now, id.serial, |_| {});
+    }
+
+    fn close(&mut self, now: Instant, serial: u32) {
+        self.step(now, serial, |slot| slot.close(now));
+        self.forget_addresses(serial);
+        if let Some(slot) = self.legs.remove(&serial) {
+            let gauges = &self.config.gauges;
+            gauges.legs.fetch_sub(1, Ordering::Relaxed);
+            gauges.streams.fetch_sub(slot.streams, Ordering::Relaxed);
+            if let Some(armed) = slot.armed {
+                self.deadlines.remove(&(armed, serial));
+            }
+        }
+    }
+
+    fn shut_down(&mut self, now: Instant) {
+        let serials: Vec<u32> = self.legs.keys().copied().collect();
+        for serial in serials {
+            self.step(now, serial, |slot| slot.end(now, DownReason::Shutdown));
+        }
+        self.is_over = true;
+    }
+
+    /// Lets one leg do something, takes what comes of it, and keeps a panic to that leg.
+    fn step(&mut self, now: Instant, serial: u32, act: impl FnOnce(&mut Slot)) {
+        let Some(slot) = self.legs.get_mut(&serial) else {
+            return;
+        };
+        let transmits = &mut self.transmits;
+        let stepped = catch_unwind(AssertUnwindSafe(|| {
+            act(slot);
+            slot.pump(now, transmits);
+        }));
+        if stepped.is_err() {
+            tracing::error!(leg = %slot.id, "the machine of a media peer panicked; its call ends");
+            slot.abandon(now, DownReason::Defect);
+        }
+        let streams = slot.stream_count();
+        let before = std::mem::replace(&mut slot.streams, streams);
+        let gauge = &self.config.gauges.streams;
+        gauge.fetch_add(streams, Ordering::Relaxed);
+        gauge.fetch_sub(before, Ordering::Relaxed);
+        if slot.is_down() && !slot.addresses.is_empty() {
+            self.forget_addresses(serial);
+        }
+        self.arm(serial);
+    }
+
+    fn arm(&mut self, serial: u32) {
+        let Some(slot) = self.legs.get_mut(&serial) else {
+            return;
+        };
+        let Some(deadline) = slot.deadline() else {
+            return;
+        };
+        if slot.armed.is_none_or(|armed| deadline < armed) {
+            if let Some(armed) = slot.armed.replace(deadline) {
+                self.deadlines.remove(&(armed, serial));
+            }
+            self.deadlines.insert((deadline, serial));
+        }
+    }
+
+    fn demultiplex(&mut self, now: Instant, path: Path, bytes: &[u8]) -> Option<u32> {
+        let known = self.known.get(&path).copied();
+        // A check says itself whom it is for: a browser that hung up may call again from the same
+        // port before the old leg is gone.
+        let named = stun_user(bytes).and_then(|user| serial_of(self.config.index, user));
+        let Some(serial) = named.filter(|serial| known != Some(*serial)) else {
+            return known;
+        };
+        let slot = self.legs.get_mut(&serial)?;
+        let (local, remote) = path;
+        // Parsing what a stranger sent is a step that may break too.
+        let accepts = AssertUnwindSafe(|| slot.accepts(now, local, remote, bytes));
+        if !catch_unwind(accepts).unwrap_or(false) {
+            return None;
+        }
+        let forgotten = slot.learn(path);
+        if let Some(forgotten) = forgotten {
+            self.known.remove(&forgotten);
+        }
+        if let Some(other) = self.known.insert(path, serial)
+            && let Some(slot) = self.legs.get_mut(&other)
+        {
+            slot.addresses.retain(|address| *address != path);
+        }
+        self.gauge_addresses();
+        Some(serial)
+    }
+
+    fn forget_addresses(&mut self, serial: u32) {
+        if let Some(slot) = self.legs.get_mut(&serial) {
+            for path in slot.addresses.drain(..) {
+                self.known.remove(&path);
+            }
+        }
+        self.gauge_addresses();
+    }
+
+    fn gauge_addresses(&self) {
+        let gauge = &self.config.gauges.addresses;
+        gauge.store(self.known.len(), Ordering::Relaxed);
+    }
+}
+
+/// The ICE user name of a leg begins with where it lives: shard and number in hexadecimal.
+fn user_prefix(id: LegId) -> String {
+    format!("{:02x}{:08x}", id.shard, id.serial)
+}
+
+/// The number of the leg a user name leads to, if it is on this shard.
+fn serial_of(shard: u8, user: &[u8]) -> Option<u32> {
+    let user = std::str::from_utf8(user.get(..10)?).ok()?;
+    let (index, serial) = user.split_at_checked(2)?;
+    if u8::from_str_radix(index, 16) != Ok(shard) {
+        return None;
+    }
+    u32::from_str_radix(serial, 16).ok()
+}
+
+/// The USERNAME attribute of a STUN binding request (RFC 8489 §5, §14.3).
+fn stun_user(bytes: &[u8]) -> Option<&[u8]> {
+    let (header, mut attributes) = bytes.split_at_checked(20)?;
+    if header[..2] != BINDING_REQUEST || header[4..8] != MAGIC_COOKIE {
+        return None;
+    }
+    while let Some((head, rest)) = attributes.split_at_checked(4) {
+        let len = usize::from(u16::from_be_bytes([head[2], head[3]]));
+        if head[..2] == USERNAME {
+            return rest.get(..len);
+        }
+        attributes = rest.get(len.next_multiple_of(4)..)?;
+    }
+    None
+}
+
+const BINDING_REQUEST: [u8; 2] = [0x00, 0x01];
+const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xA4, 0x42];
+const USERNAME: [u8; 2] = [0x00, 0x06];
+
+/// A browser has as many addresses as interfaces and NATs between us; the oldest is forgotten.
+const ADDRESSES_PER_LEG_MAX: usize = 16;
+/// How often an event that found a full inbox is tried again.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);

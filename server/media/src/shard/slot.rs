@@ -1,0 +1,277 @@
+//! One leg on its shard: the peer, where its packets go, and its owner's inbox.
+
+use super::{ADDRESSES_PER_LEG_MAX, LegEvent, Path, RETRY_PAUSE, Request};
+use crate::DownReason;
+use crate::echo::{self, EchoMode, Route};
+use crate::leg::{EventSink, LegId};
+use codec::Kind;
+use rtc::{Event, Packet, Peer, StreamId, Transmit};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+pub(super) struct Slot {
+    pub(super) id: LegId,
+    state: State,
+    events: EventSink,
+    echo: Option<EchoMode>,
+    routes: Vec<Route>,
+    /// Audio and video, received and sent.
+    first_packets: Vec<(Kind, bool)>,
+    /// The farewell of a peer that is gone.
+    farewell: Vec<Transmit>,
+    /// The paths packets are believed from, oldest first.
+    pub(super) addresses: Vec<Path>,
+    /// The alarm set for this leg.
+    pub(super) armed: Option<Instant>,
+    /// As many as the gauge counts for this leg.
+    pub(super) streams: usize,
+}
+
+enum State {
+    Live(Box<Peer>),
+    /// The owner is still to be told why.
+    Ending {
+        reason: DownReason,
+        retry: Instant,
+    },
+    Down,
+}
+
+impl Slot {
+    pub(super) fn new(id: LegId, peer: Peer, events: EventSink) -> Self {
+        Self {
+            id,
+            state: State::Live(Box::new(peer)),
+            events,
+            echo: None,
+            routes: Vec::new(),
+            first_packets: Vec::new(),
+            farewell: Vec::new(),
+            addresses: Vec::new(),
+            armed: None,
+            streams: 0,
+        }
+    }
+
+    pub(super) fn is_down(&self) -> bool {
+        !matches!(self.state, State::Live(_))
+    }
+
+    pub(super) fn stream_count(&self) -> usize {
+        match &self.state {
+            State::Live(peer) => peer.streams().count(),
+            State::Ending { .. } | State::Down => 0,
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match &self.state {
+            State::Live(peer) => peer.poll_timeout(),
+            State::Ending { retry, .. } => Some(*retry),
+            State::Down => None,
+        }
+    }
+
+    pub(super) fn accepts(
+        &self,
+        now: Instant,
+        local: SocketAddr,
+        remote: SocketAddr,
+        bytes: &[u8],
+    ) -> bool {
+        match &self.state {
+            State::Live(peer) => peer.accepts(now, local, remote, bytes),
+            State::Ending { .. } | State::Down => false,
+        }
+    }
+
+    /// Believes a path; returns the one that has to be forgotten for it.
+    pub(super) fn learn(&mut self, path: Path) -> Option<Path> {
+        self.addresses.push(path);
+        (self.addresses.len() > ADDRESSES_PER_LEG_MAX).then(|| self.addresses.remove(0))
+    }
+
+    pub(super) fn handle_datagram(
+        &mut self,
+        now: Instant,
+        local: SocketAddr,
+        remote: SocketAddr,
+        bytes: &[u8],
+    ) {
+        if let State::Live(peer) = &mut self.state {
+            peer.handle_datagram(now, local, remote, bytes);
+        }
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        match &mut self.state {
+            State::Live(peer) => peer.handle_timeout(now),
+            State::Ending { reason, .. } => {
+                let reason = *reason;
+                self.tell_end(now, reason);
+            }
+            State::Down => {}
+        }
+    }
+
+    /// A request to a leg that is down is dropped, and with it the place for its reply.
+    pub(super) fn handle_request(&mut self, now: Instant, request: Request) {
+        let State::Live(peer) = &mut self.state else {
+            return;
+        };
+        match request {
+            Request::Negotiate { round, reply } => {
+                let outcome = peer.negotiate(now, round);
+                self.reroute(now);
+                // Whoever asked may have hung up meanwhile.
+                let _ = reply.send(outcome);
+            }
+            Request::Echo(mode) => {
+                self.echo = mode;
+                self.reroute(now);
+            }
+            Request::Stats { reply } => {
+                let _ = reply.send(peer.stats());
+            }
+        }
+    }
+
+    /// The owner dropped its handle.
+    pub(super) fn close(&mut self, now: Instant) {
+        if let State::Live(peer) = &mut self.state {
+            peer.close(now);
+        } else {
+            self.state = State::Down;
+        }
+    }
+
+    /// Says goodbye to the peer and tells the owner.
+    pub(super) fn end(&mut self, now: Instant, reason: DownReason) {
+        if let State::Live(peer) = &mut self.state {
+            peer.close(now);
+            self.farewell = std::iter::from_fn(|| peer.poll_transmit()).collect();
+            self.tell_end(now, reason);
+        }
+    }
+
+    /// The peer's machine is broken and must not be touched again.
+    pub(super) fn abandon(&mut self, now: Instant, reason: DownReason) {
+        if let State::Live(peer) = std::mem::replace(&mut self.state, State::Down) {
+            // Its destructor might panic as well: a leak is the lesser evil.
+            std::mem::forget(peer);
+        }
+        self.tell_end(now, reason);
+    }
+
+    /// Takes everything the peer has to say.
+    pub(super) fn pump(&mut self, now: Instant, transmits: &mut VecDeque<Transmit>) {
+        loop {
+            transmits.extend(self.farewell.drain(..));
+            let State::Live(peer) = &mut self.state else {
+                return;
+            };
+            while let Some(transmit) = peer.poll_transmit() {
+                transmits.push_back(transmit);
+            }
+            let Some(event) = peer.poll_event() else {
+                return;
+            };
+            self.on_event(now, event);
+        }
+    }
+
+    fn on_event(&mut self, now: Instant, event: Event) {
+        let State::Live(peer) = &mut self.state else {
+            return;
+        };
+        let event = match event {
+            Event::Packet(packet) => return self.on_packet(now, &packet),
+            Event::KeyframeRequested(stream) => {
+                let is_target = |route: &&Route| route.targets.contains(&stream);
+                if let Some(route) = self.routes.iter().find(is_target) {
+                    peer.request_keyframe(now, route.source);
+                }
+                return;
+            }
+            Event::IceConnected { local, remote } => LegEvent::IceConnected { local, remote },
+            Event::Connected { dtls, srtp } => LegEvent::MediaUp { dtls, srtp },
+            Event::Digit(digit) => LegEvent::Digit(digit),
+            Event::Losses {
+                stream,
+                lost,
+                received,
+            } => LegEvent::Losses {
+                stream: stream.0,
+                lost,
+                received,
+            },
+            Event::Down(down) => return self.tell_end(now, DownReason::Transport(down)),
+        };
+        self.tell(now, event);
+    }
+
+    fn on_packet(&mut self, now: Instant, packet: &Packet) {
+        let State::Live(peer) = &mut self.state else {
+            return;
+        };
+        let is_route = |route: &&Route| route.source == packet.stream;
+        let targets = self
+            .routes
+            .iter()
+            .find(is_route)
+            .map(|route| &route.targets);
+        let mut is_sent = false;
+        for target in targets.into_iter().flatten() {
+            is_sent |= peer.write(now, *target, self.id.serial, packet);
+        }
+        self.tell_first(now, packet.kind, true);
+        if is_sent {
+            self.tell_first(now, packet.kind, false);
+        }
+    }
+
+    fn reroute(&mut self, now: Instant) {
+        let State::Live(peer) = &mut self.state else {
+            return;
+        };
+        let routes = self.echo.map_or_else(Vec::new, |mode| {
+            let agreed: Vec<_> = peer.streams().collect();
+            let sending: Vec<_> = peer.sending().collect();
+            echo::routes(mode, &agreed, &sending)
+        });
+        let before = std::mem::replace(&mut self.routes, routes);
+        for route in &self.routes {
+            let old = before.iter().find(|old| old.source == route.source);
+            let had = |target: &StreamId| old.is_some_and(|old| old.targets.contains(target));
+            // A stream that begins to be watched begins with a key frame.
+            if !route.targets.iter().all(had) {
+                peer.request_keyframe(now, route.source);
+            }
+        }
+    }
+
+    fn tell_first(&mut self, now: Instant, kind: Kind, received: bool) {
+        if !self.first_packets.contains(&(kind, received)) {
+            self.first_packets.push((kind, received));
+            self.tell(now, LegEvent::FirstPacket { kind, received });
+        }
+    }
+
+    fn tell(&mut self, now: Instant, event: LegEvent) {
+        if self.events.send(event).is_err() {
+            tracing::warn!(leg = %self.id, "closed: its call does not take media events");
+            self.end(now, DownReason::InboxFull);
+        }
+    }
+
+    fn tell_end(&mut self, now: Instant, reason: DownReason) {
+        let is_told = self.events.send(LegEvent::Down(reason)).is_ok();
+        self.state = if is_told {
+            State::Down
+        } else {
+            let retry = now + RETRY_PAUSE;
+            State::Ending { reason, retry }
+        };
+    }
+}
