@@ -1,5 +1,7 @@
 //! `type=aor`: an address of record, the place contacts are registered at.
 
+use crate::option::{Fault, Object, Parse, Row, row};
+
 /// An address of record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Aor {
@@ -41,4 +43,85 @@ impl Aor {
             mailboxes: Vec::new(),
         }
     }
+}
+
+impl Object for Aor {
+    const KIND: &'static str = "aor";
+    const OPTIONS: &'static [Row<Self>] = OPTIONS;
+
+    fn named(id: &str) -> Self {
+        Self::new(id)
+    }
+}
+
+const OPTIONS: &[Row<Aor>] = &[
+    row(
+        "contact",
+        "",
+        Parse::Own(contact),
+        "A contact that needs no registration; repeatable.",
+    ),
+    row(
+        "default_expiration",
+        "3600",
+        Parse::Number(|a| &mut a.default_expiration_s, 1, SECONDS_MAX),
+        "Seconds granted to a phone that asks for none.",
+    ),
+    row(
+        "mailboxes",
+        "",
+        Parse::Names(|a| &mut a.mailboxes),
+        "Mailboxes a subscriber hears of.",
+    ),
+    row(
+        "max_contacts",
+        "0",
+        Parse::Number(|a| &mut a.max_contacts, 0, CONTACTS_MAX),
+        "Contacts registered at once; 0 is none.",
+    ),
+    row(
+        "maximum_expiration",
+        "7200",
+        Parse::Number(|a| &mut a.maximum_expiration_s, 1, SECONDS_MAX),
+        "The most seconds granted.",
+    ),
+    row(
+        "minimum_expiration",
+        "60",
+        Parse::Number(|a| &mut a.minimum_expiration_s, 1, SECONDS_MAX),
+        "The least seconds granted.",
+    ),
+    row(
+        "remove_existing",
+        "no",
+        Parse::YesNo(|a| &mut a.remove_existing),
+        "A new registration replaces the others when full.",
+    ),
+    row(
+        "remove_unavailable",
+        "no",
+        Parse::YesNo(|a| &mut a.remove_unavailable),
+        "Contacts that answer no qualify go first when full.",
+    ),
+    row(
+        "support_path",
+        "no",
+        Parse::YesNo(|a| &mut a.support_path),
+        "Keeps Path (RFC 3327).",
+    ),
+];
+
+/// A year.
+const SECONDS_MAX: u32 = 365 * 24 * 3600;
+/// `max_contacts` of one address.
+const CONTACTS_MAX: u32 = 10_000;
+/// Contacts written into files, of one address.
+const WRITTEN_MAX: usize = 100;
+
+fn contact(aor: &mut Aor, value: &str) -> Result<(), Fault> {
+    if aor.contacts.len() >= WRITTEN_MAX {
+        return Err(Fault::TooMany(WRITTEN_MAX));
+    }
+    aor.contacts.push(value.to_owned());
+    Ok(())
 }

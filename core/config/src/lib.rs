@@ -8,6 +8,7 @@
 mod aor;
 mod auth;
 mod endpoint;
+mod general;
 mod global;
 mod http;
 mod known;
@@ -25,7 +26,7 @@ pub use conf::{Diagnostic, Severity, Source};
 pub use endpoint::{CallerId, DtmfMode, Endpoint, MediaEncryption, Subscriber};
 pub use global::Global;
 pub use http::{Http, HttpTls, Redirect};
-pub use option::{Effect, Fault, Row};
+pub use option::{Applied, BadColumn, Fault, Field, Object, Parse, Row};
 pub use reference::Dangling;
 pub use rtp::{Rtp, StrictRtp};
 pub use secret::Secret;

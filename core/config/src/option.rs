@@ -1,7 +1,99 @@
 //! Option tables: one row per option, and the parsers rows are made of.
 
+use crate::known;
 use conf::closest;
 use std::fmt;
+
+/// A kind of object that is written as options, in a file or as a row of a database.
+pub trait Object: Sized + 'static {
+    /// Its `type=`.
+    const KIND: &'static str;
+    /// What it can be told.
+    const OPTIONS: &'static [Row<Self>];
+
+    /// The object without any option.
+    fn named(id: &str) -> Self;
+
+    /// Called after the last option: what one implies for another.
+    fn finish(&mut self) {}
+
+    /// Reads one option.
+    fn set(&mut self, name: &str, value: &str) -> Applied {
+        let mut rows = Self::OPTIONS.iter();
+        match rows.find(|row| row.name.eq_ignore_ascii_case(name)) {
+            Some(row) => match row.parse.apply(self, value) {
+                Ok(()) => Applied::Set,
+                Err(fault) => Applied::Fault(fault),
+            },
+            None if known::is_known(Self::KIND, name) => Applied::Unserved,
+            None => Applied::Unknown,
+        }
+    }
+
+    /// The object kept in a row of a database: columns without a value are left out, unknown ones
+    /// are passed over. What does not drop the object is returned beside it.
+    fn from_columns<'a>(
+        id: &str,
+        columns: &[(&'a str, &'a str)],
+    ) -> Result<(Self, Vec<BadColumn>), BadColumn> {
+        let mut object = Self::named(id);
+        let mut bad = Vec::new();
+        // `disallow=all` clears what `allow` says, whichever column comes first.
+        let (early, late): (Vec<_>, Vec<_>) =
+            columns.iter().partition(|(name, _)| *name == "disallow");
+        for (name, value) in early.into_iter().chain(late) {
+            if value.is_empty() {
+                continue;
+            }
+            if let Applied::Fault(fault) = object.set(name, value) {
+                let column = BadColumn {
+                    option: (*name).to_owned(),
+                    fault,
+                };
+                if column.fault.drops() {
+                    return Err(column);
+                }
+                bad.push(column);
+            }
+        }
+        object.finish();
+        Ok((object, bad))
+    }
+
+    /// The option that was probably meant.
+    fn closest_option(name: &str) -> Option<&'static str> {
+        let rows = Self::OPTIONS.iter().map(|row| row.name);
+        closest(name, rows.chain(known::names(Self::KIND)))
+    }
+}
+
+/// What became of an option.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// It is in the object.
+    Set,
+    /// Asterisk knows it; it has no effect here.
+    Unserved,
+    /// Nobody knows it.
+    Unknown,
+    /// Its value cannot be used.
+    Fault(Fault),
+}
+
+/// A column whose value cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadColumn {
+    /// The column.
+    pub option: String,
+    /// Why.
+    pub fault: Fault,
+}
+
+impl fmt::Display for BadColumn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.option, self.fault)
+    }
+}
 
 /// One option of an object of type `T`.
 pub struct Row<T: 'static> {
@@ -9,21 +101,60 @@ pub struct Row<T: 'static> {
     pub name: &'static str,
     /// Asterisk's default; empty if it is unset.
     pub default: &'static str,
-    /// Whether it does anything here.
-    pub effect: Effect,
+    /// How its value is read, and into which field.
+    pub parse: Parse<T>,
     /// What it is for, in one sentence.
     pub doc: &'static str,
-    /// Reads a value into the object.
-    pub set: fn(&mut T, &str) -> Result<(), Fault>,
 }
 
-/// Whether an option does anything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// As Asterisk documents it.
-    Served,
-    /// Read and kept; what it asks for is not there yet.
-    Unserved,
+/// The field of a row.
+pub type Field<T, V> = fn(&mut T) -> &mut V;
+
+/// How a value is read, and into which field.
+pub enum Parse<T: 'static> {
+    /// As it stands.
+    Text(Field<T, String>),
+    /// As it stands; unset if empty.
+    Optional(Field<T, Option<String>>),
+    /// Yes or no.
+    YesNo(Field<T, bool>),
+    /// A whole number between two bounds, both allowed.
+    Number(Field<T, u32>, u32, u32),
+    /// Names between commas.
+    Names(Field<T, Vec<String>>),
+    /// In its own way.
+    Own(fn(&mut T, &str) -> Result<(), Fault>),
+}
+
+impl<T> Parse<T> {
+    fn apply(&self, object: &mut T, value: &str) -> Result<(), Fault> {
+        match self {
+            Self::Text(field) => *field(object) = value.to_owned(),
+            Self::Optional(field) => *field(object) = text(value),
+            Self::YesNo(field) => *field(object) = yes_no(value)?,
+            Self::Number(field, least, most) => {
+                *field(object) = number(value, (*least).into(), (*most).into())?;
+            }
+            Self::Names(field) => *field(object) = names(value)?,
+            Self::Own(parse) => parse(object, value)?,
+        }
+        Ok(())
+    }
+}
+
+/// One row, on one line.
+pub(crate) const fn row<T>(
+    name: &'static str,
+    default: &'static str,
+    parse: Parse<T>,
+    doc: &'static str,
+) -> Row<T> {
+    Row {
+        name,
+        default,
+        parse,
+        doc,
+    }
 }
 
 /// Why a value cannot be used.
@@ -37,6 +168,8 @@ pub enum Fault {
     NotOneOf(&'static [&'static str]),
     /// No codec has this name.
     UnknownCodec(String),
+    /// Asterisk has this codec, the exchange has not; the others of the list are used.
+    CodecNotHere(String),
     /// Not an address with or without a port.
     NotAddress,
     /// Neither `from to` nor something like it.
@@ -56,6 +189,12 @@ impl fmt::Display for Fault {
             Self::NotNumber(least, most) => write!(f, "is not a number from {least} to {most}"),
             Self::NotOneOf(words) => write!(f, "is none of {}", words.join(", ")),
             Self::UnknownCodec(name) => write!(f, "names the unknown codec `{name}`"),
+            Self::CodecNotHere(name) => {
+                write!(
+                    f,
+                    "names the codec `{name}`, which is not served here and left out"
+                )
+            }
             Self::NotAddress => f.write_str("is not an IP address with an optional port"),
             Self::NotRedirect => f.write_str("is not two paths, `/from /to`"),
             Self::NotAssignment => f.write_str("is not `name=value`"),
@@ -66,6 +205,11 @@ impl fmt::Display for Fault {
 }
 
 impl Fault {
+    /// Whether the object cannot be used because of it.
+    pub fn drops(&self) -> bool {
+        !matches!(self, Self::CodecNotHere(_))
+    }
+
     /// What was probably meant by `value`.
     pub fn meant(&self, value: &str) -> Option<&'static str> {
         match self {
@@ -73,6 +217,7 @@ impl Fault {
             Self::NotYesNo => closest(value, ["yes", "no", "true", "false", "on", "off"]),
             Self::UnknownCodec(name) => closest(name, codec::CODECS.iter().map(|codec| codec.name)),
             Self::NotNumber(..)
+            | Self::CodecNotHere(_)
             | Self::NotAddress
             | Self::NotRedirect
             | Self::NotAssignment
@@ -84,11 +229,7 @@ impl Fault {
 
 /// Asterisk's spellings of a yes and of a no.
 pub(crate) fn yes_no(value: &str) -> Result<bool, Fault> {
-    match value.to_ascii_lowercase().as_str() {
-        "yes" | "true" | "y" | "t" | "1" | "on" => Ok(true),
-        "no" | "false" | "n" | "f" | "0" | "off" => Ok(false),
-        _ => Err(Fault::NotYesNo),
-    }
+    conf::yes_no(value).ok_or(Fault::NotYesNo)
 }
 
 /// A whole number between two bounds, both allowed.

@@ -1,5 +1,6 @@
 //! `rtp.conf`: ports of media and how strictly they are guarded.
 
+use crate::option::{Fault, Object, Parse, Row, number, row, word, yes_no};
 use std::ops::RangeInclusive;
 
 /// `[general]` of `rtp.conf`.
@@ -32,4 +33,59 @@ impl Default for Rtp {
             strict_rtp: StrictRtp::Yes,
         }
     }
+}
+
+impl Object for Rtp {
+    const KIND: &'static str = "rtp.conf";
+    const OPTIONS: &'static [Row<Self>] = OPTIONS;
+
+    fn named(_: &str) -> Self {
+        Self::default()
+    }
+}
+
+const OPTIONS: &[Row<Rtp>] = &[
+    row(
+        "icesupport",
+        "yes",
+        Parse::YesNo(|r| &mut r.ice_support),
+        "ICE, where an endpoint asks.",
+    ),
+    row(
+        "rtpend",
+        "31000",
+        Parse::Own(end),
+        "The last port of media.",
+    ),
+    row(
+        "rtpstart",
+        "5000",
+        Parse::Own(start),
+        "The first port of media.",
+    ),
+    row(
+        "strictrtp",
+        "yes",
+        Parse::Own(strict),
+        "Drops packets from unexpected addresses.",
+    ),
+];
+
+fn start(rtp: &mut Rtp, value: &str) -> Result<(), Fault> {
+    rtp.ports = number(value, 1024, 65_535)?..=*rtp.ports.end();
+    Ok(())
+}
+
+fn end(rtp: &mut Rtp, value: &str) -> Result<(), Fault> {
+    rtp.ports = *rtp.ports.start()..=number(value, 1024, 65_535)?;
+    Ok(())
+}
+
+fn strict(rtp: &mut Rtp, value: &str) -> Result<(), Fault> {
+    rtp.strict_rtp = match word(value, &["seqno"]) {
+        Ok(_) => StrictRtp::SeqNo,
+        Err(_) if yes_no(value)? => StrictRtp::Yes,
+        Err(_) => StrictRtp::No,
+    };
+    Ok(())
 }

@@ -7,7 +7,7 @@ use crate::global::Global;
 use crate::http::Http;
 use crate::rtp::Rtp;
 use crate::transport::TransportConfig;
-use conf::{Diagnostic, Report, Source};
+use conf::{Diagnostic, Document, Report, Source};
 use dialplan::Plan;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,12 +33,26 @@ pub struct Config {
     pub plan: Arc<Plan>,
 }
 
-/// Reads every file. `None` if one that exists cannot be read at all; the messages say why.
+/// Reads every file; one that does not exist is empty. `None` if one that exists cannot be read
+/// at all, since what it says may matter for safety; the messages say why.
 pub fn load(source: &dyn Source) -> (Option<Config>, Vec<Diagnostic>) {
     let mut report = Report::default();
-    let config = Config {
+    let mut config = Config {
         plan: Arc::new(Plan::read(source, &mut report)),
         ..Config::default()
     };
-    (Some(config), report.finish())
+    if let Some(document) = Document::read(source, "pjsip.conf", &mut report) {
+        crate::pjsip::read(&document, &mut config, &mut report);
+    }
+    if let Some(document) = Document::read(source, "http.conf", &mut report) {
+        config.http = crate::general::http(&document, &mut report);
+    }
+    if let Some(document) = Document::read(source, "rtp.conf", &mut report) {
+        config.rtp = crate::general::rtp(&document, &mut report);
+    }
+    let readable = FILES.iter().all(|file| source.read(file).is_ok());
+    (readable.then_some(config), report.finish())
 }
+
+/// What [`load`] reads.
+const FILES: [&str; 4] = ["extensions.conf", "pjsip.conf", "http.conf", "rtp.conf"];
