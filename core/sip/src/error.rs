@@ -216,6 +216,10 @@ pub enum Rejected {
     Header(HeaderError),
     /// RFC 3261 §8.1.1.5: "The method MUST match that of the request." 400.
     CseqMethod,
+    /// RFC 3261 §19.1.1: a Request-URI has no headers: 400.
+    UriHeaders,
+    /// RFC 3261 §10.2: the To of a REGISTER is no SIP URI: 400.
+    AddressOfRecord,
     /// RFC 3261 §16.3: Max-Forwards is 0 and the request is not for us: 483.
     TooManyHops,
     /// RFC 3261 §8.2.2.1: the scheme of the Request-URI is not understood: 416.
@@ -238,7 +242,9 @@ impl Rejected {
     /// The status of the answer.
     pub fn status(&self) -> Status {
         match self {
-            Self::Header(_) | Self::CseqMethod => Status::BAD_REQUEST,
+            Self::Header(_) | Self::CseqMethod | Self::UriHeaders | Self::AddressOfRecord => {
+                Status::BAD_REQUEST
+            }
             Self::TooManyHops => Status::TOO_MANY_HOPS,
             Self::Scheme => Status::UNSUPPORTED_URI_SCHEME,
             Self::MethodNotAllowed => Status::METHOD_NOT_ALLOWED,
@@ -285,6 +291,8 @@ impl Rejected {
             Self::ContentEncoding => headers.push(HeaderName::AcceptEncoding, "identity"),
             Self::Header(_)
             | Self::CseqMethod
+            | Self::UriHeaders
+            | Self::AddressOfRecord
             | Self::TooManyHops
             | Self::Scheme
             | Self::NotAcceptable => {}
@@ -308,6 +316,8 @@ impl fmt::Display for Rejected {
         match self {
             Self::Header(error) => error.fmt(f),
             Self::CseqMethod => f.write_str("CSeq names another method than the request line"),
+            Self::UriHeaders => f.write_str("the Request-URI has headers in it"),
+            Self::AddressOfRecord => f.write_str("To is no SIP address of record"),
             Self::TooManyHops => f.write_str("Max-Forwards is used up"),
             Self::Scheme => f.write_str("the scheme of the Request-URI is not supported"),
             Self::MethodNotAllowed => f.write_str("the method is not allowed here"),

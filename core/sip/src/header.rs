@@ -6,6 +6,7 @@
 pub(crate) mod auth;
 pub(crate) mod contact;
 pub(crate) mod cseq;
+pub(crate) mod date;
 pub(crate) mod media_type;
 pub(crate) mod name;
 pub(crate) mod name_addr;
@@ -64,7 +65,8 @@ impl Headers {
 
     /// The first value of this name.
     pub fn get(&self, name: &HeaderName) -> Option<&str> {
-        self.get_all(name).next()
+        let field = self.fields.iter().find(|field| field.name == *name)?;
+        Some(self.value(field))
     }
 
     /// All values of this name, one per header line.
@@ -135,10 +137,10 @@ impl Headers {
     /// Copies all headers of this name from `other`, byte for byte.
     pub fn copy(&mut self, other: &Self, name: &HeaderName) {
         for field in other.fields.iter().filter(|field| field.name == *name) {
-            let value = other.value(field);
-            let mut copied = self.store(name.clone(), value);
-            copied.latin1 = field.latin1;
-            self.fields.push(copied);
+            let start = self.text.len();
+            self.text.push_str(other.value(field));
+            self.fields
+                .push(self.field(field.name.clone(), start, field.latin1));
         }
     }
 

@@ -52,7 +52,13 @@ impl Host {
     /// Reads `example.com`, `192.0.2.1` or `[2001:db8::1]`.
     pub fn parse(text: &str) -> Option<Self> {
         if let Some(rest) = text.strip_prefix('[') {
-            return rest.strip_suffix(']')?.parse().ok().map(Self::V6);
+            let address = rest.strip_suffix(']')?;
+            // RFC 5118 §4.10: a bug in the grammar of RFC 3261 put a third colon before an embedded
+            // IPv4 address; such addresses are accepted.
+            let address = address
+                .parse()
+                .or_else(|_| address.replacen(":::", "::", 1).parse());
+            return address.ok().map(Self::V6);
         }
         if let Ok(address) = text.parse() {
             return Some(Self::V4(address));
@@ -213,7 +219,7 @@ impl Uri {
 
     /// The value of a URI parameter; a parameter without value gives "".
     pub fn param(&self, name: &str) -> Option<&str> {
-        let same = |known: &str| known.eq_ignore_ascii_case(name);
+        let same = |known: &str| unescape(known).eq_ignore_ascii_case(name);
         self.params()
             .find(|(known, _)| same(known))
             .map(|(_, value)| value.unwrap_or(""))
@@ -266,12 +272,13 @@ impl Uri {
 /// RFC 3261 §19.1.4: a parameter that stands in both must match; `user`, `ttl`, `method`,
 /// `maddr` and `transport` never match their absence.
 fn params_match(a: &Uri, b: &Uri) -> bool {
-    a.params().all(|(name, value)| match b.param(name) {
-        Some(other) => unescape(value.unwrap_or("")).eq_ignore_ascii_case(&unescape(other)),
-        None => !["user", "ttl", "method", "maddr", "transport"]
-            .iter()
-            .any(|strict| strict.eq_ignore_ascii_case(name)),
-    })
+    a.params()
+        .all(|(name, value)| match b.param(&unescape(name)) {
+            Some(other) => unescape(value.unwrap_or("")).eq_ignore_ascii_case(&unescape(other)),
+            None => !["user", "ttl", "method", "maddr", "transport"]
+                .iter()
+                .any(|strict| strict.eq_ignore_ascii_case(&unescape(name))),
+        })
 }
 
 /// "URI header components are never ignored. Any present header component MUST be present in both

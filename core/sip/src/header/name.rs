@@ -116,33 +116,29 @@ impl HeaderName {
     /// May the header stand more than once, with its values joined by commas?
     /// RFC 3261 §7.3.1: only when its grammar is a comma-separated list.
     pub(crate) fn is_single(&self) -> bool {
-        #[expect(
-            clippy::wildcard_enum_match_arm,
-            reason = "the rest are lists or unknown"
-        )]
-        match self {
+        matches!(
+            self,
             Self::From
-            | Self::To
-            | Self::CallId
-            | Self::CSeq
-            | Self::ContentLength
-            | Self::ContentType
-            | Self::MaxForwards
-            | Self::Expires
-            | Self::MinExpires
-            | Self::SessionExpires
-            | Self::MinSe
-            | Self::Date
-            | Self::Event
-            | Self::RAck
-            | Self::RSeq
-            | Self::ReferTo
-            | Self::Replaces
-            | Self::RetryAfter
-            | Self::SubscriptionState
-            | Self::Timestamp => true,
-            _ => false,
-        }
+                | Self::To
+                | Self::CallId
+                | Self::CSeq
+                | Self::ContentLength
+                | Self::ContentType
+                | Self::MaxForwards
+                | Self::Expires
+                | Self::MinExpires
+                | Self::SessionExpires
+                | Self::MinSe
+                | Self::Date
+                | Self::Event
+                | Self::RAck
+                | Self::RSeq
+                | Self::ReferTo
+                | Self::Replaces
+                | Self::RetryAfter
+                | Self::SubscriptionState
+                | Self::Timestamp
+        )
     }
 }
 

@@ -114,7 +114,12 @@ pub(crate) fn quote(text: &str, out: &mut impl std::fmt::Write) -> std::fmt::Res
                 out.write_char('\\')?;
                 out.write_char(c)?;
             }
-            '\r' | '\n' | '\0' => out.write_char(' ')?,
+            '\r' | '\n' => out.write_char(' ')?,
+            // RFC 3261 §25.1: control characters stand in a quoted string only as quoted pairs.
+            '\0'..=' ' | '\x7f' if c != ' ' && c != '\t' => {
+                out.write_char('\\')?;
+                out.write_char(c)?;
+            }
             _ => out.write_char(c)?,
         }
     }

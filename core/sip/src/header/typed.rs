@@ -9,14 +9,14 @@ use super::name_addr::NameAddr;
 use super::reason::Reason;
 use super::session_timer::{SessionExpires, delta};
 use super::via::Via;
-use super::{Headers, limits, scan};
+use super::{Headers, date, limits, scan};
 use crate::{Fault, HeaderError, Method};
 
 type Result<T> = std::result::Result<T, HeaderError>;
 
 impl Headers {
     /// The only value of a header that may stand once.
-    fn single(&self, name: &HeaderName) -> Result<Option<&str>> {
+    fn single<'a>(&'a self, name: &'a HeaderName) -> Result<Option<&'a str>> {
         let mut values = self.get_all(name);
         let first = values.next();
         if values.next().is_some() {
@@ -49,7 +49,7 @@ impl Headers {
 
     /// The elements of a comma-separated list, over all header lines of this name. Empty elements
     /// are skipped (RFC 9110 §5.6.1 asks recipients to).
-    pub fn list(&self, name: &HeaderName) -> Result<Vec<&str>> {
+    pub fn list<'a>(&'a self, name: &'a HeaderName) -> Result<Vec<&'a str>> {
         let mut elements = Vec::new();
         for value in self.get_all(name) {
             let parts = scan::split(value, b',').map_err(|f| HeaderError::new(name.clone(), f))?;
@@ -208,6 +208,11 @@ impl Headers {
             .map(Some)
     }
 
+    /// Is Date, if it is there, a date?
+    pub(crate) fn check_date(&self) -> Result<()> {
+        self.typed(&HeaderName::Date, date::check).map(|_| ())
+    }
+
     /// Route.
     pub fn routes(&self) -> Result<Vec<NameAddr>> {
         self.typed_list(&HeaderName::Route, NameAddr::parse)
@@ -292,7 +297,7 @@ impl Headers {
         self.tokens(&HeaderName::Require)
     }
 
-    fn tokens(&self, name: &HeaderName) -> Result<Vec<&str>> {
+    fn tokens<'a>(&'a self, name: &'a HeaderName) -> Result<Vec<&'a str>> {
         let elements = self.list(name)?;
         if !elements.iter().all(|element| scan::is_token(element)) {
             return Err(HeaderError::new(name.clone(), Fault::BadCharacter));

@@ -12,10 +12,10 @@ use crate::{Fault, Host};
 pub struct Via {
     /// `UDP`, `TCP`, `TLS`, `WS`, `WSS`, …
     pub transport: Box<str>,
-    /// The host of sent-by.
-    pub host: Host,
-    /// The port of sent-by, if it names one.
-    pub port: Option<u16>,
+    host: Host,
+    port: Option<u16>,
+    /// Host and port as they are spelled: a client may compare the text with its own.
+    sent_by: Box<str>,
     /// `branch`, `received`, `rport` and others.
     pub params: Params,
 }
@@ -27,12 +27,18 @@ pub(crate) const BRANCH_COOKIE: &str = "z9hG4bK";
 impl Via {
     /// A Via of our own, with this branch.
     pub fn new(transport: &str, host: Host, port: Option<u16>, branch: &str) -> Self {
+        let sent_by = match port {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_string(),
+        };
+        let (transport, sent_by) = (transport.into(), sent_by.into());
         let mut params = Params::default();
         params.set("branch", Some(branch));
         Self {
-            transport: transport.into(),
+            transport,
             host,
             port,
+            sent_by,
             params,
         }
     }
@@ -50,14 +56,32 @@ impl Via {
             return Err(Fault::BadProtocol);
         }
         let end = rest.find(';').unwrap_or(rest.len());
-        let (host, port) = sent_by(scan::trim(&rest[..end]))?;
+        let sent_by = scan::trim(&rest[..end]);
+        let (host, port) = host_port(sent_by)?;
         let params = Params::parse(&rest[end..])?;
+        let (transport, sent_by) = (transport.into(), sent_by.into());
         Ok(Self {
-            transport: transport.into(),
+            transport,
             host,
             port,
+            sent_by,
             params,
         })
+    }
+
+    /// The host of sent-by.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// The port of sent-by, if it names one.
+    pub fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// Host and port as they are spelled.
+    pub fn sent_by(&self) -> &str {
+        &self.sent_by
     }
 
     /// The `branch` parameter.
@@ -107,7 +131,7 @@ impl Via {
     }
 }
 
-fn sent_by(text: &str) -> Result<(Host, Option<u16>), Fault> {
+fn host_port(text: &str) -> Result<(Host, Option<u16>), Fault> {
     let colon = match text.rfind(']') {
         Some(end) => text[end..].find(':').map(|at| end + at),
         None => text.find(':'),
@@ -117,18 +141,17 @@ fn sent_by(text: &str) -> Result<(Host, Option<u16>), Fault> {
         None => (text, None),
     };
     let host = Host::parse(scan::trim(host)).ok_or(Fault::BadHost)?;
-    let port = port.map(|port| match scan::number(port)? {
-        number => u16::try_from(number).map_err(|_| Fault::NumberTooLarge),
-    });
+    let port =
+        port.map(|port| u16::try_from(scan::number(port)?).map_err(|_| Fault::NumberTooLarge));
     Ok((host, port.transpose()?))
 }
 
 impl fmt::Display for Via {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SIP/2.0/{} {}", self.transport, self.host)?;
-        if let Some(port) = self.port {
-            write!(f, ":{port}")?;
-        }
-        write!(f, "{}", self.params)
+        write!(
+            f,
+            "SIP/2.0/{} {}{}",
+            self.transport, self.sent_by, self.params
+        )
     }
 }

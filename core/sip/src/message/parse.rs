@@ -1,7 +1,7 @@
 //! From bytes to a message. One pass over the head, linear in its length.
 
 use bytes::Bytes;
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 
 use super::{Message, Request, Response, response_headers};
 use crate::header::scan;
@@ -62,10 +62,10 @@ pub(super) fn message(datagram: &Bytes) -> Result<Message, ParseError> {
 }
 
 /// An error with the reply it deserves. RFC 3261 §17.1.1.3: nobody answers an ACK; a response gets
-/// no response; without a readable top Via and the rest of §8.2.6.2 nobody knows where to send it.
+/// no response; without a Via nobody waits for it.
 fn failed(fault: ParseFault, line: usize, start_line: &[u8], headers: &Headers) -> ParseError {
     let mut error = ParseError::new(fault, line);
-    if !looks_like_request(start_line) || headers.top_via().is_err() {
+    if !looks_like_request(start_line) || !headers.has(&HeaderName::Via) {
         return error;
     }
     let status = fault.status();
@@ -143,10 +143,7 @@ fn request_line(text: &str) -> Result<Start, ParseFault> {
     if !scan::is_token(method) {
         return Err(ParseFault::BadStartLine);
     }
-    let (uri, version) = match rest.split_once(' ') {
-        Some((uri, version)) => (uri, version),
-        None => return Err(ParseFault::BadStartLine),
-    };
+    let (uri, version) = rest.split_once(' ').ok_or(ParseFault::BadStartLine)?;
     let is_version = |text: &str| {
         text.get(..4)
             .is_some_and(|sip| sip.eq_ignore_ascii_case("SIP/"))
@@ -225,7 +222,14 @@ impl Head {
         }
         let colon = memchr(b':', first).ok_or(ParseFault::BadHeaderLine)?;
         // RFC 3261 §25.1: HCOLON = *( SP / HTAB ) ":" SWS; nothing else may hide before the colon.
-        let name = first[..colon].trim_ascii_end();
+        let blank = first[..colon]
+            .iter()
+            .rev()
+            .take_while(|byte| matches!(byte, b' ' | b'\t'));
+        let name = &first[..colon - blank.count()];
+        if has_lone_cr(whole) {
+            return Err(ParseFault::BadHeaderLine);
+        }
         let name = std::str::from_utf8(name)
             .ok()
             .filter(|name| scan::is_token(name));
@@ -239,6 +243,11 @@ impl Head {
         }
         Ok(())
     }
+}
+
+/// A lone CR ends the line for some parsers and not for others: nobody may smuggle with it.
+fn has_lone_cr(lines: &[u8]) -> bool {
+    memchr_iter(b'\r', lines).any(|at| lines.get(at + 1) != Some(&b'\n'))
 }
 
 /// The first header line without its line end, the number of lines folded onto it, and what

@@ -1,7 +1,7 @@
 //! The checks of RFC 3261 §8.1.1 and §8.2 that come before anybody acts on a request.
 
 use super::{Request, Response};
-use crate::{Fault, HeaderError, HeaderName, Method, Rejected};
+use crate::{Fault, HeaderError, HeaderName, Method, Params, Rejected};
 
 /// What an element can do: the yardstick of [`Request::acceptable`].
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +32,12 @@ impl Request {
         if cseq.method != self.method {
             return Err(Rejected::CseqMethod);
         }
+        // RFC 3261 §19.1.1: headers are "not allowed" in a Request-URI.
+        if self.uri.headers().next().is_some() {
+            return Err(Rejected::UriHeaders);
+        }
         headers.max_forwards()?;
+        headers.check_date()?;
         headers.contacts()?;
         headers.expires()?;
         headers.content_type()?;
@@ -58,11 +63,32 @@ impl Request {
         if !self.uri.is_sip() {
             return Err(Rejected::Scheme);
         }
+        // RFC 3261 §10.2: the To of a REGISTER "MUST be a SIP URI or SIPS URI".
+        if self.method == Method::Register && !self.headers.to()?.uri.is_sip() {
+            return Err(Rejected::AddressOfRecord);
+        }
         if capabilities.forwards && self.headers.max_forwards()? == Some(0) {
             return Err(Rejected::TooManyHops);
         }
         self.acceptable_extensions(capabilities)?;
-        self.acceptable_body(capabilities)
+        self.acceptable_body(capabilities)?;
+        self.acceptable_answer()
+    }
+
+    /// RFC 3261 §20.1: an INVITE whose Accept leaves `application/sdp` out cannot be answered.
+    fn acceptable_answer(&self) -> Result<(), Rejected> {
+        if self.method != Method::Invite {
+            return Ok(());
+        }
+        let Some(ranges) = self.headers.accepts()? else {
+            return Ok(());
+        };
+        let fits = ranges.iter().any(|range| range.includes("application/sdp"));
+        if fits {
+            Ok(())
+        } else {
+            Err(Rejected::NotAcceptable)
+        }
     }
 
     /// RFC 3261 §8.2.2.3: "Require and Proxy-Require MUST NOT be used in a SIP CANCEL request, or
@@ -109,14 +135,36 @@ impl Request {
         if known.is_empty() || known.contains(&media_type.essence()) {
             return Ok(());
         }
-        Err(Rejected::MediaType)
+        if self.body_is_optional() {
+            Ok(())
+        } else {
+            Err(Rejected::MediaType)
+        }
+    }
+
+    /// RFC 3261 §20.11: with `handling=optional`, "the UAS MUST ignore the message body" if it
+    /// does not understand it.
+    fn body_is_optional(&self) -> bool {
+        let disposition = self
+            .headers
+            .get(&HeaderName::ContentDisposition)
+            .unwrap_or("");
+        let params = disposition.find(';').map_or("", |at| &disposition[at..]);
+        let params = Params::parse(params).unwrap_or_default();
+        params
+            .get("handling")
+            .is_some_and(|handling| handling.eq_ignore_ascii_case("optional"))
     }
 }
 
 impl Response {
     /// Is it a response that somebody can match and act on? If not, it is dropped.
     pub fn validate(&self) -> Result<(), HeaderError> {
-        self.headers.vias()?;
+        // RFC 3261 §8.1.3.3: "If more than one Via header field value is present in a response, the
+        // UAC SHOULD discard the message": it is not ours, or was misrouted.
+        if self.headers.vias()?.len() > 1 {
+            return Err(HeaderError::new(HeaderName::Via, Fault::Repeated));
+        }
         self.headers.from()?;
         self.headers.to()?;
         self.headers.call_id()?;
