@@ -1,9 +1,39 @@
-//! One file per dial plan application and function.
+//! One file per dial plan application, one per dial plan function, and the two tables that list them.
+//!
+//! An application is a plain asynchronous function over `&mut Channel`. To add one: its file, its
+//! documentation beside it, its line in [`APPLICATIONS`].
+
+mod answer;
+mod arguments;
+mod echo;
+mod function;
+mod goto;
+mod hangup;
+mod noop;
+mod set;
+mod stream_echo;
+mod verbose;
+mod wait;
 
 use switch::{Application, Function};
 
 /// Every application of the dial plan.
-pub static APPLICATIONS: &[&Application] = &[];
+pub static APPLICATIONS: &[&Application] = &[
+    &answer::ANSWER,
+    &echo::ECHO,
+    &goto::GOTO,
+    &hangup::HANGUP,
+    &noop::NOOP,
+    &set::SET,
+    &stream_echo::STREAM_ECHO,
+    &verbose::VERBOSE,
+    &wait::WAIT,
+];
 
 /// Every function of the dial plan.
-pub static FUNCTIONS: &[&Function] = &[];
+pub static FUNCTIONS: &[&Function] = &[
+    &function::caller_id::CALLER_ID,
+    &function::channel::CHANNEL,
+    &function::global::GLOBAL,
+    &function::pjsip_header::PJSIP_HEADER,
+];

@@ -47,6 +47,9 @@ pub const DIGIT_REPEAT_MIN: Duration = Duration::from_millis(100);
 /// Digits kept for an application that is busy with another verb.
 pub const DIGITS_MAX: usize = 32;
 
+/// The longest a verb waits: longer than any call, and short enough for every clock.
+const WAIT_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
 /// How long the media plane may take to sum up a call that is over.
 const STATS_PATIENCE: Duration = Duration::from_millis(200);
 
@@ -208,7 +211,7 @@ impl Channel {
 
     /// Does nothing for a time. Digits that arrive meanwhile are lost, as in Asterisk.
     pub async fn wait(&mut self, duration: Duration) -> AppResult {
-        let end = Instant::now() + duration;
+        let end = after(duration);
         let result = loop {
             let wake = tokio::select! {
                 biased;
@@ -252,7 +255,7 @@ impl Channel {
         if let Some(digit) = self.digits.pop_front() {
             return Ok(Some(digit));
         }
-        let end = Instant::now() + patience;
+        let end = after(patience);
         self.waited |= !patience.is_zero();
         loop {
             let wake = tokio::select! {
@@ -494,6 +497,11 @@ impl Drop for Channel {
             self.switch.directory().keep(story);
         }
     }
+}
+
+/// The end of a wait that begins now. A dial plan may ask for any number of seconds; a clock cannot.
+fn after(duration: Duration) -> Instant {
+    Instant::now() + duration.min(WAIT_MAX)
 }
 
 async fn until(deadline: Option<Instant>) {

@@ -65,10 +65,7 @@ async fn start(channel: &mut Channel) -> AppResult {
             Ok(()) => after_the_last_priority(channel).await?,
             Err(Interrupt::Redirect(to)) => {
                 channel.at = to;
-                let position = &channel.at;
-                let plan = plan_of(channel);
-                let caller = channel.caller.number.as_str();
-                if plan.step(position, Some(caller)).is_none() {
+                if !exists(channel) {
                     invalid(channel)?;
                 }
             }
@@ -143,11 +140,15 @@ async fn after_the_last_priority(channel: &mut Channel) -> AppResult {
     }
     channel.at.exten = digits;
     channel.at.priority = 1;
+    if exists(channel) { Ok(()) } else { invalid(channel) }
+}
+
+/// Whether the channel's extension exists, whatever the priority.
+fn exists(channel: &Channel) -> bool {
     let plan = plan_of(channel);
-    match plan.step(&channel.at, Some(&channel.caller.number)) {
-        Some(_) => Ok(()),
-        None => invalid(channel),
-    }
+    let caller = Some(channel.caller.number.as_str());
+    plan.step(&channel.at, caller).is_some()
+        || plan.find(&channel.at.context, &channel.at.exten, caller).is_some()
 }
 
 /// Collects an extension: until it can get no longer, or the caller pauses.

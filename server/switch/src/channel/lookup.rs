@@ -6,6 +6,7 @@ use dialplan::{Note, Variables};
 
 use super::Channel;
 use crate::cause::Cause;
+use crate::variables::SetError;
 
 impl Variables for Channel {
     fn variable(&self, name: &str) -> Option<Cow<'_, str>> {
@@ -40,6 +41,19 @@ impl Variables for Channel {
             channel = self.name(),
             "{context},{exten},{priority}: {note}"
         );
+    }
+}
+
+impl Channel {
+    /// Sets a variable, or what a function stands for: `CALLERID(num)`.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), SetError> {
+        let Some((function, rest)) = name.split_once('(') else {
+            return self.vars.set(name, value);
+        };
+        let arguments = rest.strip_suffix(')').ok_or(SetError::Name)?;
+        let function = self.switch.function(function).ok_or(SetError::Function)?;
+        let write = function.write.ok_or(SetError::Function)?;
+        write(self, arguments, value)
     }
 }
 

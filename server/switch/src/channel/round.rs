@@ -192,6 +192,7 @@ impl Channel {
         let Turn::Again { want, tries, .. } = std::mem::replace(&mut self.turn, Turn::Idle) else {
             return None;
         };
+        let want = streams::rebase(&want, &self.topology);
         match self.make_offer(want, tries + 1).await {
             Ok(()) => None,
             Err(_) => Some(Happened::OfferRefused { status: 488 }),

@@ -2,7 +2,7 @@
 
 use codec::Kind;
 use config::Endpoint;
-use rtc::topology::{Direction, Topology};
+use rtc::topology::{Direction, Stream, Topology};
 
 use crate::policy;
 
@@ -18,6 +18,17 @@ pub(super) fn in_words(topology: &Topology) -> String {
 /// Whether we may send on any stream. If not, the far end has put us on hold.
 pub(super) fn sends(topology: &Topology) -> bool {
     topology.iter().any(|stream| stream.direction.sends())
+}
+
+/// What was wanted, on top of what stands by now: the far end may have changed its streams since.
+pub(super) fn rebase(want: &Topology, agreed: &Topology) -> Topology {
+    let kept = agreed.iter().map(|stream| {
+        let wanted = stream.mid.as_deref().and_then(|mid| want.by_mid(mid));
+        let direction = wanted.map_or(stream.direction, |wanted| wanted.direction);
+        Stream { direction, ..stream.clone() }
+    });
+    let new = want.iter().filter(|stream| stream.mid.is_none()).cloned();
+    Topology::new(kept.chain(new).collect())
 }
 
 /// What we offer a far end that made no offer: one stream of each kind it may have.
@@ -37,7 +48,7 @@ mod tests {
     use config::Endpoint;
     use rtc::topology::{Direction, Stream, Topology};
 
-    use super::{in_words, sends, unasked};
+    use super::{in_words, rebase, sends, unasked};
 
     #[test]
     fn a_topology_reads_as_words() {
@@ -63,5 +74,20 @@ mod tests {
         assert!(!sends(&held));
         let sent = Topology::new(vec![Stream::wanted(Kind::Audio, Direction::SendOnly)]);
         assert!(sends(&sent));
+    }
+
+    #[test]
+    fn an_offer_made_again_keeps_streams_the_far_end_added_meanwhile() {
+        let known = |kind, mid: &str| Stream {
+            mid: Some(mid.into()),
+            ..Stream::wanted(kind, Direction::SendRecv)
+        };
+        let before = Topology::new(vec![known(Kind::Audio, "0")]);
+        let want = before.with_count(Kind::Video, 1, Direction::SendOnly);
+        let now = Topology::new(vec![known(Kind::Audio, "0"), known(Kind::Video, "1")]);
+        let again = rebase(&want, &now);
+        assert_eq!(in_words(&again), "audio sendrecv, video sendrecv, video sendrecv");
+        assert_eq!(again.iter().nth(1).unwrap().mid.as_deref(), Some("1"));
+        assert_eq!(again.iter().nth(2).unwrap().mid, None);
     }
 }

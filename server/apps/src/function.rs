@@ -1,0 +1,6 @@
+//! Functions: `${NAME(arguments)}`.
+
+pub(crate) mod caller_id;
+pub(crate) mod channel;
+pub(crate) mod global;
+pub(crate) mod pjsip_header;

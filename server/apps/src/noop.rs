@@ -1,0 +1,16 @@
+//! `NoOp`: nothing, but seen in the log.
+
+use switch::{AppResult, Application, Args, Channel};
+
+/// Does nothing.
+pub(crate) static NOOP: Application = Application {
+    name: "NoOp",
+    synopsis: "Do nothing",
+    doc: include_str!("noop.md"),
+    run: |call, args| Box::pin(run(call, args)),
+};
+
+async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
+    tracing::debug!(channel = call.name(), "NoOp({})", args.text());
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! `StreamEcho`.
+
+use codec::Kind;
+use rtc::topology::{Direction, Topology};
+use switch::{AppResult, Application, Args, Channel, EchoMode, Happened, NotRenegotiated};
+use switch::story::{Side, StoryEvent};
+
+use crate::arguments::{unusable, warn};
+use crate::echo::NOT_ANSWERED;
+
+/// Sends media back, one kind of it several times.
+pub(crate) static STREAM_ECHO: Application = Application {
+    name: "StreamEcho",
+    synopsis: "Send media back, the first stream of a kind several times",
+    doc: include_str!("stream_echo.md"),
+    run: |call, args| Box::pin(run(call, args)),
+};
+
+/// Echo begins at once, one to one; asking for more streams must not hold it up, since a far end may take
+/// its time to answer or never do.
+async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
+    let wanted = match Wanted::parse(&args) {
+        Ok(wanted) => wanted,
+        Err(why) => return Err(unusable(call, NAME, &args, why)),
+    };
+    if !call.is_up() {
+        warn(call, NAME, &args, NOT_ANSWERED);
+    }
+    let mut echo = call.echo(EchoMode::OneToOne);
+    let Some(wanted) = wanted else { return until_pound(call).await };
+    let mut question = match topology(call, &args, wanted) {
+        Ask::Nothing => return until_pound(call).await,
+        Ask::Same => {
+            drop(echo.take());
+            let _echo = call.echo(EchoMode::FanOut(wanted.kind));
+            return until_pound(call).await;
+        }
+        Ask::For(topology) => Some(topology),
+    };
+    loop {
+        if call.is_established() && let Some(topology) = question.take() {
+            match call.offer(topology.clone()).await? {
+                Ok(()) => {}
+                // Another offer is open; this one is made when that has come to an end.
+                Err(NotRenegotiated::Busy) => question = Some(topology),
+                Err(why) => warn(call, NAME, &args, format_args!("{why}; echo goes on one to one")),
+            }
+        }
+        match call.next().await? {
+            Happened::Digit('#') => return Ok(()),
+            Happened::Agreed { by: Side::Us, .. } => {
+                // The old route goes before the new one comes: they would write to the same stream.
+                drop(echo.take());
+                echo = call.echo(EchoMode::FanOut(wanted.kind));
+            }
+            Happened::OfferRefused { status } => warn(
+                call,
+                NAME,
+                &args,
+                format_args!("the caller refused more streams ({status}); echo goes on one to one"),
+            ),
+            Happened::Digit(_) | Happened::Established | Happened::Agreed { by: Side::Them, .. } => {}
+        }
+    }
+}
+
+async fn until_pound(call: &mut Channel) -> AppResult {
+    while call.read_digit().await? != '#' {}
+    Ok(())
+}
+
+const NAME: &str = "StreamEcho";
+
+/// What the arguments ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Wanted {
+    count: usize,
+    kind: Kind,
+}
+
+impl Wanted {
+    /// `StreamEcho()`, `StreamEcho(4)`, `StreamEcho(2,audio)`.
+    fn parse(args: &Args<'_>) -> Result<Option<Self>, &'static str> {
+        let Some(count) = args.at(0) else { return Ok(None) };
+        let count = count.parse().ok().filter(|count| *count > 0);
+        let count = count.ok_or("the number of streams is a number from 1")?;
+        let kind = match args.at(1).map(str::to_ascii_lowercase).as_deref() {
+            None | Some("video") => Kind::Video,
+            Some("audio") => Kind::Audio,
+            Some(_) => return Err("the type is audio or video"),
+        };
+        Ok(Some(Self { count, kind }))
+    }
+}
+
+/// Whether there is anything to ask the far end for.
+enum Ask {
+    /// It has no stream of that kind.
+    Nothing,
+    /// It has as many as it may have.
+    Same,
+    /// These streams.
+    For(Topology),
+}
+
+/// The streams to ask for, within what the endpoint may have.
+fn topology(call: &mut Channel, args: &Args<'_>, wanted: Wanted) -> Ask {
+    let Wanted { count, kind } = wanted;
+    let live = |topology: &Topology| {
+        topology.streams(kind).filter(|stream| stream.direction != Direction::Inactive).count()
+    };
+    let has = live(call.topology());
+    if has == 0 {
+        let name = kind.as_str();
+        tell(call, args, format!("the caller sends no {name}; everything else is echoed one to one"));
+        return Ask::Nothing;
+    }
+    let endpoint = call.endpoint();
+    let (option, limit) = match kind {
+        Kind::Audio => ("max_audio_streams", endpoint.max_audio_streams),
+        Kind::Video => ("max_video_streams", endpoint.max_video_streams),
+    };
+    if count > limit {
+        let text = format!(
+            "limited to {limit} {} stream{} by {option}={limit} of endpoint '{}' in pjsip.conf; set \
+             {option}={count} there to see all {count}",
+            kind.as_str(),
+            if limit == 1 { "" } else { "s" },
+            endpoint.id,
+        );
+        tell(call, args, text);
+    }
+    let count = count.min(limit);
+    if count == has {
+        return Ask::Same;
+    }
+    Ask::For(call.topology().clone().with_count(kind, count, Direction::SendOnly))
+}
+
+/// Something to know about a call that goes on as it should.
+fn tell(call: &mut Channel, args: &Args<'_>, what: String) {
+    let text = format!("{}:{}: {NAME}({}) {what}", args.file(), args.line(), args.text());
+    tracing::info!(channel = call.name(), "{text}");
+    call.tell(StoryEvent::Remark { text });
+}
+
+#[cfg(test)]
+mod tests {
+    use codec::Kind;
+    use switch::Args;
+
+    use super::Wanted;
+
+    #[test]
+    fn arguments_are_a_number_and_a_type() {
+        let parse = |text| Wanted::parse(&Args::new(text, "extensions.conf", 1));
+        assert_eq!(parse(""), Ok(None));
+        assert_eq!(parse("4"), Ok(Some(Wanted { count: 4, kind: Kind::Video })));
+        assert_eq!(parse("2, Audio"), Ok(Some(Wanted { count: 2, kind: Kind::Audio })));
+        assert!(parse("0").is_err());
+        assert!(parse("-1").is_err());
+        assert!(parse("x").is_err());
+        assert!(parse("2,text").is_err());
+    }
+}
