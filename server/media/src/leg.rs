@@ -56,6 +56,13 @@ impl EventSink {
         }))
     }
 
+    /// Events go to this function, which must not wait. `false`: the owner cannot take them.
+    pub fn from_fn(deliver: impl Fn(LegEvent) -> bool + Send + 'static) -> Self {
+        Self(Box::new(move |event| {
+            deliver(event).then_some(()).ok_or(Full)
+        }))
+    }
+
     pub(crate) fn send(&self, event: LegEvent) -> Result<(), Full> {
         (self.0)(event)
     }
