@@ -19,12 +19,21 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
         None => Duration::ZERO,
         Some(Ok(delay_ms)) => Duration::from_millis(delay_ms.into()),
         Some(Err(_)) => {
-            return Err(unusable(call, "Answer", &args, "the delay is a number of milliseconds"));
+            return Err(unusable(
+                call,
+                "Answer",
+                &args,
+                "the delay is a number of milliseconds",
+            ));
         }
     };
     if call.is_up() {
         return Ok(());
     }
     call.answer().await?;
-    if delay.is_zero() { Ok(()) } else { call.wait(delay).await }
+    if delay.is_zero() {
+        Ok(())
+    } else {
+        call.wait(delay).await
+    }
 }

@@ -12,15 +12,30 @@ pub(crate) fn unusable(
     args: &Args<'_>,
     why: impl fmt::Display,
 ) -> Interrupt {
-    let text = format!("{}:{}: {application}({}): {why}", args.file(), args.line(), args.text());
+    let text = format!(
+        "{}:{}: {application}({}): {why}",
+        args.file(),
+        args.line(),
+        args.text()
+    );
     tracing::error!(channel = call.name(), "{text}; call hung up");
     call.tell(StoryEvent::Remark { text });
     call.hangup(Cause::NormalUnspecified)
 }
 
 /// Warns of something that does not end the call.
-pub(crate) fn warn(call: &mut Channel, application: &str, args: &Args<'_>, what: impl fmt::Display) {
-    let text = format!("{}:{}: {application}({}): {what}", args.file(), args.line(), args.text());
+pub(crate) fn warn(
+    call: &mut Channel,
+    application: &str,
+    args: &Args<'_>,
+    what: impl fmt::Display,
+) {
+    let text = format!(
+        "{}:{}: {application}({}): {what}",
+        args.file(),
+        args.line(),
+        args.text()
+    );
     tracing::warn!(channel = call.name(), "{text}");
     call.tell(StoryEvent::Remark { text });
 }

@@ -1,6 +1,7 @@
 //! `Echo`.
 
-use switch::{AppResult, Application, Args, Channel, EchoMode};
+use media::EchoMode;
+use switch::{AppResult, Application, Args, Channel};
 
 use crate::arguments::warn;
 

@@ -29,7 +29,11 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
         let why = format!("'{priority}' is neither a priority nor a label of {context},{exten}");
         return Err(unusable(call, "Goto", &args, why));
     };
-    Err(Interrupt::Redirect(Position { context, exten, priority }))
+    Err(Interrupt::Redirect(Position {
+        context,
+        exten,
+        priority,
+    }))
 }
 
 /// A priority by number, by distance (`+2`, `-1`) or by label.
@@ -38,7 +42,11 @@ fn number(call: &Channel, context: &str, exten: &str, priority: &str) -> Option<
         return call.at.priority.checked_add(forward.parse().ok()?);
     }
     if let Some(back) = priority.strip_prefix('-') {
-        return call.at.priority.checked_sub(back.parse().ok()?).filter(|number| *number > 0);
+        return call
+            .at
+            .priority
+            .checked_sub(back.parse().ok()?)
+            .filter(|number| *number > 0);
     }
     if let Ok(number) = priority.parse::<u32>() {
         return (number > 0).then_some(number);

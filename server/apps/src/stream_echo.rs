@@ -1,9 +1,10 @@
 //! `StreamEcho`.
 
 use codec::Kind;
+use media::EchoMode;
 use rtc::topology::{Direction, Topology};
-use switch::{AppResult, Application, Args, Channel, EchoMode, Happened, NotRenegotiated};
 use switch::story::{Side, StoryEvent};
+use switch::{AppResult, Application, Args, Channel, Happened, NotRenegotiated};
 
 use crate::arguments::{unusable, warn};
 use crate::echo::NOT_ANSWERED;
@@ -27,7 +28,9 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
         warn(call, NAME, &args, NOT_ANSWERED);
     }
     let mut echo = call.echo(EchoMode::OneToOne);
-    let Some(wanted) = wanted else { return until_pound(call).await };
+    let Some(wanted) = wanted else {
+        return until_pound(call).await;
+    };
     let mut question = match topology(call, &args, wanted) {
         Ask::Nothing => return until_pound(call).await,
         Ask::Same => {
@@ -38,12 +41,19 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
         Ask::For(topology) => Some(topology),
     };
     loop {
-        if call.is_established() && let Some(topology) = question.take() {
+        if call.is_established()
+            && let Some(topology) = question.take()
+        {
             match call.offer(topology.clone()).await? {
                 Ok(()) => {}
                 // Another offer is open; this one is made when that has come to an end.
                 Err(NotRenegotiated::Busy) => question = Some(topology),
-                Err(why) => warn(call, NAME, &args, format_args!("{why}; echo goes on one to one")),
+                Err(why) => warn(
+                    call,
+                    NAME,
+                    &args,
+                    format_args!("{why}; echo goes on one to one"),
+                ),
             }
         }
         match call.next().await? {
@@ -59,7 +69,9 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
                 &args,
                 format_args!("the caller refused more streams ({status}); echo goes on one to one"),
             ),
-            Happened::Digit(_) | Happened::Established | Happened::Agreed { by: Side::Them, .. } => {}
+            Happened::Digit(_)
+            | Happened::Established
+            | Happened::Agreed { by: Side::Them, .. } => {}
         }
     }
 }
@@ -81,7 +93,9 @@ struct Wanted {
 impl Wanted {
     /// `StreamEcho()`, `StreamEcho(4)`, `StreamEcho(2,audio)`.
     fn parse(args: &Args<'_>) -> Result<Option<Self>, &'static str> {
-        let Some(count) = args.at(0) else { return Ok(None) };
+        let Some(count) = args.at(0) else {
+            return Ok(None);
+        };
         let count = count.parse().ok().filter(|count| *count > 0);
         let count = count.ok_or("the number of streams is a number from 1")?;
         let kind = match args.at(1).map(str::to_ascii_lowercase).as_deref() {
@@ -107,12 +121,19 @@ enum Ask {
 fn topology(call: &mut Channel, args: &Args<'_>, wanted: Wanted) -> Ask {
     let Wanted { count, kind } = wanted;
     let live = |topology: &Topology| {
-        topology.streams(kind).filter(|stream| stream.direction != Direction::Inactive).count()
+        topology
+            .streams(kind)
+            .filter(|stream| stream.direction != Direction::Inactive)
+            .count()
     };
     let has = live(call.topology());
     if has == 0 {
         let name = kind.as_str();
-        tell(call, args, format!("the caller sends no {name}; everything else is echoed one to one"));
+        tell(
+            call,
+            args,
+            format!("the caller sends no {name}; everything else is echoed one to one"),
+        );
         return Ask::Nothing;
     }
     let endpoint = call.endpoint();
@@ -134,12 +155,21 @@ fn topology(call: &mut Channel, args: &Args<'_>, wanted: Wanted) -> Ask {
     if count == has {
         return Ask::Same;
     }
-    Ask::For(call.topology().clone().with_count(kind, count, Direction::SendOnly))
+    Ask::For(
+        call.topology()
+            .clone()
+            .with_count(kind, count, Direction::SendOnly),
+    )
 }
 
 /// Something to know about a call that goes on as it should.
 fn tell(call: &mut Channel, args: &Args<'_>, what: String) {
-    let text = format!("{}:{}: {NAME}({}) {what}", args.file(), args.line(), args.text());
+    let text = format!(
+        "{}:{}: {NAME}({}) {what}",
+        args.file(),
+        args.line(),
+        args.text()
+    );
     tracing::info!(channel = call.name(), "{text}");
     call.tell(StoryEvent::Remark { text });
 }
@@ -155,8 +185,20 @@ mod tests {
     fn arguments_are_a_number_and_a_type() {
         let parse = |text| Wanted::parse(&Args::new(text, "extensions.conf", 1));
         assert_eq!(parse(""), Ok(None));
-        assert_eq!(parse("4"), Ok(Some(Wanted { count: 4, kind: Kind::Video })));
-        assert_eq!(parse("2, Audio"), Ok(Some(Wanted { count: 2, kind: Kind::Audio })));
+        assert_eq!(
+            parse("4"),
+            Ok(Some(Wanted {
+                count: 4,
+                kind: Kind::Video
+            }))
+        );
+        assert_eq!(
+            parse("2, Audio"),
+            Ok(Some(Wanted {
+                count: 2,
+                kind: Kind::Audio
+            }))
+        );
         assert!(parse("0").is_err());
         assert!(parse("-1").is_err());
         assert!(parse("x").is_err());

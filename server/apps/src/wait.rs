@@ -17,7 +17,12 @@ pub(crate) static WAIT: Application = Application {
 async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
     let seconds = args.at(0).map(str::parse::<f64>);
     let Some(Ok(seconds)) = seconds else {
-        warn(call, "Wait", &args, "give a number of seconds, as in Wait(0.5); not waiting");
+        warn(
+            call,
+            "Wait",
+            &args,
+            "give a number of seconds, as in Wait(0.5); not waiting",
+        );
         return Ok(());
     };
     // What is negative or not a number is no time at all; what no clock can hold is for ever.

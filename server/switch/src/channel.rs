@@ -5,8 +5,8 @@
 //! carries out of the application ([`Interrupt`]); dropping the channel releases everything it holds and
 //! hangs up what has not been hung up.
 
+mod leg_event;
 mod lookup;
-mod media;
 mod round;
 mod streams;
 
@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use config::{CallerId, Endpoint, Subscriber};
 use dialplan::Position;
+use media::EchoMode;
 use rtc::topology::Topology;
 use sdp::Sdp;
 use tokio::time::{Instant, sleep_until};
@@ -29,7 +30,6 @@ use crate::directory::{ChannelId, ChannelInfo, ChannelState, Registration};
 use crate::event::{AppResult, ChannelEvent, Control, Happened, Interrupt};
 use crate::inbox::{InboxReceiver, Overflow};
 use crate::leg::{Echo, MediaLeg};
-use crate::pending::EchoMode;
 use crate::signaling::Signaling;
 use crate::story::{Side, Story, StoryEvent, Surroundings};
 use crate::switch::Switch;
@@ -448,11 +448,11 @@ impl Channel {
     /// Asks media for its sums, for the story. The last thing that is done with a channel.
     pub(crate) async fn farewell(&mut self) {
         let Some(leg) = &self.leg else { return };
-        let Ok(sums) = tokio::time::timeout(STATS_PATIENCE, leg.stats()).await else {
+        let Ok(stats) = tokio::time::timeout(STATS_PATIENCE, leg.stats()).await else {
             return;
         };
-        for text in sums {
-            self.tell(StoryEvent::Losses { text });
+        for stream in stats.streams {
+            self.tell(StoryEvent::sums(&stream));
         }
     }
 

@@ -1,11 +1,11 @@
 //! What reaches a call task, and what leaves an application early.
 
 use dialplan::Position;
+use media::LegEvent;
 use rtc::topology::Topology;
 use sdp::Sdp;
 
 use crate::cause::Cause;
-use crate::pending::LegEvent;
 use crate::story::{Side, StoryEvent};
 
 /// Something that happened to a channel. All of them come through its one inbox.

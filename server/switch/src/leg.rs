@@ -7,10 +7,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use rtc::Refused;
+use media::{AllocateError, EchoMode, EventSink, Leg, LegConfig, LegStats, Plane};
 use rtc::policy::Policy;
-
-use crate::pending::{EchoMode, Outcome, Round};
+use rtc::{Outcome, Refused, Round};
 
 use crate::inbox::InboxSender;
 
@@ -25,19 +24,25 @@ pub trait MediaPlane: Send + Sync {
         policy: Arc<Policy>,
         events: InboxSender,
         seed: [u8; 32],
-    ) -> Result<Box<dyn MediaLeg>, Box<dyn std::error::Error + Send + Sync>>;
+    ) -> Result<Box<dyn MediaLeg>, AllocateError>;
 
     /// Legs and ports in use.
     fn counts(&self) -> MediaCounts;
 }
 
 /// What the media plane holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct MediaCounts {
     /// Legs that exist.
     pub legs: usize,
+    /// Agreed streams of all legs.
+    pub streams: usize,
+    /// Remote addresses that packets are believed from.
+    pub addresses: usize,
+    /// Threads.
+    pub shards: usize,
     /// UDP ports that are open.
-    pub ports: usize,
+    pub ports: Vec<u16>,
 }
 
 /// A channel's handle on its streams. Dropping it closes them.
@@ -48,8 +53,8 @@ pub trait MediaLeg: Send + Sync {
     /// Sends what comes in back, until the guard is dropped.
     fn echo(&self, mode: EchoMode) -> Echo;
 
-    /// What went through so far, a sentence for each stream.
-    fn stats(&self) -> Reply<'_, Vec<String>>;
+    /// What went through so far.
+    fn stats(&self) -> Reply<'_, LegStats>;
 }
 
 /// Media is echoed as long as this exists.
@@ -64,5 +69,57 @@ impl Echo {
         Self {
             _guard: Box::new(guard),
         }
+    }
+}
+
+impl MediaPlane for Plane {
+    fn allocate(
+        &self,
+        policy: Arc<Policy>,
+        events: InboxSender,
+        seed: [u8; 32],
+    ) -> Result<Box<dyn MediaLeg>, AllocateError> {
+        // A call that is gone drops its leg; only a call whose inbox is full must lose it here.
+        let events = EventSink::from_fn(move |event| events.send(event) || events.is_closed());
+        let leg = Self::allocate(
+            self,
+            LegConfig {
+                policy,
+                events,
+                seed,
+            },
+        )?;
+        Ok(Box::new(leg))
+    }
+
+    fn counts(&self) -> MediaCounts {
+        let media::Counts {
+            legs,
+            streams,
+            addresses,
+            shards,
+            ports,
+        } = Self::counts(self);
+        MediaCounts {
+            legs,
+            streams,
+            addresses,
+            shards,
+            ports,
+        }
+    }
+}
+
+impl MediaLeg for Leg {
+    fn negotiate(&self, round: Round) -> Reply<'_, Result<Outcome, Refused>> {
+        Box::pin(Self::negotiate(self, round))
+    }
+
+    fn echo(&self, mode: EchoMode) -> Echo {
+        Echo::new(Self::echo(self, mode))
+    }
+
+    fn stats(&self) -> Reply<'_, LegStats> {
+        Box::pin(Self::stats(self))
     }
 }

@@ -140,7 +140,11 @@ async fn after_the_last_priority(channel: &mut Channel) -> AppResult {
     }
     channel.at.exten = digits;
     channel.at.priority = 1;
-    if exists(channel) { Ok(()) } else { invalid(channel) }
+    if exists(channel) {
+        Ok(())
+    } else {
+        invalid(channel)
+    }
 }
 
 /// Whether the channel's extension exists, whatever the priority.
@@ -148,7 +152,9 @@ fn exists(channel: &Channel) -> bool {
     let plan = plan_of(channel);
     let caller = Some(channel.caller.number.as_str());
     plan.step(&channel.at, caller).is_some()
-        || plan.find(&channel.at.context, &channel.at.exten, caller).is_some()
+        || plan
+            .find(&channel.at.context, &channel.at.exten, caller)
+            .is_some()
 }
 
 /// Collects an extension: until it can get no longer, or the caller pauses.

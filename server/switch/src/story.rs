@@ -109,10 +109,24 @@ pub enum StoryEvent {
         /// Whether it came in, or went out.
         received: bool,
     },
-    /// How much of the media got through.
-    Losses {
-        /// Sentence with counts.
-        text: String,
+    /// What one stream carried, at the end.
+    Sums {
+        /// The number of its `m=` line, from 0.
+        mline: usize,
+        /// `audio` or `video`.
+        kind: &'static str,
+        /// Packets received.
+        packets_in: u64,
+        /// Packets lost on the way here for good.
+        lost: u64,
+        /// Interarrival jitter in microseconds.
+        jitter_us: u64,
+        /// Packets sent.
+        packets_out: u64,
+        /// Packets the far end reported missing.
+        nacks_in: u64,
+        /// Key frames the far end asked for.
+        keyframe_requests_in: u64,
     },
     /// A digit.
     Digit {
@@ -267,6 +281,20 @@ impl Story {
 }
 
 impl StoryEvent {
+    /// The account of one stream.
+    pub fn sums(stream: &rtc::StreamStats) -> Self {
+        Self::Sums {
+            mline: stream.stream.0,
+            kind: stream.kind.as_str(),
+            packets_in: stream.packets_in,
+            lost: stream.lost,
+            jitter_us: stream.jitter_us,
+            packets_out: stream.packets_out,
+            nacks_in: stream.nacks_in,
+            keyframe_requests_in: stream.keyframe_requests_in,
+        }
+    }
+
     /// Cuts texts that a stranger chose to [`STORY_TEXT_MAX`] characters.
     fn shorten(&mut self) {
         match self {
@@ -278,7 +306,6 @@ impl StoryEvent {
             | Self::Answered { streams: text, .. }
             | Self::Refused { why: text, .. }
             | Self::Remark { text }
-            | Self::Losses { text }
             | Self::MediaDown { why: text, .. } => cut(text),
             Self::Application { application, at } => {
                 cut(application);
@@ -291,6 +318,7 @@ impl StoryEvent {
             Self::Up
             | Self::IcePair { .. }
             | Self::FirstPacket { .. }
+            | Self::Sums { .. }
             | Self::Digit { .. }
             | Self::Held
             | Self::Resumed

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use config::{Config, Subscriber};
 use dialplan::Position;
 use futures_util::FutureExt;
+use media::AllocateError;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::Serialize;
@@ -223,7 +224,7 @@ impl Switch {
         &self,
         subscriber: &Subscriber,
         events: InboxSender,
-    ) -> Result<Box<dyn MediaLeg>, Box<dyn std::error::Error + Send + Sync>> {
+    ) -> Result<Box<dyn MediaLeg>, AllocateError> {
         let policy = Arc::new(policy::of(&subscriber.endpoint));
         let mut seed = [0; 32];
         let mut rng = self

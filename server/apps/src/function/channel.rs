@@ -17,7 +17,12 @@ fn read(call: &Channel, item: &str) -> Option<String> {
         "state" => Some(if call.is_up() { "Up" } else { "Ring" }.to_owned()),
         "endpoint" => Some(call.endpoint().id.clone()),
         "channeltype" => Some("PJSIP".to_owned()),
-        "language" => Some(call.endpoint().language.clone().unwrap_or_else(|| "en".to_owned())),
+        "language" => Some(
+            call.endpoint()
+                .language
+                .clone()
+                .unwrap_or_else(|| "en".to_owned()),
+        ),
         _ => None,
     }
 }

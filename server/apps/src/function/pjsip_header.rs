@@ -9,7 +9,10 @@ pub(crate) static PJSIP_HEADER: Function = Function {
     read: |call, arguments| {
         let (action, rest) = arguments.split_once(',')?;
         let name = rest.split(',').next()?.trim();
-        action.trim().eq_ignore_ascii_case("read").then(|| call.header(name))?
+        action
+            .trim()
+            .eq_ignore_ascii_case("read")
+            .then(|| call.header(name))?
     },
     write: None,
 };

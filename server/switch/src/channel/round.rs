@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rtc::topology::Topology;
+use rtc::{Outcome, Round};
 use sdp::Sdp;
 use tokio::time::Instant;
 
@@ -10,7 +11,6 @@ use super::streams::{self, in_words};
 use super::{Channel, State};
 use crate::cause::Cause;
 use crate::event::{AppResult, Happened, Interrupt};
-use crate::pending::{Outcome, Round};
 use crate::story::{Side, StoryEvent};
 
 /// Times an offer of ours is made again because offers crossed (491).

@@ -25,7 +25,10 @@ pub(super) fn rebase(want: &Topology, agreed: &Topology) -> Topology {
     let kept = agreed.iter().map(|stream| {
         let wanted = stream.mid.as_deref().and_then(|mid| want.by_mid(mid));
         let direction = wanted.map_or(stream.direction, |wanted| wanted.direction);
-        Stream { direction, ..stream.clone() }
+        Stream {
+            direction,
+            ..stream.clone()
+        }
     });
     let new = want.iter().filter(|stream| stream.mid.is_none()).cloned();
     Topology::new(kept.chain(new).collect())
@@ -86,7 +89,10 @@ mod tests {
         let want = before.with_count(Kind::Video, 1, Direction::SendOnly);
         let now = Topology::new(vec![known(Kind::Audio, "0"), known(Kind::Video, "1")]);
         let again = rebase(&want, &now);
-        assert_eq!(in_words(&again), "audio sendrecv, video sendrecv, video sendrecv");
+        assert_eq!(
+            in_words(&again),
+            "audio sendrecv, video sendrecv, video sendrecv"
+        );
         assert_eq!(again.iter().nth(1).unwrap().mid.as_deref(), Some("1"));
         assert_eq!(again.iter().nth(2).unwrap().mid, None);
     }

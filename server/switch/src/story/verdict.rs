@@ -105,7 +105,7 @@ impl<'a> Seen<'a> {
                 | StoryEvent::Answered { .. }
                 | StoryEvent::Remark { .. }
                 | StoryEvent::Application { .. }
-                | StoryEvent::Losses { .. }
+                | StoryEvent::Sums { .. }
                 | StoryEvent::Digit { .. }
                 | StoryEvent::Held
                 | StoryEvent::Resumed => {}

@@ -1,0 +1,57 @@
+//! What the media plane tells a channel.
+
+use media::{DownReason, LegEvent};
+use rtc::Down;
+
+use super::Channel;
+use crate::cause::Cause;
+use crate::event::{AppResult, Happened};
+use crate::story::StoryEvent;
+
+impl Channel {
+    pub(super) fn on_media(&mut self, event: LegEvent) -> AppResult<Option<Happened>> {
+        match event {
+            LegEvent::IceConnected { local, remote } => {
+                self.tell(StoryEvent::IcePair { local, remote });
+            }
+            LegEvent::MediaUp { dtls, srtp } => {
+                self.media_up = true;
+                self.tell(StoryEvent::Secured {
+                    dtls: dtls.to_owned(),
+                    srtp: srtp.to_owned(),
+                });
+            }
+            LegEvent::FirstPacket { kind, received } => {
+                self.tell(StoryEvent::FirstPacket {
+                    kind: kind.as_str(),
+                    received,
+                });
+            }
+            LegEvent::Digit(digit) => return Ok(self.on_digit(digit.digit)),
+            // They come as they happen; the story has the sums at the end.
+            LegEvent::Losses { .. } => {}
+            LegEvent::Down(reason) => {
+                let never_up = !self.media_up;
+                self.tell(StoryEvent::MediaDown {
+                    why: reason.to_string(),
+                    never_up,
+                });
+                return Err(self.hangup(cause_of(reason)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn cause_of(reason: DownReason) -> Cause {
+    match reason {
+        DownReason::Transport(Down::ClosedByPeer) => Cause::NormalClearing,
+        DownReason::Transport(Down::NeverConnected | Down::ConsentLost) => {
+            Cause::RecoveryOnTimerExpire
+        }
+        DownReason::Transport(Down::DtlsFailed) => Cause::BearerNotAvailable,
+        DownReason::InboxFull => Cause::SwitchCongestion,
+        DownReason::Defect => Cause::Interworking,
+        DownReason::Shutdown => Cause::TemporaryFailure,
+    }
+}
