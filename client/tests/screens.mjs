@@ -31,6 +31,8 @@ const SCENES = {
   loopback: { config: { demo: DEMO, loopback_only: true } },
   denied: { deny: true },
   devices: { press: ['devices'] },
+  voice: { press: ['call'] },
+  story: { press: ['story'] },
 };
 
 await mkdir(out, { recursive: true });

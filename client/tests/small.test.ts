@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { clock } from '../src/components/Timer';
 import { parseConfig } from '../src/config';
 import { bestGrid } from '../src/layout';
+import { levelOf } from '../src/level';
 import { redacted, summary } from '../src/story';
 
 it('arranges five pictures in three columns on a desk and two on a phone', () => {
@@ -43,4 +44,10 @@ it('names a message in a few words', () => {
 
 it('hides the digest', () => {
   expect(redacted('Authorization: Digest username="a", response="1"\r\nX: y')).not.toContain('response');
+});
+
+it('measures loudness between silence and full scale', () => {
+  expect(levelOf(new Float32Array(512))).toBe(0);
+  expect(levelOf(new Float32Array(512).fill(1))).toBe(1);
+  expect(levelOf(new Float32Array(512).fill(0.03))).toBeGreaterThan(0.3);
 });

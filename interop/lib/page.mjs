@@ -14,7 +14,10 @@ export function callAndTime({ number, count, limit_ms }) {
       const result = { first_ms: null, all_ms: null, pictures: 0 };
       const look = () => {
         const videos = [...document.querySelectorAll('[data-testid="remote-tile"] video')];
-        const decoded = videos.filter((video) => video.getVideoPlaybackQuality().totalVideoFrames > 0);
+        // Firefox counts no frames of a MediaStream; a picture that has data and a size is a decoded one.
+      const decoded = videos.filter(
+        (video) => video.getVideoPlaybackQuality().totalVideoFrames > 0 || (navigator.userAgent.includes('Firefox') && video.readyState >= 2 && video.videoWidth > 0),
+      );
         const now = performance.now() - pressed;
         result.pictures = decoded.length;
         if (decoded.length > 0) result.first_ms ??= now;

@@ -1,6 +1,7 @@
 import { t, type Key } from '../i18n';
 import type { LocalMedia } from '../media';
 import { Icon } from './Icon';
+import { Meter } from './Meter';
 import { Picture } from './Picture';
 
 export function LocalTile({ media }: { media: LocalMedia }) {
@@ -17,6 +18,7 @@ export function LocalTile({ media }: { media: LocalMedia }) {
       )}
       <p class="tile-name">
         {t('tile.you')}
+        {audio === 'open' && media.microphoneOn.value && <Meter stream={media.stream.value} kind="bar" />}
         {audio === 'open' && !media.microphoneOn.value && (
           <span class="tile-muted">
             <Icon name="microphoneOff" />

@@ -4,6 +4,7 @@ import { bestGrid } from '../layout';
 import type { Phone } from '../phone';
 import { LocalTile } from './LocalTile';
 import { RemoteTile } from './RemoteTile';
+import { VoiceTile } from './VoiceTile';
 
 const GAP_PX = 12;
 const GAP_PX_NARROW = 8;
@@ -16,7 +17,9 @@ export function Stage({ phone }: { phone: Phone }) {
   const place = useRef<HTMLUListElement>(null);
   const [size, setSize] = useState({ width: 0, height: 0 });
   const tiles = phone.roster.tiles.value;
-  const count = tiles.length + 1;
+  // Sound without any picture still deserves a place to look at.
+  const voices = tiles.length === 0 ? phone.roster.voices.value : [];
+  const count = tiles.length + voices.length + 1;
 
   useLayoutEffect(() => {
     const element = place.current;
@@ -36,6 +39,9 @@ export function Stage({ phone }: { phone: Phone }) {
       <LocalTile media={phone.media} />
       {tiles.map((tile, index) => (
         <RemoteTile key={tile.id} tile={tile} index={index} />
+      ))}
+      {voices.map((stream) => (
+        <VoiceTile key={stream.id} stream={stream} party={phone.party.value} />
       ))}
     </ul>
   );

@@ -33,7 +33,7 @@ export function TopBar({ phone, version, onStory }: Props) {
         <span>{t(`connection.${connection}`, { user: phone.account.value.user })}</span>
       </p>
       <div class="top-tools">
-        <button class="tool" type="button" onClick={onStory} aria-label={t('story.open')} title={t('story.open')}>
+        <button class="tool" type="button" data-testid="story" onClick={onStory} aria-label={t('story.open')} title={t('story.open')}>
           <Icon name="story" />
         </button>
         <button class="tool tool-text" type="button" lang={other} onClick={toggleLanguage} title={t('app.language')} data-testid="language">

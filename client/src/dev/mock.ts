@@ -61,6 +61,12 @@ class MockLine implements Line {
     });
     events.peer(pc);
     events.answered();
+    const sound = local?.getAudioTracks()[0];
+    if (this.scene === 'voice' && sound) {
+      const track = sound.clone();
+      pc.dispatchEvent(Object.assign(new Event('track'), { track, streams: [new MediaStream([track])] }));
+      return;
+    }
     const picture = local?.getVideoTracks()[0];
     if (this.scene === 'blocked' || !picture) return;
     const count = Number(new URLSearchParams(location.search).get('tiles') ?? 4);
