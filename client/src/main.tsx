@@ -10,13 +10,17 @@ import { App } from './components/App';
 import { fetchConfig } from './config';
 import { applyLanguage } from './i18n';
 import { SipSignalling } from './jssip';
+import { listenForTones } from './keys';
 import { Phone } from './phone';
 import type { Signalling } from './signalling';
 import { applyTheme } from './theme';
+import { applyTitle } from './title';
 
 const phone = new Phone(await signalling());
 applyTheme();
 applyLanguage();
+applyTitle(phone);
+listenForTones(phone);
 
 const config = await fetchConfig();
 phone.configure(config);

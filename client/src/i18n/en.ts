@@ -22,7 +22,6 @@ export const en = {
   'dial.number': 'Number to call',
   'dial.delete': 'Delete the last digit',
   'dial.call': 'Call',
-  'dial.callNumber': 'Call {number}',
   'dial.numbers': 'Numbers of this exchange',
   'dial.echo': 'Echo: hear and see yourself',
   'dial.tones': 'Tones sent',
@@ -44,7 +43,6 @@ export const en = {
   'call.ringing.live': '{party} is ringing.',
   'call.incoming.live': '{party} is calling.',
   'call.talking.live': 'Talking with {party}.',
-  'call.nobody': 'nobody yet',
   'call.you': 'you',
 
   'tile.you': 'You',

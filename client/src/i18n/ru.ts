@@ -24,7 +24,6 @@ export const ru: Dictionary = {
   'dial.number': 'Вызываемый номер',
   'dial.delete': 'Стереть последнюю цифру',
   'dial.call': 'Позвонить',
-  'dial.callNumber': 'Позвонить {number}',
   'dial.numbers': 'Номера этой станции',
   'dial.echo': 'Эхо: услышать и увидеть себя',
   'dial.tones': 'Отправлено тоном',
@@ -46,7 +45,6 @@ export const ru: Dictionary = {
   'call.ringing.live': 'У абонента {party} звонит телефон.',
   'call.incoming.live': 'Вам звонит {party}.',
   'call.talking.live': 'Идёт разговор: {party}.',
-  'call.nobody': 'пока никого',
   'call.you': 'вы',
 
   'tile.you': 'Вы',
