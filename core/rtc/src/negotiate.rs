@@ -1,20 +1,51 @@
-//! The offer/answer model of one transport, between the peer's descriptions and the engine's.
+//! The offer/answer model (RFC 3264, RFC 8829) of one transport, between the peer's descriptions
+//! and the engine's.
+//!
+//! The engine (str0m) reads a strict dialect, cannot refuse a single line and has one set of codecs
+//! for all of them. So the peer's offer is decided line by line, written anew for the engine
+//! ([`Negotiator::accept_offer`]), and the engine's answer is put back into the peer's order, names
+//! and profile ([`Negotiator::finish_answer`]). Our own offers go the same way in the other
+//! direction. Nothing here is a packet, a clock or an engine type: text and [`sdp::Sdp`] only.
+//!
+//! Deliberately not here: whose turn it is (the SIP agent), simulcast, data channels, trickled
+//! candidates, transports outside the bundle.
 
-use std::fmt;
+mod answer;
+mod canonical;
+mod decide;
+mod format;
+mod ids;
+mod note;
+mod offer;
+mod render;
+mod table;
+mod transport;
+
 use std::sync::Arc;
 
 use codec::Kind;
-use sdp::{Direction, Sdp};
+use sdp::{Direction, Sdp, Setup};
+
+pub use note::{LineFault, Note};
 
 use crate::Refused;
 use crate::policy::Policy;
 use crate::topology::Topology;
+use answer::Answering;
+use ids::Ids;
+use offer::{Offered, Planned};
+use table::Table;
 
 /// One offer/answer state machine; it lives as long as the transport.
 #[derive(Debug)]
 pub struct Negotiator {
     policy: Arc<Policy>,
+    ids: Ids,
+    table: Table,
     agreed: Topology,
+    phase: Phase,
+    /// Our DTLS role, once agreed: `Active` or `Passive`.
+    role: Option<Setup>,
     notes: Vec<Note>,
 }
 
@@ -41,54 +72,117 @@ pub enum Change {
     },
 }
 
-/// Something a person should know about a negotiation that went on all the same.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
-    /// The `m=` line in the peer's description, from 0.
-    pub mline: usize,
+/// Where the exchange stands.
+#[derive(Debug)]
+enum Phase {
+    /// Nothing is in progress.
+    Stable,
+    /// The peer's offer is with the engine.
+    Answering(Answering),
+    /// The engine is making our offer.
+    Planned(Planned),
+    /// Our offer is with the peer.
+    Offered(Offered),
 }
 
 impl Negotiator {
     /// A negotiator within `policy`. Ids in our descriptions are drawn from `seed`.
-    pub fn new(policy: Arc<Policy>, _seed: [u8; 32]) -> Self {
+    pub fn new(policy: Arc<Policy>, seed: [u8; 32]) -> Self {
         Self {
             policy,
+            ids: Ids::new(seed),
+            table: Table::default(),
             agreed: Topology::default(),
+            phase: Phase::Stable,
+            role: None,
             notes: Vec::new(),
         }
     }
 
-    /// Decides line by line about the peer's offer; returns the offer for the engine.
-    pub fn accept_offer(&mut self, _offer: &Sdp) -> Result<String, Refused> {
-        Err(Refused::NoMedia)
+    /// Decides line by line about the peer's offer; returns the offer for the engine. On an error
+    /// the agreed session stands.
+    pub fn accept_offer(&mut self, offer: &Sdp) -> Result<String, Refused> {
+        if matches!(self.phase, Phase::Planned(_) | Phase::Offered(_)) {
+            return Err(Refused::OfferPending);
+        }
+        self.phase = Phase::Stable;
+        let (answering, text) = answer::accept_offer(self, offer)?;
+        self.phase = Phase::Answering(answering);
+        Ok(text)
     }
 
     /// Turns the engine's answer into the one for the peer.
-    pub fn finish_answer(&mut self, _engine_answer: &str) -> Result<Sdp, Refused> {
-        Err(Refused::NoOfferPending)
+    pub fn finish_answer(&mut self, engine_answer: &str) -> Result<Sdp, Refused> {
+        match std::mem::replace(&mut self.phase, Phase::Stable) {
+            Phase::Answering(answering) => answer::finish_answer(self, answering, engine_answer),
+            other => {
+                self.phase = other;
+                Err(Refused::NoOfferPending)
+            }
+        }
     }
 
-    /// What the engine must change to come from the agreed topology to this one. Streams beyond the
-    /// policy are dropped with a note. Empty: nothing to negotiate, no offer is pending.
-    pub fn plan_offer(&mut self, _want: &Topology) -> Result<Vec<Change>, Refused> {
-        let _ = &self.policy;
-        Ok(Vec::new())
+    /// What the engine must change to come from the agreed topology to this one. Streams of `want`
+    /// with a `mid` are existing lines, those without are new. Streams beyond the policy are dropped
+    /// with a note. Empty: nothing to negotiate, and no offer is pending.
+    pub fn plan_offer(&mut self, want: &Topology) -> Result<Vec<Change>, Refused> {
+        if !matches!(self.phase, Phase::Stable) {
+            return Err(Refused::OfferPending);
+        }
+        let (planned, changes) = offer::plan_offer(self, want);
+        if !changes.is_empty() {
+            self.phase = Phase::Planned(planned);
+        }
+        Ok(changes)
     }
 
-    /// Turns the engine's offer, made after the planned changes, into the one for the peer.
-    pub fn finish_offer(&mut self, _engine_offer: &str) -> Result<Sdp, Refused> {
-        Err(Refused::NoOfferPending)
+    /// Turns the engine's offer, made after the planned changes, into the one for the peer. On
+    /// an error the plan is still pending: [`Self::rollback`] ends it.
+    pub fn finish_offer(&mut self, engine_offer: &str) -> Result<Sdp, Refused> {
+        match std::mem::replace(&mut self.phase, Phase::Stable) {
+            Phase::Planned(planned) => match offer::finish_offer(self, &planned, engine_offer) {
+                Ok((offered, sdp)) => {
+                    self.phase = Phase::Offered(offered);
+                    Ok(sdp)
+                }
+                Err(refused) => {
+                    self.phase = Phase::Planned(planned);
+                    Err(refused)
+                }
+            },
+            other => {
+                self.phase = other;
+                Err(Refused::NoOfferPending)
+            }
+        }
     }
 
-    /// Turns the peer's answer to our offer into the one for the engine.
-    pub fn accept_answer(&mut self, _answer: &Sdp) -> Result<String, Refused> {
-        Err(Refused::NoOfferPending)
+    /// Turns the peer's answer to our offer into the one for the engine. On an error the offer is
+    /// still pending: [`Self::rollback`] ends it.
+    pub fn accept_answer(&mut self, answer: &Sdp) -> Result<String, Refused> {
+        match std::mem::replace(&mut self.phase, Phase::Stable) {
+            Phase::Offered(offered) => match offer::accept_answer(self, &offered, answer) {
+                Ok(text) => Ok(text),
+                Err(refused) => {
+                    self.phase = Phase::Offered(offered);
+                    Err(refused)
+                }
+            },
+            other => {
+                self.phase = other;
+                Err(Refused::NoOfferPending)
+            }
+        }
     }
 
-    /// Forgets the offer in progress, ours or the peer's; the agreed topology stands. Returns what
-    /// the engine changed at once and must change back.
+    /// Forgets the offer in progress, ours or the peer's; the agreed session stands (RFC 3261
+    /// §14.1). Returns the directions that the engine took at once and must take back.
     pub fn rollback(&mut self) -> Vec<Change> {
-        Vec::new()
+        match std::mem::replace(&mut self.phase, Phase::Stable) {
+            Phase::Stable | Phase::Answering(_) => Vec::new(),
+            Phase::Planned(planned) => planned.undo,
+            Phase::Offered(offered) => offered.undo,
+        }
     }
 
     /// What is agreed since the last finished negotiation.
@@ -100,10 +194,15 @@ impl Negotiator {
     pub fn notes(&mut self) -> Vec<Note> {
         std::mem::take(&mut self.notes)
     }
+
+    fn commit(&mut self, table: Table) {
+        self.agreed = table.topology();
+        self.table = table;
+    }
 }
 
-impl fmt::Display for Note {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "m= line {}", self.mline + 1)
-    }
+/// Reads what the engine wrote.
+fn parse_engine(text: &str) -> Result<Sdp, Refused> {
+    text.parse()
+        .map_err(|error: sdp::ParseError| Refused::Engine(error.to_string().into()))
 }

@@ -1,0 +1,259 @@
+//! Payload types of one media section, and what each number means in the whole session.
+
+use std::collections::BTreeMap;
+
+use codec::{Codec, Kind};
+use sdp::Media;
+
+use crate::policy::Policy;
+use crate::topology::{Format, Payload};
+
+/// One payload type that can be used, with the lines that describe it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Described {
+    pub(super) payload: Payload,
+    /// The value of its `a=fmtp`, without the number.
+    pub(super) fmtp: Option<Box<str>>,
+    /// Its `a=rtcp-fb` values, wildcards resolved.
+    pub(super) feedback: Vec<Box<str>>,
+}
+
+/// Reads what a section describes and the policy allows: best codec first (the order of `allow=`,
+/// then the peer's), digits last. Redundancy, forward error correction, comfort noise and unknown
+/// codecs are left out.
+pub(super) fn read(media: &Media, kind: Kind, policy: &Policy) -> Vec<Described> {
+    let tables = Tables::of(media);
+    let mut kept: Vec<(usize, Described)> = Vec::new();
+    let mut digits = Vec::new();
+    let mut seen = [false; 128];
+    for number in media.payload_types() {
+        if std::mem::replace(&mut seen[usize::from(number)], true) {
+            continue;
+        }
+        match tables.format(number) {
+            Some(Format::Codec(codec)) if codec.kind == kind => {
+                if let Some(rank) = policy.rank(codec) {
+                    kept.push((rank, tables.describe(number, Format::Codec(codec))));
+                }
+            }
+            Some(format @ Format::Digits { .. })
+                if kind == Kind::Audio && policy.telephone_event =>
+            {
+                digits.push(tables.describe(number, format));
+            }
+            Some(_) | None => {}
+        }
+    }
+    kept.sort_by_key(|(rank, _)| *rank);
+    let mut described: Vec<Described> = kept.into_iter().map(|(_, described)| described).collect();
+    // RFC 4733 §2.1: events share SSRC and clock with the audio they stand for.
+    let rank = |digit: &Described| {
+        described
+            .iter()
+            .position(|audio| clock_hz(audio.payload.format) == clock_hz(digit.payload.format))
+    };
+    digits.retain(|digit| rank(digit).is_some());
+    digits.sort_by_key(rank);
+    described.append(&mut digits);
+    described
+}
+
+/// The encoding names of a section, for a sentence.
+pub(super) fn names(media: &Media) -> Box<str> {
+    let tables = Tables::of(media);
+    let mut names: Vec<&str> = Vec::new();
+    for number in media.payload_types() {
+        let name = tables.rtpmaps.get(&number).map_or_else(
+            || static_codec(number).map_or("unknown", |codec| codec.encoding),
+            |(name, _)| name,
+        );
+        if !names.contains(&name) && names.len() < NAMES_MAX {
+            names.push(name);
+        }
+    }
+    names.join(", ").into()
+}
+
+/// The clock of a format.
+pub(super) fn clock_hz(format: Format) -> u32 {
+    match format {
+        Format::Codec(codec) => codec.clock_hz,
+        Format::Digits { clock_hz } => clock_hz,
+    }
+}
+
+/// The value of `a=rtpmap` behind the number. Channels stand only where they are not one.
+pub(super) fn rtpmap(format: Format) -> String {
+    match format {
+        Format::Codec(codec) if codec.channels > 1 => {
+            format!("{}/{}/{}", codec.encoding, codec.clock_hz, codec.channels)
+        }
+        Format::Codec(codec) => format!("{}/{}", codec.encoding, codec.clock_hz),
+        Format::Digits { clock_hz } => format!("telephone-event/{clock_hz}"),
+    }
+}
+
+/// What each payload type means in this session.
+///
+/// RFC 9143 §10.1.1: within one BUNDLE transport a payload type has one codec configuration. The
+/// engine panics over a number with two meanings; the table keeps such numbers from it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PayloadTypes(BTreeMap<u8, Box<str>>);
+
+impl PayloadTypes {
+    /// Keeps the formats whose numbers mean here what they meant before, or nothing yet.
+    pub(super) fn claim(&mut self, described: Vec<Described>) -> Vec<Described> {
+        described
+            .into_iter()
+            .filter_map(|mut described| {
+                let meaning = meaning(&described);
+                if !self.claim_one(described.payload.number, &meaning) {
+                    return None;
+                }
+                described.payload.rtx = described.payload.rtx.filter(|rtx| {
+                    self.claim_one(*rtx, &format!("rtx {}", described.payload.number))
+                });
+                Some(described)
+            })
+            .collect()
+    }
+
+    fn claim_one(&mut self, number: u8, meaning: &str) -> bool {
+        let known = self.0.entry(number).or_insert_with(|| meaning.into());
+        **known == *meaning
+    }
+}
+
+/// What a number stands for: the codec and the parameters that make it another codec.
+fn meaning(described: &Described) -> String {
+    let name = rtpmap(described.payload.format);
+    let parameter = |name: &str, default: &str| {
+        let fmtp = described.fmtp.as_deref().unwrap_or_default();
+        let fmtp = sdp::Fmtp {
+            payload_type: described.payload.number,
+            parameters: fmtp,
+        };
+        fmtp.parameter(name).unwrap_or(default).to_ascii_lowercase()
+    };
+    match described.payload.format {
+        // RFC 6184 §8.2.2: profile and packetization mode are the same on both sides; the level
+        // (the last two digits) need not be.
+        Format::Codec(codec) if codec.encoding == "H264" => {
+            let profile: String = parameter("profile-level-id", "420010")
+                .chars()
+                .take(4)
+                .collect();
+            format!("{name} {profile} {}", parameter("packetization-mode", "0"))
+        }
+        Format::Codec(codec) if codec.encoding == "VP9" => {
+            format!("{name} {}", parameter("profile-id", "0"))
+        }
+        Format::Codec(codec) if codec.encoding == "AV1" => {
+            format!("{name} {}", parameter("profile", "0"))
+        }
+        Format::Codec(_) | Format::Digits { .. } => name,
+    }
+}
+
+/// The lines of a section by payload type, so that reading it stays linear.
+struct Tables<'a> {
+    rtpmaps: BTreeMap<u8, (&'a str, u32)>,
+    fmtps: BTreeMap<u8, &'a str>,
+    rtx: BTreeMap<u8, u8>,
+    feedback: BTreeMap<u8, Vec<Box<str>>>,
+    feedback_all: Vec<Box<str>>,
+}
+
+impl<'a> Tables<'a> {
+    fn of(media: &'a Media) -> Self {
+        let mut rtpmaps = BTreeMap::new();
+        for map in media.rtpmaps() {
+            rtpmaps
+                .entry(map.payload_type)
+                .or_insert((map.encoding, map.clock_hz));
+        }
+        let mut listed = [false; 128];
+        for number in media.payload_types() {
+            listed[usize::from(number)] = true;
+        }
+        let mut fmtps = BTreeMap::new();
+        let mut rtx = BTreeMap::new();
+        for fmtp in media.fmtps() {
+            let number = fmtp.payload_type;
+            if is_plain(fmtp.parameters) {
+                fmtps.entry(number).or_insert(fmtp.parameters);
+            }
+            let is_rtx = rtpmaps
+                .get(&number)
+                .is_some_and(|(name, _)| name.eq_ignore_ascii_case("rtx"));
+            if let Some(apt) = fmtp.apt().filter(|_| is_rtx && listed[usize::from(number)]) {
+                rtx.entry(apt).or_insert(number);
+            }
+        }
+        let mut feedback: BTreeMap<u8, Vec<Box<str>>> = BTreeMap::new();
+        let mut feedback_all = Vec::new();
+        for line in media.feedbacks() {
+            let values = match line.payload_type {
+                Some(number) => feedback.entry(number).or_default(),
+                None => &mut feedback_all,
+            };
+            if values.len() < FEEDBACK_MAX && is_plain(line.value) {
+                values.push(line.value.into());
+            }
+        }
+        Self {
+            rtpmaps,
+            fmtps,
+            rtx,
+            feedback,
+            feedback_all,
+        }
+    }
+
+    fn format(&self, number: u8) -> Option<Format> {
+        let Some((name, clock_hz)) = self.rtpmaps.get(&number) else {
+            return static_codec(number).map(Format::Codec);
+        };
+        if name.eq_ignore_ascii_case("telephone-event") {
+            return Some(Format::Digits {
+                clock_hz: *clock_hz,
+            });
+        }
+        codec::by_encoding(name, *clock_hz).map(Format::Codec)
+    }
+
+    fn describe(&self, number: u8, format: Format) -> Described {
+        let mut feedback = self.feedback.get(&number).cloned().unwrap_or_default();
+        for value in &self.feedback_all {
+            if !feedback.contains(value) {
+                feedback.push(value.clone());
+            }
+        }
+        Described {
+            payload: Payload {
+                number,
+                format,
+                rtx: self.rtx.get(&number).copied().filter(|rtx| *rtx != number),
+            },
+            fmtp: self.fmtps.get(&number).map(|text| (*text).into()),
+            feedback,
+        }
+    }
+}
+
+/// Whether a value can be written into another description as it is.
+fn is_plain(value: &str) -> bool {
+    !value.chars().any(char::is_control)
+}
+
+/// RFC 3551 §6: these numbers need no `a=rtpmap`.
+fn static_codec(number: u8) -> Option<&'static Codec> {
+    codec::CODECS
+        .iter()
+        .find(|codec| codec.payload_type == Some(number))
+}
+
+/// Feedback lines kept for one payload type.
+const FEEDBACK_MAX: usize = 16;
+/// Encoding names in one sentence.
+const NAMES_MAX: usize = 8;
