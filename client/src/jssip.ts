@@ -9,6 +9,8 @@ const RECOVERY_S_MIN = 1;
 const RECOVERY_S_MAX = 8;
 /** Later candidates are found by the connectivity checks themselves, so the INVITE does not wait for them. */
 const GATHERING_GRACE_MS = 20;
+/** A computer without network addresses gathers for ever; the INVITE goes without candidates then. */
+const GATHERING_MS_MAX = 100;
 const BUSY_HERE = 486;
 const DECLINE = 603;
 const TONE_MS = 120;
@@ -81,7 +83,7 @@ export class SipSignalling implements Signalling {
     });
     line = new SipLine(session, false);
     line.listen(events);
-    for (const pc of early) events.peer(pc);
+    for (const pc of early) line.adopt(pc, events);
     return line;
   }
 }
@@ -100,7 +102,7 @@ class SipLine implements Line {
 
   listen(events: LineEvents): void {
     const { session } = this;
-    session.on('peerconnection', ({ peerconnection }) => events.peer(peerconnection));
+    session.on('peerconnection', ({ peerconnection }) => this.adopt(peerconnection, events));
     session.on('progress', () => events.ringing());
     session.on('accepted', () => events.answered());
     const end = (event: { originator: string; message?: unknown; cause?: string }) =>
@@ -111,6 +113,11 @@ class SipLine implements Line {
     for (const name of ['getusermediafailed', 'peerconnection:createofferfailed', 'peerconnection:setremotedescriptionfailed']) {
       session.on(name as 'getusermediafailed', (error: unknown) => console.warn(`sidetone: ${name}`, error));
     }
+  }
+
+  adopt(pc: RTCPeerConnection, events: LineEvents): void {
+    limitGathering(pc);
+    events.peer(pc);
   }
 
   answer(local: MediaStream | null): void {
@@ -156,6 +163,14 @@ function sendOfferEarly(session: SipCall): void {
     if (candidate.type === 'host' || candidate.candidate.includes(' typ host')) {
       setTimeout(ready, GATHERING_GRACE_MS);
     }
+  });
+}
+
+/** JsSIP takes a candidate event without a candidate for the end of gathering, as old browsers said it. */
+function limitGathering(pc: RTCPeerConnection): void {
+  pc.addEventListener('icegatheringstatechange', () => {
+    if (pc.iceGatheringState !== 'gathering') return;
+    setTimeout(() => pc.dispatchEvent(new Event('icecandidate')), GATHERING_MS_MAX);
   });
 }
 
