@@ -173,6 +173,11 @@ impl Subscriber {
     pub fn is_challenged(&self) -> bool {
         !self.endpoint.auth.is_empty()
     }
+
+    /// Whether every auth and address of record the endpoint names is here.
+    pub fn is_complete(&self) -> bool {
+        self.auths.len() == self.endpoint.auth.len() && self.aors.len() == self.endpoint.aors.len()
+    }
 }
 
 const OPTIONS: &[Row<Endpoint>] = &[

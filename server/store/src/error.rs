@@ -1,5 +1,6 @@
 //! Why the database gave no answer.
 
+use std::error::Error;
 use std::sync::Arc;
 
 /// Why the database gave no answer. Cheap to clone: one failure answers all who asked.
@@ -23,8 +24,8 @@ pub enum StoreError {
     Open {
         /// The file.
         file: String,
-        /// What the driver says.
-        cause: Arc<sqlx::Error>,
+        /// What the system or the driver says.
+        cause: Arc<dyn Error + Send + Sync>,
     },
     /// A statement failed.
     #[error("the database does not answer: {0}")]

@@ -1,0 +1,271 @@
+//! What every database behind the store must do, on real files.
+
+use config::{Config, Secret, load};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use store::{Store, StoreError};
+
+/// A folder that goes away with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("store-test-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("it's a database.db")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn files(pjsip: &str) -> Arc<Config> {
+    let plan = "[sets]\nexten => 246,1,Answer()\n";
+    let files = [("pjsip.conf", pjsip), ("extensions.conf", plan)];
+    Arc::new(load(&files.as_slice()).0.unwrap())
+}
+
+async fn open(path: &Path, pjsip: &str) -> Store {
+    Store::open(files(pjsip), Some(path)).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_chapter_script_makes_two_subscribers_at_once() {
+    let folder = Folder::new();
+    let store = open(&folder.file(), "").await;
+    assert_eq!(store.subscriber("WS_PHONE_A").await.unwrap(), None);
+
+    let changed = store
+        .run_script(include_str!("fixtures/realtime.sql"))
+        .await;
+
+    assert_eq!(changed.unwrap(), 6);
+    for (id, password) in [
+        ("WS_PHONE_A", "spiderwrench"),
+        ("WS_PHONE_B", "arachnoratchet"),
+    ] {
+        let subscriber = store.subscriber(id).await.unwrap().unwrap();
+        let endpoint = &subscriber.endpoint;
+        assert_eq!(endpoint.context, "sets");
+        assert!(endpoint.webrtc && endpoint.rtcp_mux);
+        let codecs: Vec<&str> = endpoint.allow.iter().map(|codec| codec.name).collect();
+        assert_eq!(codecs, ["vp8", "opus", "ulaw"]);
+        assert_eq!(endpoint.max_video_streams, 1);
+        assert_eq!(subscriber.aors[0].max_contacts, 5);
+        assert_eq!(subscriber.aors[0].maximum_expiration_s, 7200);
+        let auth = &subscriber.auths[0];
+        assert_eq!(auth.username, id);
+        assert_eq!(auth.password, Some(Secret::new(password)));
+    }
+}
+
+#[tokio::test]
+async fn files_come_before_the_database_object_by_object() {
+    let folder = Folder::new();
+    let pjsip = "[alice]\ntype=endpoint\ncontext=sets\nallow=opus\nauth=alice\naors=alice\n\
+                 [alice]\ntype=aor\nmax_contacts=1\n";
+    let store = open(&folder.file(), pjsip).await;
+    let script = "INSERT INTO ps_endpoints (id, context, allow) VALUES ('alice', 'other', 'ulaw');\
+                  INSERT INTO ps_aors (id, max_contacts) VALUES ('alice', 9);\
+                  INSERT INTO ps_auths (id, password) VALUES ('alice', 'x');";
+    store.run_script(script).await.unwrap();
+
+    let alice = store.subscriber("alice").await.unwrap().unwrap();
+
+    assert_eq!(alice.endpoint.context, "sets");
+    assert_eq!(alice.aors[0].max_contacts, 1);
+    assert_eq!(alice.auths[0].password, Some(Secret::new("x")));
+}
+
+#[tokio::test]
+async fn a_new_snapshot_of_the_files_counts_at_once() {
+    let folder = Folder::new();
+    let store = open(&folder.file(), "").await;
+    assert_eq!(store.subscriber("bob").await.unwrap(), None);
+    store.set_config(files("[bob]\ntype=endpoint\ncontext=sets\nallow=opus\n"));
+    assert!(store.subscriber("bob").await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn many_askers_cost_one_query_whether_the_name_exists_or_not() {
+    let folder = Folder::new();
+    let store = open(&folder.file(), "").await;
+    store
+        .run_script(include_str!("fixtures/realtime.sql"))
+        .await
+        .unwrap();
+    for id in ["WS_PHONE_A", "nobody"] {
+        let before = store.counts().asked;
+        let askers: Vec<_> = (0..50)
+            .map(|_| {
+                let store = store.clone();
+                tokio::spawn(async move { store.subscriber(id).await.unwrap().is_some() })
+            })
+            .collect();
+        for asker in askers {
+            assert_eq!(asker.await.unwrap(), id == "WS_PHONE_A");
+        }
+        assert_eq!(store.counts().asked - before, 1);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_at_most_a_second_old() {
+    let folder = Folder::new();
+    let store = open(&folder.file(), "").await;
+    store
+        .run_script(include_str!("fixtures/realtime.sql"))
+        .await
+        .unwrap();
+    assert!(store.subscriber("WS_PHONE_A").await.unwrap().is_some());
+    // Another program changes the row.
+    let other = open(&folder.file(), "").await;
+    let script = "UPDATE asterisk.ps_endpoints SET max_video_streams = 4;";
+    other.run_script(script).await.unwrap();
+
+    let streams = async || {
+        let subscriber = store.subscriber("WS_PHONE_A").await.unwrap();
+        subscriber.unwrap().endpoint.max_video_streams
+    };
+    assert_eq!(streams().await, 1);
+    tokio::time::pause();
+    tokio::time::advance(std::time::Duration::from_secs(1)).await;
+    tokio::time::resume();
+    assert_eq!(streams().await, 4);
+}
+
+#[tokio::test]
+async fn a_broken_row_is_no_subscriber_and_the_others_live() {
+    let folder = Folder::new();
+    let store = open(&folder.file(), "").await;
+    let script = "INSERT INTO ps_endpoints (id, context, allow) VALUES \
+                  ('bad', 'sets', 'nosuchcodec'), ('good', 'sets', 'g729,ulaw');";
+    store.run_script(script).await.unwrap();
+    assert_eq!(store.subscriber("bad").await.unwrap(), None);
+    let good = store.subscriber("good").await.unwrap().unwrap();
+    assert_eq!(good.endpoint.allow.len(), 1);
+}
+
+#[tokio::test]
+async fn a_table_with_fewer_columns_is_completed_and_unknown_columns_are_passed_over() {
+    let folder = Folder::new();
+    {
+        let store = open(&folder.file(), "").await;
+        let script = "DROP TABLE ps_endpoints; PRAGMA asterisk.user_version = 0; \
+                      CREATE TABLE asterisk.ps_endpoints (id TEXT, context TEXT, favourite_colour TEXT, \
+                      allow TEXT, webrtc INTEGER); \
+                      INSERT INTO ps_endpoints VALUES ('old', 'sets', 'green', 'ulaw', 1);";
+        store.run_script(script).await.unwrap();
+        store.close().await;
+    }
+    let store = open(&folder.file(), "").await;
+    let old = store.subscriber("old").await.unwrap().unwrap();
+    assert_eq!(old.endpoint.context, "sets");
+    assert!(old.endpoint.webrtc);
+    let script = "UPDATE ps_endpoints SET max_video_streams = 7 WHERE id = 'old'";
+    assert_eq!(store.run_script(script).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused_in_one_sentence() {
+    let folder = Folder::new();
+    let store = open(&folder.file(), "").await;
+    store
+        .run_script("PRAGMA asterisk.user_version = 99")
+        .await
+        .unwrap();
+    store.close().await;
+    let error = Store::open(files(""), Some(&folder.file()))
+        .await
+        .err()
+        .unwrap();
+    assert!(matches!(error, StoreError::Newer { found: 99, .. }));
+    let sentence = error.to_string();
+    assert!(sentence.contains("has schema version 99"), "{sentence}");
+}
+
+#[tokio::test]
+async fn a_path_that_cannot_be_opened_is_named() {
+    let folder = Folder::new();
+    let path = folder.0.join("missing").join("file.db");
+    let error = Store::open(files(""), Some(&path)).await.err().unwrap();
+    assert!(
+        error.to_string().contains("file.db cannot be opened"),
+        "{error}"
+    );
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_file_and_its_journal_are_for_the_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    let store = open(&folder.file(), "").await;
+    store
+        .run_script(include_str!("fixtures/realtime.sql"))
+        .await
+        .unwrap();
+    for entry in std::fs::read_dir(&folder.0).unwrap() {
+        let mode = entry.unwrap().metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0);
+    }
+}
+
+#[tokio::test]
+async fn demo_accounts_keep_their_passwords_over_a_restart() {
+    let folder = Folder::new();
+    let mut number = 0;
+    let mut random = || {
+        number += 1;
+        Secret::new(format!("secret-{number}"))
+    };
+    let store = open(&folder.file(), "").await;
+    let first = store
+        .demo_accounts(&["alice", "bob"], &mut random)
+        .await
+        .unwrap();
+    store.close().await;
+    let store = open(&folder.file(), "").await;
+    let second = store
+        .demo_accounts(&["alice", "bob", "carol"], &mut random)
+        .await
+        .unwrap();
+
+    assert_eq!(first[..], second[..2]);
+    assert_ne!(second[0].1, second[1].1);
+    assert_ne!(second[1].1, second[2].1);
+    let alice = store.subscriber("alice").await.unwrap().unwrap();
+    assert_eq!(alice.auths[0].password.as_ref(), Some(&first[0].1));
+    assert_eq!(alice.endpoint.allow.len(), codecs_known());
+    assert_eq!(alice.endpoint.max_video_streams, 4);
+    assert!(alice.endpoint.webrtc);
+    let aor = &alice.aors[0];
+    assert_eq!((aor.max_contacts, aor.remove_existing), (5, false));
+}
+
+/// `allow=` of a demo account names every codec there is.
+fn codecs_known() -> usize {
+    let config = files("[all]\ntype=endpoint\ncontext=sets\nallow=all\n");
+    config.endpoints["all"].endpoint.allow.len()
+}
+
+#[tokio::test]
+async fn without_a_database_files_are_still_answered() {
+    let pjsip = "[bob]\ntype=endpoint\ncontext=sets\nallow=opus\nauth=elsewhere\n";
+    let store = Store::open(files(pjsip), None).await.unwrap();
+    assert!(store.subscriber("bob").await.unwrap().is_some());
+    assert_eq!(store.subscriber("alice").await.unwrap(), None);
+    let refused = store.demo_accounts(&["alice"], Secret::default).await;
+    assert!(matches!(refused, Err(StoreError::Absent)));
+}
