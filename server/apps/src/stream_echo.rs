@@ -4,7 +4,7 @@ use codec::Kind;
 use media::EchoMode;
 use rtc::topology::{Direction, Topology};
 use switch::story::{Side, StoryEvent};
-use switch::{AppResult, Application, Args, Channel, Happened, NotRenegotiated};
+use switch::{AppResult, Application, Args, Channel, Happened, NotRenegotiated, Offered};
 
 use crate::arguments::{unusable, warn};
 use crate::echo::NOT_ANSWERED;
@@ -45,7 +45,11 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
             && let Some(topology) = question.take()
         {
             match call.offer(topology.clone()).await? {
-                Ok(()) => {}
+                Ok(Offered::Asked) => {}
+                Ok(Offered::Stands) => {
+                    drop(echo.take());
+                    echo = call.echo(EchoMode::FanOut(wanted.kind));
+                }
                 // Another offer is open; this one is made when that has come to an end.
                 Err(NotRenegotiated::Busy) => question = Some(topology),
                 Err(why) => warn(

@@ -10,7 +10,7 @@ mod lookup;
 mod round;
 mod streams;
 
-pub use round::NotRenegotiated;
+pub use round::{NotRenegotiated, Offered};
 
 use std::collections::VecDeque;
 use std::future::{Future, pending};
@@ -77,6 +77,9 @@ pub struct Channel {
     leg: Option<Box<dyn MediaLeg>>,
     topology: Topology,
     turn: Turn,
+    /// The description we sent last that both sides agreed on.
+    local: Option<Sdp>,
+    application: String,
     on_hold: bool,
     media_up: bool,
     waited: bool,
@@ -141,6 +144,8 @@ impl Channel {
             leg: None,
             topology: Topology::default(),
             turn: Turn::Idle,
+            local: None,
+            application: String::new(),
             on_hold: false,
             media_up: false,
             waited: true,
@@ -316,12 +321,18 @@ impl Channel {
         std::mem::take(&mut self.waited)
     }
 
+    /// Notes which application runs now.
+    pub(crate) fn runs(&mut self, application: String) {
+        self.application = application;
+        self.publish();
+    }
+
     /// Tells the directory where the call stands.
-    pub(crate) fn publish(&self, application: &str) {
+    pub(crate) fn publish(&self) {
         self.registration.publish(ChannelInfo {
             caller: self.caller.number.clone(),
             at: self.at.clone(),
-            application: application.to_owned(),
+            application: self.application.clone(),
             state: match self.state {
                 State::Ringing => ChannelState::Ringing,
                 State::Up => ChannelState::Up,
@@ -361,10 +372,7 @@ impl Channel {
                 self.tell(StoryEvent::Remark { text });
                 Err(self.hangup(Cause::NetworkOutOfOrder))
             }
-            Wake::OfferAgain => {
-                self.offer_again().await;
-                Ok(None)
-            }
+            Wake::OfferAgain => Ok(self.offer_again().await),
         }
     }
 
@@ -423,7 +431,7 @@ impl Channel {
     /// Notes the end; the first one counts.
     fn end(&mut self, by: Side, cause: Cause) -> Interrupt {
         self.state = State::Ended { by, cause };
-        // A far end that left has no use for media; `h` runs without.
+        self.publish();
         tracing::info!(
             channel = self.name(),
             cause = cause.q850(),
@@ -445,8 +453,8 @@ impl Channel {
         self.inbox.overflow()
     }
 
-    /// Asks media for its sums, for the story. The last thing that is done with a channel.
-    pub(crate) async fn farewell(&mut self) {
+    /// Asks media for its sums, for the story, and lets it go.
+    pub(crate) async fn release_media(&mut self) {
         let Some(leg) = &self.leg else { return };
         let Ok(stats) = tokio::time::timeout(STATS_PATIENCE, leg.stats()).await else {
             return;

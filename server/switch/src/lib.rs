@@ -24,7 +24,7 @@ mod variables;
 
 pub use application::{Application, Args, Run, Running};
 pub use cause::{Cause, UnknownCause};
-pub use channel::{Channel, DIGIT_REPEAT_MIN, DIGITS_MAX, FLOW_GRACE, NotRenegotiated};
+pub use channel::{Channel, DIGIT_REPEAT_MIN, DIGITS_MAX, FLOW_GRACE, NotRenegotiated, Offered};
 pub use config::CallerId;
 pub use dialplan::Position;
 pub use directory::{

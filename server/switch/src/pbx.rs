@@ -37,8 +37,8 @@ pub(crate) async fn run(mut channel: Channel) {
         Err(Interrupt::Redirect(_)) | Ok(()) => Cause::NormalClearing,
     };
     channel.hangup(cause);
+    channel.release_media().await;
     run_h(&mut channel).await;
-    channel.farewell().await;
 }
 
 async fn start(channel: &mut Channel) -> AppResult {
@@ -112,11 +112,11 @@ async fn run_step(channel: &mut Channel, step: &Step) -> AppResult {
     let at = format!("{context},{exten},{priority}");
     let shown = format!("{}({arguments})", application.name);
     tracing::debug!(channel = channel.name(), at, "{shown}");
-    channel.publish(&shown);
     channel.tell(StoryEvent::Application {
-        application: shown,
+        application: shown.clone(),
         at,
     });
+    channel.runs(shown);
     (application.run)(channel, Args::new(&arguments, &step.file, step.line)).await
 }
 

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use rtc::topology::Topology;
-use rtc::{Outcome, Round};
+use rtc::{Outcome, Refused, Round};
 use sdp::Sdp;
 use tokio::time::Instant;
 
 use super::streams::{self, in_words};
 use super::{Channel, State};
 use crate::cause::Cause;
-use crate::event::{AppResult, Happened, Interrupt};
+use crate::event::{AppResult, Happened};
 use crate::story::{Side, StoryEvent};
 
 /// Times an offer of ours is made again because offers crossed (491).
@@ -24,9 +24,11 @@ pub(super) enum Turn {
     /// Nobody's.
     Idle,
     /// Ours; it wants these streams.
-    Ours { want: Topology, tries: u8 },
-    /// Ours; it went out in an answer because the far end made no offer.
+    Ours { want: Topology, tries: u8, sdp: Sdp },
+    /// Ours; it went out in the answer to the call, because that came without an offer.
     OursInAnswer,
+    /// What stands, said once more because the far end asked for an offer in the middle of the call.
+    Refresh,
     /// Ours gave way and will be made again.
     Again {
         want: Topology,
@@ -41,7 +43,11 @@ impl Turn {
     pub(super) fn again_at(&self) -> Option<Instant> {
         match self {
             Self::Again { at, .. } => Some(*at),
-            Self::Idle | Self::Ours { .. } | Self::OursInAnswer | Self::GaveWay { .. } => None,
+            Self::Idle
+            | Self::Ours { .. }
+            | Self::OursInAnswer
+            | Self::Refresh
+            | Self::GaveWay { .. } => None,
         }
     }
 
@@ -70,6 +76,15 @@ pub enum NotRenegotiated {
     NotAllowed(String),
 }
 
+/// What became of an offer that could be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offered {
+    /// It is on its way; [`Happened::Agreed`] or [`Happened::OfferRefused`] follows.
+    Asked,
+    /// The streams wanted are those that stand: there was nothing to ask.
+    Stands,
+}
+
 impl Channel {
     /// Answers the call. Without effect if it has been answered.
     pub async fn answer(&mut self) -> AppResult {
@@ -77,41 +92,41 @@ impl Channel {
         if self.state == State::Up {
             return Ok(());
         }
-        if self.leg.is_none()
-            && let Err(interrupt) = self.open_leg()
-        {
-            return Err(interrupt);
-        }
-        let offer = self.offer.take();
-        let late = offer.is_none();
-        let round = match offer {
-            Some(offer) => Round::Answer { offer },
-            None => Round::Offer {
-                want: streams::unasked(&self.subscriber.endpoint),
-            },
-        };
-        match self.negotiate(round).await {
-            Ok(outcome) => {
-                self.turn = if late { Turn::OursInAnswer } else { Turn::Idle };
-                self.stands(&outcome, Side::Us);
-                if let Some(sdp) = &outcome.sdp {
-                    self.signaling.answer(sdp);
-                }
-                self.state = State::Up;
-                self.tell(StoryEvent::Up);
-                tracing::info!(
-                    channel = self.name(),
-                    streams = in_words(&self.topology),
-                    "call answered"
-                );
-                Ok(())
+        self.open_leg()?;
+        let (round, late) = match self.offer.take() {
+            Some(offer) => (Round::Answer { offer }, false),
+            None => {
+                let want = streams::unasked(&self.subscriber.endpoint);
+                (Round::Offer { want }, true)
             }
+        };
+        let outcome = self.negotiate(round).await;
+        let outcome = outcome.and_then(|outcome| match outcome.sdp {
+            Some(sdp) => Ok((sdp, outcome.agreed, outcome.notes)),
+            None => Err(Refused::NoMedia),
+        });
+        let (sdp, agreed, notes) = match outcome {
+            Ok(outcome) => outcome,
             Err(refused) => {
                 self.signaling.refuse(&refused);
                 self.tell_refused(Side::Us, refused.status(), refused.to_string());
-                Err(self.end(Side::Us, Cause::from_status(refused.status())))
+                return Err(self.end(Side::Us, Cause::from_status(refused.status())));
             }
+        };
+        self.signaling.answer(&sdp);
+        self.local = Some(sdp);
+        self.state = State::Up;
+        self.remark(&notes);
+        self.tell(StoryEvent::Up);
+        if late {
+            self.turn = Turn::OursInAnswer;
+            self.publish();
+        } else {
+            self.stands(agreed, Side::Them);
         }
+        let streams = in_words(&self.topology);
+        tracing::info!(channel = self.name(), streams, "call answered");
+        Ok(())
     }
 
     /// Offers other streams and waits until the far end has answered or refused. Digits are kept.
@@ -120,13 +135,12 @@ impl Channel {
         want: Topology,
     ) -> AppResult<Result<Topology, NotRenegotiated>> {
         while self.is_up() && !self.established {
-            let happened = self.next_kept().await?;
-            if let Happened::Established = happened {
-                break;
-            }
+            self.next_kept().await?;
         }
-        if let Err(why) = self.offer(want).await? {
-            return Ok(Err(why));
+        match self.offer(want).await? {
+            Ok(Offered::Asked) => {}
+            Ok(Offered::Stands) => return Ok(Ok(self.topology.clone())),
+            Err(why) => return Ok(Err(why)),
         }
         loop {
             match self.next_kept().await? {
@@ -146,7 +160,7 @@ impl Channel {
 
     /// Offers other streams and does not wait: [`Channel::next`] tells how it went. Make it after
     /// [`Happened::Established`]; before the ACK of our answer the far end could not take it.
-    pub async fn offer(&mut self, want: Topology) -> AppResult<Result<(), NotRenegotiated>> {
+    pub async fn offer(&mut self, want: Topology) -> AppResult<Result<Offered, NotRenegotiated>> {
         self.catch_up().await?;
         if !self.is_up() {
             return Ok(Err(NotRenegotiated::NotAnswered));
@@ -162,39 +176,44 @@ impl Channel {
         self.established
     }
 
-    async fn make_offer(&mut self, want: Topology, tries: u8) -> Result<(), NotRenegotiated> {
-        match self.negotiate(Round::Offer { want: want.clone() }).await {
-            Ok(Outcome {
-                sdp: Some(sdp),
-                notes,
-                ..
-            }) => {
-                self.remark(&notes);
+    async fn make_offer(&mut self, want: Topology, tries: u8) -> Result<Offered, NotRenegotiated> {
+        let round = Round::Offer { want: want.clone() };
+        match self.negotiate(round).await {
+            Ok(outcome) => {
+                self.remark(&outcome.notes);
+                let Some(sdp) = outcome.sdp else {
+                    return Ok(Offered::Stands);
+                };
+                let streams = in_words(&want);
+                tracing::info!(channel = self.name(), streams, "offering other streams");
                 self.tell(StoryEvent::Offered {
                     by: Side::Us,
-                    streams: in_words(&want),
+                    streams,
                 });
                 self.signaling.offer(&sdp);
-                self.turn = Turn::Ours { want, tries };
-                Ok(())
+                self.turn = Turn::Ours { want, tries, sdp };
+                Ok(Offered::Asked)
             }
-            // The streams wanted are those that stand: nothing to ask the far end for.
-            Ok(Outcome { sdp: None, .. }) => Ok(()),
             Err(refused) => {
-                self.turn = Turn::Idle;
                 self.tell_refused(Side::Us, refused.status(), refused.to_string());
                 Err(NotRenegotiated::NotAllowed(refused.to_string()))
             }
         }
     }
 
+    /// Makes an offer again that had given way.
     pub(super) async fn offer_again(&mut self) -> Option<Happened> {
         let Turn::Again { want, tries, .. } = std::mem::replace(&mut self.turn, Turn::Idle) else {
             return None;
         };
         let want = streams::rebase(&want, &self.topology);
         match self.make_offer(want, tries + 1).await {
-            Ok(()) => None,
+            Ok(Offered::Asked) => None,
+            // What the far end offered in between is what we wanted.
+            Ok(Offered::Stands) => Some(Happened::Agreed {
+                by: Side::Us,
+                topology: self.topology.clone(),
+            }),
             Err(_) => Some(Happened::OfferRefused { status: 488 }),
         }
     }
@@ -203,68 +222,84 @@ impl Channel {
     pub(super) async fn on_offer(&mut self, offer: Option<Sdp>) -> Option<Happened> {
         self.give_way().await;
         let Some(offer) = offer else {
-            // RFC 3261 §14.2: a re-INVITE without an offer is answered with one, "as if the UAS were
-            // making a brand new call, subject to the constraints of sending an offer that updates an
-            // existing session".
-            let want = self.topology.clone();
-            self.tell(StoryEvent::Received {
-                message: "re-INVITE without an offer".to_owned(),
-                flow: String::new(),
-            });
-            match self.negotiate(Round::Offer { want }).await {
-                Ok(outcome) => {
-                    self.remark(&outcome.notes);
-                    if let Some(sdp) = &outcome.sdp {
-                        self.signaling.accept(sdp);
-                    }
-                    self.turn = Turn::OursInAnswer;
-                }
-                Err(refused) => self.refuse(&refused),
-            }
+            self.say_what_stands();
             return None;
         };
         match self.negotiate(Round::Answer { offer }).await {
             Ok(outcome) => {
-                if let Some(sdp) = &outcome.sdp {
-                    self.signaling.accept(sdp);
+                self.remark(&outcome.notes);
+                if let Some(sdp) = outcome.sdp {
+                    self.signaling.accept(&sdp);
+                    self.local = Some(sdp);
                 }
-                self.stands(&outcome, Side::Them);
+                let topology = outcome.agreed;
+                self.stands(topology.clone(), Side::Them);
                 Some(Happened::Agreed {
                     by: Side::Them,
-                    topology: outcome.agreed,
+                    topology,
                 })
             }
             Err(refused) => {
-                // RFC 3261 §14.2: "the session description … remains unchanged": the application goes on.
-                self.refuse(&refused);
+                // RFC 3261 §14.2: the offer is refused, "the session remains unchanged": the
+                // application goes on.
+                self.signaling.refuse(&refused);
+                self.tell_refused(Side::Us, refused.status(), refused.to_string());
                 None
             }
         }
     }
 
+    /// Answers an offerless re-INVITE, which clients send to keep a session alive.
+    ///
+    /// RFC 3264 §8 lets a new offer be "identical to the last SDP that was sent": nothing changes, so
+    /// the far end's answer in the ACK has nothing to say either and is not applied.
+    fn say_what_stands(&mut self) {
+        let Some(sdp) = &self.local else {
+            self.signaling.refuse(&Refused::NoMedia);
+            return;
+        };
+        self.signaling.accept(sdp);
+        self.turn = Turn::Refresh;
+    }
+
     /// The far end answered an offer of ours.
     pub(super) async fn on_answer(&mut self, answer: Sdp) -> AppResult<Option<Happened>> {
-        let in_answer = match self.turn {
-            Turn::Ours { .. } => false,
+        let first = match std::mem::replace(&mut self.turn, Turn::Idle) {
+            Turn::Ours { sdp, .. } => {
+                self.local = Some(sdp);
+                false
+            }
             Turn::OursInAnswer => true,
-            // An answer to an offer that was taken back meanwhile: what stands, stands.
-            Turn::Idle | Turn::Again { .. } | Turn::GaveWay { .. } => return Ok(None),
+            // What stands was said and answered: nothing new, but an application may make its offer now.
+            Turn::Refresh => {
+                return Ok(Some(Happened::Agreed {
+                    by: Side::Them,
+                    topology: self.topology.clone(),
+                }));
+            }
+            // An answer to an offer that was taken back.
+            Turn::Idle => return Ok(None),
+            other @ (Turn::Again { .. } | Turn::GaveWay { .. }) => {
+                self.turn = other;
+                return Ok(None);
+            }
         };
-        self.turn = Turn::Idle;
         match self.negotiate(Round::Apply { answer }).await {
             Ok(outcome) => {
-                self.stands(&outcome, Side::Us);
+                self.remark(&outcome.notes);
+                let topology = outcome.agreed;
+                self.stands(topology.clone(), Side::Us);
                 Ok(Some(Happened::Agreed {
                     by: Side::Us,
-                    topology: outcome.agreed,
+                    topology,
                 }))
             }
             Err(refused) => {
-                // RFC 3261 §13.2.1 has no way to refuse an answer. The first one decides whether there is
-                // a session at all; a later one leaves what stood.
+                // SIP has no way to refuse an answer. The first one decides whether there is a session
+                // at all; a later one leaves what stood.
                 self.tell_refused(Side::Us, refused.status(), refused.to_string());
                 self.roll_back().await;
-                if in_answer && self.topology.is_empty() {
+                if first {
                     return Err(self.hangup(Cause::from_status(refused.status())));
                 }
                 Ok(Some(Happened::OfferRefused {
@@ -277,7 +312,7 @@ impl Channel {
     /// The far end refused our offer.
     pub(super) async fn on_offer_rejected(&mut self, status: u16) -> Option<Happened> {
         match std::mem::replace(&mut self.turn, Turn::Idle) {
-            Turn::Ours { want, tries } => {
+            Turn::Ours { want, tries, .. } => {
                 self.roll_back().await;
                 let crossed = status == 491 && tries < OFFER_TRIES_MAX;
                 self.refused_or_again(status, crossed.then_some((want, tries)))
@@ -286,7 +321,7 @@ impl Channel {
                 let again = tries < OFFER_TRIES_MAX;
                 self.refused_or_again(status, again.then_some((want, tries)))
             }
-            other @ (Turn::Idle | Turn::OursInAnswer | Turn::Again { .. }) => {
+            other @ (Turn::Idle | Turn::OursInAnswer | Turn::Refresh | Turn::Again { .. }) => {
                 self.turn = other;
                 None
             }
@@ -313,34 +348,35 @@ impl Channel {
     /// Takes our open offer back because the far end's came first.
     async fn give_way(&mut self) {
         match std::mem::replace(&mut self.turn, Turn::Idle) {
-            Turn::Ours { want, tries } => {
+            Turn::Ours { want, tries, .. } => {
                 self.roll_back().await;
                 self.turn = Turn::GaveWay { want, tries };
             }
             Turn::OursInAnswer => self.roll_back().await,
+            Turn::Refresh => {}
             other @ (Turn::Idle | Turn::Again { .. } | Turn::GaveWay { .. }) => self.turn = other,
         }
     }
 
-    /// Takes note of what was agreed.
-    fn stands(&mut self, outcome: &Outcome, by: Side) {
-        self.remark(&outcome.notes);
-        let streams = in_words(&outcome.agreed);
-        if by == Side::Them {
-            self.tell(StoryEvent::Offered {
-                by,
-                streams: streams.clone(),
-            });
-        }
-        let answered_by = match by {
-            Side::Us if self.state == State::Up => Side::Them,
-            Side::Us | Side::Them => Side::Us,
+    /// Takes note of what was agreed on an offer made by one side.
+    fn stands(&mut self, agreed: Topology, offered_by: Side) {
+        let streams = in_words(&agreed);
+        let answered_by = match offered_by {
+            Side::Us => Side::Them,
+            Side::Them => {
+                let streams = streams.clone();
+                self.tell(StoryEvent::Offered {
+                    by: Side::Them,
+                    streams,
+                });
+                Side::Us
+            }
         };
         self.tell(StoryEvent::Answered {
             by: answered_by,
             streams,
         });
-        self.topology = outcome.agreed.clone();
+        self.topology = agreed;
         let on_hold = !self.topology.is_empty() && !streams::sends(&self.topology);
         if on_hold != self.on_hold {
             self.on_hold = on_hold;
@@ -351,6 +387,7 @@ impl Channel {
             });
             tracing::info!(channel = self.name(), on_hold, "hold changed");
         }
+        self.publish();
     }
 
     fn remark(&mut self, notes: &[rtc::negotiate::Note]) {
@@ -359,11 +396,6 @@ impl Channel {
                 text: note.to_string(),
             });
         }
-    }
-
-    fn refuse(&mut self, refused: &rtc::Refused) {
-        self.signaling.refuse(refused);
-        self.tell_refused(Side::Us, refused.status(), refused.to_string());
     }
 
     fn tell_refused(&mut self, by: Side, status: u16, why: String) {
@@ -380,10 +412,10 @@ impl Channel {
         }
     }
 
-    async fn negotiate(&mut self, round: Round) -> Result<Outcome, rtc::Refused> {
+    async fn negotiate(&mut self, round: Round) -> Result<Outcome, Refused> {
         match &self.leg {
             Some(leg) => leg.negotiate(round).await,
-            None => Err(rtc::Refused::NoMedia),
+            None => Err(Refused::NoMedia),
         }
     }
 
@@ -400,20 +432,17 @@ impl Channel {
         }
     }
 
-    fn open_leg(&mut self) -> Result<(), Interrupt> {
-        match self
-            .switch
-            .allocate(&self.subscriber, self.registration.inbox())
-        {
+    fn open_leg(&mut self) -> AppResult {
+        let events = self.registration.inbox();
+        match self.switch.allocate(&self.subscriber, events) {
             Ok(leg) => {
                 self.leg = Some(leg);
                 Ok(())
             }
             Err(error) => {
                 tracing::error!(channel = self.name(), "no media for this call: {error}");
-                self.tell(StoryEvent::Remark {
-                    text: format!("no media: {error}"),
-                });
+                let text = format!("no media: {error}");
+                self.tell(StoryEvent::Remark { text });
                 Err(self.hangup(Cause::ResourceUnavailable))
             }
         }
