@@ -3,161 +3,409 @@
 //! Bytes, verbs and time go in by `handle_…` and the verbs; bytes, events and the next deadline come
 //! out by `poll_…`. After every input, drain all three outputs before the next input.
 
+mod base;
 mod event;
 mod flow;
 mod limits;
+mod receive;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use bytes::Bytes;
 
+pub(crate) use base::{ALLOW, Base, METHODS, tag_of};
 pub use event::{
     Body, Busy, ClientId, Ended, Event, Failure, InviteId, OfferVia, OutgoingInvite, RequestId,
     Timeout,
 };
 pub use flow::{Flow, FlowId, Transmit, Transport};
 pub use limits::{Counts, Identity, Limits};
+pub(crate) use limits::{FORKS_MAX, REQUESTS_PER_INVITE_MAX, RETRY_AFTER_S};
 
-use crate::{HeaderName, Method, Request, Response, Status};
+use crate::invite::Invite;
+use crate::timer::{TimerTable, earliest};
+use crate::transaction::{ClientUser, ServerUser};
+use crate::{HeaderName, Message, Method, Request, Response, Status};
 
 /// The SIP machine.
 #[derive(Debug)]
 pub struct Agent {
-    transmits: VecDeque<Transmit>,
-    events: VecDeque<Event>,
-    next_id: u64,
+    base: Base,
+    invites: BTreeMap<InviteId, Invite>,
+    by_flow: BTreeMap<FlowId, BTreeSet<InviteId>>,
+    timers: TimerTable<InviteId>,
 }
 
 impl Agent {
-    /// An Agent that draws its tags and branches from `seed`.
-    pub fn new(_identity: Identity, _limits: Limits, _seed: [u8; 32]) -> Self {
+    /// An Agent that draws its tags and branches from `seed`, which must be secret and fresh.
+    pub fn new(identity: Identity, limits: Limits, seed: [u8; 32]) -> Self {
         Self {
-            transmits: VecDeque::new(),
-            events: VecDeque::new(),
-            next_id: 0,
+            base: Base::new(identity, limits, seed),
+            invites: BTreeMap::new(),
+            by_flow: BTreeMap::new(),
+            timers: TimerTable::new(),
         }
     }
 
-    /// One message from the wire: a datagram or a WebSocket message.
-    pub fn handle_message(&mut self, _now: Instant, _flow: Flow, _bytes: &Bytes) {}
+    /// One message from the wire: a datagram or a WebSocket message. What is no SIP message is
+    /// answered if it can be, else dropped.
+    pub fn handle_message(&mut self, now: Instant, flow: Flow, bytes: &Bytes) {
+        match Message::parse(bytes) {
+            Ok(Message::Request(request)) => self.on_request(now, flow, request),
+            Ok(Message::Response(response)) => self.on_response(now, response),
+            Err(error) => {
+                if let Some(response) = error.reply() {
+                    self.base.respond_stateless(flow.id, response);
+                }
+            }
+        }
+    }
 
     /// The connection is gone: transactions on it end, each answered call gets [`Event::FlowLost`].
-    pub fn handle_flow_closed(&mut self, _now: Instant, _flow: FlowId) {}
+    pub fn handle_flow_closed(&mut self, now: Instant, flow: FlowId) {
+        for id in self.by_flow.remove(&flow).into_iter().flatten() {
+            self.with(id, |invite, base| {
+                if invite.is_on(flow) {
+                    invite.on_flow_closed(now, base);
+                }
+            });
+        }
+        for user in self.base.servers.close_flow(flow) {
+            self.forget_request(user);
+        }
+        for user in self.base.clients.close_flow(flow) {
+            self.on_no_response(now, user, true);
+        }
+    }
 
     /// The deadline of [`Agent::poll_timeout`] has come.
-    pub fn handle_timeout(&mut self, _now: Instant) {}
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(at) = self.poll_timeout().filter(|at| *at <= now) {
+            if self.base.servers.poll_timeout() == Some(at) {
+                let Base {
+                    servers, transmits, ..
+                } = &mut self.base;
+                if let Some(user) = servers.handle_timeout(now, transmits) {
+                    self.forget_request(user);
+                }
+            } else if self.base.clients.poll_timeout() == Some(at) {
+                let Base {
+                    clients, transmits, ..
+                } = &mut self.base;
+                if let Some(user) = clients.handle_timeout(now, transmits) {
+                    self.on_no_response(now, user, false);
+                }
+            } else if let Some(id) = self.timers.pop(now) {
+                self.with(id, |invite, base| invite.handle_timeout(now, base));
+            }
+        }
+    }
 
     /// Answers a request of [`Event::Request`] or [`Event::InDialog`] with a response made by
     /// [`Request::response`]; To tag, Server and (in a dialog) Contact are added.
-    pub fn respond(&mut self, _now: Instant, _id: RequestId, _response: Response) {}
+    pub fn respond(&mut self, now: Instant, id: RequestId, mut response: Response) {
+        let Some(waiting) = self.base.requests.get(&id).copied() else {
+            return;
+        };
+        if waiting.invite.is_some()
+            && response.status.is_success()
+            && !response.headers.has(&HeaderName::Contact)
+            && let Some(entry) = self.base.servers.get(waiting.server)
+        {
+            let contact = self.base.contact(&entry.flow);
+            response.headers.push(HeaderName::Contact, &contact);
+        }
+        if response.status.is_final() {
+            self.forget_request(ServerUser::Request(id));
+        }
+        self.base.respond(now, waiting.server, response);
+    }
 
     /// Sends a request outside any dialog. Via, Max-Forwards, From tag, Call-ID, CSeq and User-Agent
     /// are added where they are missing.
-    pub fn request(&mut self, _now: Instant, _flow: Flow, _request: Request) -> ClientId {
-        self.next_id += 1;
-        ClientId(self.next_id)
+    pub fn request(&mut self, now: Instant, flow: Flow, mut request: Request) -> ClientId {
+        let id = self.base.next_client_id();
+        self.complete(&mut request);
+        if self.base.has_room(false) {
+            self.base.start(now, flow, request, ClientUser::Request(id));
+        } else {
+            let response = request.response(Status::SERVICE_UNAVAILABLE);
+            self.base.emit(Event::Response {
+                id,
+                result: Ok(response.into()),
+            });
+        }
+        id
+    }
+
+    fn complete(&mut self, request: &mut Request) {
+        if let Ok(mut from) = request.headers.from()
+            && from.tag().is_none()
+        {
+            from.set_tag(&self.base.token());
+            request.headers.set(HeaderName::From, &from.to_string());
+        }
+        let cseq = format!("1 {}", request.method);
+        let call_id = self.base.token();
+        let defaults = [
+            (HeaderName::MaxForwards, "70"),
+            (HeaderName::CallId, &call_id),
+            (HeaderName::CSeq, &cseq),
+        ];
+        for (name, value) in defaults {
+            if !request.headers.has(&name) {
+                request.headers.push(name, value);
+            }
+        }
     }
 
     /// A provisional response (101 to 199) to an INVITE.
-    pub fn provisional(
-        &mut self,
-        _now: Instant,
-        _id: InviteId,
-        _status: Status,
-        _body: Option<Body>,
-    ) {
+    pub fn provisional(&mut self, now: Instant, id: InviteId, status: Status, body: Option<Body>) {
+        self.with(id, |invite, base| {
+            invite.provisional(now, base, status, body)
+        });
     }
 
     /// 200 to the first INVITE, sent again until the ACK comes, on every transport (RFC 3261 §13.3.1.4).
-    pub fn accept(&mut self, _now: Instant, _id: InviteId, _body: Body) {}
+    pub fn accept(&mut self, now: Instant, id: InviteId, body: Body) {
+        self.with(id, |invite, base| invite.accept(now, base, body));
+    }
 
     /// The final refusal of the first INVITE: 401 with WWW-Authenticate, 404, 488 with Warning…
     pub fn reject(
         &mut self,
-        _now: Instant,
-        _id: InviteId,
-        _status: Status,
-        _headers: Vec<(HeaderName, String)>,
+        now: Instant,
+        id: InviteId,
+        status: Status,
+        headers: Vec<(HeaderName, String)>,
     ) {
+        self.with(id, move |invite, base| {
+            invite.reject(now, base, status, &headers)
+        });
     }
 
     /// Calls somebody. `hangup` before the final response cancels.
-    pub fn invite(&mut self, _now: Instant, _flow: Flow, _invite: OutgoingInvite) -> InviteId {
-        self.next_id += 1;
-        InviteId(self.next_id)
+    pub fn invite(&mut self, now: Instant, flow: Flow, invite: OutgoingInvite) -> InviteId {
+        let id = InviteId(self.base.next_id());
+        if self.has_room_for_invite() {
+            let invite = Invite::outgoing(now, &mut self.base, id, flow, invite);
+            self.adopt(id, invite);
+        } else {
+            let response = Response::new(Status::SERVICE_UNAVAILABLE);
+            let outcome = Failure::Response(response.into());
+            self.base.emit(Event::Failed { id, outcome });
+            self.base.emit(Event::Ended {
+                id,
+                cause: Ended::Failed,
+            });
+        }
+        id
     }
 
     /// Offers a changed session by re-INVITE. Glare (491), and the 403 of JsSIP that has not sent its
     /// ACK yet, are retried inside (RFC 3261 §14.1). If the peer's own offer comes during such a wait,
     /// ours is given up with [`Event::OfferRefused`] 491, then the peer's is told.
-    pub fn reinvite(&mut self, _now: Instant, _id: InviteId, _offer: Body) -> Result<(), Busy> {
-        Err(Busy::NotEstablished)
+    pub fn reinvite(&mut self, now: Instant, id: InviteId, offer: Body) -> Result<(), Busy> {
+        self.offer(now, id, OfferVia::Reinvite, offer)
     }
 
     /// The same by UPDATE (RFC 3311); by re-INVITE if the peer does not allow UPDATE.
-    pub fn update(&mut self, _now: Instant, _id: InviteId, _offer: Body) -> Result<(), Busy> {
-        Err(Busy::NotEstablished)
+    pub fn update(&mut self, now: Instant, id: InviteId, offer: Body) -> Result<(), Busy> {
+        self.offer(now, id, OfferVia::Update, offer)
+    }
+
+    fn offer(
+        &mut self,
+        now: Instant,
+        id: InviteId,
+        via: OfferVia,
+        offer: Body,
+    ) -> Result<(), Busy> {
+        self.with(id, |invite, base| invite.offer(now, base, via, offer))
+            .unwrap_or(Err(Busy::NotEstablished))
     }
 
     /// Accepts the peer's [`Event::Offer`]; or puts the answer into the ACK when our INVITE had no offer.
     /// Nothing happens if the offer was withdrawn meanwhile.
-    pub fn answer(&mut self, _now: Instant, _id: InviteId, _body: Option<Body>) {}
+    pub fn answer(&mut self, now: Instant, id: InviteId, body: Option<Body>) {
+        self.with(id, |invite, base| invite.answer(now, base, body));
+    }
 
     /// Refuses the peer's [`Event::Offer`] (488…); the old session stands.
     pub fn refuse(
         &mut self,
-        _now: Instant,
-        _id: InviteId,
-        _status: Status,
-        _headers: Vec<(HeaderName, String)>,
+        now: Instant,
+        id: InviteId,
+        status: Status,
+        headers: Vec<(HeaderName, String)>,
     ) {
+        self.with(id, move |invite, base| {
+            invite.refuse(now, base, status, &headers)
+        });
     }
 
     /// Sends a request inside the dialog: INFO, MESSAGE, REFER, NOTIFY…
     pub fn send(
         &mut self,
-        _now: Instant,
-        _id: InviteId,
-        _method: Method,
-        _headers: Vec<(HeaderName, String)>,
-        _body: Option<Body>,
+        now: Instant,
+        id: InviteId,
+        method: Method,
+        headers: Vec<(HeaderName, String)>,
+        body: Option<Body>,
     ) -> ClientId {
-        self.next_id += 1;
-        ClientId(self.next_id)
+        let client = self.base.next_client_id();
+        let sent = self.with(id, move |invite, base| {
+            invite.send(now, base, client, method, &headers, body);
+        });
+        if sent.is_none() {
+            self.base.emit(Event::Response {
+                id: client,
+                result: Err(Timeout),
+            });
+        }
+        client
     }
 
     /// Ends the call by what its state asks for: BYE, CANCEL, or `status_before_answer` to the
     /// caller; waits for the ACK of our 200 if need be (RFC 3261 §15).
     pub fn hangup(
         &mut self,
-        _now: Instant,
-        _id: InviteId,
-        _headers: Vec<(HeaderName, String)>,
-        _status_before_answer: Status,
+        now: Instant,
+        id: InviteId,
+        headers: Vec<(HeaderName, String)>,
+        status_before_answer: Status,
     ) {
+        self.with(id, |invite, base| {
+            invite.hangup(now, base, headers, status_before_answer)
+        });
     }
 
     /// The peer's client came back over another connection: our requests in the dialog go there.
-    pub fn rebind(&mut self, _now: Instant, _id: InviteId, _flow: Flow) {}
+    pub fn rebind(&mut self, now: Instant, id: InviteId, flow: Flow) {
+        if self
+            .with(id, |invite, base| invite.rebind(now, base, flow))
+            .is_some()
+            && self.invites.contains_key(&id)
+        {
+            self.by_flow.entry(flow.id).or_default().insert(id);
+        }
+    }
 
     /// The next message for the wire.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.transmits.pop_front()
+        self.base.transmits.pop_front()
     }
 
     /// The next event.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        self.base.events.pop_front()
     }
 
     /// When [`Agent::handle_timeout`] wants to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        let Base {
+            servers, clients, ..
+        } = &self.base;
+        earliest([
+            servers.poll_timeout(),
+            clients.poll_timeout(),
+            self.timers.next(),
+        ])
     }
 
     /// How much is held now.
     pub fn counts(&self) -> Counts {
-        Counts::default()
+        Counts {
+            transactions: self.base.transactions(),
+            dialogs: self.base.dialogs.len(),
+            invites: self.invites.len(),
+        }
+    }
+
+    fn has_room_for_invite(&self) -> bool {
+        let Limits {
+            invites, dialogs, ..
+        } = self.base.limits;
+        self.invites.len() < invites
+            && self.base.dialogs.len() < dialogs
+            && self.base.has_room(false)
+    }
+
+    /// Takes a new INVITE usage in.
+    fn adopt(&mut self, id: InviteId, invite: Invite) {
+        self.by_flow.entry(invite.flow.id).or_default().insert(id);
+        if invite.is_incoming() {
+            *self.base.pending.entry(invite.flow.id).or_default() += 1;
+        }
+        self.invites.insert(id, invite);
+        self.with(id, |_, _| ());
+    }
+
+    /// Lets an INVITE usage act, and keeps the tables right afterwards.
+    fn with<R>(
+        &mut self,
+        id: InviteId,
+        act: impl FnOnce(&mut Invite, &mut Base) -> R,
+    ) -> Option<R> {
+        let invite = self.invites.get_mut(&id)?;
+        let (flow, was_incoming) = (invite.flow.id, invite.is_incoming());
+        let result = act(invite, &mut self.base);
+        let (flow_now, is_incoming) = (invite.flow.id, invite.is_incoming());
+        let (over, deadline) = (invite.is_over(), invite.deadline());
+        if was_incoming && !is_incoming {
+            self.base.settle_pending(flow);
+        }
+        if over || flow != flow_now {
+            self.unlink(flow, id);
+        }
+        if over {
+            self.unlink(flow_now, id);
+            self.invites.remove(&id);
+            self.timers.set(id, None);
+        } else {
+            if flow != flow_now {
+                self.by_flow.entry(flow_now).or_default().insert(id);
+            }
+            self.timers.set(id, deadline);
+        }
+        Some(result)
+    }
+
+    fn unlink(&mut self, flow: FlowId, id: InviteId) {
+        if let Some(ids) = self.by_flow.get_mut(&flow) {
+            ids.remove(&id);
+            if ids.is_empty() {
+                self.by_flow.remove(&flow);
+            }
+        }
+    }
+
+    /// A request of the peer is answered, or nobody waits for the answer any more.
+    fn forget_request(&mut self, user: ServerUser) {
+        let ServerUser::Request(id) = user else {
+            return;
+        };
+        if let Some(waiting) = self.base.requests.remove(&id)
+            && let Some(invite) = waiting.invite
+        {
+            self.with(invite, |invite, _| invite.answered(id));
+        }
+    }
+
+    /// A request of ours got no final response.
+    fn on_no_response(&mut self, now: Instant, user: ClientUser, flow_closed: bool) {
+        match user {
+            ClientUser::Agent => {}
+            ClientUser::Request(id) => self.base.emit(Event::Response {
+                id,
+                result: Err(Timeout),
+            }),
+            ClientUser::Invite(id, purpose) => {
+                self.with(id, |invite, base| {
+                    invite.on_no_response(now, base, purpose, flow_closed);
+                });
+            }
+        }
     }
 }

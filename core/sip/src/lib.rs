@@ -1,14 +1,18 @@
 //! SIP as a pure machine: messages, transactions, dialogs, the INVITE usage.
 
 mod agent;
+mod dialog;
 pub mod digest;
 mod error;
 mod header;
+mod invite;
 mod message;
 mod method;
+mod session_timer;
 mod status;
 mod stream;
 mod timer;
+mod transaction;
 mod uri;
 
 pub use agent::{

@@ -60,6 +60,11 @@ impl Timer {
         }
     }
 
+    /// Its whole length, nothing if it does not run.
+    pub(crate) fn wait(self, reliable: bool) -> Duration {
+        self.initial(reliable).unwrap_or_default()
+    }
+
     /// The interval after this one.
     pub fn following(self, interval: Duration) -> Duration {
         match self {

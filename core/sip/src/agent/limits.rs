@@ -15,7 +15,7 @@ pub struct Limits {
     /// Client and server transactions together. An eighth more is kept back for BYE, CANCEL and
     /// our own requests inside dialogs, so that a full Agent can still end calls.
     pub transactions: usize,
-    /// INVITE usages of both roles; each has one dialog, or up to [`FORKS_MAX`] while a forked
+    /// INVITE usages of both roles; each has one dialog, or up to `FORKS_MAX` while a forked
     /// INVITE of ours is pending.
     pub invites: usize,
     /// Dialogs, early ones of forks included.
@@ -27,13 +27,13 @@ pub struct Limits {
 }
 
 /// Early dialogs that a forked INVITE of ours may make (RFC 3261 §12.1.2); more are not tracked.
-pub const FORKS_MAX: usize = 16;
+pub(crate) const FORKS_MAX: usize = 16;
 
 /// Requests of one call that wait for the layer above at a time (INFO, MESSAGE…).
-pub const REQUESTS_PER_INVITE_MAX: usize = 16;
+pub(crate) const REQUESTS_PER_INVITE_MAX: usize = 16;
 
 /// The value of Retry-After in our 503, in seconds.
-pub const RETRY_AFTER_S: u32 = 5;
+pub(crate) const RETRY_AFTER_S: u32 = 5;
 
 impl Default for Limits {
     fn default() -> Self {

@@ -1,0 +1,464 @@
+//! The INVITE usage: one call, of either role, from its INVITE to its end.
+//!
+//! RFC 3261 §13 to §15 with offer/answer turns (RFC 3264, RFC 6337), UPDATE (RFC 3311) and session timers
+//! (RFC 4028). It knows whose turn it is, not what an offer says. Reliable provisional responses
+//! (RFC 3262) are not here: `Require: 100rel` gets 420.
+
+mod incoming;
+mod offer;
+mod outgoing;
+mod peer;
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::agent::{
+    Base, Body, ClientId, Ended, Event, Flow, FlowId, InviteId, REQUESTS_PER_INVITE_MAX, RequestId,
+    Timeout,
+};
+use crate::dialog::{Dialog, DialogId};
+use crate::session_timer::{Due, SessionTimer, Terms};
+use crate::timer::earliest;
+use crate::transaction::{ClientUser, Purpose, ServerId, TransactionId};
+use crate::{HeaderName, Headers, Method, Request, Response, Status};
+
+use incoming::{Incoming, Unacked};
+use offer::{Held, Turn};
+use outgoing::{LateOffer, Outgoing};
+
+/// Headers the layer above adds.
+pub(crate) type Extra = Vec<(HeaderName, String)>;
+
+/// One INVITE usage.
+#[derive(Debug)]
+pub(crate) struct Invite {
+    pub(crate) id: InviteId,
+    pub(crate) flow: Flow,
+    flow_lost: bool,
+    phase: Phase,
+    /// Of a caller from its INVITE on, of a callee from its 2xx on.
+    dialog: Option<Dialog>,
+    /// Our 2xx that waits for its ACK.
+    unacked: Option<Unacked>,
+    /// The offer in the peer's 2xx that waits for our answer, in the ACK.
+    late_offer: Option<LateOffer>,
+    turn: Turn,
+    held: Option<Held>,
+    session_timer: Option<SessionTimer>,
+    /// The peer's Allow names UPDATE.
+    allows_update: bool,
+    /// We made the Call-ID (RFC 3261 §14.1).
+    owns_call_id: bool,
+    /// The last description of ours that stands; sent again to refresh by re-INVITE.
+    description: Option<Body>,
+    /// Requests inside the dialog that the layer above has not answered yet.
+    waiting: Vec<RequestId>,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// The peer's INVITE waits for our final response.
+    Incoming(Incoming),
+    /// Our INVITE waits for theirs.
+    Outgoing(Box<Outgoing>),
+    /// A 2xx was sent or came.
+    Established,
+    /// RFC 3261 §15: "the callee's UA MUST NOT send a BYE on a confirmed dialog until it has received an ACK
+    /// for its 2xx response or until the server transaction times out."
+    Departing { headers: Extra, cause: Ended },
+    /// Our BYE waits for its response.
+    Leaving { cause: Ended },
+    /// [`Event::Ended`] is told.
+    Over,
+}
+
+impl Invite {
+    fn new(id: InviteId, flow: Flow, phase: Phase, dialog: Option<Dialog>) -> Self {
+        Self {
+            id,
+            flow,
+            flow_lost: false,
+            phase,
+            dialog,
+            unacked: None,
+            late_offer: None,
+            turn: Turn::Idle,
+            held: None,
+            session_timer: None,
+            allows_update: false,
+            owns_call_id: false,
+            description: None,
+            waiting: Vec::new(),
+        }
+    }
+
+    pub(crate) const fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Over)
+    }
+
+    /// Does the peer's INVITE wait for our final response?
+    pub(crate) const fn is_incoming(&self) -> bool {
+        matches!(self.phase, Phase::Incoming(_))
+    }
+
+    /// Ends the call by what its state asks for.
+    pub(crate) fn hangup(&mut self, now: Instant, base: &mut Base, headers: Extra, status: Status) {
+        match &self.phase {
+            Phase::Incoming(_) => self.reject(now, base, status, &headers),
+            Phase::Outgoing(_) => self.cancel(now, base, headers, Ended::Hangup),
+            Phase::Established => self.depart(now, base, headers, Ended::Hangup),
+            Phase::Departing { .. } | Phase::Leaving { .. } | Phase::Over => {}
+        }
+    }
+
+    /// Leaves an answered call, after the ACK of our 2xx if that is still to come.
+    fn depart(&mut self, now: Instant, base: &mut Base, headers: Extra, cause: Ended) {
+        self.acknowledge_late_offer(base, None);
+        if self.unacked.is_some() && !self.flow_lost {
+            self.drop_turns(now, base);
+            self.phase = Phase::Departing { headers, cause };
+        } else {
+            self.leave(now, base, &headers, cause);
+        }
+    }
+
+    /// Sends BYE.
+    fn leave(&mut self, now: Instant, base: &mut Base, headers: &Extra, cause: Ended) {
+        self.drop_turns(now, base);
+        self.unacked = None;
+        let Some(dialog) = self.dialog.as_mut().filter(|_| !self.flow_lost) else {
+            return self.end(now, base, cause);
+        };
+        let mut bye = dialog.request(Method::Bye);
+        for (name, value) in headers {
+            bye.headers.push(name.clone(), value);
+        }
+        base.start(
+            now,
+            self.flow,
+            bye,
+            ClientUser::Invite(self.id, Purpose::Bye),
+        );
+        self.phase = Phase::Leaving { cause };
+    }
+
+    /// RFC 3261 §15.1.2: "The UAS MUST still respond to any pending requests received for that dialog. It is
+    /// RECOMMENDED that a 487 (Request Terminated) response be generated to those pending requests."
+    fn drop_turns(&mut self, now: Instant, base: &mut Base) {
+        if let Turn::Theirs(theirs) = std::mem::replace(&mut self.turn, Turn::Idle) {
+            let response = theirs.request.response(Status::REQUEST_TERMINATED);
+            base.respond(now, theirs.server, response);
+        }
+        self.held = None;
+        self.session_timer = None;
+    }
+
+    /// The last thing a call does.
+    fn end(&mut self, now: Instant, base: &mut Base, cause: Ended) {
+        self.drop_turns(now, base);
+        self.unacked = None;
+        for id in std::mem::take(&mut self.waiting) {
+            base.requests.remove(&id);
+        }
+        if let Some(dialog) = self.dialog.take() {
+            base.dialogs.remove(&dialog.id);
+        }
+        if let Phase::Outgoing(outgoing) = &self.phase {
+            for early in &outgoing.early {
+                base.dialogs.remove(&early.id);
+            }
+        }
+        self.phase = Phase::Over;
+        base.emit(Event::Ended { id: self.id, cause });
+    }
+
+    /// Sends a request of the layer above inside the dialog.
+    pub(crate) fn send(
+        &mut self,
+        now: Instant,
+        base: &mut Base,
+        client: ClientId,
+        method: Method,
+        headers: &Extra,
+        body: Option<Body>,
+    ) {
+        let fits = match &self.phase {
+            Phase::Incoming(_) | Phase::Outgoing(_) | Phase::Established => !self.flow_lost,
+            Phase::Departing { .. } | Phase::Leaving { .. } | Phase::Over => false,
+        };
+        let flow = self.flow;
+        let Some(dialog) = self.speaking().filter(|_| fits) else {
+            return base.emit(Event::Response {
+                id: client,
+                result: Err(Timeout),
+            });
+        };
+        let mut request = dialog.request(method);
+        request
+            .headers
+            .push(HeaderName::Contact, &base.contact(&flow));
+        for (name, value) in headers {
+            request.headers.push(name.clone(), value);
+        }
+        attach(&mut request, body);
+        base.start(
+            now,
+            flow,
+            request,
+            ClientUser::Invite(self.id, Purpose::InDialog(client)),
+        );
+    }
+
+    /// The dialog our requests go into: the confirmed one, else the first early one.
+    fn speaking(&mut self) -> Option<&mut Dialog> {
+        match &mut self.phase {
+            Phase::Outgoing(outgoing) => outgoing.early.first_mut(),
+            _ => self.dialog.as_mut(),
+        }
+    }
+
+    /// The dialog of this name.
+    fn dialog_of(&mut self, id: &DialogId) -> Option<&mut Dialog> {
+        if let Phase::Outgoing(outgoing) = &mut self.phase {
+            return outgoing.early.iter_mut().find(|early| early.id == *id);
+        }
+        self.dialog.as_mut().filter(|dialog| dialog.id == *id)
+    }
+
+    /// Our requests go down this flow from now on.
+    pub(crate) fn rebind(&mut self, now: Instant, base: &mut Base, flow: Flow) {
+        if let Some(unacked) = &mut self.unacked {
+            unacked.flow = flow.id;
+        }
+        self.flow = flow;
+        self.flow_lost = false;
+        self.pump(now, base);
+    }
+
+    /// The flow is gone. Answered calls stand.
+    pub(crate) fn on_flow_closed(&mut self, now: Instant, base: &mut Base) {
+        match &self.phase {
+            Phase::Incoming(_) => self.end(now, base, Ended::FlowLost),
+            Phase::Established => {
+                self.flow_lost = true;
+                base.emit(Event::FlowLost { id: self.id });
+            }
+            Phase::Departing { .. } => {
+                self.flow_lost = true;
+                self.leave_departing(now, base);
+            }
+            // The transaction of the INVITE or the BYE ends as well and says so.
+            Phase::Outgoing(_) | Phase::Leaving { .. } => self.flow_lost = true,
+            Phase::Over => {}
+        }
+    }
+
+    /// A response to a request of ours; `None` if none came.
+    pub(crate) fn on_response(
+        &mut self,
+        now: Instant,
+        base: &mut Base,
+        transaction: TransactionId,
+        purpose: Purpose,
+        response: Response,
+    ) {
+        match purpose {
+            Purpose::Initial => self.on_initial_response(now, base, transaction, response),
+            Purpose::Offer => self.on_offer_response(now, base, transaction, &response),
+            Purpose::Refresh => self.on_refresh_response(now, base, &response),
+            Purpose::Bye if response.status.is_final() => self.on_bye_done(now, base),
+            Purpose::Bye => {}
+            Purpose::InDialog(client) => self.on_in_dialog_response(now, base, client, response),
+        }
+    }
+
+    /// No final response came: Timer B or F, or the flow closed.
+    pub(crate) fn on_no_response(
+        &mut self,
+        now: Instant,
+        base: &mut Base,
+        purpose: Purpose,
+        flow_closed: bool,
+    ) {
+        match purpose {
+            Purpose::Initial => self.on_initial_failed(now, base, flow_closed),
+            Purpose::Offer => self.on_offer_failed(now, base, flow_closed),
+            Purpose::Refresh if !flow_closed => self.gone(now, base, Ended::Timeout),
+            Purpose::Refresh => self.postpone_refresh(now),
+            Purpose::Bye => self.on_bye_done(now, base),
+            Purpose::InDialog(id) => base.emit(Event::Response {
+                id,
+                result: Err(Timeout),
+            }),
+        }
+    }
+
+    fn on_bye_done(&mut self, now: Instant, base: &mut Base) {
+        if let Phase::Leaving { cause } = &self.phase {
+            let cause = cause.clone();
+            self.end(now, base, cause);
+        }
+    }
+
+    fn on_in_dialog_response(
+        &mut self,
+        now: Instant,
+        base: &mut Base,
+        client: ClientId,
+        response: Response,
+    ) {
+        if !response.status.is_final() {
+            return;
+        }
+        let method = response.headers.cseq().ok().map(|cseq| cseq.method);
+        let status = response.status;
+        base.emit(Event::Response {
+            id: client,
+            result: Ok(response.into()),
+        });
+        // RFC 3261 §12.2.1.2: "If the response for a request within a dialog is a 481 … the UAC SHOULD
+        // terminate the dialog." RFC 5057 §5.1: that of a NOTIFY, REFER or SUBSCRIBE speaks of their usage.
+        let ours = !matches!(
+            method,
+            Some(Method::Notify | Method::Refer | Method::Subscribe)
+        );
+        if status == Status::CALL_DOES_NOT_EXIST && ours {
+            self.gone(now, base, Ended::Gone(status));
+        }
+    }
+
+    /// The peer has lost the call: a BYE for good measure (§12.2.1.2), and the end.
+    fn gone(&mut self, now: Instant, base: &mut Base, cause: Ended) {
+        match self.phase {
+            Phase::Established => self.leave(now, base, &Vec::new(), cause),
+            Phase::Incoming(_)
+            | Phase::Outgoing(_)
+            | Phase::Departing { .. }
+            | Phase::Leaving { .. }
+            | Phase::Over => {}
+        }
+    }
+
+    /// The layer above has answered a request inside the dialog.
+    pub(crate) fn answered(&mut self, id: RequestId) {
+        self.waiting.retain(|known| *known != id);
+    }
+
+    /// When [`Invite::handle_timeout`] wants to be called.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let phase = match &self.phase {
+            Phase::Incoming(incoming) => incoming.deadline(),
+            Phase::Outgoing(outgoing) => outgoing.deadline(),
+            Phase::Established | Phase::Departing { .. } | Phase::Leaving { .. } | Phase::Over => {
+                None
+            }
+        };
+        let unacked = self.unacked.as_ref().map(Unacked::deadline);
+        let held = self.held.as_ref().and_then(|held| held.not_before);
+        let timer = self.session_timer.as_ref().and_then(SessionTimer::deadline);
+        earliest([phase, unacked, held, timer])
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant, base: &mut Base) {
+        match &self.phase {
+            Phase::Incoming(_) => self.on_incoming_timeout(now, base),
+            Phase::Outgoing(_) => self.on_outgoing_timeout(now, base),
+            Phase::Established | Phase::Departing { .. } | Phase::Leaving { .. } | Phase::Over => {}
+        }
+        self.on_unacked_timeout(now, base);
+        if let Some(held) = &mut self.held
+            && held.not_before.is_some_and(|at| now >= at)
+        {
+            held.not_before = None;
+            self.pump(now, base);
+        }
+        match self
+            .session_timer
+            .as_mut()
+            .map_or(Due::Nothing, |timer| timer.on_timeout(now))
+        {
+            Due::Nothing => {}
+            Due::Refresh => self.refresh(now, base),
+            Due::Bye => self.on_session_expired(now, base),
+        }
+    }
+
+    fn on_session_expired(&mut self, now: Instant, base: &mut Base) {
+        let reason = (
+            HeaderName::Reason,
+            "SIP ;cause=408 ;text=\"Session expired\"".to_owned(),
+        );
+        self.session_timer = None;
+        match self.phase {
+            Phase::Established => self.depart(now, base, vec![reason], Ended::SessionExpired),
+            Phase::Incoming(_)
+            | Phase::Outgoing(_)
+            | Phase::Departing { .. }
+            | Phase::Leaving { .. }
+            | Phase::Over => {}
+        }
+    }
+
+    /// Starts the session timer by what a 2xx of ours or theirs said.
+    fn agree(&mut self, now: Instant, terms: Option<Terms>, uac: bool) {
+        self.session_timer = terms.map(|terms| terms.start(now, uac));
+    }
+
+    /// May one more request wait for the layer above?
+    fn wait(&mut self, base: &mut Base, server: ServerId) -> Option<RequestId> {
+        if self.waiting.len() >= REQUESTS_PER_INVITE_MAX {
+            return None;
+        }
+        let id = base.wait(server, Some(self.id));
+        self.waiting.push(id);
+        Some(id)
+    }
+
+    /// Is this the flow that our requests go down?
+    pub(crate) fn is_on(&self, flow: FlowId) -> bool {
+        self.flow.id == flow && !self.flow_lost
+    }
+}
+
+/// Puts a body into a request.
+fn attach(request: &mut Request, body: Option<Body>) {
+    if let Some(body) = body {
+        request
+            .headers
+            .push(HeaderName::ContentType, &body.content_type);
+        request.body = body.bytes;
+    }
+}
+
+/// Puts a body into a response.
+fn attach_response(response: &mut Response, body: Option<Body>) {
+    if let Some(body) = body {
+        response
+            .headers
+            .push(HeaderName::ContentType, &body.content_type);
+        response.body = body.bytes;
+    }
+}
+
+/// What every 2xx to INVITE or UPDATE carries (§13.3.1.4, §12.1.1).
+fn dress_answer(base: &Base, flow: &Flow, request: &Request, response: &mut Response) {
+    let headers = &mut response.headers;
+    headers.copy(&request.headers, &HeaderName::RecordRoute);
+    headers.push(HeaderName::Contact, &base.contact(flow));
+    headers.push(HeaderName::Allow, crate::agent::ALLOW);
+    headers.push(HeaderName::Supported, "timer");
+}
+
+/// The session description of a message, if it has one.
+fn description(headers: &Headers, body: &Bytes) -> Option<Bytes> {
+    let is_sdp = headers
+        .content_type()
+        .ok()
+        .flatten()
+        .is_none_or(|media| media.essence() == "application/sdp");
+    (is_sdp && !body.is_empty()).then(|| body.clone())
+}
+
+/// The last moment after which nobody expects a final response.
+const PATIENCE: Duration = Duration::from_secs(32);
