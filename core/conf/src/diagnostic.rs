@@ -128,8 +128,19 @@ impl Report {
         }
     }
 
-    /// The messages; a last one says how many were left out, if any were.
+    /// The messages in the order of the text, file by file; a last one says how many were left
+    /// out, if any were.
     pub fn finish(mut self) -> Vec<Diagnostic> {
+        let mut files: Vec<String> = Vec::new();
+        for diagnostic in &self.diagnostics {
+            if !files.contains(&diagnostic.file) {
+                files.push(diagnostic.file.clone());
+            }
+        }
+        self.diagnostics.sort_by_key(|diagnostic| {
+            let file = files.iter().position(|file| *file == diagnostic.file);
+            (file, diagnostic.line, diagnostic.column)
+        });
         if self.dropped > 0 {
             let message = format!("{} more messages are not shown", self.dropped);
             let file = self

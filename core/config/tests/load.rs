@@ -197,14 +197,14 @@ fn dangling_names_are_warned_of_and_the_endpoint_works() {
     let config = check_pjsip(
         &text,
         &expect![[r#"
-            warning pjsip.conf:14:11: transport names `transporttls`, which no file defines
-             14 | transport=transporttls
-                |           ^
-                = did you mean `transport-tls`?
             warning pjsip.conf:8:9: context names `stes`, which no file defines
              8 | context=stes
                |         ^
                = did you mean `sets`?
+            warning pjsip.conf:14:11: transport names `transporttls`, which no file defines
+             14 | transport=transporttls
+                |           ^
+                = did you mean `transport-tls`?
             warning pjsip.conf:15:6: auth names `alcie`, which no file defines
              15 | auth=alcie
                 |      ^
@@ -226,6 +226,9 @@ fn unknown_options_are_warned_of_without_showing_their_values() {
     check_pjsip(
         &text,
         &expect![[r#"
+            warning pjsip.conf:19:2: auth `alice` has no secret: nobody can sign by it
+             19 | [alice]
+                |  ^
             warning pjsip.conf:23:1: option `passwrod` is not known in auth
              23 | passwrod=…
                 | ^
@@ -234,9 +237,6 @@ fn unknown_options_are_warned_of_without_showing_their_values() {
              24 | pasword=…
                 | ^
                 = did you mean `password`?
-            warning pjsip.conf:19:2: auth `alice` has no secret: nobody can sign by it
-             19 | [alice]
-                |  ^
             warning pjsip.conf:28:1: option `maxcontacts` is not known in aor
              28 | maxcontacts=…
                 | ^

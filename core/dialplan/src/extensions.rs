@@ -70,8 +70,19 @@ struct Draft {
 /// What `same =>` and `n` go on from, within a section.
 #[derive(Default)]
 struct Cursor {
-    extension: Option<usize>,
+    extension: Same,
     priority: Option<u32>,
+}
+
+/// The extension `same =>` means.
+#[derive(Clone, Copy, Default)]
+enum Same {
+    /// There was no `exten` yet.
+    #[default]
+    Nothing,
+    /// The `exten` was refused and said so; its other lines must not go to the one before it.
+    Refused,
+    Extension(usize),
 }
 
 /// `246,1(start),Dial(…)` after the extension has been split off.
@@ -162,6 +173,7 @@ impl<'a> Reader<'a> {
 
     /// `exten => name[/caller],priority,application`.
     fn exten(&mut self, draft: &mut Draft, cursor: &mut Cursor, entry: &Entry) {
+        cursor.extension = Same::Refused;
         let Some((name, rest)) = entry.value.split_once(',') else {
             let message = "extension has neither priority nor application";
             self.refuse(entry.value_at, message);
@@ -196,15 +208,19 @@ impl<'a> Reader<'a> {
                 draft.extensions.len() - 1
             }
         };
-        cursor.extension = Some(extension);
+        cursor.extension = Same::Extension(extension);
         self.step(&mut draft.extensions[extension], cursor, entry, &line);
     }
 
     /// `same => priority,application`.
     fn same(&mut self, draft: &mut Draft, cursor: &mut Cursor, entry: &Entry) {
-        let Some(extension) = cursor.extension else {
-            self.refuse(entry.at, "`same` stands before any `exten` of its section");
-            return;
+        let extension = match cursor.extension {
+            Same::Extension(extension) => extension,
+            Same::Refused => return,
+            Same::Nothing => {
+                self.refuse(entry.at, "`same` stands before any `exten` of its section");
+                return;
+            }
         };
         if let Some(line) = self.line(entry, &entry.value, 0, cursor) {
             self.step(&mut draft.extensions[extension], cursor, entry, &line);

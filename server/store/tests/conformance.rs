@@ -15,7 +15,7 @@ impl Folder {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("store-test-{}-{number}", std::process::id());
         let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).unwrap();
+        std::fs::create_dir_all(&path).expect("the system has room for a folder");
         Self(path)
     }
 
@@ -33,11 +33,13 @@ impl Drop for Folder {
 fn files(pjsip: &str) -> Arc<Config> {
     let plan = "[sets]\nexten => 246,1,Answer()\n";
     let files = [("pjsip.conf", pjsip), ("extensions.conf", plan)];
-    Arc::new(load(&files.as_slice()).0.unwrap())
+    Arc::new(load(&files.as_slice()).0.expect("files can be read"))
 }
 
 async fn open(path: &Path, pjsip: &str) -> Store {
-    Store::open(files(pjsip), Some(path)).await.unwrap()
+    Store::open(files(pjsip), Some(path))
+        .await
+        .expect("the file can be opened")
 }
 
 #[tokio::test]

@@ -1,0 +1,257 @@
+//! What text becomes sections and entries, and what is said about the rest.
+
+use conf::{Document, Report};
+use expect_test::{Expect, expect};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// Sections as `[name] name=value@line:column …`, then messages.
+fn show(files: &[(&str, &str)]) -> String {
+    let mut report = Report::default();
+    let document = Document::read(&files, "a.conf", &mut report);
+    let mut out = String::new();
+    for section in document.iter().flat_map(|document| &document.sections) {
+        let mark = if section.template { "!" } else { "" };
+        write!(out, "[{}]{mark}", section.name).expect("text has room");
+        for entry in &section.entries {
+            let (sign, at) = (if entry.arrow { "=>" } else { "=" }, entry.value_at);
+            let (name, value) = (&entry.name, &entry.value);
+            write!(out, " {name}{sign}{value}@{}:{}", at.line, at.column).expect("text has room");
+        }
+        out.push('\n');
+    }
+    for diagnostic in report.finish() {
+        writeln!(out, "{} {diagnostic}", diagnostic.severity).expect("text has room");
+    }
+    out
+}
+
+#[track_caller]
+fn check(text: &str, expected: &Expect) {
+    expected.assert_eq(&show(&[("a.conf", text)]));
+}
+
+#[test]
+fn entries_keep_their_sign_and_their_place() {
+    check(
+        "\u{feff}[general]\r\n  name = value \r\nname=>a=b\n\texten => 1,1,A()\n\n empty =\n",
+        &expect![[r#"
+            [general] name=value@2:10 name=>a=b@3:7 exten=>1,1,A()@4:11 empty=@6:9
+        "#]],
+    );
+}
+
+#[test]
+fn comments_end_lines_and_span_them() {
+    check(
+        "\
+; [no]
+[a] ; the first
+x = 1 ; one
+y = a\\;b\\;c ; two
+;--- not a block
+z = 1 ;-- in a line --; 2
+;-- over
+[no]
+lines --; w = 3
+v = 4;-- open
+",
+        &expect![[r#"
+            [a] x=1@3:5 y=a;b;c@4:5 z=1  2@6:5 w=3@9:15 v=4@10:5
+            warning a.conf:10:1: comment `;--` is never closed
+             10 | v = 4;-- open
+                | ^
+                = close it with `--;`
+        "#]],
+    );
+}
+
+#[test]
+fn templates_are_copied_and_sections_added_to() {
+    check(
+        "\
+[base](!)
+x=1
+[more](!,base)
+y=2
+[a](base,more)
+z=3
+[b]
+[a](+)
+w=4
+[b]
+u=1
+u+=2
+n+=3
+",
+        &expect![[r#"
+            [base]! x=1@2:3
+            [more]! x=1@2:3 y=2@4:3
+            [a] x=1@2:3 x=1@2:3 y=2@4:3 z=3@6:3 w=4@9:3
+            [b]
+            [b] u=1@11:3 u=12@12:4 n=3@13:4
+        "#]],
+    );
+}
+
+#[test]
+fn broken_headers_take_nothing_with_them() {
+    check(
+        "\
+x=1
+[base](!)
+k=1
+[a
+y=2
+[b](bsae)
+y=2
+[c](base
+y=2
+[bse](+)
+y=2
+[d] tail
+y=2
+just words
+",
+        &expect![[r#"
+            [base]! k=1@3:3
+            [d] y=2@13:3
+            error a.conf:1:1: option stands before any section
+             1 | x=1
+               | ^
+               = put a `[section]` line above it
+            error a.conf:4:2: section name has no closing `]`
+             4 | [a
+               |  ^
+            error a.conf:6:2: section `b` is not used: there is no template `bsae` above it
+             6 | [b](bsae)
+               |  ^
+               = did you mean `base`?
+            error a.conf:8:2: template list has no closing `)`
+             8 | [c](base
+               |  ^
+            error a.conf:10:2: there is no earlier section `bse` to add to
+             10 | [bse](+)
+                |  ^
+                = did you mean `base`?
+            warning a.conf:12:2: `tail` after the section name is not understood
+             12 | [d] tail
+                |  ^
+            warning a.conf:14:1: line has no `=`
+             14 | just words
+                | ^
+                = write `name = value`, or start a comment with `;`
+        "#]],
+    );
+}
+
+#[test]
+fn files_are_included_where_they_are_named() {
+    let files = [
+        (
+            "a.conf",
+            "[a]\n#include \"b.conf\"\nz=3\n#tryinclude <none.conf>\n#include none.conf\n",
+        ),
+        ("b.conf", "y=2\nbroken\n[b]\n"),
+    ];
+    expect![[r#"
+        [a] y=2@1:3
+        [b] z=3@3:3
+        warning b.conf:2:1: line has no `=`
+         2 | broken
+           | ^
+           = write `name = value`, or start a comment with `;`
+        error a.conf:5:1: file `none.conf` does not exist
+         5 | #include none.conf
+           | ^
+           = `#tryinclude` passes over a file that is not there
+    "#]]
+    .assert_eq(&show(&files));
+}
+
+#[test]
+fn directives_that_are_not_followed_say_so() {
+    check(
+        "[a]\n#exec /bin/date\n#inclde x\n#include\n",
+        &expect![[r#"
+            [a]
+            error a.conf:2:1: `#exec` is refused: no program is run to make configuration
+             2 | #exec /bin/date
+               | ^
+               = write its output to a file and `#include` that
+            warning a.conf:3:1: `#inclde` is not a directive
+             3 | #inclde x
+               | ^
+               = did you mean `#include`?
+            error a.conf:4:1: no file is named
+             4 | #include
+               | ^
+        "#]],
+    );
+}
+
+#[test]
+fn a_file_that_includes_itself_comes_to_an_end() {
+    let text = "[a]\n#include a.conf\n#include a.conf\n";
+    let files = BTreeMap::from([("a.conf".to_owned(), text.to_owned())]);
+    let mut report = Report::default();
+    let document = Document::read(&files, "a.conf", &mut report).unwrap();
+    assert!(document.sections.len() <= 1000);
+    assert!(
+        report
+            .finish()
+            .iter()
+            .any(|d| d.message == "files are included too deep")
+    );
+}
+
+#[test]
+fn templates_that_double_come_to_an_end() {
+    let mut text = "[t0](!)\nx=1\n".to_owned();
+    for number in 1..64 {
+        let before = number - 1;
+        writeln!(text, "[t{number}](!,t{before},t{before})").unwrap();
+    }
+    let mut report = Report::default();
+    let document = Document::read(
+        &[("a.conf", text.as_str())].as_slice(),
+        "a.conf",
+        &mut report,
+    );
+    let entries: usize = document
+        .unwrap()
+        .sections
+        .iter()
+        .map(|s| s.entries.len())
+        .sum();
+    assert!(entries <= 500_000);
+    let messages = report.finish();
+    assert!(
+        messages[0]
+            .message
+            .ends_with("templates give it too many options")
+    );
+}
+
+#[test]
+fn values_of_secrets_are_never_shown() {
+    for name in [
+        "password",
+        "Passwrod",
+        "md5_cred",
+        "secret",
+        "oauth_secret",
+        "refresh_token",
+    ] {
+        let text = format!("{name} = hunter2\n");
+        assert!(!show(&[("a.conf", &text)]).contains("hunter2"), "{name}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read(text in r"(\[|\]|\(|\)|[!+=>;\\a-c \n#-]|;--|--;|#include a.conf|.){0,80}") {
+        show(&[("a.conf", &text)]);
+    }
+}
