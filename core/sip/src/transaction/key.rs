@@ -21,7 +21,7 @@ pub(crate) struct ServerKey {
 impl ServerKey {
     /// `via` is the topmost Via as it came.
     pub(crate) fn new(request: &Request, via: &Via, flow: &Flow) -> Result<Self, HeaderError> {
-        let port = via.port.map(|port| format!(":{port}")).unwrap_or_default();
+        let port = via.port().map(|port| format!(":{port}")).unwrap_or_default();
         let branch = match via.unique_branch() {
             Some(branch) => branch.into(),
             None => legacy_branch(request, via)?,
@@ -32,7 +32,7 @@ impl ServerKey {
         };
         Ok(Self {
             branch,
-            sent_by: format!("{}{port}", via.host).to_ascii_lowercase().into(),
+            sent_by: format!("{}{port}", via.host()).to_ascii_lowercase().into(),
             flow: flow.transport.is_reliable().then_some(flow.id),
             method,
         })
