@@ -8,7 +8,7 @@ const REGISTER_EXPIRES_S = 180;
 const RECOVERY_S_MIN = 1;
 const RECOVERY_S_MAX = 8;
 /** Later candidates are found by the connectivity checks themselves, so the INVITE does not wait for them. */
-const GATHERING_GRACE_MS = 20;
+const GATHERING_GRACE_MS = 5;
 /** A computer without network addresses gathers for ever; the INVITE goes without candidates then. */
 const GATHERING_MS_MAX = 100;
 const BUSY_HERE = 486;
