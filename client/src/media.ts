@@ -33,6 +33,8 @@ export class LocalMedia {
   readonly processing = signal(!processingOffByAddress() && readSetting('processing') !== 'off');
 
   private opening: Promise<void> | null = null;
+  /** Counts closings: an answer of the browser that comes after one is too late. */
+  private closings = 0;
   /** Called for a new track while a call may be using the old one. */
   onReplaced: (kind: Kind, track: MediaStreamTrack) => void = () => {};
 
@@ -42,10 +44,12 @@ export class LocalMedia {
 
   /** Opens what is there; resolves when it is known what there is. */
   open(): Promise<void> {
-    this.opening ??= this.acquire().finally(() => {
-      this.opening = null;
+    if (this.opening) return this.opening;
+    const opening = this.acquire().finally(() => {
+      if (this.opening === opening) this.opening = null;
     });
-    return this.opening;
+    this.opening = opening;
+    return opening;
   }
 
   /** Ready for a call: waits for a question the browser is still asking. */
@@ -56,6 +60,8 @@ export class LocalMedia {
   }
 
   close(): void {
+    this.closings += 1;
+    this.opening = null;
     for (const track of this.stream.value?.getTracks() ?? []) track.stop();
     this.stream.value = null;
     this.sources.value = { audio: 'closed', video: 'closed' };
@@ -86,12 +92,17 @@ export class LocalMedia {
       this.failure.value = failure('insecure', location.origin);
       return;
     }
+    const closings = this.closings;
     const present = await kindsPresent();
     this.sources.value = {
       audio: present.audio ? 'asking' : 'missing',
       video: present.video ? 'asking' : 'missing',
     };
     const { tracks, sources, detail } = await this.request(this.sources.value);
+    if (closings !== this.closings) {
+      for (const track of tracks) track.stop();
+      return;
+    }
     for (const track of this.stream.value?.getTracks() ?? []) track.stop();
     this.stream.value = tracks.length > 0 ? new MediaStream(tracks) : null;
     this.sources.value = sources;

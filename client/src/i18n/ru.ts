@@ -48,7 +48,7 @@ export const ru: Dictionary = {
   'call.you': 'вы',
 
   'tile.you': 'Вы',
-  'tile.picture': 'Изображение {n}',
+  'tile.picture': 'Кадр {n}',
   'tile.waiting': 'Ждём изображение',
   'tile.voice': 'Только звук',
   'tile.cameraOff': 'Камера выключена',
