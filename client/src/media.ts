@@ -94,6 +94,7 @@ export class LocalMedia {
     }
     const closings = this.closings;
     const present = await kindsPresent();
+    if (closings !== this.closings) return;
     this.sources.value = {
       audio: present.audio ? 'asking' : 'missing',
       video: present.video ? 'asking' : 'missing',
