@@ -12,9 +12,10 @@ const EDGES: &[(&str, &[&str])] = &[
     ("sdp", &[]),
     ("rtp", &[]),
     ("codec", &[]),
-    ("dialplan", &[]),
+    ("conf", &[]),
+    ("dialplan", &["conf"]),
     ("rtc", &["rtp", "sdp", "codec"]),
-    ("config", &["codec", "dialplan"]),
+    ("config", &["codec", "conf", "dialplan"]),
     ("store", &["config"]),
     ("media", &["rtc", "rtp", "codec", "sdp"]),
     (
