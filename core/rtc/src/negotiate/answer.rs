@@ -9,7 +9,7 @@ use super::format::Described;
 use super::ids::Ids;
 use super::note::{LineFault, Note};
 use super::render::{self, Bounds};
-use super::table::{Line, LineState, Table};
+use super::table::{Line, LineState, Table, bundle_of};
 use super::transport::Transport;
 use super::{Negotiator, parse_engine};
 use crate::Refused;
@@ -21,7 +21,7 @@ pub(super) struct Answering {
     table: Table,
     /// What was offered in each line in use.
     offered: Vec<Vec<Described>>,
-    /// Whether the offer has a BUNDLE group.
+    /// Whether the lines in use are in a BUNDLE group.
     bundle: bool,
     /// Whether the offer allows one-byte and two-byte header extensions side by side.
     mixed: bool,
@@ -35,6 +35,10 @@ pub(super) fn accept_offer(
     let mut table = own.table.clone();
     let (verdicts, mut notes) = decide::decide(offer, &mut table, &own.policy);
     let transport = transport(own, offer, &verdicts)?;
+    let tagged = verdicts
+        .iter()
+        .position(|verdict| matches!(verdict, Verdict::Live(_)));
+    let bundle = bundle_of(offer, tagged.and_then(|mline| offer.media[mline].mid())).is_some();
     let mut sections: Vec<(usize, LiveSection)> = Vec::new();
     let mut offered = Vec::new();
     for (mline, verdict) in verdicts.into_iter().enumerate() {
@@ -72,7 +76,7 @@ pub(super) fn accept_offer(
     let answering = Answering {
         table,
         offered,
-        bundle: offer.groups().any(|group| group.semantics == "BUNDLE"),
+        bundle,
         mixed: offer.attribute("extmap-allow-mixed").is_some(),
     };
     Ok((answering, text))
@@ -108,8 +112,6 @@ pub(super) fn finish_answer(
             Some(Ok(rendered)) => {
                 line.direction = rendered.direction;
                 line.payloads = rendered.payloads;
-                // The engine may have chosen numbers of its own for a line that only sends to us.
-                table.payload_types.claim(rendered.formats);
                 sections.push(rendered.media);
             }
             Some(Err(offered)) => {

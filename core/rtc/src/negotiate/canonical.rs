@@ -53,10 +53,10 @@ pub(super) fn write(transport: &Transport, slots: &[(&str, Section)]) -> String 
 }
 
 fn write_stopped(text: &mut String, mid: &str, kind: Kind) {
-    // A dynamic number without rtpmap: the engine would take a static one for an offered codec.
+    // A name that no codec has: a static number would count as offered.
     let _ = write!(
         text,
-        "m={} 0 UDP/TLS/RTP/SAVPF 127\r\na=mid:{mid}\r\na=inactive\r\n",
+        "m={} 0 UDP/TLS/RTP/SAVPF 127\r\na=rtpmap:127 stopped/90000\r\na=mid:{mid}\r\na=inactive\r\n",
         kind.as_str()
     );
 }

@@ -159,7 +159,8 @@ fn meaning(described: &Described) -> String {
 struct Tables<'a> {
     rtpmaps: BTreeMap<u8, (&'a str, u32)>,
     fmtps: BTreeMap<u8, &'a str>,
-    rtx: BTreeMap<u8, u8>,
+    /// By the number whose packets are retransmitted: the other number and its clock.
+    rtx: BTreeMap<u8, (u8, u32)>,
     feedback: BTreeMap<u8, Vec<Box<str>>>,
     feedback_all: Vec<Box<str>>,
 }
@@ -183,11 +184,13 @@ impl<'a> Tables<'a> {
             if is_plain(fmtp.parameters) {
                 fmtps.entry(number).or_insert(fmtp.parameters);
             }
-            let is_rtx = rtpmaps
-                .get(&number)
-                .is_some_and(|(name, _)| name.eq_ignore_ascii_case("rtx"));
-            if let Some(apt) = fmtp.apt().filter(|_| is_rtx && listed[usize::from(number)]) {
-                rtx.entry(apt).or_insert(number);
+            let is_rtx = |(name, clock_hz): &(&str, u32)| {
+                (name.eq_ignore_ascii_case("rtx") && listed[usize::from(number)])
+                    .then_some(*clock_hz)
+            };
+            let clock_hz = rtpmaps.get(&number).and_then(is_rtx);
+            if let (Some(apt), Some(clock_hz)) = (fmtp.apt(), clock_hz) {
+                rtx.entry(apt).or_insert((number, clock_hz));
             }
         }
         let mut feedback: BTreeMap<u8, Vec<Box<str>>> = BTreeMap::new();
@@ -229,11 +232,16 @@ impl<'a> Tables<'a> {
                 feedback.push(value.clone());
             }
         }
+        // RFC 4588 §8.1: retransmissions have the clock of what they retransmit.
+        let rtx = self
+            .rtx
+            .get(&number)
+            .filter(|(rtx, rtx_clock_hz)| *rtx != number && *rtx_clock_hz == clock_hz(format));
         Described {
             payload: Payload {
                 number,
                 format,
-                rtx: self.rtx.get(&number).copied().filter(|rtx| *rtx != number),
+                rtx: rtx.map(|(rtx, _)| *rtx),
             },
             fmtp: self.fmtps.get(&number).map(|text| (*text).into()),
             feedback,

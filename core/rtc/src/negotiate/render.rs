@@ -14,7 +14,6 @@ pub(super) struct Rendered {
     pub(super) media: Media,
     pub(super) direction: Direction,
     pub(super) payloads: Vec<Payload>,
-    pub(super) formats: Vec<Described>,
 }
 
 /// What bounds the formats of a section.
@@ -33,14 +32,23 @@ impl Bounds<'_> {
     fn apply(self, formats: &mut Vec<Described>) {
         match self {
             Self::Offer(offered) => {
+                // The engine has one table for all lines and keeps what a line once had; this line
+                // may lack a codec or its retransmissions now.
+                let offer = |own: &Described| {
+                    let number = own.payload.number;
+                    offered
+                        .iter()
+                        .position(|offer| offer.payload.number == number)
+                };
+                formats.retain(|own| offer(own).is_some());
                 // RFC 3264 §6.1: "it is RECOMMENDED that unless there is a specific reason, the
                 // answerer list formats in the same relative order they were present in the
                 // offer". `allow=` is such a reason.
-                let rank = |own: &Described| {
-                    let same = |offer: &Described| offer.payload.number == own.payload.number;
-                    offered.iter().position(same).unwrap_or(usize::MAX)
-                };
-                formats.sort_by_key(rank);
+                formats.sort_by_key(offer);
+                for own in formats {
+                    let rtx = offer(own).and_then(|index| offered[index].payload.rtx);
+                    own.payload.rtx = own.payload.rtx.filter(|number| Some(*number) == rtx);
+                }
             }
             Self::Agreed(agreed) => formats.retain(|own| {
                 let same = |payload: &Payload| payload.number == own.payload.number;
@@ -114,7 +122,6 @@ pub(super) fn live(
         media,
         direction,
         payloads: formats.iter().map(|described| described.payload).collect(),
-        formats,
     })
 }
 

@@ -62,8 +62,13 @@ impl Side {
 
     pub(crate) fn answer(&mut self, offer: &Sdp) -> Result<Sdp, Refused> {
         let text = self.negotiator.accept_offer(offer)?;
-        let offer = SdpOffer::from_sdp_string(&text).expect(&text);
-        let answer = self.rtc.sdp_api().accept_offer(offer).expect(&text);
+        let offer =
+            SdpOffer::from_sdp_string(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let answer = self
+            .rtc
+            .sdp_api()
+            .accept_offer(offer)
+            .unwrap_or_else(|error| panic!("{error}\n{text}"));
         self.negotiator.finish_answer(&answer.to_sdp_string())
     }
 
@@ -102,12 +107,13 @@ impl Side {
 
     pub(crate) fn apply(&mut self, answer: &Sdp) -> Result<(), Refused> {
         let text = self.negotiator.accept_answer(answer)?;
-        let answer = SdpAnswer::from_sdp_string(&text).expect(&text);
+        let answer =
+            SdpAnswer::from_sdp_string(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         let pending = self.pending.take().expect("an offer is pending");
         self.rtc
             .sdp_api()
             .accept_answer(pending, answer)
-            .expect(&text);
+            .unwrap_or_else(|error| panic!("{error}\n{text}"));
         Ok(())
     }
 
@@ -121,17 +127,13 @@ impl Side {
         }
     }
 
-    /// The direction the engine has for each agreed stream.
-    pub(crate) fn engine_directions(&self) -> Vec<str0m::media::Direction> {
-        let agreed = self.negotiator.agreed();
-        let mids = agreed.iter().map(|stream| stream.mid.as_deref().unwrap());
-        mids.map(|mid| {
-            self.rtc
-                .media(mid.into())
-                .expect("a line of the engine")
-                .direction()
-        })
-        .collect()
+    /// The engine has every agreed stream, in the agreed direction.
+    pub(crate) fn assert_engine_agrees(&self) {
+        for stream in self.negotiator.agreed().iter() {
+            let mid = stream.mid.as_deref().unwrap();
+            let media = self.rtc.media(mid.into()).expect("a line of the engine");
+            assert_eq!(media.direction(), engine(stream.direction), "{stream:?}");
+        }
     }
 }
 
