@@ -1,3 +1,44 @@
-//! The telephone exchange for browsers.
+//! The telephone exchange for browsers: one binary that wires the crates together.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::arguments::{Arguments, Command};
+
+mod addresses;
+mod arguments;
+mod boot;
+mod certificate;
+mod data;
+mod demo;
+mod files;
+mod logging;
+mod report;
+mod stop;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let run = match arguments.command {
+        Some(Command::Run(run)) => run,
+        None => arguments.run,
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return refuse(&format!("cannot start the runtime: {error}")),
+    };
+    match runtime.block_on(boot::run(run)) {
+        Ok(()) => {
+            // A task that never yields must not hold the process.
+            runtime.shutdown_background();
+            ExitCode::SUCCESS
+        }
+        Err(error) => refuse(&format!("{error:#}")),
+    }
+}
+
+/// One sentence on standard error.
+fn refuse(sentence: &str) -> ExitCode {
+    eprintln!("sidetone: {sentence}");
+    ExitCode::FAILURE
+}

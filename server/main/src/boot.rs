@@ -1,0 +1,226 @@
+//! The start, in order, and the stop, in the opposite one.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use config::{Config, Protocol, Secret};
+use media::{Plane, PlaneConfig};
+use signal::Signal;
+use store::Store;
+use switch::{Cause, Parts, Switch};
+use web::{Audience, Certificate, Listen, Options, Routes, Server};
+
+use crate::addresses::{self, Addresses};
+use crate::arguments::RunArguments;
+use crate::data::{self, DataFolder};
+use crate::stop::Stop;
+use crate::{certificate, demo, files, logging, report};
+
+/// Runs the exchange until it is asked to stop.
+///
+/// # Errors
+///
+/// One sentence about why it cannot start.
+pub(crate) async fn run(arguments: RunArguments) -> Result<()> {
+    logging::start(&arguments.log, arguments.sip_trace)?;
+    let mut stop = Stop::new()?;
+    let folder = match &arguments.data {
+        Some(path) => DataFolder::open(path)?,
+        None => DataFolder::open(&data::default_path()?)?,
+    };
+    let addresses = addresses::of_this_machine();
+    let wanted = match &arguments.config {
+        Some(path) => Wanted::of_files(path)?,
+        None => Wanted::of_demo(&arguments, &folder)?,
+    };
+    let config = Arc::new(wanted.config);
+    let store = Store::open(config.clone(), Some(&folder.file("sidetone.db")))
+        .await
+        .with_context(|| format!("cannot use the database in {}", folder.path().display()))?;
+    let accounts = match wanted.demo {
+        true => Some(store.demo_accounts(&demo::ACCOUNTS, demo::password).await?),
+        false => None,
+    };
+    let running = Running::start(&config, store, &addresses, wanted.web, accounts.as_deref())?;
+    announce(&running, accounts.as_deref());
+    if addresses.loopback_only {
+        tracing::warn!(
+            "this machine has no network interface besides loopback; browsers gather no loopback \
+             candidates, so calls will have no sound or picture"
+        );
+    }
+    let why = stop.asked().await;
+    tracing::info!("{why}: hanging up and leaving");
+    running.stop().await;
+    Ok(())
+}
+
+/// What is to run: the files and where the web server listens.
+struct Wanted {
+    config: Config,
+    web: Options,
+    demo: bool,
+}
+
+impl Wanted {
+    fn of_demo(arguments: &RunArguments, folder: &DataFolder) -> Result<Self> {
+        let mut config = files::load(&demo::Files)?;
+        for transport in &mut config.transports {
+            transport.bind.set_port(arguments.sip_port);
+        }
+        let pem = certificate::of(folder)?;
+        let loopback = |port: u16, secure: bool| {
+            [(IpAddr::V4(Ipv4Addr::LOCALHOST), false), (IpAddr::V6(Ipv6Addr::LOCALHOST), true)]
+                .map(|(ip, optional)| Listen { address: SocketAddr::new(ip, port), secure, optional })
+        };
+        let listeners =
+            [loopback(arguments.http_port, false), loopback(arguments.https_port, true)].concat();
+        let certificate = Certificate::from_files(&pem.certificate, &pem.key).with_context(|| {
+            format!("remove {} and {}, they are made anew", pem.certificate.display(), pem.key.display())
+        })?;
+        let web = Options { listeners, certificate: Some(certificate), ..Options::default() };
+        Ok(Self { config, web, demo: true })
+    }
+
+    fn of_files(path: &Path) -> Result<Self> {
+        let config = files::load(&files::Folder(path.to_owned()))?;
+        let http = &config.http;
+        let mut web = Options { connections_max: http.session_limit, ..Options::default() };
+        if let Some(address) = http.bind {
+            web.listeners.push(Listen { address, secure: false, optional: false });
+        }
+        if let Some(tls) = &http.tls {
+            match Certificate::from_files(Path::new(&tls.certificate), Path::new(&tls.private_key)) {
+                Ok(certificate) => {
+                    web.certificate = Some(certificate);
+                    web.listeners.push(Listen { address: tls.bind, secure: true, optional: false });
+                }
+                // Asterisk starts without HTTPS too; the other transports are of use meanwhile.
+                Err(error) => tracing::error!("http.conf: HTTPS on {} does not start: {error}", tls.bind),
+            }
+        }
+        web.names.extend(hostname());
+        Ok(Self { config, web, demo: false })
+    }
+}
+
+/// The machine's name, under which its pages are opened.
+fn hostname() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
+/// Everything that runs.
+struct Running {
+    plane: Arc<Plane>,
+    switch: Switch,
+    signal: Arc<Signal>,
+    server: Arc<OnceLock<Server>>,
+}
+
+impl Running {
+    fn start(
+        config: &Config,
+        store: Store,
+        addresses: &Addresses,
+        web: Options,
+        accounts: Option<&[(String, Secret)]>,
+    ) -> Result<Self> {
+        let plane = Arc::new(Plane::start(PlaneConfig {
+            addresses: addresses.all.clone(),
+            ports: config.rtp.ports.clone(),
+            shards: shards(),
+            seed: seed()?,
+        })?);
+        let switch = Switch::new(Parts {
+            store,
+            media: plane.clone(),
+            applications: apps::APPLICATIONS,
+            functions: apps::FUNCTIONS,
+            seed: seed()?,
+        });
+        let signal = Arc::new(signal::start(&signal_options(config)?, switch.clone())?);
+        let server = Arc::new(OnceLock::new());
+        let routes = routes(&switch, &signal, &server, accounts, addresses.loopback_only);
+        let started = Server::start(web, routes)?;
+        server.set(started).ok();
+        Ok(Self { plane, switch, signal, server })
+    }
+
+    /// Calls first, so that their BYEs still find a connection.
+    async fn stop(self) {
+        self.switch.shutdown(Cause::NormalClearing).await;
+        self.signal.shutdown(FLUSH).await;
+        if let Some(server) = self.server.get() {
+            server.shutdown(FLUSH).await;
+        }
+        self.plane.shutdown();
+        self.switch.store().close().await;
+    }
+}
+
+/// How long each layer may take to send what it still has.
+const FLUSH: Duration = Duration::from_millis(100);
+
+fn routes(
+    switch: &Switch,
+    signal: &Arc<Signal>,
+    server: &Arc<OnceLock<Server>>,
+    accounts: Option<&[(String, Secret)]>,
+    loopback_only: bool,
+) -> Routes {
+    let client = report::client(accounts, loopback_only);
+    let status = {
+        let (switch, signal, server) = (switch.clone(), signal.clone(), server.clone());
+        move || report::status(&switch, &signal, server.get().map(Server::counts))
+    };
+    signal
+        .routes(Routes::new())
+        .json("/status", Audience::Loopback, status)
+        .json("/client.json", Audience::SameOrigin, move || client.clone())
+}
+
+fn signal_options(config: &Config) -> Result<signal::Options> {
+    let udp = config.transports.iter().filter(|transport| transport.protocol == Protocol::Udp);
+    Ok(signal::Options {
+        udp: udp.map(|transport| transport.bind).collect(),
+        server: config.global.user_agent.clone(),
+        seed: seed()?,
+    })
+}
+
+/// Half of the cores carry media; signalling, TLS and SQL have the rest.
+fn shards() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
+}
+
+fn seed() -> Result<[u8; 32]> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed)
+        .map_err(|error| anyhow::anyhow!("the operating system gives no random bytes: {error}"))?;
+    Ok(seed)
+}
+
+/// The one thing that goes to standard output: where to look.
+#[expect(clippy::print_stdout, reason = "the person who typed the command reads it")]
+fn announce(running: &Running, accounts: Option<&[(String, Secret)]>) {
+    let listening = running.server.get().map(Server::listening).unwrap_or_default();
+    let port = |secure: bool| {
+        listening.iter().find(|listen| listen.secure == secure).map(|listen| listen.address.port())
+    };
+    match accounts {
+        Some(accounts) => {
+            let (http, https) = (port(false).unwrap_or_default(), port(true).unwrap_or_default());
+            println!("{}", demo::banner(http, https, accounts));
+        }
+        None => {
+            for listen in listening {
+                let scheme = if listen.secure { "https" } else { "http" };
+                println!("  Open {scheme}://{}/ ; WebSocket at /ws", listen.address);
+            }
+        }
+    }
+}
