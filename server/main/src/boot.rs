@@ -133,7 +133,7 @@ impl Running {
             addresses: addresses.all.clone(),
             ports: config.rtp.ports.clone(),
             shards: shards(),
-            seed: seed()?,
+            ..PlaneConfig::default()
         })?);
         let switch = Switch::new(Parts {
             store,
