@@ -21,8 +21,9 @@ pub(crate) fn of_this_machine() -> Addresses {
 }
 
 fn sorted(found: impl Iterator<Item = IpAddr>) -> Addresses {
-    let (mut all, mut loopback): (Vec<IpAddr>, Vec<IpAddr>) =
-        found.filter(usable).partition(|address| !address.is_loopback());
+    let (mut all, mut loopback): (Vec<IpAddr>, Vec<IpAddr>) = found
+        .filter(usable)
+        .partition(|address| !address.is_loopback());
     all.truncate(ADDRESSES_MAX);
     let loopback_only = all.is_empty();
     if loopback.is_empty() {
@@ -57,7 +58,10 @@ mod tests {
     fn interface_addresses_come_before_loopback_and_link_local_ones_not_at_all() {
         let found = addresses(&["127.0.0.1", "192.0.2.2", "fe80::1", "::1", "2001:db8::7"]);
         let sorted = sorted(found.into_iter());
-        assert_eq!(sorted.all, addresses(&["192.0.2.2", "2001:db8::7", "127.0.0.1", "::1"]));
+        assert_eq!(
+            sorted.all,
+            addresses(&["192.0.2.2", "2001:db8::7", "127.0.0.1", "::1"])
+        );
         assert!(!sorted.loopback_only);
     }
 

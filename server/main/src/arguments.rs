@@ -38,15 +38,30 @@ pub(crate) struct RunArguments {
     pub(crate) data: Option<PathBuf>,
 
     /// Port of the demo's page and WebSocket.
-    #[arg(long, value_name = "PORT", default_value_t = 8088, conflicts_with = "config")]
+    #[arg(
+        long,
+        value_name = "PORT",
+        default_value_t = 8088,
+        conflicts_with = "config"
+    )]
     pub(crate) http_port: u16,
 
     /// Port of the demo's page and WebSocket over TLS.
-    #[arg(long, value_name = "PORT", default_value_t = 8089, conflicts_with = "config")]
+    #[arg(
+        long,
+        value_name = "PORT",
+        default_value_t = 8089,
+        conflicts_with = "config"
+    )]
     pub(crate) https_port: u16,
 
     /// UDP port of the demo's SIP transport.
-    #[arg(long, value_name = "PORT", default_value_t = 5060, conflicts_with = "config")]
+    #[arg(
+        long,
+        value_name = "PORT",
+        default_value_t = 5060,
+        conflicts_with = "config"
+    )]
     pub(crate) sip_port: u16,
 
     /// Print every SIP message with its flow and time.

@@ -73,37 +73,78 @@ impl Wanted {
         }
         let pem = certificate::of(folder)?;
         let loopback = |port: u16, secure: bool| {
-            [(IpAddr::V4(Ipv4Addr::LOCALHOST), false), (IpAddr::V6(Ipv6Addr::LOCALHOST), true)]
-                .map(|(ip, optional)| Listen { address: SocketAddr::new(ip, port), secure, optional })
+            [
+                (IpAddr::V4(Ipv4Addr::LOCALHOST), false),
+                (IpAddr::V6(Ipv6Addr::LOCALHOST), true),
+            ]
+            .map(|(ip, optional)| Listen {
+                address: SocketAddr::new(ip, port),
+                secure,
+                optional,
+            })
         };
-        let listeners =
-            [loopback(arguments.http_port, false), loopback(arguments.https_port, true)].concat();
-        let certificate = Certificate::from_files(&pem.certificate, &pem.key).with_context(|| {
-            format!("remove {} and {}, they are made anew", pem.certificate.display(), pem.key.display())
-        })?;
-        let web = Options { listeners, certificate: Some(certificate), ..Options::default() };
-        Ok(Self { config, web, demo: true })
+        let listeners = [
+            loopback(arguments.http_port, false),
+            loopback(arguments.https_port, true),
+        ]
+        .concat();
+        let certificate =
+            Certificate::from_files(&pem.certificate, &pem.key).with_context(|| {
+                format!(
+                    "remove {} and {}, they are made anew",
+                    pem.certificate.display(),
+                    pem.key.display()
+                )
+            })?;
+        let web = Options {
+            listeners,
+            certificate: Some(certificate),
+            ..Options::default()
+        };
+        Ok(Self {
+            config,
+            web,
+            demo: true,
+        })
     }
 
     fn of_files(path: &Path) -> Result<Self> {
         let config = files::load(&files::Folder(path.to_owned()))?;
         let http = &config.http;
-        let mut web = Options { connections_max: http.session_limit, ..Options::default() };
+        let mut web = Options {
+            connections_max: http.session_limit,
+            ..Options::default()
+        };
         if let Some(address) = http.bind {
-            web.listeners.push(Listen { address, secure: false, optional: false });
+            web.listeners.push(Listen {
+                address,
+                secure: false,
+                optional: false,
+            });
         }
         if let Some(tls) = &http.tls {
-            match Certificate::from_files(Path::new(&tls.certificate), Path::new(&tls.private_key)) {
+            match Certificate::from_files(Path::new(&tls.certificate), Path::new(&tls.private_key))
+            {
                 Ok(certificate) => {
                     web.certificate = Some(certificate);
-                    web.listeners.push(Listen { address: tls.bind, secure: true, optional: false });
+                    web.listeners.push(Listen {
+                        address: tls.bind,
+                        secure: true,
+                        optional: false,
+                    });
                 }
                 // Asterisk starts without HTTPS too; the other transports are of use meanwhile.
-                Err(error) => tracing::error!("http.conf: HTTPS on {} does not start: {error}", tls.bind),
+                Err(error) => {
+                    tracing::error!("http.conf: HTTPS on {} does not start: {error}", tls.bind)
+                }
             }
         }
         web.names.extend(hostname());
-        Ok(Self { config, web, demo: false })
+        Ok(Self {
+            config,
+            web,
+            demo: false,
+        })
     }
 }
 
@@ -129,7 +170,7 @@ impl Running {
         web: Options,
         accounts: Option<&[(String, Secret)]>,
     ) -> Result<Self> {
-        let plane = Arc::new(Plane::start(PlaneConfig {
+        let plane = Arc::new(Plane::start(&PlaneConfig {
             addresses: addresses.all.clone(),
             ports: config.rtp.ports.clone(),
             shards: shards(),
@@ -142,12 +183,49 @@ impl Running {
             functions: apps::FUNCTIONS,
             seed: seed()?,
         });
-        let signal = Arc::new(signal::start(&signal_options(config)?, switch.clone())?);
+        let signal = Signal::start(signal_options(config)?, switch.clone()).map_err(|error| {
+            let signal::StartError::Bind {
+                address,
+                ref source,
+            } = error;
+            busy(
+                address,
+                source,
+                "SIP over UDP",
+                accounts.is_some().then_some("--sip-port"),
+            )
+            .unwrap_or_else(|| error.into())
+        })?;
+        let signal = Arc::new(signal);
         let server = Arc::new(OnceLock::new());
         let routes = routes(&switch, &signal, &server, accounts, addresses.loopback_only);
-        let started = Server::start(web, routes)?;
+        let secure: Vec<SocketAddr> = web
+            .listeners
+            .iter()
+            .filter(|listen| listen.secure)
+            .map(|listen| listen.address)
+            .collect();
+        let started = Server::start(web, routes).map_err(|error| match error {
+            web::StartError::Bind {
+                address,
+                ref source,
+            } => {
+                let (what, switch) = match secure.contains(&address) {
+                    true => ("HTTPS", "--https-port"),
+                    false => ("HTTP", "--http-port"),
+                };
+                busy(address, source, what, accounts.is_some().then_some(switch))
+                    .unwrap_or_else(|| error.into())
+            }
+            web::StartError::NoCertificate(_) => error.into(),
+        })?;
         server.set(started).ok();
-        Ok(Self { plane, switch, signal, server })
+        Ok(Self {
+            plane,
+            switch,
+            signal,
+            server,
+        })
     }
 
     /// Calls first, so that their BYEs still find a connection.
@@ -160,6 +238,26 @@ impl Running {
         self.plane.shutdown();
         self.switch.store().close().await;
     }
+}
+
+/// The sentence for a port that another program holds. `switch` is the one that chooses another.
+fn busy(
+    address: SocketAddr,
+    source: &std::io::Error,
+    what: &str,
+    switch: Option<&str>,
+) -> Option<anyhow::Error> {
+    if source.kind() != std::io::ErrorKind::AddrInUse {
+        return None;
+    }
+    let cure = match switch {
+        Some(switch) => format!("stop it, or choose another port with {switch}"),
+        None => "stop it, or change the port in the configuration".to_owned(),
+    };
+    let (ip, port) = (address.ip(), address.port());
+    Some(anyhow::anyhow!(
+        "{what} needs port {port} of {ip}, but another program listens there; {cure}"
+    ))
 }
 
 /// How long each layer may take to send what it still has.
@@ -184,11 +282,13 @@ fn routes(
 }
 
 fn signal_options(config: &Config) -> Result<signal::Options> {
-    let udp = config.transports.iter().filter(|transport| transport.protocol == Protocol::Udp);
+    let udp = config
+        .transports
+        .iter()
+        .filter(|transport| transport.protocol == Protocol::Udp);
     Ok(signal::Options {
-        udp: udp.map(|transport| transport.bind).collect(),
         server: config.global.user_agent.clone(),
-        seed: seed()?,
+        ..signal::Options::new(udp.map(|transport| transport.bind).collect(), seed()?)
     })
 }
 
@@ -205,15 +305,28 @@ fn seed() -> Result<[u8; 32]> {
 }
 
 /// The one thing that goes to standard output: where to look.
-#[expect(clippy::print_stdout, reason = "the person who typed the command reads it")]
+#[expect(
+    clippy::print_stdout,
+    reason = "the person who typed the command reads it"
+)]
 fn announce(running: &Running, accounts: Option<&[(String, Secret)]>) {
-    let listening = running.server.get().map(Server::listening).unwrap_or_default();
+    let listening = running
+        .server
+        .get()
+        .map(Server::listening)
+        .unwrap_or_default();
     let port = |secure: bool| {
-        listening.iter().find(|listen| listen.secure == secure).map(|listen| listen.address.port())
+        listening
+            .iter()
+            .find(|listen| listen.secure == secure)
+            .map(|listen| listen.address.port())
     };
     match accounts {
         Some(accounts) => {
-            let (http, https) = (port(false).unwrap_or_default(), port(true).unwrap_or_default());
+            let (http, https) = (
+                port(false).unwrap_or_default(),
+                port(true).unwrap_or_default(),
+            );
             println!("{}", demo::banner(http, https, accounts));
         }
         None => {

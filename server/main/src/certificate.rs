@@ -24,8 +24,10 @@ pub(crate) struct CertificateFiles {
 ///
 /// When it cannot be made or written.
 pub(crate) fn of(folder: &DataFolder) -> Result<CertificateFiles> {
-    let files =
-        CertificateFiles { certificate: folder.file("certificate.pem"), key: folder.file("key.pem") };
+    let files = CertificateFiles {
+        certificate: folder.file("certificate.pem"),
+        key: folder.file("key.pem"),
+    };
     if !(files.certificate.exists() && files.key.exists()) {
         make(&files)?;
     }
@@ -39,7 +41,9 @@ fn make(files: &CertificateFiles) -> Result<()> {
     let mut name = DistinguishedName::new();
     name.push(DnType::CommonName, "Sidetone on this machine");
     parameters.distinguished_name = name;
-    let certificate = parameters.self_signed(&key).context("cannot sign the certificate")?;
+    let certificate = parameters
+        .self_signed(&key)
+        .context("cannot sign the certificate")?;
     write_private(&files.key, &key.serialize_pem())?;
     write_private(&files.certificate, &certificate.pem())
 }

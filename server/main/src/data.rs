@@ -26,18 +26,26 @@ impl DataFolder {
             .recursive(true)
             .mode(MODE)
             .create(path)
-            .with_context(|| format!("cannot make the data folder {shown}; choose another with --data DIR"))?;
-        let metadata = fs::metadata(path).with_context(|| format!("cannot read the data folder {shown}"))?;
+            .with_context(|| {
+                format!("cannot make the data folder {shown}; choose another with --data DIR")
+            })?;
+        let metadata =
+            fs::metadata(path).with_context(|| format!("cannot read the data folder {shown}"))?;
         if metadata.permissions().mode() & 0o077 != 0 {
             fs::set_permissions(path, fs::Permissions::from_mode(MODE)).with_context(|| {
-                format!("others can read the data folder {shown} and its mode cannot be changed to 0700")
+                format!(
+                    "others can read the data folder {shown} and its mode cannot be changed to 0700"
+                )
             })?;
         }
         let lock = File::create(path.join("lock")).with_context(|| {
             format!("cannot write into the data folder {shown}; choose another with --data DIR")
         })?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Ok(()) => Ok(Self {
+                path: path.to_owned(),
+                _lock: lock,
+            }),
             Err(TryLockError::WouldBlock) => bail!(
                 "another sidetone runs on the data folder {shown}; stop it, or choose another folder with --data DIR"
             ),
@@ -64,7 +72,11 @@ impl DataFolder {
 ///
 /// When neither variable is set.
 pub(crate) fn default_path() -> Result<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let set = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     set("XDG_DATA_HOME")
         .or_else(|| set("HOME").map(|home| home.join(".local/share")))
         .map(|folder| folder.join("sidetone"))
@@ -85,7 +97,10 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("sidetone-lock-{}", std::process::id()));
         let first = DataFolder::open(&folder).unwrap();
         let refused = DataFolder::open(&folder).unwrap_err().to_string();
-        assert!(refused.starts_with("another sidetone runs on the data folder"), "{refused}");
+        assert!(
+            refused.starts_with("another sidetone runs on the data folder"),
+            "{refused}"
+        );
         drop(first);
         DataFolder::open(&folder).unwrap();
         std::fs::remove_dir_all(&folder).unwrap();

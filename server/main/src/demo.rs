@@ -6,8 +6,10 @@ use config::{Secret, Source};
 pub(crate) const ACCOUNTS: [&str; 2] = ["alice", "bob"];
 
 /// What there is to dial, with a label for the page.
-pub(crate) const NUMBERS: [(&str, &str); 2] =
-    [("246", "StreamEcho(4): see yourself four times"), ("600", "Echo(): hear yourself")];
+pub(crate) const NUMBERS: [(&str, &str); 2] = [
+    ("246", "StreamEcho(4): see yourself four times"),
+    ("600", "Echo(): hear yourself"),
+];
 
 /// The files that the demo runs on, as an operator would write them.
 pub(crate) struct Files;
@@ -33,8 +35,10 @@ impl Source for Files {
 pub(crate) fn password() -> Secret {
     let mut bytes = [0_u8; 20];
     getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
-    let text: String =
-        bytes.iter().map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()])).collect();
+    let text: String = bytes
+        .iter()
+        .map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()]))
+        .collect();
     Secret::new(text)
 }
 
@@ -63,7 +67,11 @@ mod tests {
     #[test]
     fn the_embedded_files_are_without_fault() {
         let (config, messages) = config::load(&Files);
-        assert!(messages.is_empty(), "{}", messages.iter().map(ToString::to_string).collect::<String>());
+        assert!(
+            messages.is_empty(),
+            "{}",
+            messages.iter().map(ToString::to_string).collect::<String>()
+        );
         let plan = config.unwrap().plan;
         assert!(plan.contexts().any(|context| context.name() == "sets"));
     }

@@ -37,7 +37,10 @@ pub(crate) fn load(source: &dyn Source) -> Result<Config> {
     match config {
         Some(config) => {
             if errors > 0 {
-                tracing::error!(errors, "the configuration has errors; what they name is left out");
+                tracing::error!(
+                    errors,
+                    "the configuration has errors; what they name is left out"
+                );
             }
             Ok(config)
         }

@@ -11,8 +11,9 @@ use tracing_subscriber::EnvFilter;
 pub(crate) fn start(filter: &str, sip_trace: bool) -> Result<()> {
     let trace = if sip_trace { "trace" } else { "off" };
     let filter = format!("{filter},str0m=warn,dimpl=warn,is=warn,sqlx=warn,{TRACE_TARGET}={trace}");
-    let filter = EnvFilter::try_new(&filter)
-        .with_context(|| format!("`--log {filter}` is not a filter, e.g. `info` or `signal=debug`"))?;
+    let filter = EnvFilter::try_new(&filter).with_context(|| {
+        format!("`--log {filter}` is not a filter, e.g. `info` or `signal=debug`")
+    })?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
