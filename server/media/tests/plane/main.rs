@@ -84,7 +84,10 @@ async fn packets_come_back() {
     let stats = leg.stats().await;
     assert_eq!(stats.streams.len(), 2);
     for stream in &stats.streams {
-        assert_eq!((stream.packets_in, stream.packets_out, stream.lost), (50, 50, 0));
+        assert_eq!(
+            (stream.packets_in, stream.packets_out, stream.lost),
+            (50, 50, 0)
+        );
     }
     assert_eq!(stats.pair.unwrap().1, browser.address);
     let told = told(&mut events);
@@ -131,7 +134,11 @@ async fn an_echo_that_begins_late_asks_for_a_key_frame_and_ends_with_its_guard()
     renegotiate(&mut browser, &leg, 2).await;
     browser.send(1);
     browser.run(Duration::from_millis(50));
-    assert_eq!(browser.received.len(), 0, "nothing comes back without an echo");
+    assert_eq!(
+        browser.received.len(),
+        0,
+        "nothing comes back without an echo"
+    );
     let echo = leg.echo(EchoMode::FanOut(Kind::Video));
     assert!(browser.run_until(MOMENT, |browser| browser.keyframes_asked == 1));
     browser.send(1);
@@ -188,9 +195,15 @@ async fn an_owner_that_takes_no_events_loses_its_leg_and_no_other_does() {
     let outcome = leg.negotiate(Round::Answer { offer }).await.unwrap();
     browser.accept_answer(&outcome.sdp.unwrap().to_string());
     browser.run_until(Duration::from_secs(1), |browser| !browser.rtc.is_alive());
-    assert!(matches!(events.recv().await, Some(LegEvent::IceConnected { .. })));
+    assert!(matches!(
+        events.recv().await,
+        Some(LegEvent::IceConnected { .. })
+    ));
     // The end of the story comes as soon as there is room for it.
-    assert_eq!(events.recv().await, Some(LegEvent::Down(DownReason::InboxFull)));
+    assert_eq!(
+        events.recv().await,
+        Some(LegEvent::Down(DownReason::InboxFull))
+    );
     assert!(leg.negotiate(Round::Rollback).await.is_err());
     let (mut other, leg, _events) = call(&plane).await;
     let _echo = leg.echo(EchoMode::OneToOne);
@@ -217,7 +230,10 @@ async fn a_stranger_is_not_answered() {
     for bytes in [request, nobody, vec![22; 100], vec![0x80; 100], Vec::new()] {
         stranger.send_to(&bytes, ("127.0.0.1", port)).unwrap();
     }
-    assert!(stranger.recv(&mut [0; 2048]).is_err(), "there must be silence");
+    assert!(
+        stranger.recv(&mut [0; 2048]).is_err(),
+        "there must be silence"
+    );
     assert_eq!(plane.counts().addresses, 0);
 }
 
@@ -242,7 +258,10 @@ async fn a_full_plane_refuses_legs_and_takes_them_again() {
         events: EventSink::new(sender.clone()),
         seed,
     };
-    assert_eq!(plane.allocate(config([1; 32])).err(), Some(media::AllocateError::Full));
+    assert_eq!(
+        plane.allocate(config([1; 32])).err(),
+        Some(media::AllocateError::Full)
+    );
     drop(first);
     second.stats().await;
     assert!(plane.allocate(config([2; 32])).is_ok());
@@ -260,7 +279,14 @@ async fn shards_take_ports_of_the_range_and_release_them() {
     let plane = Plane::start(&config).unwrap();
     let ports = plane.counts().ports;
     assert_eq!(ports.len(), 3);
-    assert!(ports.iter().all(|port| config.ports.contains(port) && *port != first));
+    assert!(
+        ports
+            .iter()
+            .all(|port| config.ports.contains(port) && *port != first)
+    );
     plane.shutdown().await;
-    assert!(UdpSocket::bind(("127.0.0.1", ports[0])).is_ok(), "the port is free again");
+    assert!(
+        UdpSocket::bind(("127.0.0.1", ports[0])).is_ok(),
+        "the port is free again"
+    );
 }
