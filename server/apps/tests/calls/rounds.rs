@@ -1,0 +1,100 @@
+//! Offers of the far end in the middle of a call.
+
+use rtc::Refused;
+use switch::ChannelEvent;
+use switch::story::StoryEvent;
+
+use crate::world::{World, sdp};
+
+const PLAN: &str = "exten => 1,1,Answer()\nsame => n,Wait(600)\n";
+
+#[tokio::test(start_paused = true)]
+async fn hold_and_resume_are_answered_while_the_application_waits() {
+    let world = World::new(PLAN).await;
+    let call = world.dial("1").await;
+    call.send(ChannelEvent::Offer(Some(sdp(&[
+        "audio inactive",
+        "video inactive",
+    ]))))
+    .await;
+    assert!(call.saw("accept: audio inactive, video inactive"));
+    call.send(ChannelEvent::Offer(Some(sdp(&["audio", "video"]))))
+        .await;
+    assert!(call.saw("accept: audio, video"));
+    call.leave().await;
+    let events = &world.story().events;
+    let held = events
+        .iter()
+        .filter(|entry| entry.event == StoryEvent::Held)
+        .count();
+    let resumed = events
+        .iter()
+        .filter(|entry| entry.event == StoryEvent::Resumed)
+        .count();
+    assert_eq!((held, resumed), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn video_added_by_the_far_end_is_taken() {
+    let world = World::new(PLAN).await;
+    let call = world.dial_with("1", Some(sdp(&["audio"]))).await;
+    call.send(ChannelEvent::Offer(Some(sdp(&["audio", "video"]))))
+        .await;
+    assert_eq!(call.handle.info().streams, "audio sendrecv, video sendrecv");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_offer_we_cannot_accept_is_refused_and_the_call_goes_on() {
+    let world = World::new(PLAN).await;
+    let call = world.dial("1").await;
+    world
+        .script
+        .lock()
+        .unwrap()
+        .refuse
+        .push(Refused::FingerprintChanged);
+    call.send(ChannelEvent::Offer(Some(sdp(&["audio"])))).await;
+    assert!(call.saw("refuse 488"));
+    assert!(!call.is_over());
+    assert_eq!(call.handle.info().streams, "audio sendrecv, video sendrecv");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_offerless_re_invite_hears_again_what_stands() {
+    let world = World::new(PLAN).await;
+    let call = world.dial("1").await;
+    call.send(ChannelEvent::Offer(None)).await;
+    assert!(call.saw("accept: audio, video"));
+    call.send(ChannelEvent::Answer(sdp(&["audio", "video"])))
+        .await;
+    assert!(!call.is_over());
+    assert_eq!(call.handle.info().streams, "audio sendrecv, video sendrecv");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_offer_cannot_be_accepted_is_refused_with_the_reason() {
+    let world = World::new(PLAN).await;
+    world
+        .script
+        .lock()
+        .unwrap()
+        .refuse
+        .push(Refused::NoFingerprint);
+    let call = world.dial("1").await;
+    assert!(call.is_over());
+    assert_eq!(world.ladder.lines(), ["refuse 488", "leg closed"]);
+    let verdict = world.story().verdict.clone().unwrap();
+    assert!(verdict.contains("No a=fingerprint"), "{verdict}");
+    assert!(verdict.contains("alice allows opus,vp8"), "{verdict}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_nobody_asked_for_change_nothing() {
+    let world = World::new(PLAN).await;
+    let call = world.dial("1").await;
+    call.send(ChannelEvent::Answer(sdp(&["audio inactive"])))
+        .await;
+    call.send(ChannelEvent::OfferRejected { status: 500 }).await;
+    assert!(!call.is_over());
+    assert_eq!(call.handle.info().streams, "audio sendrecv, video sendrecv");
+}

@@ -1,0 +1,447 @@
+//! A switch with one endpoint, a dial plan given as text, and the far end of its calls in the test's hands.
+
+use std::str::FromStr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use codec::Kind;
+use config::{Config, Endpoint, Subscriber};
+use dialplan::Plan;
+use media::{AllocateError, EchoMode, LegStats};
+use rtc::policy::Policy;
+use rtc::topology::{Direction, Stream, Topology};
+use rtc::{Outcome, Refused, Round};
+use sdp::Sdp;
+use store::Store;
+use switch::story::{FinishedStory, StoryEvent};
+use switch::{
+    Application, CallerId, Cause, ChannelEvent, ChannelHandle, Echo, InboxSender, Incoming,
+    MediaCounts, MediaLeg, MediaPlane, Parts, Reply, Signaling, Switch, inbox,
+};
+use tokio::time::{Instant, advance};
+
+/// What happened at the seams, in order: verbs of signalling and media, with the time in milliseconds.
+#[derive(Clone)]
+pub struct Ladder {
+    began: Instant,
+    lines: Arc<Mutex<Vec<(u128, String)>>>,
+}
+
+impl Ladder {
+    fn new() -> Self {
+        Self {
+            began: Instant::now(),
+            lines: Arc::default(),
+        }
+    }
+
+    fn write(&self, line: impl Into<String>) {
+        let at = self.began.elapsed().as_millis();
+        self.lines.lock().unwrap().push((at, line.into()));
+    }
+
+    /// All lines so far, without times.
+    pub fn lines(&self) -> Vec<String> {
+        self.lines
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|(_, line)| line.clone())
+            .collect()
+    }
+
+    /// When a line was written, in milliseconds since the world began.
+    pub fn time_of(&self, line: &str) -> Option<u128> {
+        let lines = self.lines.lock().unwrap();
+        lines
+            .iter()
+            .find(|(_, written)| written == line)
+            .map(|(at, _)| *at)
+    }
+
+    pub fn has(&self, line: &str) -> bool {
+        self.time_of(line).is_some()
+    }
+
+    pub fn count(&self, line: &str) -> usize {
+        self.lines()
+            .iter()
+            .filter(|written| *written == line)
+            .count()
+    }
+}
+
+/// How the media double behaves.
+#[derive(Default)]
+pub struct Script {
+    /// The next rounds are refused with these.
+    pub refuse: Vec<Refused>,
+    /// `allocate` fails.
+    pub full: bool,
+    agreed: Topology,
+    pending: Option<Topology>,
+}
+
+pub struct Media {
+    ladder: Ladder,
+    pub script: Arc<Mutex<Script>>,
+}
+
+impl MediaPlane for Media {
+    fn allocate(
+        &self,
+        _: Arc<Policy>,
+        _: InboxSender,
+        _: [u8; 32],
+    ) -> Result<Box<dyn MediaLeg>, AllocateError> {
+        if self.script.lock().unwrap().full {
+            return Err(AllocateError::Full);
+        }
+        Ok(Box::new(Leg {
+            ladder: self.ladder.clone(),
+            script: Arc::clone(&self.script),
+        }))
+    }
+
+    fn counts(&self) -> MediaCounts {
+        MediaCounts::default()
+    }
+}
+
+struct Leg {
+    ladder: Ladder,
+    script: Arc<Mutex<Script>>,
+}
+
+impl MediaLeg for Leg {
+    fn negotiate(&self, round: Round) -> Reply<'_, Result<Outcome, Refused>> {
+        Box::pin(async move { self.script.lock().unwrap().round(round) })
+    }
+
+    fn echo(&self, mode: EchoMode) -> Echo {
+        let name = match mode {
+            EchoMode::OneToOne => "one to one".to_owned(),
+            EchoMode::FanOut(kind) => format!("fan out {}", kind.as_str()),
+        };
+        self.ladder.write(format!("echo {name}"));
+        Echo::new(Guard(self.ladder.clone(), name))
+    }
+
+    fn stats(&self) -> Reply<'_, LegStats> {
+        Box::pin(async { LegStats::default() })
+    }
+}
+
+impl Drop for Leg {
+    fn drop(&mut self) {
+        self.ladder.write("leg closed");
+    }
+}
+
+struct Guard(Ladder, String);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.write(format!("echo {} ends", self.1));
+    }
+}
+
+impl Script {
+    fn round(&mut self, round: Round) -> Result<Outcome, Refused> {
+        if !self.refuse.is_empty() && !matches!(round, Round::Rollback) {
+            return Err(self.refuse.remove(0));
+        }
+        let sdp = match round {
+            Round::Answer { offer } => {
+                assert!(self.pending.is_none(), "an offer of ours is open");
+                self.agreed = seen_from_us(&offer);
+                Some(description(&self.agreed))
+            }
+            Round::Offer { want } => {
+                assert!(self.pending.is_none(), "an offer of ours is open");
+                let changes = words(&want) != words(&self.agreed);
+                self.pending = changes.then(|| want.clone());
+                changes.then(|| description(&want))
+            }
+            Round::Apply { .. } => {
+                let pending = self.pending.take().expect("an answer needs an offer");
+                let named = pending.iter().enumerate().map(|(index, stream)| Stream {
+                    mid: Some(index.to_string().into()),
+                    ..stream.clone()
+                });
+                self.agreed = Topology::new(named.collect());
+                None
+            }
+            Round::Rollback => {
+                self.pending = None;
+                None
+            }
+        };
+        Ok(Outcome {
+            sdp,
+            agreed: self.agreed.clone(),
+            notes: Vec::new(),
+        })
+    }
+}
+
+/// The streams of an offer, seen from the one who answers.
+fn seen_from_us(offer: &Sdp) -> Topology {
+    let streams = offer.media.iter().enumerate().map(|(index, media)| {
+        let kind = if media.kind.as_str() == "video" {
+            Kind::Video
+        } else {
+            Kind::Audio
+        };
+        let theirs = media.direction().unwrap_or_default();
+        let ours = Direction::new(theirs.receives(), theirs.sends());
+        Stream {
+            mid: Some(index.to_string().into()),
+            ..Stream::wanted(kind, ours)
+        }
+    });
+    Topology::new(streams.collect())
+}
+
+fn words(topology: &Topology) -> String {
+    let words = topology.iter().map(|stream| match stream.direction {
+        Direction::SendRecv => stream.kind.as_str().to_owned(),
+        other => format!("{} {}", stream.kind.as_str(), other.as_str()),
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+fn description(topology: &Topology) -> Sdp {
+    let streams: Vec<String> = topology
+        .iter()
+        .map(|stream| format!("{} {}", stream.kind.as_str(), stream.direction.as_str()))
+        .collect();
+    sdp(&streams.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// A description with these streams: `audio`, `video sendonly`.
+pub fn sdp(streams: &[&str]) -> Sdp {
+    let mut text = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n".to_owned();
+    for (index, stream) in streams.iter().enumerate() {
+        let (kind, direction) = stream.split_once(' ').unwrap_or((stream, "sendrecv"));
+        text += &format!("m={kind} 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:{index}\r\na={direction}\r\n");
+    }
+    Sdp::from_str(&text).unwrap()
+}
+
+/// The streams of a description in words.
+fn told(sdp: &Sdp) -> String {
+    let streams = sdp
+        .media
+        .iter()
+        .map(|media| match media.direction().unwrap_or_default() {
+            Direction::SendRecv => media.kind.to_string(),
+            other => format!("{} {}", media.kind, other.as_str()),
+        });
+    streams.collect::<Vec<_>>().join(", ")
+}
+
+struct Recorder(Ladder);
+
+impl Signaling for Recorder {
+    fn ring(&mut self, _: Option<&Sdp>) {
+        self.0.write("ring");
+    }
+
+    fn answer(&mut self, sdp: &Sdp) {
+        self.0.write(format!("answer: {}", told(sdp)));
+    }
+
+    fn offer(&mut self, sdp: &Sdp) {
+        self.0.write(format!("offer: {}", told(sdp)));
+    }
+
+    fn accept(&mut self, sdp: &Sdp) {
+        self.0.write(format!("accept: {}", told(sdp)));
+    }
+
+    fn refuse(&mut self, refused: &Refused) {
+        self.0.write(format!("refuse {}", refused.status()));
+    }
+
+    fn hangup(&mut self, cause: Cause) {
+        self.0.write(format!("hangup {}", cause.q850()));
+    }
+
+    fn header(&self, name: &str) -> Option<String> {
+        (name == "X-Test").then(|| "yes".to_owned())
+    }
+}
+
+pub struct World {
+    pub switch: Switch,
+    pub ladder: Ladder,
+    pub script: Arc<Mutex<Script>>,
+    pub endpoint: Endpoint,
+}
+
+impl World {
+    /// A world with this dial plan; its calls start in context `test`.
+    pub async fn new(plan: &str) -> Self {
+        Self::with(plan, apps::APPLICATIONS).await
+    }
+
+    pub async fn with(plan: &str, applications: &'static [&'static Application]) -> Self {
+        let store = Store::open(Arc::new(configuration(plan)), None)
+            .await
+            .unwrap();
+        let ladder = Ladder::new();
+        let script = Arc::<Mutex<Script>>::default();
+        let media = Media {
+            ladder: ladder.clone(),
+            script: Arc::clone(&script),
+        };
+        let switch = Switch::new(Parts {
+            store,
+            media: Arc::new(media),
+            applications,
+            functions: apps::FUNCTIONS,
+            seed: [7; 32],
+        });
+        let mut endpoint = Endpoint::new("alice");
+        endpoint.allow = ["opus", "vp8"]
+            .map(|name| codec::by_name(name).unwrap())
+            .to_vec();
+        Self {
+            switch,
+            ladder,
+            script,
+            endpoint,
+        }
+    }
+
+    /// Replaces the dial plan, as a reload does.
+    pub fn reload(&self, plan: &str) {
+        self.switch
+            .store()
+            .set_config(Arc::new(configuration(plan)));
+    }
+
+    /// A browser with camera and microphone dials.
+    pub async fn dial(&self, exten: &str) -> Call {
+        self.dial_with(exten, Some(sdp(&["audio", "video"]))).await
+    }
+
+    pub async fn dial_with(&self, exten: &str, offer: Option<Sdp>) -> Call {
+        let call = self
+            .try_dial(exten, offer)
+            .expect("the switch takes the call");
+        settle().await;
+        call
+    }
+
+    pub fn try_dial(&self, exten: &str, offer: Option<Sdp>) -> Option<Call> {
+        let (sender, receiver) = inbox();
+        let handle = self.switch.incoming(Incoming {
+            subscriber: Arc::new(Subscriber {
+                endpoint: self.endpoint.clone(),
+                auths: Vec::new(),
+                aors: Vec::new(),
+            }),
+            caller: CallerId {
+                number: "alice".to_owned(),
+                name: "Alice".to_owned(),
+            },
+            context: "test".to_owned(),
+            exten: exten.to_owned(),
+            call_id: "call-1".to_owned(),
+            offer,
+            signaling: Box::new(Recorder(self.ladder.clone())),
+            inbox: (sender.clone(), receiver),
+        })?;
+        Some(Call {
+            handle,
+            inbox: sender,
+            ladder: self.ladder.clone(),
+        })
+    }
+
+    /// The story of the only call that ended.
+    pub fn story(&self) -> Arc<FinishedStory> {
+        let stories = self.switch.directory().stories();
+        assert_eq!(stories.len(), 1, "one call has ended");
+        Arc::clone(&stories[0])
+    }
+
+    /// What stands in that story as remarks.
+    pub fn remarks(&self) -> Vec<String> {
+        let story = self.story();
+        let remarks = story.events.iter().filter_map(|entry| match &entry.event {
+            StoryEvent::Remark { text } => Some(text.clone()),
+            _ => None,
+        });
+        remarks.collect()
+    }
+}
+
+fn configuration(plan: &str) -> Config {
+    let (plan, faults) = Plan::parse("extensions.conf", &format!("[test]\n{plan}"));
+    assert!(faults.is_empty(), "{faults:?}");
+    Config {
+        plan: Arc::new(plan),
+        ..Config::default()
+    }
+}
+
+/// The far end of a call.
+pub struct Call {
+    pub handle: ChannelHandle,
+    pub inbox: InboxSender,
+    ladder: Ladder,
+}
+
+impl Call {
+    /// Something happens, and the call deals with it.
+    pub async fn send(&self, event: impl Into<ChannelEvent>) {
+        self.inbox.send(event);
+        settle().await;
+    }
+
+    pub async fn press(&self, digit: char) {
+        self.send(ChannelEvent::Digit(digit)).await;
+    }
+
+    pub async fn leave(&self) {
+        self.send(ChannelEvent::Hangup(Cause::NormalClearing)).await;
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.handle.is_gone()
+    }
+
+    /// The application that runs, with its arguments.
+    pub fn runs(&self) -> String {
+        self.handle.info().application.clone()
+    }
+
+    /// Whether signalling was told this.
+    pub fn saw(&self, line: &str) -> bool {
+        self.ladder.has(line)
+    }
+}
+
+/// Lets every task run until all of them wait.
+pub async fn settle() {
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Lets time pass.
+pub async fn pass(duration: Duration) {
+    advance(duration).await;
+    settle().await;
+}
+
+pub fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+pub fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
