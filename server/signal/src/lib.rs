@@ -1,1 +1,10 @@
-//! Signalling protocols: SIP over UDP and WebSocket.
+//! Signalling protocols. So far one: [`sip`], over UDP and WebSocket.
+//!
+//! [`Signal::start`] runs the driver, which owns the SIP machine ([`::sip::Agent`]), and the sockets.
+//! Requests are answered in short tasks of their own; a call that is let in goes to
+//! [`switch::Switch::incoming`] and speaks to the driver through a bounded queue.
+
+mod signal;
+pub mod sip;
+
+pub use signal::{Counts, Keepalive, Options, Signal, StartError};

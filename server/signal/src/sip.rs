@@ -1,0 +1,25 @@
+//! SIP for phones and browsers: transports, registrar, authentication, calls that come in.
+//!
+//! The driver feeds `sip::Agent` and carries out what it says; nothing in it waits. A REGISTER, an
+//! INVITE and every other request from outside a dialog is answered by a short task, because looking
+//! up an endpoint may ask the database.
+
+mod authenticate;
+mod channel;
+mod command;
+mod date;
+pub(crate) mod driver;
+mod flows;
+mod identify;
+mod inbound;
+mod info;
+mod limiter;
+mod location;
+mod redact;
+mod registrar;
+mod request;
+pub(crate) mod shared;
+mod trace;
+pub(crate) mod transport;
+
+pub use trace::TARGET as TRACE_TARGET;

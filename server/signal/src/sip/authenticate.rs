@@ -1,0 +1,239 @@
+//! Digest authentication of whatever is not part of a dialog (RFC 3261 §22, RFC 7616).
+//!
+//! An unknown user goes the same way as a known one: the same challenge, the same hash computed, the
+//! same answer. So neither the answers nor their timing tell which accounts exist.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use ::sip::digest::{Algorithm, Check, Secret, Verdict};
+use ::sip::{Credentials, Flow, HeaderName, Request, Response, Status, Uri};
+use config::{Auth, Credential, DigestAlgorithm, Global, Subscriber};
+
+use crate::sip::identify;
+use crate::sip::shared::{Shared, unix_s};
+
+/// A request is not let in: what to answer.
+#[derive(Debug)]
+pub(crate) struct Denied {
+    pub(crate) status: Status,
+    pub(crate) headers: Vec<(HeaderName, String)>,
+}
+
+impl Denied {
+    pub(crate) fn new(status: Status) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+        }
+    }
+
+    /// With a sentence for whoever reads the message (RFC 3261 §20.43, code 399).
+    pub(crate) fn with_warning(status: Status, sentence: &str) -> Self {
+        let sentence: String = sentence
+            .chars()
+            .filter(|c| !c.is_control() && !matches!(c, '"' | '\\'))
+            .collect();
+        let warning = format!("399 sidetone \"{sentence}\"");
+        Self {
+            status,
+            headers: vec![(HeaderName::Warning, warning)],
+        }
+    }
+
+    pub(crate) fn retry_after(status: Status, seconds: u32) -> Self {
+        Self {
+            status,
+            headers: vec![(HeaderName::RetryAfter, seconds.to_string())],
+        }
+    }
+
+    pub(crate) fn response(&self, request: &Request) -> Response {
+        let mut response = request.response(self.status);
+        for (name, value) in &self.headers {
+            response.headers.push(name.clone(), value);
+        }
+        response
+    }
+}
+
+/// The endpoint that sent the request, proven; or the answer that asks for proof.
+pub(crate) async fn check(
+    shared: &Shared,
+    flow: &Flow,
+    request: &Request,
+) -> Result<Arc<Subscriber>, Denied> {
+    let credentials = match request.headers.authorizations() {
+        Ok(all) => all
+            .into_iter()
+            .find(|credentials| credentials.is_digest() && !credentials.is_empty()),
+        Err(error) => {
+            return Err(Denied::with_warning(
+                Status::BAD_REQUEST,
+                &error.to_string(),
+            ));
+        }
+    };
+    let found = identify::endpoint(&shared.switch, request, credentials.as_ref()).await;
+    let subscriber = found.map_err(|error| {
+        tracing::error!("cannot look up an endpoint: {error}");
+        Denied::retry_after(Status::SERVICE_UNAVAILABLE, RETRY_AFTER_S)
+    })?;
+    // An endpoint without `auth` is let in by its name, as in Asterisk.
+    if let Some(subscriber) = &subscriber
+        && subscriber.endpoint.auth.is_empty()
+    {
+        return Ok(subscriber.clone());
+    }
+    let config = shared.switch.config();
+    let lock = Lock::of(subscriber.as_deref(), credentials.as_ref(), &config.global);
+    let Some(credentials) = credentials else {
+        return Err(lock.challenge(shared, false));
+    };
+    let source = flow.remote.ip();
+    if !shared.limiter().admits(source, flow.id, Instant::now()) {
+        let reason = "too many failed attempts from this address";
+        shared.failed_auth(source, credentials.username(), reason);
+        return Err(Denied::retry_after(
+            Status::SERVICE_UNAVAILABLE,
+            RETRY_AFTER_S,
+        ));
+    }
+    let verdict = lock.try_key(shared, request, &credentials);
+    let reason = match (verdict, &subscriber) {
+        (Verdict::Ok, Some(subscriber)) if lock.fits(&credentials) => {
+            if is_about(&credentials, &request.uri) {
+                return Ok(subscriber.clone());
+            }
+            "the digest was made for another address"
+        }
+        (Verdict::Malformed, _) => {
+            let sentence = "The Authorization header lacks a parameter or has a malformed one";
+            return Err(Denied::with_warning(Status::BAD_REQUEST, sentence));
+        }
+        (Verdict::Stale | Verdict::Replayed, _) => return Err(lock.challenge(shared, true)),
+        (Verdict::Missing, _) => return Err(lock.challenge(shared, false)),
+        (Verdict::Ok | Verdict::Wrong, None) => "no such endpoint",
+        (Verdict::Ok | Verdict::Wrong, Some(_)) => "wrong user name, realm or password",
+    };
+    shared.limiter().failed(source, flow.id, Instant::now());
+    shared.failed_auth(source, credentials.username(), reason);
+    Err(lock.challenge(shared, false))
+}
+
+/// What a request must fit: an `auth` object, or nothing that anybody has.
+struct Lock<'a> {
+    auth: Option<&'a Auth>,
+    realm: &'a str,
+    algorithm: DigestAlgorithm,
+}
+
+impl<'a> Lock<'a> {
+    /// Of several `auth` objects the one the credentials name, else the first. Exactly one challenge
+    /// is sent: browsers' libraries take the last of several, or none.
+    fn of(
+        subscriber: Option<&'a Subscriber>,
+        credentials: Option<&Credentials>,
+        global: &'a Global,
+    ) -> Self {
+        let auths = subscriber
+            .map(|subscriber| &*subscriber.auths)
+            .unwrap_or_default();
+        let realm = |auth: &'a Auth| auth.realm.as_deref().unwrap_or(&global.default_realm);
+        let named = credentials.and_then(|credentials| {
+            auths.iter().find(|auth| {
+                auth.username == credentials.username() && realm(auth) == credentials.realm()
+            })
+        });
+        let auth = named.or_else(|| auths.first()).map(|auth| &**auth);
+        let wanted = auth.map_or(&[][..], |auth| &*auth.algorithms);
+        let wanted = if wanted.is_empty() {
+            &*global.default_auth_algorithms_uas
+        } else {
+            wanted
+        };
+        let answerable = |algorithm: &&DigestAlgorithm| {
+            auth.is_none_or(|auth| auth.credential(**algorithm).is_some())
+        };
+        Self {
+            auth,
+            realm: auth.map_or(&*global.default_realm, realm),
+            algorithm: wanted
+                .iter()
+                .find(answerable)
+                .copied()
+                .unwrap_or(DigestAlgorithm::Md5),
+        }
+    }
+
+    fn challenge(&self, shared: &Shared, stale: bool) -> Denied {
+        let algorithm = algorithm_of(self.algorithm);
+        let value = shared
+            .challenger()
+            .challenge(unix_s(), self.realm, algorithm, stale);
+        let headers = vec![(HeaderName::WwwAuthenticate, value)];
+        Denied {
+            status: Status::UNAUTHORIZED,
+            headers,
+        }
+    }
+
+    /// Computes the hash in every case, also where nothing can fit.
+    fn try_key(&self, shared: &Shared, request: &Request, credentials: &Credentials) -> Verdict {
+        let secret = match self.auth.and_then(|auth| auth.credential(self.algorithm)) {
+            Some(Credential::Password(password)) => Secret::Password(password.expose()),
+            Some(Credential::Ha1(ha1)) => Secret::Ha1(ha1.expose()),
+            None => Secret::Password(""),
+        };
+        let check = Check {
+            method: &request.method,
+            body: &request.body,
+            realm: self.realm,
+            algorithm: algorithm_of(self.algorithm),
+            username: self
+                .auth
+                .map_or_else(|| credentials.username(), |auth| &auth.username),
+            secret,
+        };
+        shared.challenger().verify(unix_s(), credentials, &check)
+    }
+
+    fn fits(&self, credentials: &Credentials) -> bool {
+        self.auth.is_some_and(|auth| {
+            auth.username == credentials.username()
+                && auth.credential(self.algorithm).is_some()
+                && self.realm == credentials.realm()
+        })
+    }
+}
+
+/// RFC 7616 §3.4.6: "the server MUST check that the URI in the Request-Line and the 'uri' … are the
+/// same resource", else a captured header would open other doors. Parameters are left out of the
+/// comparison: clients write them in different ways.
+fn is_about(credentials: &Credentials, asked: &Uri) -> bool {
+    let Some(uri) = credentials.get("uri") else {
+        return false;
+    };
+    if uri == asked.as_str() {
+        return true;
+    }
+    let Ok(uri) = uri.parse::<Uri>() else {
+        return false;
+    };
+    let same_host = match (uri.host(), asked.host()) {
+        (Some(one), Some(other)) => one.is_same(other),
+        _ => false,
+    };
+    uri.user() == asked.user() && same_host && uri.port() == asked.port()
+}
+
+fn algorithm_of(algorithm: DigestAlgorithm) -> Algorithm {
+    match algorithm {
+        DigestAlgorithm::Md5 => Algorithm::Md5,
+        DigestAlgorithm::Sha256 => Algorithm::Sha256,
+        DigestAlgorithm::Sha512_256 => Algorithm::Sha512_256,
+    }
+}
+
+/// The value of Retry-After where we are too busy or too suspicious.
+pub(crate) const RETRY_AFTER_S: u32 = 5;

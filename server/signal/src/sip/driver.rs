@@ -1,0 +1,335 @@
+//! The one task that owns `sip::Agent`. It waits for its inputs and for nothing else.
+//!
+//! After each input all outputs of the Agent are drained: messages to the sockets, events to the
+//! inboxes of calls, new requests and calls to tasks of their own.
+
+mod calls;
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use ::sip::{Agent, Event, Flow, FlowId, HeaderName, InviteId, Request, RequestId, Status};
+use bytes::Bytes;
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::sip::authenticate::{Denied, RETRY_AFTER_S};
+use crate::sip::command::Command;
+use crate::sip::driver::calls::Calls;
+use crate::sip::flows::{Flows, Sent};
+use crate::sip::shared::Shared;
+use crate::sip::trace::{self, Name, Way};
+use crate::sip::{inbound, request};
+
+/// Messages from the wire that may wait. WebSockets wait for room, datagrams are dropped.
+pub(crate) const INPUTS_MAX: usize = 1_024;
+
+/// How often idle UDP flows are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// What the sockets tell.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// A WebSocket is open; what is put into `writer` goes out on it.
+    Opened {
+        flow: Flow,
+        writer: mpsc::Sender<Bytes>,
+    },
+    /// A message on it.
+    Message { flow: Flow, bytes: Bytes },
+    /// It is gone.
+    Closed { flow: FlowId },
+    /// A message on the UDP socket of this index.
+    Datagram {
+        socket: usize,
+        remote: SocketAddr,
+        bytes: Bytes,
+    },
+}
+
+/// See the module.
+pub(crate) struct Driver {
+    agent: Agent,
+    shared: Arc<Shared>,
+    flows: Flows,
+    calls: Calls,
+    tracker: TaskTracker,
+    sweep_at: Instant,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        agent: Agent,
+        shared: Arc<Shared>,
+        sockets: Vec<Arc<UdpSocket>>,
+        tracker: TaskTracker,
+    ) -> Self {
+        Self {
+            agent,
+            shared,
+            flows: Flows::new(sockets),
+            calls: Calls::default(),
+            tracker,
+            sweep_at: now() + SWEEP_EVERY,
+        }
+    }
+
+    /// Runs until `stopping`. Commands come first: they make room, messages take it.
+    pub(crate) async fn run(
+        mut self,
+        mut commands: mpsc::Receiver<Command>,
+        mut inputs: mpsc::Receiver<Input>,
+        stopping: CancellationToken,
+    ) {
+        loop {
+            let deadline = tokio::time::Instant::from_std(self.deadline());
+            tokio::select! {
+                biased;
+                command = commands.recv() => match command {
+                    Some(command) => self.on_command(command),
+                    None => return,
+                },
+                input = inputs.recv() => match input {
+                    Some(input) => self.on_input(input),
+                    None => return,
+                },
+                () = tokio::time::sleep_until(deadline) => self.on_deadline(),
+                () = stopping.cancelled() => return,
+            }
+            self.drain();
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        let expiry = self.shared.location().next_expiry();
+        let earliest = [self.agent.poll_timeout(), expiry]
+            .into_iter()
+            .flatten()
+            .min();
+        earliest.map_or(self.sweep_at, |at| at.min(self.sweep_at))
+    }
+
+    fn on_deadline(&mut self) {
+        let now = now();
+        if self.agent.poll_timeout().is_some_and(|at| at <= now) {
+            self.agent.handle_timeout(now);
+        }
+        for (aor, binding) in self.shared.location().expire(now) {
+            tracing::info!(aor, from = %Name(&binding.flow), "registration expired");
+        }
+        if self.sweep_at <= now {
+            self.sweep_at = now + SWEEP_EVERY;
+            let pinned = self.pinned();
+            self.flows.sweep(now, &pinned);
+        }
+    }
+
+    fn on_input(&mut self, input: Input) {
+        let now = now();
+        match input {
+            Input::Opened { flow, writer } => {
+                self.shared.location().open(flow.id);
+                self.flows.open(flow, writer);
+            }
+            Input::Message { flow, bytes } => {
+                trace::message(Way::In, &flow, &bytes);
+                self.agent.handle_message(now, flow, &bytes);
+            }
+            Input::Closed { flow } => self.close(flow, now),
+            Input::Datagram {
+                socket,
+                remote,
+                bytes,
+            } => {
+                // RFC 5626 §3.5.2 and devices that keep their NAT open send what is no message.
+                if bytes
+                    .iter()
+                    .all(|byte| matches!(byte, b'\r' | b'\n' | b'\0'))
+                {
+                    return;
+                }
+                let (calls, shared) = (&self.calls, &self.shared);
+                let pinned = || pinned(calls, shared);
+                match self.flows.of_datagram(socket, remote, now, pinned) {
+                    Some(flow) => {
+                        trace::message(Way::In, &flow, &bytes);
+                        self.agent.handle_message(now, flow, &bytes);
+                    }
+                    None => self.dropped(),
+                }
+            }
+        }
+    }
+
+    fn on_command(&mut self, command: Command) {
+        let now = now();
+        match command {
+            Command::Respond { id, response } => self.agent.respond(now, id, *response),
+            Command::Provisional { id, status, body } => {
+                self.calls.sent(id, &status);
+                self.agent.provisional(now, id, status, body);
+            }
+            Command::Accept { id, body } => {
+                self.calls.sent(id, &Status::OK);
+                self.agent.accept(now, id, body);
+            }
+            Command::Reject {
+                id,
+                status,
+                headers,
+            } => {
+                self.calls.sent(id, &status);
+                self.agent.reject(now, id, status, headers);
+            }
+            Command::Reinvite { id, body } => {
+                self.calls.sent(id, &"re-INVITE");
+                if let Err(busy) = self.agent.reinvite(now, id, body) {
+                    self.calls.offer_failed(id, busy);
+                }
+            }
+            Command::Answer { id, body } => self.agent.answer(now, id, Some(body)),
+            Command::Refuse {
+                id,
+                status,
+                headers,
+            } => {
+                self.calls.sent(id, &status);
+                self.agent.refuse(now, id, status, headers);
+            }
+            Command::Hangup {
+                id,
+                status,
+                headers,
+            } => {
+                self.calls.sent(id, &"BYE");
+                self.agent.hangup(now, id, headers, status);
+            }
+            Command::Admitted { id, party } => self.calls.admitted(id, party),
+            Command::Registered { flow, parties } => {
+                for id in self.calls.of_parties(&parties, flow.id) {
+                    self.agent.rebind(now, id, flow);
+                    self.calls.restored(id, flow);
+                }
+            }
+        }
+    }
+
+    /// Everything the Agent has to say, until it has nothing left.
+    fn drain(&mut self) {
+        loop {
+            let mut stalled = BTreeSet::new();
+            while let Some(transmit) = self.agent.poll_transmit() {
+                if let Some(flow) = self.flows.find(transmit.flow) {
+                    trace::message(Way::Out, &flow, &transmit.bytes);
+                }
+                match self.flows.send(transmit.flow, transmit.bytes) {
+                    Sent::Yes => {}
+                    Sent::Lost => self.dropped(),
+                    Sent::Stalled => {
+                        self.dropped();
+                        stalled.insert(transmit.flow);
+                    }
+                }
+            }
+            while let Some(event) = self.agent.poll_event() {
+                self.on_event(event);
+            }
+            if stalled.is_empty() {
+                break;
+            }
+            for flow in stalled {
+                tracing::warn!(flow = flow.0, "closed a WebSocket that does not read");
+                self.close(flow, now());
+            }
+        }
+        let (counts, counters) = (self.agent.counts(), &self.shared.counters);
+        counters
+            .transactions
+            .store(counts.transactions, Ordering::Relaxed);
+        counters.dialogs.store(counts.dialogs, Ordering::Relaxed);
+        counters.invites.store(counts.invites, Ordering::Relaxed);
+        counters
+            .websockets
+            .store(self.flows.connections(), Ordering::Relaxed);
+        counters
+            .udp_flows
+            .store(self.flows.udp_flows(), Ordering::Relaxed);
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Request { id, flow, request } => self.on_request(id, flow, request),
+            Event::Invite { id, flow, request } => self.on_invite(id, flow, request),
+            event => {
+                let now = now();
+                self.calls.on_event(&mut self.agent, now, event);
+            }
+        }
+    }
+
+    fn on_request(&mut self, id: RequestId, flow: Flow, request: Arc<Request>) {
+        let Ok(permit) = self.shared.requests.clone().try_acquire_owned() else {
+            let denied = Denied::retry_after(Status::SERVICE_UNAVAILABLE, RETRY_AFTER_S);
+            return self.agent.respond(now(), id, denied.response(&request));
+        };
+        let shared = self.shared.clone();
+        self.tracker.spawn(async move {
+            request::answer(shared, id, flow, request).await;
+            drop(permit);
+        });
+    }
+
+    fn on_invite(&mut self, id: InviteId, flow: Flow, request: Arc<Request>) {
+        let Ok(permit) = self.shared.requests.clone().try_acquire_owned() else {
+            let headers = vec![(HeaderName::RetryAfter, RETRY_AFTER_S.to_string())];
+            return self
+                .agent
+                .reject(now(), id, Status::SERVICE_UNAVAILABLE, headers);
+        };
+        // The inbox exists before anything else can happen to the call.
+        let inbox = switch::inbox();
+        self.calls.begin(id, flow, &request, inbox.0.clone());
+        let shared = self.shared.clone();
+        self.tracker.spawn(async move {
+            inbound::invite(shared, id, flow, request, inbox).await;
+            drop(permit);
+        });
+    }
+
+    /// A connection is gone, or given up.
+    fn close(&mut self, flow: FlowId, now: Instant) {
+        if !self.flows.close(flow) {
+            return;
+        }
+        for (aor, binding) in self.shared.location().close(flow) {
+            let from = Name(&binding.flow);
+            tracing::info!(aor, %from, endpoint = binding.endpoint, "unregistered: connection closed");
+        }
+        self.agent.handle_flow_closed(now, flow);
+    }
+
+    fn pinned(&self) -> BTreeSet<FlowId> {
+        pinned(&self.calls, &self.shared)
+    }
+
+    fn dropped(&self) {
+        self.shared.counters.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Flows that must not be forgotten.
+fn pinned(calls: &Calls, shared: &Shared) -> BTreeSet<FlowId> {
+    let mut pinned = shared.location().flows();
+    pinned.extend(calls.flows());
+    pinned
+}
+
+/// The clock of the runtime, which a simulation can hold still.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

@@ -1,0 +1,319 @@
+//! What the driver knows of each call: its inbox, its client, its flow. Events of the Agent become
+//! events of channels here.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use ::sip::{
+    Agent, Busy, Ended, Event, Flow, FlowId, HeaderName, InviteId, Method, OfferVia, Request,
+    RequestId, Status,
+};
+use bytes::Bytes;
+use sdp::Sdp;
+use switch::story::StoryEvent;
+use switch::{Cause, ChannelEvent, InboxSender};
+
+use crate::sip::authenticate::Denied;
+use crate::sip::command::Party;
+use crate::sip::info;
+use crate::sip::request::{ALLOW, content_type};
+use crate::sip::shared::printable;
+use crate::sip::trace::Name;
+
+/// All calls the Agent has an INVITE usage for.
+#[derive(Debug, Default)]
+pub(crate) struct Calls {
+    calls: BTreeMap<InviteId, Call>,
+}
+
+#[derive(Debug)]
+struct Call {
+    inbox: InboxSender,
+    flow: Flow,
+    /// Known once the caller is authenticated.
+    party: Option<Party>,
+    /// The flow is gone and has not come back.
+    lost: bool,
+    /// The INVITE had no offer: the answer must be in the ACK.
+    wants_offer: bool,
+}
+
+impl Calls {
+    /// An INVITE came in.
+    pub(crate) fn begin(
+        &mut self,
+        id: InviteId,
+        flow: Flow,
+        request: &Request,
+        inbox: InboxSender,
+    ) {
+        let wants_offer = request.body.is_empty();
+        let call = Call {
+            inbox,
+            flow,
+            party: None,
+            lost: false,
+            wants_offer,
+        };
+        call.received(&format_args!("INVITE {}", printable(request.uri.address())));
+        self.calls.insert(id, call);
+    }
+
+    /// The caller of `id` is known.
+    pub(crate) fn admitted(&mut self, id: InviteId, party: Party) {
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.party = Some(party);
+        }
+    }
+
+    /// Calls of these clients that are bound to another flow than theirs is now.
+    pub(crate) fn of_parties(&self, parties: &[Party], flow: FlowId) -> Vec<InviteId> {
+        let is_theirs = |call: &Call| {
+            call.flow.id != flow
+                && call.party.as_ref().is_some_and(|own| {
+                    parties.iter().any(|party| {
+                        // Without an instance, two clients may look alike: only a call whose
+                        // connection is gone is taken over.
+                        own.is_same(party) && (call.lost || own.instance.is_some())
+                    })
+                })
+        };
+        self.calls
+            .iter()
+            .filter(|(_, call)| is_theirs(call))
+            .map(|(id, _)| *id)
+            .collect()
+    }
+
+    /// The call is bound to `flow` now.
+    pub(crate) fn restored(&mut self, id: InviteId, flow: Flow) {
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.flow = flow;
+            if std::mem::take(&mut call.lost) {
+                call.inbox.send(ChannelEvent::FlowRestored);
+            }
+        }
+    }
+
+    /// Flows that calls are bound to.
+    pub(crate) fn flows(&self) -> impl Iterator<Item = FlowId> {
+        self.calls.values().map(|call| call.flow.id)
+    }
+
+    /// A line for the story: something went out.
+    pub(crate) fn sent(&self, id: InviteId, message: &dyn fmt::Display) {
+        if let Some(call) = self.calls.get(&id) {
+            let (message, flow) = (message.to_string(), Name(&call.flow).to_string());
+            call.inbox.note(StoryEvent::Sent { message, flow });
+        }
+    }
+
+    /// The Agent would not take our offer.
+    pub(crate) fn offer_failed(&self, id: InviteId, busy: Busy) {
+        let status = match busy {
+            Busy::OursPending | Busy::TheirsPending => Status::REQUEST_PENDING,
+            Busy::NotEstablished => Status::CALL_DOES_NOT_EXIST,
+        };
+        self.tell(
+            id,
+            ChannelEvent::OfferRejected {
+                status: status.code(),
+            },
+        );
+    }
+
+    /// Whatever concerns a call that exists.
+    pub(crate) fn on_event(&mut self, agent: &mut Agent, now: Instant, event: Event) {
+        match event {
+            Event::Confirmed { id, body } => self.on_confirmed(agent, now, id, body),
+            Event::Offer { id, via, body } => self.on_offer(agent, now, id, via, body),
+            Event::Answer { id, body } => match sdp::parse(&body) {
+                Ok(answer) => self.tell(id, ChannelEvent::Answer(answer)),
+                Err(_) => {
+                    let status = Status::NOT_ACCEPTABLE_HERE.code();
+                    self.tell(id, ChannelEvent::OfferRejected { status });
+                }
+            },
+            Event::OfferRefused { id, status, reason } => {
+                if let Some(call) = self.calls.get(&id) {
+                    call.received(&format_args!("{status} {}", printable(&reason)));
+                }
+                self.tell(
+                    id,
+                    ChannelEvent::OfferRejected {
+                        status: status.code(),
+                    },
+                );
+            }
+            Event::InDialog {
+                id,
+                request_id,
+                request,
+            } => {
+                self.on_request(agent, now, id, request_id, &request);
+            }
+            Event::FlowLost { id } => {
+                if let Some(call) = self.calls.get_mut(&id) {
+                    call.lost = true;
+                    call.inbox.send(ChannelEvent::FlowLost);
+                }
+            }
+            Event::FlowRestored { id, flow } => self.restored(id, flow),
+            Event::Ended { id, cause } => self.on_ended(id, &cause),
+            // The far end took its offer back; the channel's answer to it will find no taker.
+            Event::OfferWithdrawn { .. } => {}
+            // Nothing calls out yet.
+            Event::Progress { .. }
+            | Event::Answered { .. }
+            | Event::Failed { .. }
+            | Event::Response { .. } => {}
+            Event::Request { .. } | Event::Invite { .. } => {}
+        }
+    }
+
+    fn on_confirmed(&mut self, agent: &mut Agent, now: Instant, id: InviteId, body: Option<Bytes>) {
+        let Some(call) = self.calls.get(&id) else {
+            return;
+        };
+        call.received(&"ACK");
+        if !call.wants_offer {
+            call.inbox.send(ChannelEvent::Established);
+            return;
+        }
+        // The answer is told first: once established, either side may offer anew.
+        match body.as_deref().map(sdp::parse) {
+            Some(Ok(answer)) => {
+                call.inbox.send(ChannelEvent::Answer(answer));
+                call.inbox.send(ChannelEvent::Established);
+            }
+            Some(Err(_)) | None => {
+                let cause = Cause::InvalidMessage;
+                let headers = vec![(HeaderName::Reason, cause.reason())];
+                call.inbox.send(ChannelEvent::Hangup(cause));
+                agent.hangup(now, id, headers, Status::NOT_ACCEPTABLE_HERE);
+            }
+        }
+    }
+
+    fn on_offer(
+        &mut self,
+        agent: &mut Agent,
+        now: Instant,
+        id: InviteId,
+        via: OfferVia,
+        body: Option<Bytes>,
+    ) {
+        if let Some(call) = self.calls.get(&id) {
+            call.received(match via {
+                OfferVia::Reinvite => &"re-INVITE",
+                OfferVia::Update => &"UPDATE",
+            });
+        }
+        let offer: Option<Sdp> = match body.as_deref().map(sdp::parse) {
+            None => None,
+            Some(Ok(offer)) => Some(offer),
+            Some(Err(error)) => {
+                let denied = Denied::with_warning(Status::BAD_REQUEST, &error.to_string());
+                return agent.refuse(now, id, denied.status, denied.headers);
+            }
+        };
+        self.tell(id, ChannelEvent::Offer(offer));
+    }
+
+    fn on_request(
+        &mut self,
+        agent: &mut Agent,
+        now: Instant,
+        id: InviteId,
+        request_id: RequestId,
+        request: &Request,
+    ) {
+        let content_type = content_type(request).unwrap_or_default();
+        let unsupported = |accept: &str| {
+            let mut denied = Denied::new(Status::UNSUPPORTED_MEDIA_TYPE);
+            denied.headers.push((HeaderName::Accept, accept.to_owned()));
+            denied
+        };
+        let denied = match &request.method {
+            Method::Info => match info::digit(&content_type, &request.body) {
+                Some(digit) => {
+                    self.tell(id, ChannelEvent::Digit(digit));
+                    None
+                }
+                // RFC 6086 §4.2.1: an INFO without a body is a sign of life.
+                None if request.body.is_empty() => None,
+                None if content_type.starts_with("application/dtmf") => Some(Denied::with_warning(
+                    Status::BAD_REQUEST,
+                    "This is no digit",
+                )),
+                // A request for a key frame (RFC 5168); browsers ask by RTCP, which is obeyed.
+                None if content_type == "application/media_control+xml" => None,
+                None => Some(unsupported("application/dtmf-relay, application/dtmf")),
+            },
+            Method::Message if content_type.starts_with("text/") => None,
+            Method::Message => Some(unsupported("text/plain")),
+            Method::Options => None,
+            Method::Refer => Some(Denied::with_warning(
+                Status::DECLINE,
+                "Calls are not transferred yet",
+            )),
+            Method::Notify => Some(Denied::new(Status::CALL_DOES_NOT_EXIST)),
+            Method::Subscribe => Some(Denied::new(Status::BAD_EVENT)),
+            _ => {
+                let mut denied = Denied::new(Status::NOT_IMPLEMENTED);
+                denied.headers.push((HeaderName::Allow, ALLOW.to_owned()));
+                Some(denied)
+            }
+        };
+        let response = match denied {
+            Some(denied) => denied.response(request),
+            None => request.response(Status::OK),
+        };
+        agent.respond(now, request_id, response);
+    }
+
+    fn on_ended(&mut self, id: InviteId, ended: &Ended) {
+        let Some(call) = self.calls.remove(&id) else {
+            return;
+        };
+        match ended {
+            Ended::Bye(_) => call.received(&"BYE"),
+            Ended::Cancelled => call.received(&"CANCEL"),
+            _ => {}
+        }
+        call.inbox.send(ChannelEvent::Hangup(cause_of(ended)));
+    }
+
+    fn tell(&self, id: InviteId, event: ChannelEvent) {
+        if let Some(call) = self.calls.get(&id) {
+            call.inbox.send(event);
+        }
+    }
+}
+
+impl Call {
+    fn received(&self, message: &dyn fmt::Display) {
+        let (message, flow) = (message.to_string(), Name(&self.flow).to_string());
+        self.inbox.note(StoryEvent::Received { message, flow });
+    }
+}
+
+fn cause_of(ended: &Ended) -> Cause {
+    match ended {
+        Ended::Bye(bye) => reason_of(bye).unwrap_or(Cause::NormalClearing),
+        Ended::Cancelled | Ended::Hangup => Cause::NormalClearing,
+        Ended::Expired => Cause::NoAnswer,
+        Ended::AckTimeout | Ended::SessionExpired => Cause::RecoveryOnTimerExpire,
+        Ended::Timeout => Cause::NoUserResponse,
+        Ended::Gone(status) => Cause::from_status(status.code()),
+        Ended::Failed | Ended::FlowLost => Cause::DestinationOutOfOrder,
+    }
+}
+
+fn reason_of(bye: &Arc<Request>) -> Option<Cause> {
+    bye.headers
+        .get_all(&HeaderName::Reason)
+        .find_map(Cause::from_reason)
+}

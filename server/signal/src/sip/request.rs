@@ -1,0 +1,92 @@
+//! Requests from outside a dialog, other than INVITE. Each is answered by a task of its own.
+
+use std::sync::Arc;
+
+use ::sip::{Flow, HeaderName, Method, Request, RequestId, Response, Status};
+use config::Subscriber;
+
+use crate::sip::authenticate::{self, Denied};
+use crate::sip::command::Command;
+use crate::sip::registrar;
+use crate::sip::shared::Shared;
+
+/// What we act on, for Allow.
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, UPDATE, INFO, MESSAGE, OPTIONS, REGISTER";
+
+/// Answers one request.
+pub(crate) async fn answer(shared: Arc<Shared>, id: RequestId, flow: Flow, request: Arc<Request>) {
+    let response = match request.method {
+        Method::Register => registrar::register(&shared, &flow, &request).await,
+        _ => match authenticate::check(&shared, &flow, &request).await {
+            Ok(subscriber) => respond(&shared, &subscriber, &request),
+            Err(denied) => denied.response(&request),
+        },
+    };
+    shared.command(Command::Respond {
+        id,
+        response: Box::new(response),
+    });
+}
+
+/// The answer to somebody who has proven who he is.
+fn respond(shared: &Shared, subscriber: &Subscriber, request: &Request) -> Response {
+    let denied = match &request.method {
+        Method::Options => return options(shared, subscriber, request),
+        Method::Message => match content_type(request) {
+            Some(essence) if essence == "text/plain" => Denied::with_warning(
+                Status::NOT_IMPLEMENTED,
+                "Messages are delivered inside calls only",
+            ),
+            _ => {
+                let mut denied = Denied::new(Status::UNSUPPORTED_MEDIA_TYPE);
+                denied
+                    .headers
+                    .push((HeaderName::Accept, "text/plain".to_owned()));
+                denied
+            }
+        },
+        Method::Subscribe | Method::Publish => Denied::with_warning(
+            Status::BAD_EVENT,
+            "This exchange publishes no events to phones",
+        ),
+        Method::Notify => Denied::new(Status::CALL_DOES_NOT_EXIST),
+        Method::Refer => Denied::with_warning(
+            Status::NOT_IMPLEMENTED,
+            "Calls are transferred inside their dialog only",
+        ),
+        _ => {
+            let mut denied = Denied::new(Status::NOT_IMPLEMENTED);
+            denied.headers.push((HeaderName::Allow, ALLOW.to_owned()));
+            denied
+        }
+    };
+    denied.response(request)
+}
+
+/// RFC 3261 §11.2: "The response code chosen in the response MUST be the same that would have been
+/// chosen had the request been an INVITE."
+fn options(shared: &Shared, subscriber: &Subscriber, request: &Request) -> Response {
+    let config = shared.switch.config();
+    let exten = request.uri.user().unwrap_or_default();
+    let context = &subscriber.endpoint.context;
+    let known = exten.is_empty() || config.plan.find(context, &exten, None).is_some();
+    let mut response = request.response(if known { Status::OK } else { Status::NOT_FOUND });
+    if known {
+        let headers = &mut response.headers;
+        headers.push(HeaderName::Allow, ALLOW);
+        headers.push(
+            HeaderName::Accept,
+            "application/sdp, application/dtmf-relay, text/plain",
+        );
+        headers.push(HeaderName::AcceptEncoding, "identity");
+        headers.push(HeaderName::AcceptLanguage, "en");
+        headers.push(HeaderName::Supported, "timer, path");
+    }
+    response
+}
+
+/// The type of the body in lower case, without parameters.
+pub(crate) fn content_type(request: &Request) -> Option<String> {
+    let media_type = request.headers.content_type().ok()??;
+    Some(media_type.essence().to_ascii_lowercase())
+}

@@ -1,0 +1,145 @@
+//! What the driver and the tasks of requests and calls share. Every lock is held for one statement.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use ::sip::digest::Challenger;
+use switch::Switch;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::Counts;
+use crate::sip::command::Command;
+use crate::sip::limiter::Limiter;
+use crate::sip::location::Location;
+
+/// Commands that may wait for the driver. A call makes a handful in its life.
+const COMMANDS_MAX: usize = 16_384;
+
+/// Requests and new calls being looked up at a time; more are answered 503.
+pub(crate) const REQUESTS_MAX: usize = 1_024;
+
+/// How long a nonce is good for. Asterisk's own default.
+const NONCE_LIFETIME: Duration = Duration::from_secs(32);
+
+/// See the module.
+pub(crate) struct Shared {
+    pub(crate) switch: Switch,
+    pub(crate) requests: Arc<Semaphore>,
+    commands: mpsc::Sender<Command>,
+    location: Mutex<Location>,
+    challenger: Mutex<Challenger>,
+    limiter: Mutex<Limiter>,
+    pub(crate) counters: Counters,
+}
+
+/// Figures for `/status`.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) websockets: AtomicUsize,
+    pub(crate) udp_flows: AtomicUsize,
+    pub(crate) transactions: AtomicUsize,
+    pub(crate) dialogs: AtomicUsize,
+    pub(crate) invites: AtomicUsize,
+    pub(crate) failed_auths: AtomicUsize,
+    pub(crate) garbage: AtomicUsize,
+    pub(crate) dropped: AtomicUsize,
+}
+
+impl Shared {
+    pub(crate) fn new(switch: Switch, seed: [u8; 32]) -> (Arc<Self>, mpsc::Receiver<Command>) {
+        let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
+        // The Agent draws from the seed itself; nonces must not be computable from its tags.
+        let nonce_seed = seed.map(|byte| byte ^ 0x5c);
+        let shared = Self {
+            switch,
+            requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
+            commands,
+            location: Mutex::default(),
+            challenger: Mutex::new(Challenger::new(nonce_seed, NONCE_LIFETIME)),
+            limiter: Mutex::default(),
+            counters: Counters::default(),
+        };
+        (Arc::new(shared), receiver)
+    }
+
+    /// Puts a command into the driver's queue. A full queue means a storm; then a task waits in
+    /// place of the caller, because a lost BYE would leave a call behind.
+    pub(crate) fn command(&self, command: Command) {
+        if let Err(TrySendError::Full(command)) = self.commands.try_send(command) {
+            let commands = self.commands.clone();
+            if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                runtime.spawn(async move {
+                    let _ = commands.send(command).await;
+                });
+            }
+        }
+    }
+
+    pub(crate) fn location(&self) -> MutexGuard<'_, Location> {
+        self.location.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn challenger(&self) -> MutexGuard<'_, Challenger> {
+        self.challenger
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn limiter(&self) -> MutexGuard<'_, Limiter> {
+        self.limiter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A message that was no SIP.
+    pub(crate) fn garbage(&self) {
+        self.counters.garbage.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn failed_auth(&self, remote: IpAddr, user: &str, reason: &str) {
+        self.counters.failed_auths.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(%remote, user = printable(user), "authentication failed: {reason}");
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let read = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
+        let counters = &self.counters;
+        Counts {
+            websockets: read(&counters.websockets),
+            udp_flows: read(&counters.udp_flows),
+            bindings: self.location().count(),
+            transactions: read(&counters.transactions),
+            dialogs: read(&counters.dialogs),
+            invites: read(&counters.invites),
+            failed_auths: read(&counters.failed_auths),
+            garbage: read(&counters.garbage),
+            dropped: read(&counters.dropped),
+        }
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared")
+            .field("counters", &self.counters)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Seconds since 1970, for nonces and the Date header.
+pub(crate) fn unix_s() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
+}
+
+/// What a stranger sent, fit for one log line.
+pub(crate) fn printable(text: &str) -> String {
+    const PRINTED_MAX: usize = 128;
+    text.chars()
+        .filter(|c| !c.is_control())
+        .take(PRINTED_MAX)
+        .collect()
+}
