@@ -286,7 +286,7 @@ pub struct Challenger {
 
 /// Nonces whose spent counts are remembered. One entry is a successful authentication, so a
 /// stranger cannot grow the table; beyond the limit the oldest nonces become stale.
-pub const NONCES_MAX: usize = 65_536;
+pub const NONCES_MAX: usize = 16_384;
 
 /// When a nonce was issued, and its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
