@@ -55,8 +55,6 @@ pub enum Refused {
     FingerprintChanged,
     /// A setup role that contradicts the first one (RFC 8842 §5.5).
     SetupChanged,
-    /// Both sides are ICE-lite (RFC 8445 §6.1.1 leaves nobody to check paths).
-    BothLite,
     /// Our own offer is waiting for its answer (RFC 3261 §14.2).
     OfferPending,
     /// There is no offer that this could answer.
@@ -80,8 +78,7 @@ impl Refused {
             | Self::NoMedia
             | Self::NoCommonCodec { .. }
             | Self::FingerprintChanged
-            | Self::SetupChanged
-            | Self::BothLite => 488,
+            | Self::SetupChanged => 488,
             Self::OfferPending => 491,
             Self::NoOfferPending | Self::Engine(_) => 500,
         }
@@ -140,9 +137,6 @@ impl fmt::Display for Refused {
             }
             Self::SetupChanged => {
                 f.write_str("a=setup contradicts the DTLS role agreed before: offer actpass")
-            }
-            Self::BothLite => {
-                f.write_str("Both sides are ICE-lite: switch on full ICE in the client")
             }
             Self::OfferPending => f.write_str("Our own offer is waiting for its answer"),
             Self::NoOfferPending => f.write_str("There is no offer to answer"),

@@ -140,3 +140,68 @@ impl Stream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Direction, Format, Payload, Stream, Topology};
+    use codec::Kind;
+
+    fn directions(topology: &Topology, kind: Kind) -> Vec<Direction> {
+        topology
+            .streams(kind)
+            .map(|stream| stream.direction)
+            .collect()
+    }
+
+    #[test]
+    fn the_first_of_a_kind_goes_both_ways_and_further_ones_as_asked() {
+        let topology = Topology::default().with_count(Kind::Video, 3, Direction::SendOnly);
+        assert_eq!(
+            directions(&topology, Kind::Video),
+            [
+                Direction::SendRecv,
+                Direction::SendOnly,
+                Direction::SendOnly
+            ]
+        );
+        let less = topology.with_count(Kind::Video, 1, Direction::SendOnly);
+        assert_eq!(
+            directions(&less, Kind::Video),
+            [
+                Direction::SendRecv,
+                Direction::Inactive,
+                Direction::Inactive
+            ]
+        );
+        let more = less.with_count(Kind::Video, 2, Direction::RecvOnly);
+        assert_eq!(more.len(), 3, "an idle stream is used before a new one");
+        assert_eq!(
+            directions(&more, Kind::Video)[1..],
+            [Direction::RecvOnly, Direction::Inactive]
+        );
+    }
+
+    #[test]
+    fn a_payload_type_finds_its_stream_only_if_no_other_has_it() {
+        let stream = |kind, number, rtx| Stream {
+            payloads: vec![Payload {
+                number,
+                format: Format::Digits { clock_hz: 8000 },
+                rtx,
+            }],
+            ..Stream::wanted(kind, Direction::SendRecv)
+        };
+        let audio = stream(Kind::Audio, 0, None);
+        let video = stream(Kind::Video, 96, Some(97));
+        let topology = Topology::new(vec![audio, video.clone()]);
+        let found = |topology: &Topology, number| {
+            topology
+                .by_payload_type(number)
+                .map(|stream| stream.kind)
+        };
+        assert_eq!(found(&topology, 97), Some(Kind::Video));
+        assert_eq!(found(&topology, 98), None);
+        let twice = Topology::new(vec![video.clone(), video]);
+        assert_eq!(found(&twice, 96), None);
+    }
+}

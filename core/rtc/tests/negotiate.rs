@@ -1,5 +1,7 @@
 //! The negotiator with the real engine: recorded offers in, answers out, and our own offers.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[path = "negotiate/answers.rs"]
 mod answers;
 #[path = "negotiate/engine.rs"]

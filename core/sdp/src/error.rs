@@ -31,9 +31,9 @@ pub enum Fault {
     NoVersion,
     /// `v=` is not 0 (RFC 8866 §5.1).
     Version,
-    /// A NUL byte, which RFC 8866 §9 forbids in every field.
-    Nul,
-    /// `o=` has not six fields, or its numbers are none.
+    /// A NUL or a CR inside a line; RFC 8866 §9 allows neither in any field.
+    Control,
+    /// `o=` has not six fields.
     Origin,
     /// `m=` has not four fields.
     MediaFields,
@@ -58,7 +58,7 @@ impl fmt::Display for Fault {
             Self::NotALine => "not of the form x=value",
             Self::NoVersion => "a description begins with v=0",
             Self::Version => "the version is not 0",
-            Self::Nul => "a NUL byte",
+            Self::Control => "a NUL or CR inside the line",
             Self::Origin => "o= needs user, id, version, network, address type and address",
             Self::MediaFields => "m= needs media, port, profile and formats",
             Self::MediaPort => "the port in m= is not a number up to 65535",

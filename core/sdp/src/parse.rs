@@ -44,8 +44,8 @@ pub fn parse(bytes: &[u8]) -> Result<Sdp, ParseError> {
 }
 
 fn parse_line(text: &str) -> Result<Line, Fault> {
-    if text.contains('\0') {
-        return Err(Fault::Nul);
+    if text.contains(['\0', '\r']) {
+        return Err(Fault::Control);
     }
     let (letter, value) = text.split_once('=').ok_or(Fault::NotALine)?;
     let mut letters = letter.chars();

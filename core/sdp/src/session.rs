@@ -185,19 +185,34 @@ impl FromStr for Sdp {
 }
 
 impl<'a> Origin<'a> {
+    /// The user name may have spaces (phones write their model there), so fields count from the
+    /// end.
     pub(crate) fn parse(value: &'a str) -> Option<Self> {
-        let mut fields = value.split_ascii_whitespace();
+        let mut fields = value.trim_end().rsplitn(6, ' ');
+        let address = fields.next()?;
+        let address_type = fields.next()?;
+        let network = fields.next()?;
+        let version = fields.next()?;
+        let session_id = fields.next()?;
+        let username = fields.next()?;
         let origin = Self {
-            username: fields.next()?,
-            session_id: fields.next()?,
-            version: fields.next()?,
-            network: fields.next()?,
-            address_type: fields.next()?,
-            address: fields.next()?,
+            username,
+            session_id,
+            version,
+            network,
+            address_type,
+            address,
         };
-        let numeric = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-        (fields.next().is_none() && numeric(origin.session_id) && numeric(origin.version))
-            .then_some(origin)
+        let fields = [
+            username,
+            session_id,
+            version,
+            network,
+            address_type,
+            address,
+        ];
+        let all = fields.iter().all(|field| !field.trim().is_empty());
+        all.then_some(origin)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::*;
 use expect_test::{Expect, expect};
 use rtc::Refused;
 
-fn check(offer: &Sdp, expected: Expect) {
+fn check(offer: &Sdp, expected: &Expect) {
     let refused = Side::new(policy(&["opus"], &["vp8"], 1))
         .answer(offer)
         .unwrap_err();
@@ -23,23 +23,23 @@ fn without(text: &str, name: &str) -> Sdp {
 fn the_sentence_names_what_to_switch_on() {
     check(
         &without(CHROMIUM, "fingerprint"),
-        expect![[
+        &expect![[
             r#"488 No a=fingerprint in the offer: switch on WebRTC (DTLS-SRTP) in the client"#
         ]],
     );
     check(
         &without(CHROMIUM, "ice-pwd"),
-        expect![[r#"488 No a=ice-ufrag and a=ice-pwd in the offer: switch on ICE in the client"#]],
+        &expect![[r#"488 No a=ice-ufrag and a=ice-pwd in the offer: switch on ICE in the client"#]],
     );
     check(
         &without(CHROMIUM, "rtcp-mux"),
-        expect![[r#"488 No a=rtcp-mux in the offer: switch on RTCP multiplexing in the client"#]],
+        &expect![[r#"488 No a=rtcp-mux in the offer: switch on RTCP multiplexing in the client"#]],
     );
     let sdes = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\r\na=mid:0";
     let sdes = without(&CHROMIUM.replace("a=mid:0", sdes), "fingerprint");
     check(
         &sdes,
-        expect![[
+        &expect![[
             r#"488 The offer has SDES keys (a=crypto) only: switch the client from SDES to DTLS-SRTP"#
         ]],
     );
@@ -50,7 +50,7 @@ fn a_plain_phone_is_told_to_switch_on_webrtc() {
     let phone = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 96\r\na=rtpmap:96 opus/48000/2\r\n";
     check(
         &sdp(phone),
-        expect![[
+        &expect![[
             r#"488 No a=fingerprint in the offer: switch on WebRTC (DTLS-SRTP) in the client"#
         ]],
     );
@@ -61,7 +61,7 @@ fn no_codec_in_common_names_both_lists() {
     let offer = sdp(&CHROMIUM_AUDIO.replace("opus/48000/2", "speex/16000"));
     check(
         &offer,
-        expect![[
+        &expect![[
             r#"488 No common audio codec: the client offers speex, red, G722, PCMU, PCMA, CN, telephone-event, the endpoint allows opus"#
         ]],
     );
@@ -72,11 +72,11 @@ fn nothing_to_hear_or_see() {
     let data = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:0\r\n";
     check(
         &sdp(data),
-        expect![[r#"488 The offer has neither audio nor video that may be used"#]],
+        &expect![[r#"488 The offer has neither audio nor video that may be used"#]],
     );
     check(
         &sdp("v=0\r\n"),
-        expect![[r#"488 The offer has neither audio nor video that may be used"#]],
+        &expect![[r#"488 The offer has neither audio nor video that may be used"#]],
     );
 }
 
