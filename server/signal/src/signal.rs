@@ -19,8 +19,8 @@ use crate::sip::transport::{udp, ws};
 pub struct Options {
     /// UDP addresses to bind; port 0 takes a free one.
     pub udp: Vec<SocketAddr>,
-    /// The value of Server and User-Agent.
-    pub server: String,
+    /// The value of Server and User-Agent; the product's own name if `None`.
+    pub server: Option<String>,
     /// Where nonces, tags and branches come from: 32 bytes nobody can guess.
     pub seed: [u8; 32],
     /// How long a silent WebSocket is believed in.
@@ -52,13 +52,15 @@ impl Options {
     pub fn new(udp: Vec<SocketAddr>, seed: [u8; 32]) -> Self {
         Self {
             udp,
-            server: concat!("Sidetone/", env!("CARGO_PKG_VERSION")).to_owned(),
+            server: None,
             seed,
             keepalive: Keepalive::default(),
             limits: ::sip::Limits::default(),
         }
     }
 }
+
+const PRODUCT: &str = concat!("Sidetone/", env!("CARGO_PKG_VERSION"));
 
 /// Why signalling does not start.
 #[derive(Debug, thiserror::Error)]
@@ -119,8 +121,9 @@ impl Signal {
         let (inputs, received) = mpsc::channel(INPUTS_MAX);
         let (shared, commands) = Shared::new(switch, options.seed);
         let (tracker, stopping) = (TaskTracker::new(), CancellationToken::new());
+        let server = options.server.unwrap_or_else(|| PRODUCT.to_owned());
         let identity = ::sip::Identity {
-            server: options.server,
+            server,
             host: None,
         };
         let agent = ::sip::Agent::new(identity, options.limits, options.seed);
