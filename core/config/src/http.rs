@@ -232,10 +232,12 @@ const OPTIONS: &[Row<General>] = &[
 /// Redirects in one file.
 const REDIRECTS_MAX: usize = 1000;
 
+/// Asterisk wants the port in `bindport`; one written here is plain enough.
 fn bind_address(general: &mut General, value: &str) -> Result<(), Fault> {
-    match address(value)? {
-        (address, None) => general.bind_address = Some(address),
-        (_, Some(_)) => return Err(Fault::NotAddress),
+    let (address, port) = address(value)?;
+    general.bind_address = Some(address);
+    if let Some(port) = port {
+        general.bind_port = port;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@
 //! a plain extension it also matches.
 
 use crate::pattern::Pattern;
+use conf::{Diagnostic, Report, Severity, Source, closest};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -122,12 +123,12 @@ const CONTEXTS_SEARCHED_MAX: usize = 128;
 
 impl Plan {
     /// Reads one text that includes no other files.
-    pub fn parse(file: &str, text: &str) -> (Self, Vec<conf::Diagnostic>) {
+    pub fn parse(file: &str, text: &str) -> (Self, Vec<Diagnostic>) {
         crate::extensions::parse(file, text)
     }
 
     /// Reads `extensions.conf` and what it includes; an empty plan if there is no such file.
-    pub fn read(source: &dyn conf::Source, report: &mut conf::Report) -> Self {
+    pub fn read(source: &dyn Source, report: &mut Report) -> Self {
         crate::extensions::read(source, "extensions.conf", report)
     }
 
@@ -186,6 +187,31 @@ impl Plan {
             found
         });
         found
+    }
+
+    /// A warning for each step whose application is none of `known`, compared without case.
+    pub fn unknown_applications(&self, known: &[&str]) -> Vec<Diagnostic> {
+        let is_known = |name: &str| known.iter().any(|known| known.eq_ignore_ascii_case(name));
+        let extensions = self.contexts.values().flat_map(Extensions::iter);
+        let steps = extensions.flat_map(|extension| extension.steps.values());
+        // A name with a variable in it is known only when the call gets there.
+        let unknown =
+            steps.filter(|step| !step.application.contains("${") && !is_known(&step.application));
+        let mut report = Report::default();
+        for step in unknown {
+            let diagnostic = Diagnostic {
+                severity: Severity::Warning,
+                file: step.file.to_string(),
+                line: step.line,
+                column: step.column,
+                message: format!("application `{}` is not known", step.application),
+                suggestion: None,
+                excerpt: None,
+            };
+            let meant = closest(&step.application, known.iter().copied());
+            report.push(diagnostic.did_you_mean(meant));
+        }
+        report.finish()
     }
 
     /// Whether there is such a context.

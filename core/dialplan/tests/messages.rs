@@ -150,6 +150,18 @@ exten => 5,1,Answer()
 }
 
 #[test]
+fn applications_nobody_has_are_named_with_what_was_meant() {
+    let text = "[a]\nexten => 1,1,answer()\n same => n,StreamEco(4)\n same => n,${X}()\n";
+    let plan = check(text, &expect![[""]]);
+    let diagnostics = plan.unknown_applications(&["Answer", "Echo", "StreamEcho"]);
+    let shown: Vec<String> = diagnostics.iter().map(ToString::to_string).collect();
+    expect![[r#"
+        extensions.conf:3:12: application `StreamEco` is not known
+           = did you mean `StreamEcho`?"#]]
+    .assert_eq(&shown.join("\n"));
+}
+
+#[test]
 fn a_flood_of_faults_is_cut_short() {
     let text = format!("[a]\n{}", "exten => 1\n".repeat(5000));
     let (_, diagnostics) = Plan::parse("extensions.conf", &text);
