@@ -124,6 +124,10 @@ impl Timeline {
 const SEQUENCE_JUMP_MAX: u64 = 3000;
 
 #[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test chooses where its time begins"
+)]
 mod tests {
     use super::Timeline;
     use std::time::{Duration, Instant};

@@ -1,5 +1,10 @@
 //! Whatever happens to its packets on the way, a digit is reported once.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test chooses where its time begins"
+)]
+
 use rtp::{Digit, DigitReceiver};
 use std::time::{Duration, Instant};
 

@@ -1,14 +1,17 @@
 //! The machine of one media thread: datagrams, commands and time in, datagrams and events out.
 //!
 //! Strangers are not answered. A datagram from an unknown address is believed only if it is a STUN
-//! check whose user name leads to a leg and whose message integrity that leg's password proves
-//! (RFC 8445 §7.3); then the address is known and anything from it goes to that leg. What a stranger
-//! can make grow is bounded: [`ADDRESSES_PER_LEG_MAX`] known addresses for a leg, nothing else.
+//! check whose user name leads to a leg, or the response to a check that a leg sent there, and if its
+//! message integrity is proven by that leg's passwords (RFC 8445 §7.3, §7.2.5); then the address is
+//! known and anything from it goes to that leg. What others can make grow is bounded:
+//! [`ADDRESSES_PER_LEG_MAX`] known addresses for a leg, [`PROBES_PER_LEG_MAX`] probed ones.
 //!
 //! A panic in the machine of one peer ends that call and no other: the peer is dropped, its owner is
 //! told, the thread goes on.
 
 mod slot;
+#[cfg(test)]
+mod tests;
 
 use crate::echo::EchoMode;
 use crate::leg::{LegConfig, LegEvent, LegId};
@@ -56,6 +59,8 @@ pub(crate) struct Shard {
     /// By serial number.
     legs: HashMap<u32, Slot>,
     known: HashMap<Path, u32>,
+    /// Where a leg has sent a check and nobody has answered yet.
+    probed: HashMap<Path, u32>,
     deadlines: BTreeSet<(Instant, u32)>,
     transmits: VecDeque<Transmit>,
     is_over: bool,
@@ -70,6 +75,7 @@ impl Shard {
             config,
             legs: HashMap::new(),
             known: HashMap::new(),
+            probed: HashMap::new(),
             deadlines: BTreeSet::new(),
             transmits: VecDeque::new(),
             is_over: false,
@@ -125,6 +131,24 @@ impl Shard {
         self.transmits.pop_front()
     }
 
+    /// Remembers whose check goes where, for the response carries no name.
+    fn note_probes(&mut self, serial: u32, queued: usize) {
+        let Some(slot) = self.legs.get_mut(&serial) else {
+            return;
+        };
+        for transmit in self.transmits.iter().skip(queued) {
+            let path = (transmit.local, transmit.remote);
+            let is_check = transmit.bytes.starts_with(&BINDING_REQUEST);
+            if is_check
+                && !self.known.contains_key(&path)
+                && slot.probes.len() < PROBES_PER_LEG_MAX
+                && self.probed.insert(path, serial) != Some(serial)
+            {
+                slot.probes.push(path);
+            }
+        }
+    }
+
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.deadlines.first().map(|(due, _)| *due)
     }
@@ -176,6 +200,7 @@ impl Shard {
             return;
         };
         let transmits = &mut self.transmits;
+        let queued = transmits.len();
         let stepped = catch_unwind(AssertUnwindSafe(|| {
             act(slot);
             slot.pump(now, transmits);
@@ -186,11 +211,15 @@ impl Shard {
         }
         let streams = slot.stream_count();
         let before = std::mem::replace(&mut slot.streams, streams);
-        let gauge = &self.config.gauges.streams;
-        gauge.fetch_add(streams, Ordering::Relaxed);
-        gauge.fetch_sub(before, Ordering::Relaxed);
-        if slot.is_down() && !slot.addresses.is_empty() {
+        if streams != before {
+            let gauge = &self.config.gauges.streams;
+            gauge.fetch_add(streams, Ordering::Relaxed);
+            gauge.fetch_sub(before, Ordering::Relaxed);
+        }
+        if slot.is_down() {
             self.forget_addresses(serial);
+        } else {
+            self.note_probes(serial, queued);
         }
         self.arm(serial);
     }
@@ -215,33 +244,40 @@ impl Shard {
         // A check says itself whom it is for: a browser that hung up may call again from the same
         // port before the old leg is gone.
         let named = stun_user(bytes).and_then(|user| serial_of(self.config.index, user));
-        let Some(serial) = named.filter(|serial| known != Some(*serial)) else {
-            return known;
+        let claimed = match (named, known) {
+            (Some(named), known) if known != Some(named) => named,
+            (None, None) => *self.probed.get(&path)?,
+            _ => return known,
         };
-        let slot = self.legs.get_mut(&serial)?;
+        let slot = self.legs.get_mut(&claimed)?;
         let (local, remote) = path;
         // Parsing what a stranger sent is a step that may break too.
         let accepts = AssertUnwindSafe(|| slot.accepts(now, local, remote, bytes));
         if !catch_unwind(accepts).unwrap_or(false) {
             return None;
         }
-        let forgotten = slot.learn(path);
-        if let Some(forgotten) = forgotten {
+        if let Some(forgotten) = slot.learn(path) {
             self.known.remove(&forgotten);
         }
-        if let Some(other) = self.known.insert(path, serial)
+        if let Some(other) = self.known.insert(path, claimed)
             && let Some(slot) = self.legs.get_mut(&other)
         {
             slot.addresses.retain(|address| *address != path);
         }
         self.gauge_addresses();
-        Some(serial)
+        Some(claimed)
     }
 
     fn forget_addresses(&mut self, serial: u32) {
-        if let Some(slot) = self.legs.get_mut(&serial) {
-            for path in slot.addresses.drain(..) {
-                self.known.remove(&path);
+        let Some(slot) = self.legs.get_mut(&serial) else {
+            return;
+        };
+        for path in slot.addresses.drain(..) {
+            self.known.remove(&path);
+        }
+        for path in slot.probes.drain(..) {
+            if self.probed.get(&path) == Some(&serial) {
+                self.probed.remove(&path);
             }
         }
         self.gauge_addresses();
@@ -290,5 +326,7 @@ const USERNAME: [u8; 2] = [0x00, 0x06];
 
 /// A browser has as many addresses as interfaces and NATs between us; the oldest is forgotten.
 const ADDRESSES_PER_LEG_MAX: usize = 16;
+/// Our addresses times those a browser announces.
+const PROBES_PER_LEG_MAX: usize = 64;
 /// How often an event that found a full inbox is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);

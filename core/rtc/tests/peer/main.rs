@@ -1,5 +1,11 @@
 //! The peer against plain str0m as the browser, over a simulated network, in virtual time.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test says what must be so, and where its time begins"
+)]
+
 mod world;
 
 use codec::Kind;

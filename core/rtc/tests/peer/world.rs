@@ -197,7 +197,7 @@ impl World {
         loop {
             while let Some(transmit) = self.peer.poll_transmit() {
                 assert_eq!(transmit.local, server());
-                self.post(false, transmit.remote, transmit.bytes);
+                self.post(false, transmit.remote, &transmit.bytes);
             }
             let Some(event) = self.peer.poll_event() else {
                 break;
@@ -206,7 +206,7 @@ impl World {
         }
         self.browser.drain(self.now);
         for (from, bytes) in std::mem::take(&mut self.browser.out) {
-            self.post(true, from, bytes);
+            self.post(true, from, &bytes);
         }
     }
 
@@ -231,7 +231,7 @@ impl World {
         }
     }
 
-    fn post(&mut self, to_peer: bool, browser: SocketAddr, bytes: Vec<u8>) {
+    fn post(&mut self, to_peer: bool, browser: SocketAddr, bytes: &[u8]) {
         if self.dice.permille(self.weather.loss_permille) {
             return;
         }
@@ -242,7 +242,7 @@ impl World {
                 due: self.now + Duration::from_millis(self.weather.delay_ms + jitter),
                 to_peer,
                 browser,
-                bytes: bytes.clone(),
+                bytes: bytes.to_vec(),
             });
         }
     }

@@ -22,6 +22,8 @@ pub(super) struct Slot {
     farewell: Vec<Transmit>,
     /// The paths packets are believed from, oldest first.
     pub(super) addresses: Vec<Path>,
+    /// The paths checks were sent to.
+    pub(super) probes: Vec<Path>,
     /// The alarm set for this leg.
     pub(super) armed: Option<Instant>,
     /// As many as the gauge counts for this leg.
@@ -49,6 +51,7 @@ impl Slot {
             first_packets: Vec::new(),
             farewell: Vec::new(),
             addresses: Vec::new(),
+            probes: Vec::new(),
             armed: None,
             streams: 0,
         }

@@ -93,16 +93,18 @@ impl Browser {
     /// Runs until it is so, or for this long.
     pub(crate) fn run_until(&mut self, limit: Duration, is_so: impl Fn(&Self) -> bool) -> bool {
         let end = Instant::now() + limit;
-        while !is_so(self) {
+        loop {
             let due = self.drain();
             let now = Instant::now();
+            if is_so(self) {
+                return true;
+            }
             if now >= end {
                 return false;
             }
             let wait = due.min(end).saturating_duration_since(now);
             self.receive(wait.max(Duration::from_millis(1)));
         }
-        true
     }
 
     pub(crate) fn run(&mut self, duration: Duration) {

@@ -1,5 +1,7 @@
 //! The plane on loopback sockets, with str0m as the browser: packets really come back.
 
+#![expect(clippy::unwrap_used, reason = "a test says what must be so")]
+
 mod browser;
 
 use browser::Browser;
