@@ -3,9 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod agent {
+    mod cancel;
+    mod dialog;
     mod invite;
     mod pair;
     mod solo;
+    mod transaction;
 }
 
 use {

@@ -21,7 +21,10 @@ pub(crate) struct ServerKey {
 impl ServerKey {
     /// `via` is the topmost Via as it came.
     pub(crate) fn new(request: &Request, via: &Via, flow: &Flow) -> Result<Self, HeaderError> {
-        let port = via.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let port = via
+            .port()
+            .map(|port| format!(":{port}"))
+            .unwrap_or_default();
         let branch = match via.unique_branch() {
             Some(branch) => branch.into(),
             None => legacy_branch(request, via)?,

@@ -1,0 +1,179 @@
+//! CANCEL of either side at every point of a call.
+
+use std::time::Duration;
+
+use sip::{Body, Counts, Ended, Event, HeaderName, Status, Transport};
+
+use super::pair::{Pair, Side, Wire, outgoing};
+use super::solo::{SDP, Solo, request};
+
+#[test]
+fn a_caller_cancels_while_it_rings() {
+    let mut solo = Solo::new(Transport::Ws);
+    solo.receive(&request("INVITE", 1, "a", "", SDP));
+    let id = solo.invited();
+    solo.act(|agent, now, _| agent.provisional(now, id, Status::RINGING, None));
+    let tag = solo.our_tag();
+    solo.receive(&request("CANCEL", 1, "a", "", ""));
+    assert_eq!(solo.our_tag(), tag, "RFC 3261 §9.2: the same To tag");
+    assert_eq!(
+        solo.lines(),
+        ["100 INVITE", "180 INVITE", "200 CANCEL", "487 INVITE"]
+    );
+    assert!(matches!(
+        solo.events.last(),
+        Some(Event::Ended {
+            cause: Ended::Cancelled,
+            ..
+        })
+    ));
+    solo.receive(&request("ACK", 1, "a", &tag, ""));
+    solo.act(|agent, now, _| agent.accept(now, id, Body::sdp("too late")));
+    assert!(solo.sent.is_empty());
+    assert_eq!(solo.agent.counts(), Counts::default());
+}
+
+/// RFC 3261 §9.2: after a final response CANCEL "has no effect".
+#[test]
+fn a_cancel_after_the_answer_changes_nothing() {
+    let mut solo = Solo::new(Transport::Ws);
+    solo.receive(&request("INVITE", 1, "a", "", SDP));
+    let id = solo.invited();
+    solo.act(|agent, now, _| agent.accept(now, id, Body::sdp("answer")));
+    let tag = solo.our_tag();
+    solo.receive(&request("CANCEL", 1, "a", "", ""));
+    solo.receive(&request("ACK", 1, "b", &tag, ""));
+    assert_eq!(solo.lines(), ["100 INVITE", "200 INVITE", "200 CANCEL"]);
+    assert!(matches!(solo.events[1..], [Event::Confirmed { .. }]));
+}
+
+#[test]
+fn a_cancel_of_a_reinvite_takes_the_offer_back() {
+    let mut solo = Solo::new(Transport::Ws);
+    solo.receive(&request("INVITE", 1, "a", "", SDP));
+    let id = solo.invited();
+    solo.act(|agent, now, _| agent.accept(now, id, Body::sdp("answer")));
+    let tag = solo.our_tag();
+    solo.receive(&request("ACK", 1, "b", &tag, ""));
+    solo.receive(&request("INVITE", 2, "c", &tag, SDP));
+    solo.lines();
+    solo.receive(&request("CANCEL", 2, "c", &tag, ""));
+    assert_eq!(solo.lines(), ["200 CANCEL", "487 INVITE"]);
+    assert!(matches!(
+        solo.events.last(),
+        Some(Event::OfferWithdrawn { .. })
+    ));
+    solo.act(|agent, now, _| agent.answer(now, id, Some(Body::sdp("too late"))));
+    assert!(solo.lines().is_empty());
+    assert_eq!(solo.agent.counts().invites, 1);
+}
+
+/// RFC 3261 §9.1: no CANCEL before a provisional response.
+#[test]
+fn our_cancel_waits_for_a_provisional_response() {
+    let mut solo = Solo::new(Transport::Udp);
+    let id = solo.act(|agent, now, flow| agent.invite(now, flow, outgoing(Some("offer"))));
+    let invite = solo.last_request().clone();
+    let reason = (HeaderName::Reason, "SIP;cause=200".to_owned());
+    solo.act(|agent, now, _| agent.hangup(now, id, vec![reason], Status::DECLINE));
+    assert_eq!(solo.lines(), ["INVITE"]);
+    solo.answer_to(&invite, "100 Trying", "", "");
+    let cancel = solo.last_request().clone();
+    assert_eq!(solo.lines(), ["CANCEL"]);
+    assert_eq!(cancel.uri, invite.uri);
+    assert_eq!(
+        cancel.headers.vias().unwrap(),
+        invite.headers.vias().unwrap()
+    );
+    assert_eq!(
+        cancel.headers.get(&HeaderName::To),
+        invite.headers.get(&HeaderName::To)
+    );
+    assert_eq!(
+        cancel.headers.get(&HeaderName::Reason),
+        Some("SIP;cause=200")
+    );
+    solo.answer_to(&cancel, "200 OK", "bob", "");
+    solo.answer_to(&invite, "487 Request Terminated", "bob", "");
+    assert_eq!(solo.lines(), ["ACK"]);
+    assert!(matches!(
+        solo.events[..],
+        [Event::Ended {
+            cause: Ended::Hangup,
+            ..
+        }]
+    ));
+}
+
+/// RFC 3261 §9.1: 64*T1 after the CANCEL the INVITE is given up.
+#[test]
+fn a_cancelled_invite_without_final_response_is_given_up() {
+    let mut solo = Solo::new(Transport::Ws);
+    let id = solo.act(|agent, now, flow| agent.invite(now, flow, outgoing(Some("offer"))));
+    solo.answer("180 Ringing", "bob", "");
+    solo.act(|agent, now, _| agent.hangup(now, id, Vec::new(), Status::DECLINE));
+    solo.advance_ms(31_999);
+    assert_eq!(solo.events.len(), 1);
+    solo.advance_ms(1);
+    assert!(matches!(
+        solo.events[1],
+        Event::Ended {
+            cause: Ended::Hangup,
+            ..
+        }
+    ));
+    assert_eq!(solo.agent.counts(), Counts::default());
+}
+
+#[test]
+fn a_200_that_crosses_our_cancel_is_acknowledged_and_ended() {
+    let mut solo = Solo::new(Transport::Ws);
+    let id = solo.act(|agent, now, flow| agent.invite(now, flow, outgoing(Some("offer"))));
+    let invite = solo.last_request().clone();
+    solo.answer_to(&invite, "180 Ringing", "bob", "");
+    solo.act(|agent, now, _| agent.hangup(now, id, Vec::new(), Status::DECLINE));
+    solo.answer_to(&invite, "200 OK", "bob", SDP);
+    assert_eq!(solo.lines(), ["INVITE", "CANCEL", "ACK", "BYE"]);
+}
+
+/// Alice hangs up and Bob answers, each at every moment: both sides end once and nothing is left.
+#[test]
+fn hangup_and_answer_cross_at_every_moment() {
+    for transport in [Wire::PERFECT_UDP, Wire::PERFECT_WS] {
+        for hangup_ms in (0..60).step_by(5) {
+            for answer_ms in (10..60).step_by(5) {
+                let mut pair = Pair::new(transport.clone(), hangup_ms * 100 + answer_ms);
+                let alice = pair.call();
+                let start = pair.now;
+                let mut acts = [(hangup_ms, Side::Alice), (answer_ms, Side::Bob)];
+                acts.sort_unstable();
+                for (ms, side) in acts {
+                    pair.run_until(start + Duration::from_millis(ms));
+                    match side {
+                        Side::Alice => pair.act(side, |agent, now| {
+                            agent.hangup(now, alice, Vec::new(), Status::DECLINE);
+                        }),
+                        Side::Bob => {
+                            let bob = pair.invited();
+                            pair.act(side, |agent, now| {
+                                agent.accept(now, bob, Body::sdp("answer"));
+                            });
+                        }
+                    }
+                }
+                pair.run_ms(100_000);
+                let at = format!("hangup at {hangup_ms}, answer at {answer_ms}");
+                assert!(
+                    matches!(pair.ends(Side::Alice)[..], [Ended::Hangup]),
+                    "{at}"
+                );
+                let bob = pair.ends(Side::Bob);
+                assert!(
+                    matches!(bob[..], [Ended::Bye(_) | Ended::Cancelled]),
+                    "{at}: {bob:?}"
+                );
+                pair.assert_empty();
+            }
+        }
+    }
+}
