@@ -9,6 +9,7 @@ mod offer;
 mod outgoing;
 mod peer;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -53,7 +54,7 @@ pub(crate) struct Invite {
     /// The last description of ours that stands; sent again to refresh by re-INVITE.
     description: Option<Body>,
     /// Requests inside the dialog that the layer above has not answered yet.
-    waiting: Vec<RequestId>,
+    waiting: Vec<(RequestId, Arc<Request>)>,
 }
 
 #[derive(Debug)]
@@ -146,9 +147,13 @@ impl Invite {
     /// RFC 3261 §15.1.2: "The UAS MUST still respond to any pending requests received for that dialog. It is
     /// RECOMMENDED that a 487 (Request Terminated) response be generated to those pending requests."
     fn drop_turns(&mut self, now: Instant, base: &mut Base) {
-        if let Turn::Theirs(theirs) = std::mem::replace(&mut self.turn, Turn::Idle) {
-            let response = theirs.request.response(Status::REQUEST_TERMINATED);
-            base.respond(now, theirs.server, response);
+        match std::mem::replace(&mut self.turn, Turn::Idle) {
+            Turn::Theirs(theirs) => {
+                let response = theirs.request.response(Status::REQUEST_TERMINATED);
+                base.respond(now, theirs.server, response);
+            }
+            Turn::Ours(ours) => base.clients.forget(now, ours.transaction),
+            Turn::Idle => {}
         }
         self.held = None;
         self.session_timer = None;
@@ -158,8 +163,11 @@ impl Invite {
     fn end(&mut self, now: Instant, base: &mut Base, cause: Ended) {
         self.drop_turns(now, base);
         self.unacked = None;
-        for id in std::mem::take(&mut self.waiting) {
-            base.requests.remove(&id);
+        for (id, request) in std::mem::take(&mut self.waiting) {
+            if let Some(waiting) = base.requests.remove(&id) {
+                let response = request.response(Status::REQUEST_TERMINATED);
+                base.respond(now, waiting.server, response);
+            }
         }
         if let Some(dialog) = self.dialog.take() {
             base.dialogs.remove(&dialog.id);
@@ -342,7 +350,7 @@ impl Invite {
 
     /// The layer above has answered a request inside the dialog.
     pub(crate) fn answered(&mut self, id: RequestId) {
-        self.waiting.retain(|known| *known != id);
+        self.waiting.retain(|(known, _)| *known != id);
     }
 
     /// When [`Invite::handle_timeout`] wants to be called.
@@ -406,12 +414,17 @@ impl Invite {
     }
 
     /// May one more request wait for the layer above?
-    fn wait(&mut self, base: &mut Base, server: ServerId) -> Option<RequestId> {
+    fn wait(
+        &mut self,
+        base: &mut Base,
+        server: ServerId,
+        request: &Arc<Request>,
+    ) -> Option<RequestId> {
         if self.waiting.len() >= REQUESTS_PER_INVITE_MAX {
             return None;
         }
         let id = base.wait(server, Some(self.id));
-        self.waiting.push(id);
+        self.waiting.push((id, Arc::clone(request)));
         Some(id)
     }
 

@@ -5,8 +5,13 @@
 mod agent {
     mod cancel;
     mod dialog;
+    mod flow;
+    mod glare;
     mod invite;
+    mod limits;
+    mod loss;
     mod pair;
+    mod session_timer;
     mod solo;
     mod transaction;
 }

@@ -31,7 +31,7 @@ pub(super) enum Turn {
 
 #[derive(Debug)]
 pub(super) struct Ours {
-    transaction: TransactionId,
+    pub(super) transaction: TransactionId,
     offer: Offer,
 }
 

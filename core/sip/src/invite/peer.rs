@@ -101,7 +101,7 @@ impl Invite {
         server: ServerId,
         request: &Arc<Request>,
     ) -> Result<(), Refusal> {
-        let request_id = self.wait(base, server).ok_or(Refusal::Overload)?;
+        let request_id = self.wait(base, server, request).ok_or(Refusal::Overload)?;
         let request = Arc::clone(request);
         base.emit(Event::InDialog {
             id: self.id,

@@ -250,6 +250,15 @@ impl ClientTable {
             .collect()
     }
 
+    /// The call of this INVITE is over; its transaction may not outlive it for long.
+    pub(crate) fn forget(&mut self, now: Instant, id: TransactionId) {
+        if let Some(Machine::Invite(machine, _)) = self.entries.get_mut(&id).map(|e| &mut e.machine)
+        {
+            machine.forget(now);
+        }
+        self.settle(id);
+    }
+
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.timers.next()
     }

@@ -14,6 +14,7 @@ use crate::timer::{Repeat, Timer, earliest};
 pub(crate) struct InviteClient {
     invite: Bytes,
     reliable: bool,
+    forgotten: bool,
     state: State,
 }
 
@@ -23,7 +24,10 @@ enum State {
         a: Option<Repeat>,
         b: Instant,
     },
-    Proceeding,
+    /// No timer runs: a human may be asked. Unless nobody waits for the outcome any more.
+    Proceeding {
+        until: Option<Instant>,
+    },
     /// A 2xx came; each fork's 2xx may be repeated, and is answered with that fork's ACK.
     Accepted {
         m: Instant,
@@ -50,6 +54,7 @@ impl InviteClient {
         Self {
             invite,
             reliable,
+            forgotten: false,
             state: State::Calling { a, b },
         }
     }
@@ -63,11 +68,14 @@ impl InviteClient {
         ack: impl FnOnce() -> Bytes,
     ) -> Verdict {
         match &mut self.state {
-            State::Calling { .. } | State::Proceeding if status.is_provisional() => {
-                self.state = State::Proceeding;
+            State::Calling { .. } | State::Proceeding { .. } if status.is_provisional() => {
+                if !matches!(self.state, State::Proceeding { .. }) {
+                    let until = self.forgotten.then(|| now + Timer::B.wait(self.reliable));
+                    self.state = State::Proceeding { until };
+                }
                 Verdict::Deliver
             }
-            State::Calling { .. } | State::Proceeding if status.is_success() => {
+            State::Calling { .. } | State::Proceeding { .. } if status.is_success() => {
                 let fork = Fork {
                     to_tag: to_tag.into(),
                     ack: None,
@@ -79,7 +87,7 @@ impl InviteClient {
                 };
                 Verdict::Deliver
             }
-            State::Calling { .. } | State::Proceeding => {
+            State::Calling { .. } | State::Proceeding { .. } => {
                 let ack = ack();
                 let d = now + Timer::D.wait(self.reliable);
                 self.state = State::Completed {
@@ -114,10 +122,19 @@ impl InviteClient {
         self.state = State::Terminated;
     }
 
+    /// Nobody waits for the outcome any more: the call is over. A 2xx that is lost is not repeated then, so
+    /// the transaction must not wait for ever.
+    pub(crate) fn forget(&mut self, now: Instant) {
+        self.forgotten = true;
+        if let State::Proceeding { until } = &mut self.state {
+            until.get_or_insert(now + Timer::B.wait(self.reliable));
+        }
+    }
+
     /// May a CANCEL be sent? §9.1: "If no provisional response has been received, the CANCEL request
     /// MUST NOT be sent".
     pub(crate) const fn is_proceeding(&self) -> bool {
-        matches!(self.state, State::Proceeding)
+        matches!(self.state, State::Proceeding { .. })
     }
 
     pub(crate) fn on_timeout(&mut self, now: Instant) -> Fired {
@@ -126,13 +143,17 @@ impl InviteClient {
                 self.state = State::Terminated;
                 Fired::TimedOut
             }
+            State::Proceeding { until: Some(until) } if now >= *until => {
+                self.state = State::Terminated;
+                Fired::Nothing
+            }
             State::Calling { a: Some(a), .. } => a.fired(now, || self.invite.clone()),
             State::Accepted { m: end, .. } | State::Completed { d: end, .. } if now >= *end => {
                 self.state = State::Terminated;
                 Fired::Nothing
             }
             State::Calling { .. }
-            | State::Proceeding
+            | State::Proceeding { .. }
             | State::Accepted { .. }
             | State::Completed { .. }
             | State::Terminated => Fired::Nothing,
@@ -143,13 +164,14 @@ impl InviteClient {
         match &self.state {
             State::Calling { a, b } => earliest([a.as_ref().map(|a| a.at), Some(*b)]),
             State::Accepted { m: end, .. } | State::Completed { d: end, .. } => Some(*end),
-            State::Proceeding | State::Terminated => None,
+            State::Proceeding { until } => *until,
+            State::Terminated => None,
         }
     }
 
     /// Is a final response still to come?
     pub(crate) const fn waits(&self) -> bool {
-        matches!(self.state, State::Calling { .. } | State::Proceeding)
+        matches!(self.state, State::Calling { .. } | State::Proceeding { .. })
     }
 
     pub(crate) const fn is_terminated(&self) -> bool {

@@ -140,8 +140,8 @@ fn a_200_that_crosses_our_cancel_is_acknowledged_and_ended() {
 #[test]
 fn hangup_and_answer_cross_at_every_moment() {
     for transport in [Wire::PERFECT_UDP, Wire::PERFECT_WS] {
-        for hangup_ms in (0..60).step_by(5) {
-            for answer_ms in (10..60).step_by(5) {
+        for hangup_ms in (0..60).step_by(6) {
+            for answer_ms in (10..60).step_by(7) {
                 let mut pair = Pair::new(transport.clone(), hangup_ms * 100 + answer_ms);
                 let alice = pair.call();
                 let start = pair.now;

@@ -309,4 +309,3 @@ pub(crate) fn first_line(bytes: &Bytes) -> String {
     }
 }
 
-pub(crate) const BUSY: Status = Status::BUSY_HERE;

@@ -1,0 +1,165 @@
+//! What a stranger can make the Agent hold, and that calls can still be ended when it is full.
+
+use sip::{Body, Event, HeaderName, Limits, Status, Transport};
+
+use super::pair::outgoing;
+use super::solo::{SDP, Solo, flow, request};
+
+const SMALL: Limits = Limits {
+    transactions: 8,
+    invites: 4,
+    dialogs: 4,
+    pending_invites_per_flow: 2,
+    transactions_per_flow: 6,
+};
+
+fn invite(n: u32) -> String {
+    request("INVITE", 1, &format!("i{n}"), "", SDP).replace("call-1", &format!("call-{n}"))
+}
+
+#[track_caller]
+fn assert_overloaded(solo: &Solo) {
+    let response = solo.last_response();
+    assert_eq!(response.status, Status::SERVICE_UNAVAILABLE);
+    assert!(response.headers.retry_after().unwrap().is_some());
+    assert!(response.headers.to().unwrap().tag().is_some());
+}
+
+#[test]
+fn transactions_are_bounded() {
+    let mut solo = Solo::with_limits(Transport::Udp, SMALL);
+    for n in 0..1_000_u64 {
+        let options = request("OPTIONS", 1, &n.to_string(), "", "");
+        solo.receive_on(
+            flow(n, Transport::Udp),
+            &options.replace("call-1", &format!("call-{n}")),
+        );
+        assert!(solo.agent.counts().transactions <= 8);
+    }
+    assert_overloaded(&solo);
+    assert_eq!(solo.events.len(), 8);
+    solo.advance_ms(32_000);
+    assert_eq!(solo.agent.counts().transactions, 0);
+}
+
+#[test]
+fn transactions_of_one_flow_are_bounded() {
+    let mut solo = Solo::with_limits(Transport::Udp, SMALL);
+    for n in 0..10 {
+        let options = request("OPTIONS", 1, &n.to_string(), "", "");
+        solo.receive(&options.replace("call-1", &format!("call-{n}")));
+    }
+    assert_overloaded(&solo);
+    assert_eq!(solo.agent.counts().transactions, 6);
+    solo.receive_on(
+        flow(2, Transport::Udp),
+        &request("OPTIONS", 1, "other", "", ""),
+    );
+    assert_eq!(solo.agent.counts().transactions, 7);
+}
+
+#[test]
+fn pending_invites_of_one_flow_are_bounded() {
+    let mut solo = Solo::with_limits(
+        Transport::Ws,
+        Limits {
+            transactions: 100,
+            ..SMALL
+        },
+    );
+    for n in 0..3 {
+        solo.receive(&invite(n));
+    }
+    assert_overloaded(&solo);
+    assert_eq!(solo.agent.counts().invites, 2);
+    // One that is answered makes room.
+    let id = solo.invited();
+    solo.act(|agent, now, _| agent.accept(now, id, Body::sdp("answer")));
+    solo.receive(&invite(4));
+    assert_eq!(solo.agent.counts().invites, 3);
+}
+
+#[test]
+fn calls_are_bounded_and_can_be_ended_when_everything_is_full() {
+    let mut solo = Solo::with_limits(Transport::Ws, SMALL);
+    let mut tags = Vec::new();
+    for n in 0..4 {
+        solo.receive_on(flow(n, Transport::Ws), &invite(u32::try_from(n).unwrap()));
+        let id = solo.invited();
+        solo.act(|agent, now, _| agent.accept(now, id, Body::sdp("answer")));
+        tags.push(solo.our_tag());
+    }
+    solo.receive_on(flow(9, Transport::Ws), &invite(9));
+    assert_overloaded(&solo);
+    assert_eq!(solo.agent.counts().invites, 4);
+    // Fill the transactions as well.
+    for n in 20..40 {
+        let options = request("OPTIONS", 1, &n.to_string(), "", "");
+        solo.receive_on(
+            flow(n, Transport::Ws),
+            &options.replace("call-1", &format!("call-{n}")),
+        );
+    }
+    assert_eq!(solo.agent.counts().transactions, 8);
+    solo.receive_on(flow(50, Transport::Ws), &invite(50));
+    assert_overloaded(&solo);
+    for (n, tag) in tags.iter().enumerate() {
+        let bye = request("BYE", 2, "bye", tag, "").replace("call-1", &format!("call-{n}"));
+        solo.receive_on(flow(n as u64, Transport::Ws), &bye);
+        assert_eq!(solo.last_response().status, Status::OK);
+    }
+    assert_eq!(solo.agent.counts().invites, 0);
+}
+
+#[test]
+fn our_own_requests_beyond_the_bound_fail_at_once() {
+    let mut solo = Solo::with_limits(
+        Transport::Ws,
+        Limits {
+            transactions: 1,
+            ..SMALL
+        },
+    );
+    solo.act(|agent, now, flow| agent.invite(now, flow, outgoing(Some("offer"))));
+    solo.act(|agent, now, flow| agent.invite(now, flow, outgoing(Some("offer"))));
+    assert!(matches!(
+        solo.events[..],
+        [Event::Failed { .. }, Event::Ended { .. }]
+    ));
+    assert_eq!(solo.agent.counts().invites, 1);
+}
+
+#[test]
+fn requests_waiting_inside_one_call_are_bounded() {
+    let mut solo = Solo::new(Transport::Ws);
+    solo.receive(&request("INVITE", 1, "a", "", SDP));
+    let id = solo.invited();
+    solo.act(|agent, now, _| agent.accept(now, id, Body::sdp("answer")));
+    let tag = solo.our_tag();
+    solo.receive(&request("ACK", 1, "b", &tag, ""));
+    for n in 2..30 {
+        solo.receive(&request("INFO", n, &format!("m{n}"), &tag, ""));
+    }
+    assert_overloaded(&solo);
+    assert_eq!(solo.agent.counts().transactions, 1 + 16);
+    let contact = solo.last_response().headers.get(&HeaderName::Contact);
+    assert_eq!(contact, None);
+}
+
+/// 20 000 transactions at a time; each message must cost a few lookups. A scan of all would make this
+/// quadratic and be felt at once.
+#[test]
+fn many_transactions_cost_no_more_each() {
+    let limits = Limits {
+        transactions_per_flow: 20_000,
+        ..Limits::default()
+    };
+    let mut solo = Solo::with_limits(Transport::Udp, limits);
+    for n in 0..2_000 {
+        let options = request("OPTIONS", 1, &n.to_string(), "", "");
+        solo.receive(&options.replace("call-1", &format!("call-{n}")));
+    }
+    assert_eq!(solo.agent.counts().transactions, 2_000);
+    solo.advance_ms(32_000);
+    assert_eq!(solo.agent.counts().transactions, 0);
+}
