@@ -1,5 +1,7 @@
 //! `NoOp`: nothing, but seen in the log.
 
+use std::future::ready;
+
 use switch::{AppResult, Application, Args, Channel};
 
 /// Does nothing.
@@ -7,10 +9,10 @@ pub(crate) static NOOP: Application = Application {
     name: "NoOp",
     synopsis: "Do nothing",
     doc: include_str!("noop.md"),
-    run: |call, args| Box::pin(run(call, args)),
+    run: |call, args| Box::pin(ready(run(call, args))),
 };
 
-async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
+fn run(call: &Channel, args: Args<'_>) -> AppResult {
     tracing::debug!(channel = call.name(), "NoOp({})", args.text());
     Ok(())
 }

@@ -1,10 +1,12 @@
 //! `StreamEcho`.
 
+use std::fmt;
+
 use codec::Kind;
 use media::EchoMode;
 use rtc::topology::{Direction, Topology};
 use switch::story::{Side, StoryEvent};
-use switch::{AppResult, Application, Args, Channel, Happened, NotRenegotiated, Offered};
+use switch::{AppResult, Application, Args, Channel, Echo, Happened, NotRenegotiated, Offered};
 
 use crate::arguments::{unusable, warn};
 use crate::echo::NOT_ANSWERED;
@@ -34,8 +36,7 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
     let mut question = match topology(call, &args, wanted) {
         Ask::Nothing => return until_pound(call).await,
         Ask::Same => {
-            drop(echo.take());
-            let _echo = call.echo(EchoMode::FanOut(wanted.kind));
+            fan_out(call, &mut echo, wanted.kind);
             return until_pound(call).await;
         }
         Ask::For(topology) => Some(topology),
@@ -46,10 +47,7 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
         {
             match call.offer(topology.clone()).await? {
                 Ok(Offered::Asked) => {}
-                Ok(Offered::Stands) => {
-                    drop(echo.take());
-                    echo = call.echo(EchoMode::FanOut(wanted.kind));
-                }
+                Ok(Offered::Stands) => fan_out(call, &mut echo, wanted.kind),
                 // Another offer is open; this one is made when that has come to an end.
                 Err(NotRenegotiated::Busy) => question = Some(topology),
                 Err(why) => warn(
@@ -62,11 +60,7 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
         }
         match call.next().await? {
             Happened::Digit('#') => return Ok(()),
-            Happened::Agreed { by: Side::Us, .. } => {
-                // The old route goes before the new one comes: they would write to the same stream.
-                drop(echo.take());
-                echo = call.echo(EchoMode::FanOut(wanted.kind));
-            }
+            Happened::Agreed { by: Side::Us, .. } => fan_out(call, &mut echo, wanted.kind),
             Happened::OfferRefused { status } => warn(
                 call,
                 NAME,
@@ -78,6 +72,13 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
             | Happened::Agreed { by: Side::Them, .. } => {}
         }
     }
+}
+
+/// Sends the first stream of a kind to all of that kind from now on.
+fn fan_out(call: &Channel, echo: &mut Option<Echo>, kind: Kind) {
+    // The old route goes before the new one comes: they would write to the same streams.
+    drop(echo.take());
+    *echo = call.echo(EchoMode::FanOut(kind));
 }
 
 async fn until_pound(call: &mut Channel) -> AppResult {
@@ -136,7 +137,7 @@ fn topology(call: &mut Channel, args: &Args<'_>, wanted: Wanted) -> Ask {
         tell(
             call,
             args,
-            format!("the caller sends no {name}; everything else is echoed one to one"),
+            format_args!("the caller sends no {name}; everything else is echoed one to one"),
         );
         return Ask::Nothing;
     }
@@ -167,7 +168,7 @@ fn topology(call: &mut Channel, args: &Args<'_>, wanted: Wanted) -> Ask {
 }
 
 /// Something to know about a call that goes on as it should.
-fn tell(call: &mut Channel, args: &Args<'_>, what: String) {
+fn tell(call: &mut Channel, args: &Args<'_>, what: impl fmt::Display) {
     let text = format!(
         "{}:{}: {NAME}({}) {what}",
         args.file(),

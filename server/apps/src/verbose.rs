@@ -1,5 +1,7 @@
 //! `Verbose`.
 
+use std::future::ready;
+
 use switch::{AppResult, Application, Args, Channel};
 
 /// Writes into the log.
@@ -7,13 +9,13 @@ pub(crate) static VERBOSE: Application = Application {
     name: "Verbose",
     synopsis: "Write a line into the log",
     doc: include_str!("verbose.md"),
-    run: |call, args| Box::pin(run(call, args)),
+    run: |call, args| Box::pin(ready(run(call, args))),
 };
 
 /// From this level on a line is for those who look closely.
 const DEBUG_LEVEL_MIN: u8 = 4;
 
-async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
+fn run(call: &Channel, args: Args<'_>) -> AppResult {
     let (level, text) = split(args.text());
     if level < DEBUG_LEVEL_MIN {
         tracing::info!(channel = call.name(), "{text}");

@@ -172,11 +172,13 @@ impl Cause {
             580 => Self::ResourceUnavailable,
             606 => Self::IncompatibleDestination,
             // RFC 3261 §8.1.3.2: an unknown final response is treated as the x00 of its class.
-            500..=599 => Self::NetworkOutOfOrder,
-            600..=699 => Self::UserBusy,
-            // What is left are other 4xx (RFC 3398 maps 400 to 41) and statuses that fail nothing.
-            400..=499 => Self::TemporaryFailure,
-            _ => Self::NormalClearing,
+            // For 4xx that is what RFC 3398 maps 400 to.
+            other => match other / 100 {
+                4 => Self::TemporaryFailure,
+                5 => Self::NetworkOutOfOrder,
+                6 => Self::UserBusy,
+                _ => Self::NormalClearing,
+            },
         }
     }
 

@@ -26,9 +26,9 @@ use sdp::Sdp;
 use tokio::time::{Instant, sleep_until};
 
 use crate::cause::Cause;
-use crate::directory::{ChannelId, ChannelInfo, ChannelState, Registration};
+use crate::directory::{ChannelHandle, ChannelId, ChannelInfo, ChannelState, Registration};
 use crate::event::{AppResult, ChannelEvent, Control, Happened, Interrupt};
-use crate::inbox::{InboxReceiver, Overflow};
+use crate::inbox::{Condition, InboxReceiver};
 use crate::leg::{Echo, MediaLeg};
 use crate::signaling::Signaling;
 use crate::story::{Side, Story, StoryEvent, Surroundings};
@@ -399,7 +399,7 @@ impl Channel {
                 self.grace_until = None;
                 Ok(None)
             }
-            ChannelEvent::Media(event) => self.on_media(event),
+            ChannelEvent::Media(event) => self.on_media(&event),
             ChannelEvent::Control(Control::Hangup(cause)) => Err(self.hangup(cause)),
             ChannelEvent::Control(Control::Redirect(to)) => Err(Interrupt::Redirect(to)),
             ChannelEvent::Note(event) => {
@@ -449,8 +449,12 @@ impl Channel {
         Interrupt::Hangup(cause)
     }
 
-    pub(crate) fn overflow(&self) -> Arc<Overflow> {
-        self.inbox.overflow()
+    pub(crate) fn handle(&self) -> ChannelHandle {
+        self.registration.handle().clone()
+    }
+
+    pub(crate) fn condition(&self) -> Arc<Condition> {
+        self.inbox.condition()
     }
 
     /// Asks media for its sums, for the story, and lets it go.
@@ -487,7 +491,7 @@ impl Drop for Channel {
         if self.ended().is_none() {
             let cause = if std::thread::panicking() {
                 Cause::Interworking
-            } else if self.inbox.overflow().is_raised() {
+            } else if self.inbox.condition().is_overflowed() {
                 Cause::SwitchCongestion
             } else {
                 Cause::TemporaryFailure

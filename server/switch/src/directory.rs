@@ -106,6 +106,11 @@ impl ChannelHandle {
         self.control(Control::Redirect(to))
     }
 
+    /// Events that wait for the call, and events it has read.
+    pub(crate) fn backlog(&self) -> (usize, u64) {
+        self.line.inbox.backlog()
+    }
+
     /// Whether the call is gone.
     pub fn is_gone(&self) -> bool {
         self.line.inbox.is_closed()

@@ -10,7 +10,13 @@ pub struct Function {
     /// What it tells, in a few words.
     pub synopsis: &'static str,
     /// Reads it; the second argument is what stands in the parentheses.
-    pub read: fn(&Channel, &str) -> Option<String>,
+    pub read: Read,
     /// Sets it, if it can be set.
-    pub write: Option<fn(&mut Channel, &str, &str) -> Result<(), SetError>>,
+    pub write: Option<Write>,
 }
+
+/// Reads a function; `None` if its arguments mean nothing.
+pub type Read = fn(&Channel, &str) -> Option<String>;
+
+/// Sets a function: arguments, then the value.
+pub type Write = fn(&mut Channel, &str, &str) -> Result<(), SetError>;

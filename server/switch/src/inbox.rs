@@ -5,7 +5,7 @@
 //! is hung up at once, whatever its application is doing.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::{Notify, mpsc};
 
@@ -18,17 +18,23 @@ pub const INBOX_MAX: usize = 256;
 /// A new inbox: the end for producers and the end for the call.
 pub fn inbox() -> (InboxSender, InboxReceiver) {
     let (sender, receiver) = mpsc::channel(INBOX_MAX);
-    let overflow = Arc::new(Overflow::default());
-    let sender = InboxSender { sender, overflow };
-    let overflow = Arc::clone(&sender.overflow);
-    (sender, InboxReceiver { receiver, overflow })
+    let condition = Arc::new(Condition::default());
+    let sender = InboxSender { sender, condition };
+    let condition = Arc::clone(&sender.condition);
+    (
+        sender,
+        InboxReceiver {
+            receiver,
+            condition,
+        },
+    )
 }
 
 /// The producers' end. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct InboxSender {
     sender: mpsc::Sender<ChannelEvent>,
-    overflow: Arc<Overflow>,
+    condition: Arc<Condition>,
 }
 
 impl InboxSender {
@@ -38,7 +44,7 @@ impl InboxSender {
         match self.sender.try_send(event.into()) {
             Ok(()) => true,
             Err(mpsc::error::TrySendError::Full(_)) => {
-                self.overflow.raise();
+                self.condition.overflow();
                 false
             }
             Err(mpsc::error::TrySendError::Closed(_)) => false,
@@ -53,6 +59,11 @@ impl InboxSender {
         }
     }
 
+    /// How many events wait, and how many were read so far.
+    pub(crate) fn backlog(&self) -> (usize, u64) {
+        (INBOX_MAX - self.sender.capacity(), self.condition.reads())
+    }
+
     /// Whether the call is gone.
     pub fn is_closed(&self) -> bool {
         self.sender.is_closed()
@@ -63,45 +74,60 @@ impl InboxSender {
 #[derive(Debug)]
 pub struct InboxReceiver {
     receiver: mpsc::Receiver<ChannelEvent>,
-    overflow: Arc<Overflow>,
+    condition: Arc<Condition>,
 }
 
 impl InboxReceiver {
     /// The next event; `None` once no producer is left. Safe to drop while waiting.
     pub async fn recv(&mut self) -> Option<ChannelEvent> {
-        self.receiver.recv().await
+        let event = self.receiver.recv().await;
+        self.condition.count_read();
+        event
     }
 
     /// The next event if one is waiting.
     pub(crate) fn try_recv(&mut self) -> Option<ChannelEvent> {
-        self.receiver.try_recv().ok()
+        let event = self.receiver.try_recv().ok()?;
+        self.condition.count_read();
+        Some(event)
     }
 
-    pub(crate) fn overflow(&self) -> Arc<Overflow> {
-        Arc::clone(&self.overflow)
+    /// How the inbox fares, for whoever watches over the call.
+    pub(crate) fn condition(&self) -> Arc<Condition> {
+        Arc::clone(&self.condition)
     }
 }
 
-/// Set once, by the producer whose event did not fit.
+/// How an inbox fares. Overflow is set once, by the producer whose event did not fit.
 #[derive(Debug, Default)]
-pub(crate) struct Overflow {
-    raised: AtomicBool,
+pub(crate) struct Condition {
+    overflowed: AtomicBool,
     notify: Notify,
+    reads: AtomicU64,
 }
 
-impl Overflow {
-    fn raise(&self) {
-        self.raised.store(true, Ordering::Release);
+impl Condition {
+    fn overflow(&self) {
+        self.overflowed.store(true, Ordering::Release);
         self.notify.notify_one();
     }
 
-    pub(crate) fn is_raised(&self) -> bool {
-        self.raised.load(Ordering::Acquire)
+    fn count_read(&self) {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Events read so far.
+    pub(crate) fn reads(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_overflowed(&self) -> bool {
+        self.overflowed.load(Ordering::Acquire)
     }
 
     /// Returns once the inbox has overflowed.
-    pub(crate) async fn raised(&self) {
-        while !self.is_raised() {
+    pub(crate) async fn until_overflow(&self) {
+        while !self.is_overflowed() {
             self.notify.notified().await;
         }
     }
@@ -118,10 +144,10 @@ mod tests {
         let (sender, receiver) = inbox();
         for _ in 0..INBOX_MAX {
             assert!(sender.send(ChannelEvent::FlowLost));
-            assert!(!receiver.overflow().is_raised());
+            assert!(!receiver.condition().is_overflowed());
         }
         assert!(!sender.send(ChannelEvent::FlowLost));
-        assert!(receiver.overflow().is_raised());
+        assert!(receiver.condition().is_overflowed());
     }
 
     #[test]
@@ -130,7 +156,7 @@ mod tests {
         for _ in 0..INBOX_MAX * 2 {
             sender.note(StoryEvent::FlowLost);
         }
-        assert!(!receiver.overflow().is_raised());
+        assert!(!receiver.condition().is_overflowed());
         let mut waiting = 0;
         while receiver.try_recv().is_some() {
             waiting += 1;
@@ -144,5 +170,16 @@ mod tests {
         drop(receiver);
         assert!(sender.is_closed());
         assert!(!sender.send(ChannelEvent::FlowLost));
+    }
+
+    #[test]
+    fn backlog_tells_a_stuck_call_from_a_busy_one() {
+        let (sender, mut receiver) = inbox();
+        for _ in 0..3 {
+            sender.send(ChannelEvent::FlowLost);
+        }
+        assert_eq!(sender.backlog(), (3, 0));
+        receiver.try_recv().unwrap();
+        assert_eq!(sender.backlog(), (2, 1));
     }
 }

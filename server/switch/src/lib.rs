@@ -31,7 +31,7 @@ pub use directory::{
     CHANNELS_MAX, ChannelHandle, ChannelId, ChannelInfo, ChannelState, Directory, Full, STORIES_MAX,
 };
 pub use event::{AppResult, ChannelEvent, Control, Happened, Interrupt};
-pub use function::Function;
+pub use function::{Function, Read, Write};
 pub use inbox::{INBOX_MAX, InboxReceiver, InboxSender, inbox};
 pub use leg::{Echo, MediaCounts, MediaLeg, MediaPlane, Reply};
 pub use policy::of as policy_of;

@@ -32,6 +32,9 @@ use crate::variables::Variables;
 /// How long a shutdown waits for calls to end by themselves, their `h` extensions included.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_millis(800);
 
+/// Events that wait for so long without one of them being read are worth a warning.
+const UNREAD_MAX: Duration = Duration::from_secs(2);
+
 /// What a switch is made of.
 pub struct Parts {
     /// Configuration and database.
@@ -302,15 +305,17 @@ impl Switch {
     /// the channel is dropped where it stands, and that hangs up the far end.
     async fn run(&self, channel: Channel) {
         let name = channel.name().to_owned();
-        let overflow = channel.overflow();
+        let condition = channel.condition();
+        let watch = watch(channel.handle());
         let call = AssertUnwindSafe(pbx::run(channel)).catch_unwind();
         tokio::select! {
             biased;
-            () = overflow.raised() => tracing::error!(
+            () = condition.until_overflow() => tracing::error!(
                 channel = name,
                 "inbox full: the application does not read its events; call dropped"
             ),
             () = self.shared.stop.cancelled() => {}
+            () = watch => {}
             result = call => if let Err(panic) = result {
                 tracing::error!(channel = name, "call task panicked: {}", message_of(&*panic));
             },
@@ -384,6 +389,25 @@ fn names(id: ChannelId, endpoint: &str) -> (String, String) {
         format!("PJSIP/{endpoint}-{id}"),
         format!("{epoch}.{}", id.0),
     )
+}
+
+/// Says so when events wait for a call that has read none for a while. Never ends.
+async fn watch(handle: ChannelHandle) {
+    let mut reads_before = None;
+    loop {
+        tokio::time::sleep(UNREAD_MAX).await;
+        let (waiting, reads) = handle.backlog();
+        let stuck = waiting > 0 && reads_before == Some(reads);
+        if stuck {
+            let application = &handle.info().application;
+            tracing::warn!(
+                channel = handle.name(),
+                waiting,
+                "{application} leaves the call's events unread"
+            );
+        }
+        reads_before = (waiting > 0).then_some(reads);
+    }
 }
 
 fn message_of(panic: &(dyn std::any::Any + Send)) -> &str {

@@ -223,3 +223,21 @@ async fn echo_does_not_answer() {
     call.leave().await;
     assert!(world.remarks()[0].contains("put Answer() before it"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn stream_echo_waits_for_its_turn_after_an_offerless_re_invite() {
+    for end in [
+        ChannelEvent::Answer(sdp(&["audio", "video"])),
+        ChannelEvent::OfferRejected { status: 488 },
+    ] {
+        let mut world = World::new(PLAN).await;
+        world.endpoint.max_video_streams = 2;
+        let call = world.dial("246").await;
+        call.inbox.send(ChannelEvent::Offer(None));
+        call.send(ChannelEvent::Established).await;
+        let offer = "offer: audio, video, video sendonly";
+        assert!(call.saw("accept: audio, video") && !call.saw(offer));
+        call.send(end).await;
+        assert!(call.saw(offer), "{:?}", world.ladder.lines());
+    }
+}

@@ -22,7 +22,7 @@ use tokio::time::{Instant, advance};
 
 /// What happened at the seams, in order: verbs of signalling and media, with the time in milliseconds.
 #[derive(Clone)]
-pub struct Ladder {
+pub(crate) struct Ladder {
     began: Instant,
     lines: Arc<Mutex<Vec<(u128, String)>>>,
 }
@@ -41,7 +41,7 @@ impl Ladder {
     }
 
     /// All lines so far, without times.
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         self.lines
             .lock()
             .unwrap()
@@ -51,7 +51,7 @@ impl Ladder {
     }
 
     /// When a line was written, in milliseconds since the world began.
-    pub fn time_of(&self, line: &str) -> Option<u128> {
+    pub(crate) fn time_of(&self, line: &str) -> Option<u128> {
         let lines = self.lines.lock().unwrap();
         lines
             .iter()
@@ -59,11 +59,11 @@ impl Ladder {
             .map(|(at, _)| *at)
     }
 
-    pub fn has(&self, line: &str) -> bool {
+    pub(crate) fn has(&self, line: &str) -> bool {
         self.time_of(line).is_some()
     }
 
-    pub fn count(&self, line: &str) -> usize {
+    pub(crate) fn count(&self, line: &str) -> usize {
         self.lines()
             .iter()
             .filter(|written| *written == line)
@@ -73,18 +73,18 @@ impl Ladder {
 
 /// How the media double behaves.
 #[derive(Default)]
-pub struct Script {
+pub(crate) struct Script {
     /// The next rounds are refused with these.
-    pub refuse: Vec<Refused>,
+    pub(crate) refuse: Vec<Refused>,
     /// `allocate` fails.
-    pub full: bool,
+    pub(crate) full: bool,
     agreed: Topology,
     pending: Option<Topology>,
 }
 
-pub struct Media {
+pub(crate) struct Media {
     ladder: Ladder,
-    pub script: Arc<Mutex<Script>>,
+    pub(crate) script: Arc<Mutex<Script>>,
 }
 
 impl MediaPlane for Media {
@@ -220,7 +220,7 @@ fn description(topology: &Topology) -> Sdp {
 }
 
 /// A description with these streams: `audio`, `video sendonly`.
-pub fn sdp(streams: &[&str]) -> Sdp {
+pub(crate) fn sdp(streams: &[&str]) -> Sdp {
     let mut text = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n".to_owned();
     for (index, stream) in streams.iter().enumerate() {
         let (kind, direction) = stream.split_once(' ').unwrap_or((stream, "sendrecv"));
@@ -273,20 +273,20 @@ impl Signaling for Recorder {
     }
 }
 
-pub struct World {
-    pub switch: Switch,
-    pub ladder: Ladder,
-    pub script: Arc<Mutex<Script>>,
-    pub endpoint: Endpoint,
+pub(crate) struct World {
+    pub(crate) switch: Switch,
+    pub(crate) ladder: Ladder,
+    pub(crate) script: Arc<Mutex<Script>>,
+    pub(crate) endpoint: Endpoint,
 }
 
 impl World {
     /// A world with this dial plan; its calls start in context `test`.
-    pub async fn new(plan: &str) -> Self {
+    pub(crate) async fn new(plan: &str) -> Self {
         Self::with(plan, apps::APPLICATIONS).await
     }
 
-    pub async fn with(plan: &str, applications: &'static [&'static Application]) -> Self {
+    pub(crate) async fn with(plan: &str, applications: &'static [&'static Application]) -> Self {
         let store = Store::open(Arc::new(configuration(plan)), None)
             .await
             .unwrap();
@@ -316,18 +316,18 @@ impl World {
     }
 
     /// Replaces the dial plan, as a reload does.
-    pub fn reload(&self, plan: &str) {
+    pub(crate) fn reload(&self, plan: &str) {
         self.switch
             .store()
             .set_config(Arc::new(configuration(plan)));
     }
 
     /// A browser with camera and microphone dials.
-    pub async fn dial(&self, exten: &str) -> Call {
+    pub(crate) async fn dial(&self, exten: &str) -> Call {
         self.dial_with(exten, Some(sdp(&["audio", "video"]))).await
     }
 
-    pub async fn dial_with(&self, exten: &str, offer: Option<Sdp>) -> Call {
+    pub(crate) async fn dial_with(&self, exten: &str, offer: Option<Sdp>) -> Call {
         let call = self
             .try_dial(exten, offer)
             .expect("the switch takes the call");
@@ -335,7 +335,7 @@ impl World {
         call
     }
 
-    pub fn try_dial(&self, exten: &str, offer: Option<Sdp>) -> Option<Call> {
+    pub(crate) fn try_dial(&self, exten: &str, offer: Option<Sdp>) -> Option<Call> {
         let (sender, receiver) = inbox();
         let handle = self.switch.incoming(Incoming {
             subscriber: Arc::new(Subscriber {
@@ -362,14 +362,14 @@ impl World {
     }
 
     /// The story of the only call that ended.
-    pub fn story(&self) -> Arc<FinishedStory> {
+    pub(crate) fn story(&self) -> Arc<FinishedStory> {
         let stories = self.switch.directory().stories();
         assert_eq!(stories.len(), 1, "one call has ended");
         Arc::clone(&stories[0])
     }
 
     /// What stands in that story as remarks.
-    pub fn remarks(&self) -> Vec<String> {
+    pub(crate) fn remarks(&self) -> Vec<String> {
         let story = self.story();
         let remarks = story.events.iter().filter_map(|entry| match &entry.event {
             StoryEvent::Remark { text } => Some(text.clone()),
@@ -389,59 +389,59 @@ fn configuration(plan: &str) -> Config {
 }
 
 /// The far end of a call.
-pub struct Call {
-    pub handle: ChannelHandle,
-    pub inbox: InboxSender,
+pub(crate) struct Call {
+    pub(crate) handle: ChannelHandle,
+    pub(crate) inbox: InboxSender,
     ladder: Ladder,
 }
 
 impl Call {
     /// Something happens, and the call deals with it.
-    pub async fn send(&self, event: impl Into<ChannelEvent>) {
+    pub(crate) async fn send(&self, event: impl Into<ChannelEvent>) {
         self.inbox.send(event);
         settle().await;
     }
 
-    pub async fn press(&self, digit: char) {
+    pub(crate) async fn press(&self, digit: char) {
         self.send(ChannelEvent::Digit(digit)).await;
     }
 
-    pub async fn leave(&self) {
+    pub(crate) async fn leave(&self) {
         self.send(ChannelEvent::Hangup(Cause::NormalClearing)).await;
     }
 
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.handle.is_gone()
     }
 
     /// The application that runs, with its arguments.
-    pub fn runs(&self) -> String {
+    pub(crate) fn runs(&self) -> String {
         self.handle.info().application.clone()
     }
 
     /// Whether signalling was told this.
-    pub fn saw(&self, line: &str) -> bool {
+    pub(crate) fn saw(&self, line: &str) -> bool {
         self.ladder.has(line)
     }
 }
 
 /// Lets every task run until all of them wait.
-pub async fn settle() {
+pub(crate) async fn settle() {
     for _ in 0..200 {
         tokio::task::yield_now().await;
     }
 }
 
 /// Lets time pass.
-pub async fn pass(duration: Duration) {
+pub(crate) async fn pass(duration: Duration) {
     advance(duration).await;
     settle().await;
 }
 
-pub fn seconds(seconds: u64) -> Duration {
+pub(crate) fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-pub fn millis(millis: u64) -> Duration {
+pub(crate) fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }

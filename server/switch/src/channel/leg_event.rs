@@ -9,8 +9,8 @@ use crate::event::{AppResult, Happened};
 use crate::story::StoryEvent;
 
 impl Channel {
-    pub(super) fn on_media(&mut self, event: LegEvent) -> AppResult<Option<Happened>> {
-        match event {
+    pub(super) fn on_media(&mut self, event: &LegEvent) -> AppResult<Option<Happened>> {
+        match *event {
             LegEvent::IceConnected { local, remote } => {
                 self.tell(StoryEvent::IcePair { local, remote });
             }

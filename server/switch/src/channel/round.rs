@@ -262,6 +262,14 @@ impl Channel {
         self.turn = Turn::Refresh;
     }
 
+    /// Nothing new, but an application that waits for its turn may make its offer now.
+    fn still_stands(&self) -> Happened {
+        Happened::Agreed {
+            by: Side::Them,
+            topology: self.topology.clone(),
+        }
+    }
+
     /// The far end answered an offer of ours.
     pub(super) async fn on_answer(&mut self, answer: Sdp) -> AppResult<Option<Happened>> {
         let first = match std::mem::replace(&mut self.turn, Turn::Idle) {
@@ -270,13 +278,7 @@ impl Channel {
                 false
             }
             Turn::OursInAnswer => true,
-            // What stands was said and answered: nothing new, but an application may make its offer now.
-            Turn::Refresh => {
-                return Ok(Some(Happened::Agreed {
-                    by: Side::Them,
-                    topology: self.topology.clone(),
-                }));
-            }
+            Turn::Refresh => return Ok(Some(self.still_stands())),
             // An answer to an offer that was taken back.
             Turn::Idle => return Ok(None),
             other @ (Turn::Again { .. } | Turn::GaveWay { .. }) => {
@@ -321,7 +323,9 @@ impl Channel {
                 let again = tries < OFFER_TRIES_MAX;
                 self.refused_or_again(status, again.then_some((want, tries)))
             }
-            other @ (Turn::Idle | Turn::OursInAnswer | Turn::Refresh | Turn::Again { .. }) => {
+            // The ACK brought no answer to what stands anyway.
+            Turn::Refresh => Some(self.still_stands()),
+            other @ (Turn::Idle | Turn::OursInAnswer | Turn::Again { .. }) => {
                 self.turn = other;
                 None
             }
@@ -412,6 +416,10 @@ impl Channel {
         }
     }
 
+    #[expect(
+        clippy::needless_pass_by_ref_mut,
+        reason = "a shared borrow held across the await would need Signaling to be Sync"
+    )]
     async fn negotiate(&mut self, round: Round) -> Result<Outcome, Refused> {
         match &self.leg {
             Some(leg) => leg.negotiate(round).await,
