@@ -8,6 +8,7 @@
 
 use crate::{Diagnostic, Report, Severity, Source, closest};
 use scan::Scanner;
+use std::collections::BTreeMap;
 use std::fmt::Display;
 
 mod scan;
@@ -171,6 +172,8 @@ struct Reader<'a> {
     report: &'a mut Report,
     depth: usize,
     entries: usize,
+    /// The last section of each name.
+    latest: BTreeMap<String, usize>,
     /// What entries go to: nothing before the first header, or after a broken one.
     into: Target,
 }
@@ -191,6 +194,7 @@ impl<'a> Reader<'a> {
             report,
             depth: 0,
             entries: 0,
+            latest: BTreeMap::new(),
             into: Target::Nothing,
         }
     }
@@ -351,15 +355,16 @@ impl<'a> Reader<'a> {
                 }
             }
         }
+        let index = self.document.sections.len();
+        self.latest.insert(section.name.clone(), index);
         self.document.sections.push(section);
-        self.into = Target::Section(self.document.sections.len() - 1);
+        self.into = Target::Section(index);
     }
 
     /// `[name](+)`: what follows is added to the last section of that name.
     fn reopen(&mut self, name: &str, at: Place) {
-        let sections = &self.document.sections;
-        match sections.iter().rposition(|section| section.name == name) {
-            Some(index) => self.into = Target::Section(index),
+        match self.latest.get(name) {
+            Some(index) => self.into = Target::Section(*index),
             None => {
                 let message = format!("there is no earlier section `{name}` to add to");
                 let meant = self.closest_section(name);
@@ -370,8 +375,8 @@ impl<'a> Reader<'a> {
 
     /// Copies the entries of `template` into `section`; false if there is no such section.
     fn inherit(&mut self, section: &mut Section, template: &str) -> bool {
-        let sections = &self.document.sections;
-        let Some(base) = sections.iter().rfind(|base| base.name == template) else {
+        let base = self.latest.get(template);
+        let Some(base) = base.map(|index| &self.document.sections[*index]) else {
             let message = format!(
                 "section `{}` is not used: there is no template `{template}` above it",
                 section.name
@@ -395,7 +400,7 @@ impl<'a> Reader<'a> {
     }
 
     fn closest_section(&self, name: &str) -> Option<String> {
-        let names = self.document.sections.iter().map(|s| s.name.as_str());
+        let names = self.latest.keys().map(String::as_str);
         closest(name, names).map(str::to_owned)
     }
 

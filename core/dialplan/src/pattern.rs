@@ -32,7 +32,7 @@ pub enum PatternError {
     BackwardRange,
     /// Text after `.` or `!`, which is never looked at.
     AfterWildcard,
-    /// More than [`PLACES_MAX`] places.
+    /// More places than an extension has.
     TooLong,
 }
 
