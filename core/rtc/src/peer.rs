@@ -31,6 +31,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use str0m::IceConnectionState;
+use str0m::media::Mid;
+use str0m::rtp::Ssrc;
 
 /// A stream of a peer: the number of its m-line in the descriptions the peer sees, which stays the
 /// same for the life of the call.
@@ -227,6 +229,7 @@ impl Peer {
             self.heard = now;
         }
         self.now = now;
+        self.adopt(bytes);
         // A datagram that breaks the handshake may be forged; if it was not, the deadline of the
         // handshake or the engine's own end says so.
         let _ = self.engine.handle_datagram(now, local, remote, bytes);
@@ -458,7 +461,38 @@ impl Peer {
         self.push(Event::Packet(packet));
     }
 
-    fn line_mut(&mut self, mid: str0m::media::Mid) -> Option<&mut Line> {
+    /// Some peers neither announce their sources nor name the m-line in their packets. Then the
+    /// payload type has to tell, if only one m-line has it (RFC 9143 §9.2).
+    fn adopt(&mut self, bytes: &[u8]) {
+        // RFC 7983 §7: RTP and RTCP begin with 128 to 191; RFC 5761 §4 tells them apart.
+        let Some((&[128..=191, second, _, _, _, _, _, _, a, b, c, d], _)) =
+            bytes.split_first_chunk()
+        else {
+            return;
+        };
+        let (number, ssrc) = (second & 0x7F, Ssrc::from(u32::from_be_bytes([a, b, c, d])));
+        if (64..96).contains(&number) || self.lines.iter().any(|line| line.has_source(ssrc)) {
+            return;
+        }
+        let Some(stream) = self.negotiator.agreed().by_payload_type(number) else {
+            return;
+        };
+        let is_main = stream
+            .payloads
+            .iter()
+            .any(|payload| payload.number == number);
+        let Some(mid) = stream.mid.as_deref().map(Mid::from) else {
+            return;
+        };
+        if self.engine.names_lines(mid) || self.engine.mid_of(ssrc).is_some() {
+            return;
+        }
+        if let Some(line) = self.lines.iter_mut().find(|line| line.mid == mid) {
+            line.adopt(&mut self.engine, ssrc, is_main);
+        }
+    }
+
+    fn line_mut(&mut self, mid: Mid) -> Option<&mut Line> {
         self.lines.iter_mut().find(|line| line.mid == mid)
     }
 

@@ -195,9 +195,7 @@ mod tests {
         let video = stream(Kind::Video, 96, Some(97));
         let topology = Topology::new(vec![audio, video.clone()]);
         let found = |topology: &Topology, number| {
-            topology
-                .by_payload_type(number)
-                .map(|stream| stream.kind)
+            topology.by_payload_type(number).map(|stream| stream.kind)
         };
         assert_eq!(found(&topology, 97), Some(Kind::Video));
         assert_eq!(found(&topology, 98), None);

@@ -19,7 +19,7 @@ use str0m::format::{Codec, FormatParams};
 use str0m::ice::IceCreds;
 use str0m::media::{Direction, Frequency, KeyframeRequestKind, MediaKind, Mid, Pt};
 use str0m::net::{Protocol, Receive};
-use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite, Ssrc};
+use str0m::rtp::{Extension, ExtensionValues, RtpPacket, RtpWrite, Ssrc};
 use str0m::stats::{MediaEgressStats, MediaIngressStats};
 use str0m::{Candidate, IceConnectionState, Input, Output, Rtc, RtcConfig};
 
@@ -227,6 +227,19 @@ impl WebRtc {
             .direct_api()
             .stream_rx(&ssrc)
             .map(|stream| stream.mid())
+    }
+
+    /// Whether packets of this m-line say which line they belong to (RFC 9143 §15.2).
+    pub(crate) fn names_lines(&self, mid: Mid) -> bool {
+        let media = self.rtc.media(mid);
+        media.is_some_and(|media| media.remote_extmap().id_of(Extension::RtpMid).is_some())
+    }
+
+    /// Takes packets of this source as the m-line's.
+    pub(crate) fn expect(&mut self, mid: Mid, ssrc: Ssrc, rtx: Option<Ssrc>) {
+        if self.rtc.media(mid).is_some() {
+            self.rtc.direct_api().expect_stream_rx(ssrc, rtx, mid, None);
+        }
     }
 
     /// What each payload type of the transport means, telephone events included.

@@ -16,6 +16,8 @@ pub(super) struct Line {
     pub(super) kind: codec::Kind,
     /// The source heard last.
     pub(super) ssrc: Option<Ssrc>,
+    /// Sources believed by their payload type alone: media, then retransmission.
+    adopted: Vec<(Ssrc, Option<Ssrc>)>,
     /// What may be sent, and with which payload type.
     pub(super) sendable: Vec<(Format, Pt)>,
     clock_hz: u32,
@@ -58,6 +60,7 @@ impl Line {
             mid,
             kind,
             ssrc: None,
+            adopted: Vec::new(),
             sendable: Vec::new(),
             clock_hz: 1,
             reception: Reception::default(),
@@ -69,6 +72,26 @@ impl Line {
             packets_out: 0,
             bytes_out: 0,
             counters: Counters::default(),
+        }
+    }
+
+    pub(super) fn has_source(&self, ssrc: Ssrc) -> bool {
+        let is_adopted = |(main, rtx): &(Ssrc, Option<Ssrc>)| *main == ssrc || *rtx == Some(ssrc);
+        self.ssrc == Some(ssrc) || self.adopted.iter().any(is_adopted)
+    }
+
+    /// Believes that a source nobody announced is this line's, or the retransmissions of the one
+    /// before it.
+    pub(super) fn adopt(&mut self, engine: &mut WebRtc, ssrc: Ssrc, is_main: bool) {
+        if is_main && self.adopted.len() < ADOPTED_MAX {
+            self.adopted.push((ssrc, None));
+            engine.expect(self.mid, ssrc, None);
+        } else if !is_main
+            && let Some((main, rtx)) = self.adopted.last_mut()
+            && rtx.is_none()
+        {
+            *rtx = Some(ssrc);
+            engine.expect(self.mid, *main, *rtx);
         }
     }
 
@@ -231,4 +254,6 @@ impl Line {
     }
 }
 
+/// Anyone who can send from the peer's address can name a source; few peers restart theirs.
+const ADOPTED_MAX: usize = 8;
 const LOSSES_PAUSE: Duration = Duration::from_secs(5);

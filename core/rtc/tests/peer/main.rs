@@ -313,6 +313,33 @@ fn a_browser_that_closes_its_transport_is_down_after_a_pause() {
     assert!(world.told(down), "{:?}", world.told);
 }
 
+/// Peers that announce no sources and have no MID extension: the payload type tells.
+#[test]
+fn packets_find_their_line_without_names() {
+    let mut world = World::new(14);
+    let offer = world.browser.offer(&[MediaKind::Audio, MediaKind::Video]);
+    let is_name = |line: &&str| line.starts_with("a=ssrc") || line.ends_with("sdes:mid");
+    let offer: String = offer
+        .split_inclusive("\r\n")
+        .filter(|line| !is_name(&line.trim_end()))
+        .collect();
+    let offer = offer.parse().unwrap();
+    let answer = world.round(Round::Answer { offer }).unwrap().sdp.unwrap();
+    world.browser.accept_answer(&answer.to_string());
+    world.run_until(Duration::from_secs(5), World::is_connected);
+    echo(&mut world, 1);
+    world.weather.loss_permille = 50;
+    let sent = talk(&mut world, Duration::from_secs(2));
+    world.weather = CALM;
+    world.run(Duration::from_secs(2));
+    assert!(payloads(&world, 0).len() * 10 > sent[0].len() * 8);
+    assert_eq!(
+        payloads(&world, 1).len(),
+        sent[1].len(),
+        "retransmissions found it too"
+    );
+}
+
 #[test]
 fn a_refused_offer_of_ours_changes_nothing() {
     let mut world = World::connected(11);
