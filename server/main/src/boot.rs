@@ -235,7 +235,7 @@ impl Running {
         if let Some(server) = self.server.get() {
             server.shutdown(FLUSH).await;
         }
-        self.plane.shutdown();
+        self.plane.shutdown().await;
         self.switch.store().close().await;
     }
 }
@@ -286,10 +286,11 @@ fn signal_options(config: &Config) -> Result<signal::Options> {
         .transports
         .iter()
         .filter(|transport| transport.protocol == Protocol::Udp);
-    Ok(signal::Options {
-        server: config.global.user_agent.clone(),
-        ..signal::Options::new(udp.map(|transport| transport.bind).collect(), seed()?)
-    })
+    let mut options = signal::Options::new(udp.map(|transport| transport.bind).collect(), seed()?);
+    if let Some(server) = &config.global.user_agent {
+        options.server.clone_from(server);
+    }
+    Ok(options)
 }
 
 /// Half of the cores carry media; signalling, TLS and SQL have the rest.
