@@ -287,9 +287,7 @@ fn signal_options(config: &Config) -> Result<signal::Options> {
         .iter()
         .filter(|transport| transport.protocol == Protocol::Udp);
     let mut options = signal::Options::new(udp.map(|transport| transport.bind).collect(), seed()?);
-    if let Some(server) = &config.global.user_agent {
-        options.server.clone_from(server);
-    }
+    options.server.clone_from(&config.global.user_agent);
     Ok(options)
 }
 
