@@ -266,7 +266,8 @@ pub struct Check<'a> {
     pub body: &'a [u8],
     /// The realm that was challenged.
     pub realm: &'a str,
-    /// The algorithm that was challenged: another one is no answer (RFC 8760 §2.4, downgrade).
+    /// The algorithm that was challenged: another one is no answer, so nobody
+    /// can talk a client down to a weaker one.
     pub algorithm: Algorithm,
     /// The user whose secret this is.
     pub username: &'a str,

@@ -31,6 +31,8 @@ pub mod limits {
     pub const HEADER_BYTES_MAX: usize = 8_192;
     /// Bytes of a Request-URI.
     pub const URI_BYTES_MAX: usize = 4_096;
+    /// Parameters of one URI: comparing two URIs looks at each pair.
+    pub const URI_PARAMS_MAX: usize = 64;
     /// Values of one list header, over all its lines.
     pub const LIST_ELEMENTS_MAX: usize = 128;
 }

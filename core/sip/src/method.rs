@@ -1,5 +1,5 @@
 //! Request methods: RFC 3261 §7.1 and the extensions this crate knows.
-//! Methods are compared with case (RFC 3261 §7.1: "the method is case-sensitive").
+//! Methods are compared with case: the grammar of RFC 3261 §25.1 spells them in capitals.
 
 use std::convert::Infallible;
 use std::fmt;

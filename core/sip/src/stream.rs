@@ -124,6 +124,10 @@ impl StreamFramer {
 fn content_length(head: &[u8]) -> Result<usize, FramingError> {
     let mut length = None;
     for line in head.split(|&byte| byte == b'\n').skip(1) {
+        // A folded line belongs to the header above, whatever it looks like.
+        if line.starts_with(b" ") || line.starts_with(b"\t") {
+            continue;
+        }
         let Some((name, value)) = split_colon(line) else {
             continue;
         };

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-use crate::header::scan;
+use crate::header::{limits, scan};
 
 /// A URI. Prints exactly as it was read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -272,13 +272,23 @@ impl Uri {
 /// RFC 3261 §19.1.4: a parameter that stands in both must match; `user`, `ttl`, `method`,
 /// `maddr` and `transport` never match their absence.
 fn params_match(a: &Uri, b: &Uri) -> bool {
-    a.params()
-        .all(|(name, value)| match b.param(&unescape(name)) {
-            Some(other) => unescape(value.unwrap_or("")).eq_ignore_ascii_case(&unescape(other)),
-            None => !["user", "ttl", "method", "maddr", "transport"]
+    const STRICT: [&str; 5] = ["user", "ttl", "method", "maddr", "transport"];
+    a.params().all(|(name, value)| {
+        let name = unescape(name);
+        let value = unescape(value.unwrap_or(""));
+        let mut others = b
+            .params()
+            .filter(|(other, _)| unescape(other).eq_ignore_ascii_case(&name));
+        let Some((_, first)) = others.next() else {
+            return !STRICT
                 .iter()
-                .any(|strict| strict.eq_ignore_ascii_case(&unescape(name))),
-        })
+                .any(|strict| strict.eq_ignore_ascii_case(&name));
+        };
+        // A name stands once in a well-made URI; where it does not, one match is enough.
+        let is_same =
+            |other: Option<&str>| unescape(other.unwrap_or("")).eq_ignore_ascii_case(&value);
+        is_same(first) || others.any(|(_, other)| is_same(other))
+    })
 }
 
 /// "URI header components are never ignored. Any present header component MUST be present in both
@@ -420,6 +430,9 @@ fn parse_sip(text: &str, start: usize, secure: bool) -> Option<Sip> {
     let params_end = question.unwrap_or(text.len());
     let params = &text[host_end..params_end];
     let param_fits = |b: u8| is_unreserved(b) || b"[]/:&+$;=".contains(&b) || b >= 0x80;
+    if params.split(';').count() > limits::URI_PARAMS_MAX + 1 {
+        return None;
+    }
     if !escapes_fit(params, param_fits) || params.split(';').skip(1).any(|p| p.starts_with('=')) {
         return None;
     }

@@ -510,6 +510,15 @@ fn uris_are_equal_where_the_rfc_says_so() {
 }
 
 #[test]
+fn repeated_and_countless_uri_parameters_do_no_harm() {
+    let twice: Uri = "sip:a@b;x=1;x=2".parse().unwrap();
+    assert!(twice.equivalent(&twice));
+    let most = format!("sip:a@b{}", ";x".repeat(limits::URI_PARAMS_MAX));
+    assert!(most.parse::<Uri>().is_ok());
+    assert!(format!("{most};x").parse::<Uri>().is_err());
+}
+
+#[test]
 fn uris_come_apart() {
     let uri: Uri =
         "sips:al%20ice;x=1:pa%3Ass@[2001:DB8::1]:5061;transport=wss;lr?Replaces=a%3Bto-tag%3D1&b="

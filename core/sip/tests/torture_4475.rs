@@ -22,11 +22,11 @@ const TABLE: &[(&str, &str, Expected)] = &[
     ("intmeth", "3.1.1.2", Refused(501)),
     ("esc01", "3.1.1.3", Accepted),
     ("escnull", "3.1.1.4", Accepted),
-    // `RE%47IST%45R` is not REGISTER: "must be treated as an unknown method".
+    // `RE%47IST%45R` is not REGISTER: escapes mean nothing in a method.
     ("esc02", "3.1.1.5", Refused(501)),
     ("lwsdisp", "3.1.1.6", Accepted),
     ("longreq", "3.1.1.7", Accepted),
-    // "Octets after the first message are ignored".
+    // What follows the first message in the datagram is discarded.
     ("dblreq", "3.1.1.8", Accepted),
     ("semiuri", "3.1.1.9", Accepted),
     ("transports", "3.1.1.10", Accepted),
@@ -51,7 +51,7 @@ const TABLE: &[(&str, &str, Expected)] = &[
     ("baddn", "3.1.2.15", Refused(400)),
     ("badvers", "3.1.2.16", Refused(505)),
     ("mismatch01", "3.1.2.17", Refused(400)),
-    // "400 or 501": whether the CSeq or the method is looked at first is left open.
+    // 400 or 501: which of the two faults is found first is left open.
     ("mismatch02", "3.1.2.18", Refused(400)),
     ("bigcode", "3.1.2.19", Dropped),
     // Transaction layer: a branch of nothing but the cookie counts as none.
@@ -60,7 +60,7 @@ const TABLE: &[(&str, &str, Expected)] = &[
     ("insuf", "3.3.1", Refused(400)),
     ("unkscm", "3.3.2", Refused(416)),
     ("novelsc", "3.3.3", Refused(416)),
-    // Valid for a proxy; "a registrar would reject this request with a 400".
+    // Valid for a proxy; a registrar refuses a To that is no SIP URI.
     ("unksm2", "3.3.4", Refused(400)),
     ("bext01", "3.3.5", Refused(420)),
     ("invut", "3.3.6", Refused(415)),

@@ -31,6 +31,11 @@ impl NameAddr {
     /// Reads one value of From, To, Contact, Route, …
     pub fn parse(text: &str) -> Result<Self, Fault> {
         let text = scan::trim(text);
+        // Folds are undone before a value comes here; a line end now would start a new header when
+        // the value is printed.
+        if text.contains(['\r', '\n']) {
+            return Err(Fault::BadCharacter);
+        }
         let mut bracket = None;
         let mut rest_of_quote = None;
         if text.starts_with('"') {

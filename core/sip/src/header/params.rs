@@ -157,7 +157,7 @@ impl<'a> Iterator for Iter<'a> {
 /// visible character that does not end a parameter.
 fn is_value(value: &str) -> bool {
     if value.starts_with('"') {
-        return scan::unquote(value).is_some();
+        return scan::unquote(value).is_some() && !value.contains(['\r', '\n']);
     }
     !value.is_empty()
         && value

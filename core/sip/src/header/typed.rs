@@ -167,7 +167,7 @@ impl Headers {
     }
 
     /// Expires in seconds. A number that does not fit in 32 bits counts as an hour (RFC 4475
-    /// §3.1.2.5: "treat them as if they contained the default values for expiration (3600)").
+    /// §3.1.2.4 suggests the default).
     pub fn expires(&self) -> Result<Option<u32>> {
         self.typed(&HeaderName::Expires, |value| match scan::number(value) {
             Err(Fault::NumberTooLarge) => Ok(super::EXPIRES_WHEN_MALFORMED_S),

@@ -142,8 +142,7 @@ impl Request {
         }
     }
 
-    /// RFC 3261 §20.11: with `handling=optional`, "the UAS MUST ignore the message body" if it
-    /// does not understand it.
+    /// RFC 3261 §20.11: with `handling=optional` a body that is not understood is ignored.
     fn body_is_optional(&self) -> bool {
         let disposition = self
             .headers
