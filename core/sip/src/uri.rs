@@ -63,10 +63,7 @@ impl Host {
         if let Ok(address) = text.parse() {
             return Some(Self::V4(address));
         }
-        // RFC 3261 §25.1 allows letters, digits, hyphens and dots; `_` occurs in host names of
-        // Windows domains and containers.
-        let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
-        (!text.is_empty() && text.bytes().all(fits)).then(|| Self::Name(text.into()))
+        (!text.is_empty() && text.bytes().all(is_name)).then(|| Self::Name(text.into()))
     }
 
     /// The address, if it is one; an IPv4-mapped IPv6 address counts as IPv4.
@@ -119,21 +116,30 @@ impl fmt::Display for BadUri {
 impl std::error::Error for BadUri {}
 
 impl Uri {
-    /// A `sip:` URI of a user (escaped here) and a host.
+    /// A `sip:` URI of a user (escaped here; an empty one is left out) and a host. A name that is
+    /// no host name becomes the nearest one: what is no letter, digit, hyphen or dot is a hyphen.
     pub fn sip(user: Option<&str>, host: &Host, port: Option<u16>) -> Self {
         let mut text = String::from("sip:");
-        if let Some(user) = user {
+        if let Some(user) = user.filter(|user| !user.is_empty()) {
             escape(user, &mut text);
             text.push('@');
         }
-        text.push_str(&host.to_string());
+        match host {
+            Host::Name(name) if name.is_empty() => text.push('-'),
+            Host::Name(name) => text.extend(name.chars().map(|c| match u8::try_from(c) {
+                Ok(byte) if is_name(byte) => c,
+                _ => '-',
+            })),
+            Host::V4(_) | Host::V6(_) => text.push_str(&host.to_string()),
+        }
         if let Some(port) = port {
             text.push_str(&format!(":{port}"));
         }
         text.parse().expect("it was built by the grammar")
     }
 
-    /// The same URI with a parameter appended.
+    /// The same URI with a parameter appended; unchanged when it is no SIP URI or has
+    /// [`limits::URI_PARAMS_MAX`] parameters already.
     pub fn with_param(&self, name: &str, value: Option<&str>) -> Self {
         let Kind::Sip(sip) = &self.kind else {
             return self.clone();
@@ -147,7 +153,7 @@ impl Uri {
             escape_param(value, &mut text);
         }
         text.push_str(&self.text[at..]);
-        text.parse().expect("it was built by the grammar")
+        text.parse().unwrap_or_else(|_| self.clone())
     }
 
     /// The whole text.
@@ -343,6 +349,12 @@ fn unescape(text: &str) -> Cow<'_, str> {
 fn hex(pair: &[u8]) -> Option<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok()
+}
+
+/// RFC 3261 §25.1 allows letters, digits, hyphens and dots in a host name; `_` occurs in those of
+/// Windows domains and containers.
+fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_')
 }
 
 fn is_unreserved(byte: u8) -> bool {

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use proptest::prelude::*;
 use sip::{
-    Contact, Contacts, Fault, HeaderName, Headers, Message, Method, NameAddr, Params, ParseFault,
-    Request, SessionExpires, Status, Uri, Via, limits,
+    Contact, Contacts, Fault, HeaderName, Headers, Host, Message, Method, NameAddr, Params,
+    ParseFault, Request, SessionExpires, Status, Uri, Via, limits,
 };
 
 const HEAD: &str = "OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/WS c.invalid;branch=z9hG4bK1\r\n\
@@ -516,6 +516,23 @@ fn repeated_and_countless_uri_parameters_do_no_harm() {
     let most = format!("sip:a@b{}", ";x".repeat(limits::URI_PARAMS_MAX));
     assert!(most.parse::<Uri>().is_ok());
     assert!(format!("{most};x").parse::<Uri>().is_err());
+    let most: Uri = most.parse().unwrap();
+    assert_eq!(most.with_param("y", Some("1")), most);
+}
+
+#[test]
+fn uris_of_our_own_are_always_well_made() {
+    let made = |user: Option<&str>, host: &str| Uri::sip(user, &Host::Name(host.into()), None);
+    assert_eq!(made(Some(""), "b").as_str(), "sip:b");
+    assert_eq!(
+        made(Some("a>;x=1\r\nX: y"), "b c>\r\n").as_str(),
+        "sip:a%3E;x=1%0D%0AX%3A%20y@b-c---"
+    );
+    assert_eq!(made(None, "").as_str(), "sip:-");
+    let tagged = made(None, "b").with_param("x y", Some("a;b=c"));
+    assert_eq!(tagged.as_str(), "sip:b;x%20y=a%3Bb%3Dc");
+    let bare = made(None, "b").with_param("", None);
+    assert_eq!(bare.host(), made(None, "b").host());
 }
 
 #[test]
