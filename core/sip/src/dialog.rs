@@ -140,7 +140,7 @@ impl Dialog {
     }
 
     /// A request inside the dialog, with the next sequence number (§12.2.1.1).
-    pub(crate) fn request(&mut self, method: Method) -> Request {
+    pub(crate) fn request(&mut self, method: &Method) -> Request {
         self.local_seq += 1;
         self.numbered(method, self.local_seq)
     }
@@ -148,10 +148,10 @@ impl Dialog {
     /// The ACK of a 2xx. §13.2.2.4: "The sequence number of the CSeq header field MUST be the same as the
     /// INVITE being acknowledged".
     pub(crate) fn ack(&self, invite_seq: u32) -> Request {
-        self.numbered(Method::Ack, invite_seq)
+        self.numbered(&Method::Ack, invite_seq)
     }
 
-    fn numbered(&self, method: Method, number: u32) -> Request {
+    fn numbered(&self, method: &Method, number: u32) -> Request {
         let (uri, routes) = self.way();
         let mut request = Request::new(method.clone(), uri);
         let headers = &mut request.headers;

@@ -131,7 +131,7 @@ impl Invite {
         let Some(dialog) = self.dialog.as_mut().filter(|_| !self.flow_lost) else {
             return self.end(now, base, cause);
         };
-        let mut bye = dialog.request(Method::Bye);
+        let mut bye = dialog.request(&Method::Bye);
         for (name, value) in headers {
             bye.headers.push(name.clone(), value);
         }
@@ -202,7 +202,7 @@ impl Invite {
                 result: Err(Timeout),
             });
         };
-        let mut request = dialog.request(method);
+        let mut request = dialog.request(&method);
         request
             .headers
             .push(HeaderName::Contact, &base.contact(&flow));

@@ -1,4 +1,83 @@
 //! SIP as a pure machine: messages, transactions, dialogs, the INVITE usage.
+//!
+//! Bytes, verbs and the time go in; bytes, events and the next deadline come out. There is no socket,
+//! clock, task or lock in here, and all randomness comes from a seed, so a test can replay any call.
+//!
+//! # The layers, from the wire up
+//!
+//! | layer | file | RFC |
+//! |---|---|---|
+//! | flows: where a message came from, where it goes | `agent/flow.rs` | 5626, 7118 |
+//! | messages: framing, headers, the first checks | `message.rs`, `header.rs`, `uri.rs` | 3261 §7, §8.2, §20 |
+//! | authentication | `digest.rs` | 7616, 8760 |
+//! | transactions: one machine per figure, found by key | `transaction.rs`, `timer.rs` | 3261 §17, 6026 |
+//! | dialogs: tags, route set, sequence numbers | `dialog.rs` | 3261 §12 |
+//! | the INVITE usage: whose turn, CANCEL, BYE, refreshes | `invite.rs`, `session_timer.rs` | 3261 §13–15, 3311, 4028, 6337 |
+//! | [`Agent`]: sorts what comes, answers what needs no thought | `agent.rs`, `agent/receive.rs` | 3261 §8.2, §18 |
+//!
+//! The Agent answers by itself: 100, CANCEL, BYE, retransmissions, the ACK of a 2xx, session refreshes without
+//! body, and every refusal that is a matter of the protocol (400, 405, 420, 422, 481, 482, 483, 491, 500,
+//! 501, 503). Everything else is an [`Event`]. It opens no connection and resolves no name: requests inside a
+//! dialog go down the flow the dialog came by, whatever Contact and Via say.
+//!
+//! # A complete run loop
+//!
+//! One rule: after every input, take all outputs before the next input.
+//!
+//! ```
+//! use std::collections::VecDeque;
+//! use std::time::Instant;
+//!
+//! use sip::{Agent, Body, Event, Flow, FlowId, Identity, Limits, Status, Transport};
+//!
+//! /// The layer above: a party that answers every call with the same description.
+//! fn on_event(agent: &mut Agent, now: Instant, event: Event) {
+//!     match event {
+//!         Event::Invite { id, .. } => agent.accept(now, id, Body::sdp("v=0\r\n")),
+//!         Event::Request { id, request, .. } => {
+//!             agent.respond(now, id, request.response(Status::OK));
+//!         }
+//!         _ => {}
+//!     }
+//! }
+//!
+//! let identity = Identity { server: "Example".into(), host: None };
+//! // The seed must be secret and fresh: take it from the operating system.
+//! let mut agent = Agent::new(identity, Limits::default(), [7; 32]);
+//! let flow = Flow {
+//!     id: FlowId(1),
+//!     transport: Transport::Ws,
+//!     local: "192.0.2.2:8088".parse()?,
+//!     remote: "192.0.2.1:50000".parse()?,
+//! };
+//! // In a driver this is a socket, a queue of verbs, and a sleep until `poll_timeout()`.
+//! let mut inbox = VecDeque::from([
+//!     "OPTIONS sip:example.com SIP/2.0\r\n\
+//!      Via: SIP/2.0/WS a.invalid;branch=z9hG4bK1\r\n\
+//!      From: <sip:alice@example.com>;tag=1\r\n\
+//!      To: <sip:example.com>\r\n\
+//!      Call-ID: 1\r\n\
+//!      CSeq: 1 OPTIONS\r\n\r\n",
+//! ]);
+//! let mut sent = Vec::new();
+//! loop {
+//!     let now = Instant::now();
+//!     match (inbox.pop_front(), agent.poll_timeout()) {
+//!         (Some(message), _) => agent.handle_message(now, flow, &message.into()),
+//!         (None, Some(deadline)) if deadline <= now => agent.handle_timeout(now),
+//!         (None, _) => break, // a driver waits here
+//!     }
+//!     // The events may cause more to be sent, so they come first.
+//!     while let Some(event) = agent.poll_event() {
+//!         on_event(&mut agent, now, event);
+//!     }
+//!     while let Some(transmit) = agent.poll_transmit() {
+//!         sent.push(String::from_utf8(transmit.bytes.to_vec())?);
+//!     }
+//! }
+//! assert!(sent[0].starts_with("SIP/2.0 200 OK\r\nVia: SIP/2.0/WS a.invalid;branch=z9hG4bK1"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod agent;
 mod dialog;

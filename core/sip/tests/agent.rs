@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
+#[path = "support/vectors.rs"]
+mod vectors;
+
 mod agent {
     mod cancel;
     mod dialog;
@@ -11,11 +14,8 @@ mod agent {
     mod limits;
     mod loss;
     mod pair;
+    mod replay;
     mod session_timer;
     mod solo;
     mod transaction;
 }
-
-use {
-    hmac as _, md5 as _, memchr as _, proptest as _, rand_chacha as _, rand_core as _, sha2 as _,
-};

@@ -249,7 +249,7 @@ impl Base {
         };
         let to_tag = tag_of(response);
         self.send_ack(flow, dialog.ack(number), invite, &to_tag);
-        let bye = dialog.request(Method::Bye);
+        let bye = dialog.request(&Method::Bye);
         self.start(now, flow, bye, ClientUser::Agent);
     }
 

@@ -170,7 +170,7 @@ impl Invite {
     }
 
     pub(super) fn refuse_incoming(
-        &mut self,
+        &self,
         now: Instant,
         base: &mut Base,
         status: Status,

@@ -116,7 +116,7 @@ impl Invite {
             OfferVia::Update if self.allows_update => Method::Update,
             OfferVia::Update | OfferVia::Reinvite => Method::Invite,
         };
-        let Some(mut request) = self.refreshing_request(base, method) else {
+        let Some(mut request) = self.refreshing_request(base, &method) else {
             return;
         };
         attach(&mut request, Some(offer.body.clone()));
@@ -126,7 +126,7 @@ impl Invite {
     }
 
     /// A target refresh request, with what RFC 4028 §7.4 wants in it.
-    fn refreshing_request(&mut self, base: &Base, method: Method) -> Option<Request> {
+    fn refreshing_request(&mut self, base: &Base, method: &Method) -> Option<Request> {
         let mut request = self.dialog.as_mut()?.request(method);
         let headers = &mut request.headers;
         headers.push(HeaderName::Contact, &base.contact(&self.flow));
@@ -388,7 +388,7 @@ impl Invite {
             return;
         }
         if self.allows_update {
-            if let Some(update) = self.refreshing_request(base, Method::Update) {
+            if let Some(update) = self.refreshing_request(base, &Method::Update) {
                 let user = ClientUser::Invite(self.id, Purpose::Refresh);
                 base.start(now, self.flow, update, user);
                 // Its response says when to refresh next; Timer F is longer than REFRESH_AGAIN.

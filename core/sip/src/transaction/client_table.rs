@@ -217,7 +217,7 @@ impl ClientTable {
         let Machine::Invite(_, invite) = &entry.machine else {
             return;
         };
-        let mut request = like(invite, Method::Cancel);
+        let mut request = like(invite, &Method::Cancel);
         request.headers.copy(&invite.headers, &HeaderName::To);
         for (name, value) in headers {
             request.headers.push(name.clone(), value);
@@ -326,14 +326,14 @@ impl Entry {
 /// request passed to the transport by the client transaction … The To header field in the ACK MUST
 /// equal the To header field in the response being acknowledged".
 fn ack_to_refusal(invite: &Request, response: &Response) -> Bytes {
-    let mut ack = like(invite, Method::Ack);
+    let mut ack = like(invite, &Method::Ack);
     ack.headers.copy(&response.headers, &HeaderName::To);
     ack.to_bytes()
 }
 
 /// An ACK (§17.1.1.3) or CANCEL (§9.1) of an INVITE, without To: one Via, "equal to the top Via header
 /// field of the original request", the CSeq number, the Route.
-fn like(invite: &Request, method: Method) -> Request {
+fn like(invite: &Request, method: &Method) -> Request {
     let mut request = Request::new(method.clone(), invite.uri.clone());
     let headers = &mut request.headers;
     headers.copy(&invite.headers, &HeaderName::Via);

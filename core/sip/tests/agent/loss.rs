@@ -71,7 +71,7 @@ impl Script {
     }
 
     /// Offers, if the call stands and it is this side's turn.
-    fn offer(&mut self, pair: &mut Pair, side: Side, update: bool) {
+    fn offer(&self, pair: &mut Pair, side: Side, update: bool) {
         let id = if side == Side::Alice {
             self.alice
         } else {

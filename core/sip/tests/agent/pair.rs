@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use sip::{
     Agent, Body, Ended, Event, Flow, FlowId, Identity, InviteId, Limits, Message, NameAddr,
-    OutgoingInvite, Status, Transport,
+    OutgoingInvite, Transport,
 };
 
 /// Which end of the wire.
@@ -308,4 +308,3 @@ pub(crate) fn first_line(bytes: &Bytes) -> String {
         }
     }
 }
-

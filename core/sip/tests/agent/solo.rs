@@ -176,7 +176,9 @@ impl Solo {
 
 /// Line ends as on the wire, in the headers only.
 pub(crate) fn wire(text: &str) -> Bytes {
-    let (head, body) = text.split_once("\n\n").unwrap_or((text.trim_end(), ""));
+    let (head, body) = text
+        .split_once("\n\n")
+        .unwrap_or_else(|| (text.trim_end(), ""));
     Bytes::from(format!("{}\r\n\r\n{body}", head.replace('\n', "\r\n")))
 }
 
