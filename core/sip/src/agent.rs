@@ -256,7 +256,7 @@ impl Agent {
     ) -> ClientId {
         let client = self.base.next_client_id();
         let sent = self.with(id, move |invite, base| {
-            invite.send(now, base, client, method, &headers, body);
+            invite.send(now, base, client, &method, &headers, body);
         });
         if sent.is_none() {
             self.base.emit(Event::Response {

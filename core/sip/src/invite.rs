@@ -187,7 +187,7 @@ impl Invite {
         now: Instant,
         base: &mut Base,
         client: ClientId,
-        method: Method,
+        method: &Method,
         headers: &Extra,
         body: Option<Body>,
     ) {
@@ -202,7 +202,7 @@ impl Invite {
                 result: Err(Timeout),
             });
         };
-        let mut request = dialog.request(&method);
+        let mut request = dialog.request(method);
         request
             .headers
             .push(HeaderName::Contact, &base.contact(&flow));
