@@ -73,7 +73,7 @@ mod tests {
             messages.iter().map(ToString::to_string).collect::<String>()
         );
         let plan = config.unwrap().plan;
-        assert!(plan.contexts().any(|context| context.name() == "sets"));
+        assert!(plan.has_context("sets"));
     }
 
     #[test]

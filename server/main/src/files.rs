@@ -28,7 +28,11 @@ impl Source for Folder {
 ///
 /// When nothing can be run from these files.
 pub(crate) fn load(source: &dyn Source) -> Result<Config> {
-    let (config, messages) = config::load(source);
+    let (config, mut messages) = config::load(source);
+    if let Some(config) = &config {
+        let known: Vec<&str> = apps::APPLICATIONS.iter().map(|app| app.name).collect();
+        messages.extend(config.plan.unknown_applications(&known));
+    }
     let mut errors = 0_usize;
     for message in &messages {
         eprintln!("{message}");
