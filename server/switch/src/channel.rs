@@ -57,7 +57,7 @@ const STATS_PATIENCE: Duration = Duration::from_millis(200);
 pub struct Channel {
     /// Who calls.
     pub caller: CallerId,
-    /// Its own variables; the dial plan also sees the exchange's and those of [`Channel::variable`].
+    /// Its own variables; the dial plan also sees the exchange's, and EXTEN, CHANNEL and the like.
     pub vars: Variables,
     /// Where it stands in the dial plan.
     pub at: Position,
