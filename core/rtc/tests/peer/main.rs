@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use str0m::format::Codec;
 use str0m::media::MediaKind;
-use world::{CALM, Weather, World};
+use world::{CALM, Dice, Weather, World};
 
 const STORM: Weather = Weather {
     delay_ms: 20,
@@ -311,6 +311,37 @@ fn a_browser_that_closes_its_transport_is_down_after_a_pause() {
     world.run(Duration::from_secs(2));
     let down = |event: &Event| matches!(event, Event::Down(Down::ClosedByPeer));
     assert!(world.told(down), "{:?}", world.told);
+}
+
+/// Everything the browser sent, handshake included, comes again with bytes changed.
+#[test]
+fn forged_copies_of_real_datagrams_do_no_harm() {
+    for seed in 30..33 {
+        let mut world = World::connected(seed);
+        echo(&mut world, 1);
+        talk(&mut world, Duration::from_secs(1));
+        let mut dice = Dice::new(seed);
+        let from = world.browser.address;
+        for mut bytes in std::mem::take(&mut world.seen) {
+            for _ in 0..4 {
+                let at = dice.below(bytes.len() as u64) as usize;
+                bytes[at] = dice.below(256) as u8;
+                world.inject(from, &bytes);
+                let cut = dice.below(bytes.len() as u64 + 1) as usize;
+                world.inject(from, &bytes[..cut]);
+            }
+        }
+        // A forged fatal alert outside of the encryption.
+        world.inject(from, &[21, 254, 253, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 2, 40]);
+        world.browser.received.clear();
+        let sent = talk(&mut world, Duration::from_secs(1));
+        assert_eq!(payloads(&world, 1), sent[1], "seed {seed}");
+        world.run(Duration::from_secs(30));
+        assert!(
+            !world.told(|event| matches!(event, Event::Down(_))),
+            "seed {seed}"
+        );
+    }
 }
 
 /// Peers that announce no sources and have no MID extension: the payload type tells.

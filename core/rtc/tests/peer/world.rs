@@ -68,6 +68,8 @@ pub(crate) struct World {
     pub(crate) is_browser_dead: bool,
     dice: Dice,
     wire: Vec<Datagram>,
+    /// What the browser sent lately.
+    pub(crate) seen: Vec<Vec<u8>>,
     /// What the peer told, packets excepted.
     pub(crate) told: Vec<(Duration, Event)>,
     /// What came from the browser.
@@ -116,6 +118,7 @@ impl World {
             is_browser_dead: false,
             dice: Dice::new(seed),
             wire: Vec::new(),
+            seen: Vec::new(),
             told: Vec::new(),
             packets: Vec::new(),
             routes: BTreeMap::new(),
@@ -232,6 +235,9 @@ impl World {
     }
 
     fn post(&mut self, to_peer: bool, browser: SocketAddr, bytes: &[u8]) {
+        if to_peer && self.seen.len() < 400 {
+            self.seen.push(bytes.to_vec());
+        }
         if self.dice.permille(self.weather.loss_permille) {
             return;
         }

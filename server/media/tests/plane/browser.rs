@@ -24,7 +24,11 @@ pub(crate) struct Browser {
 
 impl Browser {
     pub(crate) fn new() -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        Self::at("127.0.0.1")
+    }
+
+    pub(crate) fn at(ip: &str) -> Self {
+        let socket = UdpSocket::bind((ip, 0)).unwrap();
         let address = socket.local_addr().unwrap();
         let config = RtcConfig::new().set_rtp_mode(true).clear_codecs();
         let config = config.enable_opus(true, false).enable_vp8(true);

@@ -45,8 +45,11 @@ fn allocate(plane: &Plane, inbox: usize) -> (Leg, Receiver<LegEvent>) {
 
 /// A browser with audio and video up, and its leg.
 async fn call(plane: &Plane) -> (Browser, Leg, Receiver<LegEvent>) {
+    call_from(plane, Browser::new()).await
+}
+
+async fn call_from(plane: &Plane, mut browser: Browser) -> (Browser, Leg, Receiver<LegEvent>) {
     let (leg, events) = allocate(plane, 64);
-    let mut browser = Browser::new();
     let offer = browser.offer().parse().unwrap();
     let outcome = leg.negotiate(Round::Answer { offer }).await.unwrap();
     browser.accept_answer(&outcome.sdp.unwrap().to_string());
@@ -109,6 +112,18 @@ async fn packets_come_back() {
     plane.shutdown().await;
     assert_eq!(plane.counts().legs, 0);
     assert_eq!(plane.counts().addresses, 0);
+}
+
+#[tokio::test]
+async fn packets_come_back_over_ipv6() {
+    let plane = plane();
+    let (mut browser, leg, _events) = call_from(&plane, Browser::at("::1")).await;
+    let _echo = leg.echo(EchoMode::OneToOne);
+    leg.stats().await;
+    let sent = browser.send(0);
+    assert!(browser.run_until(MOMENT, |browser| browser.received.len() == 1));
+    assert_eq!(browser.payloads_on(0), [sent]);
+    assert_eq!(leg.stats().await.pair.unwrap().1, browser.address);
 }
 
 #[tokio::test]
