@@ -53,6 +53,9 @@ pub enum Refused {
     },
     /// The DTLS fingerprint changed in the call; the engine keeps its one association.
     FingerprintChanged,
+    /// An answer with other ICE credentials than before, although our offer did not restart ICE
+    /// (RFC 8839 §4.4.3.1).
+    IceChanged,
     /// A setup role that contradicts the first one (RFC 8842 §5.5).
     SetupChanged,
     /// Our own offer is waiting for its answer (RFC 3261 §14.2).
@@ -78,6 +81,7 @@ impl Refused {
             | Self::NoMedia
             | Self::NoCommonCodec { .. }
             | Self::FingerprintChanged
+            | Self::IceChanged
             | Self::SetupChanged => 488,
             Self::OfferPending => 491,
             Self::NoOfferPending | Self::Engine(_) => 500,
@@ -135,6 +139,9 @@ impl fmt::Display for Refused {
             Self::FingerprintChanged => {
                 f.write_str("The DTLS fingerprint changed in mid-call: hang up and call again")
             }
+            Self::IceChanged => f.write_str(
+                "The answer restarts ICE, which only an offer can do: hang up and call again",
+            ),
             Self::SetupChanged => {
                 f.write_str("a=setup contradicts the DTLS role agreed before: offer actpass")
             }

@@ -234,9 +234,14 @@ fn answer_transport(
         .iter()
         .map(|(mline, _)| &answer.media[*mline])
         .collect();
-    match live.first() {
-        Some(tagged) => Transport::read(answer, tagged, &live, table.transport.as_ref()),
-        None => table.transport.clone().ok_or(Refused::NoMedia),
+    let before = table.transport.as_ref();
+    let Some(tagged) = live.first() else {
+        return before.cloned().ok_or(Refused::NoMedia);
+    };
+    let transport = Transport::read(answer, tagged, &live, before)?;
+    match before {
+        Some(before) if !transport.continues(before) => Err(Refused::IceChanged),
+        Some(_) | None => Ok(transport),
     }
 }
 

@@ -35,10 +35,9 @@ impl Bounds<'_> {
                 // The engine has one table for all lines and keeps what a line once had; this line
                 // may lack a codec or its retransmissions now.
                 let offer = |own: &Described| {
-                    let number = own.payload.number;
-                    offered
-                        .iter()
-                        .position(|offer| offer.payload.number == number)
+                    let (number, format) = (own.payload.number, own.payload.format);
+                    let same = |offer: &Payload| (offer.number, offer.format) == (number, format);
+                    offered.iter().position(|offer| same(&offer.payload))
                 };
                 formats.retain(|own| offer(own).is_some());
                 // RFC 3264 §6.1: "it is RECOMMENDED that unless there is a specific reason, the
@@ -51,7 +50,9 @@ impl Bounds<'_> {
                 }
             }
             Self::Agreed(agreed) => formats.retain(|own| {
-                let same = |payload: &Payload| payload.number == own.payload.number;
+                let same = |payload: &Payload| {
+                    (payload.number, payload.format) == (own.payload.number, own.payload.format)
+                };
                 agreed.iter().any(same)
             }),
             Self::Policy => {}

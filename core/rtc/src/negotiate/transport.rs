@@ -77,6 +77,11 @@ impl Transport {
         self.setup
     }
 
+    /// Whether ICE goes on under the same credentials.
+    pub(super) fn continues(&self, before: &Self) -> bool {
+        (&self.ufrag, &self.pwd) == (&before.ufrag, &before.pwd)
+    }
+
     /// The session-level lines for the engine.
     pub(super) fn write(&self, text: &mut String) {
         if self.lite {

@@ -2,9 +2,11 @@
 //! a lawful answer or a refusal, and neither the negotiator nor the engine panics.
 
 use crate::engine::{Side, policy, usual};
-use crate::rules::assert_answers;
+use crate::rules::{assert_answers, browser_answer};
 use crate::*;
+use codec::Kind;
 use proptest::prelude::*;
+use rtc::topology::Direction;
 
 #[derive(Clone, Debug)]
 enum Mutation {
@@ -75,6 +77,33 @@ proptest! {
                 assert_answers(&offer, &answer);
                 side.assert_engine_agrees();
             }
+        }
+    }
+
+    #[test]
+    fn mutated_answers_are_taken_or_refused_and_the_call_goes_on(
+        mutations in prop::collection::vec(mutation(), 0..12),
+        pictures in 1..5_usize,
+    ) {
+        let mut side = Side::new(usual());
+        side.answer(&sdp(CHROMIUM)).unwrap();
+        let want = side.negotiator.agreed().clone();
+        let want = want.with_count(Kind::Video, pictures, Direction::SendOnly);
+        if let Some(offer) = side.offer(&want).unwrap() {
+            let mut directions = vec![Direction::RecvOnly; offer.media.len()];
+            directions[..2].fill(Direction::SendRecv);
+            let answer = browser_answer(&sdp(CHROMIUM), &offer, &directions);
+            match mutate(&answer.to_string(), &mutations).parse::<Sdp>() {
+                Ok(answer) if side.apply(&answer).is_ok() => side.assert_engine_agrees(),
+                Ok(_) | Err(_) => side.rollback(),
+            }
+        }
+        side.assert_engine_agrees();
+        // Where the answer changed nothing, the browser's next offer finds the call as it was.
+        let hold = sdp(CHROMIUM_HOLD);
+        if let Ok(answer) = side.answer(&hold) {
+            assert_answers(&hold, &answer);
+            side.assert_engine_agrees();
         }
     }
 }

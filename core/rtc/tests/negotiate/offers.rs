@@ -346,3 +346,19 @@ fn fewer_pictures_are_wanted_by_setting_them_inactive() {
         ["sendrecv", "sendrecv", "sendonly", "sendonly", "inactive"]
     );
 }
+
+#[test]
+fn an_answer_cannot_restart_ice() {
+    let (mut side, offer) = stream_echo(CHROMIUM);
+    let first = sdp(CHROMIUM);
+    let answer = browser_answer(
+        &first,
+        &offer,
+        &[SendRecv, SendRecv, RecvOnly, RecvOnly, RecvOnly],
+    );
+    let (ufrag, _) = first.ice(&first.media[0]).unwrap();
+    let answer = edited(&answer.to_string(), &[(ufrag, "NEWx")]);
+    assert_eq!(side.apply(&answer).unwrap_err(), Refused::IceChanged);
+    side.rollback();
+    side.assert_engine_agrees();
+}
