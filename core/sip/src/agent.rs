@@ -23,7 +23,7 @@ pub use flow::{Flow, FlowId, Transmit, Transport};
 pub use limits::{Counts, Identity, Limits};
 pub(crate) use limits::{FORKS_MAX, REQUESTS_PER_INVITE_MAX, RETRY_AFTER_S};
 
-use crate::invite::Invite;
+use crate::invite::{Invite, carries_contact};
 use crate::timer::{TimerTable, earliest};
 use crate::transaction::{ClientUser, ServerUser};
 use crate::{HeaderName, Message, Method, Request, Response, Status};
@@ -103,13 +103,18 @@ impl Agent {
     }
 
     /// Answers a request of [`Event::Request`] or [`Event::InDialog`] with a response made by
-    /// [`Request::response`]; To tag, Server and (in a dialog) Contact are added.
+    /// [`Request::response`]; To tag, Server and, where a dialog needs it,
+    /// Contact are added.
     pub fn respond(&mut self, now: Instant, id: RequestId, mut response: Response) {
         let Some(waiting) = self.base.requests.get(&id).copied() else {
             return;
         };
         if waiting.invite.is_some()
             && response.status.is_success()
+            && response
+                .headers
+                .cseq()
+                .is_ok_and(|cseq| carries_contact(&cseq.method))
             && !response.headers.has(&HeaderName::Contact)
             && let Some(entry) = self.base.servers.get(waiting.server)
         {

@@ -47,6 +47,8 @@ pub(crate) struct Invite {
     turn: Turn,
     held: Option<Held>,
     session_timer: Option<SessionTimer>,
+    /// The largest Min-SE a 422 told us (RFC 4028 §7.4), in seconds.
+    min_se: Option<u32>,
     /// The peer's Allow names UPDATE.
     allows_update: bool,
     /// We made the Call-ID (RFC 3261 §14.1).
@@ -87,6 +89,7 @@ impl Invite {
             turn: Turn::Idle,
             held: None,
             session_timer: None,
+            min_se: None,
             allows_update: false,
             owns_call_id: false,
             description: None,
@@ -203,9 +206,10 @@ impl Invite {
             });
         };
         let mut request = dialog.request(method);
-        request
-            .headers
-            .push(HeaderName::Contact, &base.contact(&flow));
+        if carries_contact(method) {
+            let contact = base.contact(&flow);
+            request.headers.push(HeaderName::Contact, &contact);
+        }
         for (name, value) in headers {
             request.headers.push(name.clone(), value);
         }
@@ -250,6 +254,7 @@ impl Invite {
             Phase::Incoming(_) => self.end(now, base, Ended::FlowLost),
             Phase::Established => {
                 self.flow_lost = true;
+                self.withdraw_offer_of(base);
                 base.emit(Event::FlowLost { id: self.id });
             }
             Phase::Departing { .. } => {
@@ -432,6 +437,16 @@ impl Invite {
     pub(crate) fn is_on(&self, flow: FlowId) -> bool {
         self.flow.id == flow && !self.flow_lost
     }
+}
+
+/// Do requests of this method inside a dialog, and their 2xx, name our Contact? They do when they
+/// refresh the target or start a usage; RFC 3428 §4: "User Agents MUST NOT insert Contact header
+/// fields into MESSAGE requests", and INFO has no use for one.
+pub(crate) const fn carries_contact(method: &Method) -> bool {
+    matches!(
+        method,
+        Method::Invite | Method::Update | Method::Refer | Method::Notify | Method::Subscribe
+    )
 }
 
 /// Puts a body into a request.

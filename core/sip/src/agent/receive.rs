@@ -60,10 +60,12 @@ impl Agent {
         key: ServerKey,
         request: &Request,
     ) -> Result<Option<ServerId>, HeaderError> {
-        // A full Agent must still be able to end calls.
-        let urgent = request.method == Method::Bye;
+        // A full Agent must still be able to keep and end the calls it has.
+        let dialog = DialogId::of_request(request)?;
+        let known = dialog.is_some_and(|dialog| self.base.dialogs.contains_key(&dialog));
+        let ends = known && request.method == Method::Bye;
         let crowded = self.base.servers.count_of(flow.id) >= self.base.limits.transactions_per_flow;
-        if !self.base.has_room(urgent) || (crowded && !urgent) {
+        if !self.base.has_room(known) || (crowded && !ends) {
             self.base.refuse_overload(flow.id, request);
             return Ok(None);
         }
@@ -226,30 +228,24 @@ impl Agent {
     /// RFC 3261 §9.2. The To tag of its response is that of the responses to the INVITE.
     fn on_cancel(&mut self, now: Instant, flow: Flow, key: ServerKey, request: &Request) {
         let target = self.base.servers.find(&key.with_method(Method::Invite));
-        let entry = target.and_then(|target| self.base.servers.get(target));
-        let status = if entry.is_some() {
-            Status::OK
-        } else {
-            Status::CALL_DOES_NOT_EXIST
+        let entry = target.and_then(|id| Some((id, self.base.servers.get(id)?)));
+        let Some((target, entry)) = entry else {
+            // Nothing to remember: a repeated CANCEL gets the same answer.
+            let response = request.response(Status::CALL_DOES_NOT_EXIST);
+            return self.base.respond_stateless(flow.id, response);
         };
-        let invite = entry.map(|entry| entry.user);
+        let user = entry.user;
         let has_tag = request.headers.to().is_ok_and(|to| to.tag().is_some());
-        let tag = entry.and_then(|entry| entry.tag.clone());
-        let response = request.response(status);
+        let tag = entry.tag.clone().filter(|_| !has_tag);
+        let response = request.response(Status::OK);
         if self.base.has_room(true) {
-            let tag = match has_tag {
-                true => None,
-                false => Some(tag.unwrap_or_else(|| self.base.token().into())),
-            };
-            let server = self
-                .base
-                .servers
-                .insert(now, flow, &Method::Cancel, key, None, tag);
+            let servers = &mut self.base.servers;
+            let server = servers.insert(now, flow, &Method::Cancel, key, None, tag);
             self.base.respond(now, server, response);
         } else {
             self.base.respond_stateless(flow.id, response);
         }
-        if let (Some(target), Some(ServerUser::Invite(id))) = (target, invite) {
+        if let ServerUser::Invite(id) = user {
             self.with(id, |invite, base| invite.on_cancel(now, base, target));
         }
     }

@@ -134,6 +134,10 @@ impl Invite {
         headers.push(HeaderName::Supported, "timer");
         if let Some(timer) = &self.session_timer {
             headers.push(HeaderName::SessionExpires, &timer.value().to_string());
+            // "If the UAC has ever received a 422 … it MUST include a Min-SE header field".
+            if let Some(min_se) = self.min_se {
+                headers.push(HeaderName::MinSe, &min_se.to_string());
+            }
         }
         Some(request)
     }
@@ -314,6 +318,7 @@ impl Invite {
         let fits = min_se > timer.delta_s && min_se <= SESSION_EXPIRES_S_MAX;
         if fits {
             timer.delta_s = min_se;
+            self.min_se = Some(min_se);
         }
         fits
     }

@@ -174,6 +174,8 @@ impl Invite {
         base.dialogs.insert(dialog.id.clone(), self.id);
         self.dialog = Some(dialog);
         self.allows_update = response.headers.allows(&Method::Update).unwrap_or(false);
+        let min_se = outgoing.request.headers.min_se().ok().flatten();
+        self.min_se = min_se.filter(|seconds| *seconds > MIN_SE_S);
         self.agree(now, Terms::of_response(&response), true);
         self.late_offer = Some(LateOffer {
             transaction: outgoing.transaction,

@@ -262,6 +262,18 @@ impl Invite {
         }
     }
 
+    /// The connection is gone over which the peer's offer came: its answer could not be sent.
+    pub(super) fn withdraw_offer_of(&mut self, base: &mut Base) {
+        let lost = |server| {
+            let entry = base.servers.get(server);
+            entry.is_some_and(|entry| entry.flow.id == self.flow.id)
+        };
+        if matches!(&self.turn, Turn::Theirs(theirs) if lost(theirs.server)) {
+            self.turn = Turn::Idle;
+            base.emit(Event::OfferWithdrawn { id: self.id });
+        }
+    }
+
     /// A CANCEL of a re-INVITE.
     pub(super) fn on_offer_cancelled(&mut self, now: Instant, base: &mut Base, server: ServerId) {
         match std::mem::replace(&mut self.turn, Turn::Idle) {

@@ -171,3 +171,22 @@ fn an_unacknowledged_200_moves_to_the_new_connection() {
     solo.receive_on(flow(2, Transport::Ws), &request("ACK", 1, "b", &tag, ""));
     assert!(matches!(solo.events.last(), Some(Event::Confirmed { .. })));
 }
+
+#[test]
+fn an_offer_that_came_over_a_lost_connection_is_withdrawn() {
+    let mut solo = Solo::new(Transport::Ws);
+    let (id, tag) = confirmed(&mut solo);
+    solo.receive(&request("INVITE", 2, "c", &tag, SDP));
+    solo.act(|agent, now, flow| agent.handle_flow_closed(now, flow.id));
+    assert!(matches!(
+        solo.events[1..],
+        [Event::OfferWithdrawn { .. }, Event::FlowLost { .. }]
+    ));
+    solo.lines();
+    solo.act(|agent, now, _| agent.rebind(now, id, flow(2, Transport::Ws)));
+    solo.act(|agent, now, _| agent.answer(now, id, Some(Body::sdp("answer"))));
+    assert!(solo.lines().is_empty());
+    solo.act(|agent, now, _| agent.reinvite(now, id, Body::sdp("offer")))
+        .unwrap();
+    assert_eq!(solo.lines(), ["INVITE"]);
+}

@@ -163,3 +163,16 @@ fn many_transactions_cost_no_more_each() {
     solo.advance_ms(32_000);
     assert_eq!(solo.agent.counts().transactions, 0);
 }
+
+/// Forged requests may not use what is kept back for the calls there are.
+#[test]
+fn strangers_cannot_fill_the_reserve() {
+    let mut solo = Solo::with_limits(Transport::Udp, SMALL);
+    for n in 0..100_u64 {
+        for method in ["BYE", "CANCEL", "INFO"] {
+            let forged = request(method, 1, &n.to_string(), "forged", "");
+            solo.receive_on(flow(n, Transport::Udp), &forged);
+        }
+        assert!(solo.agent.counts().transactions <= SMALL.transactions);
+    }
+}

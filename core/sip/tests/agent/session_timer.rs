@@ -238,6 +238,20 @@ fn we_ask_for_a_longer_interval_after_422() {
 }
 
 #[test]
+fn a_refresh_refused_as_too_short_asks_for_longer() {
+    let mut solo = Solo::new(Transport::Ws);
+    let headers = format!("Allow: INVITE,UPDATE\n{JSSIP};refresher=uas");
+    confirmed(&mut solo, &headers);
+    solo.advance_ms(45_000);
+    solo.answer("422 Session Interval Too Small", "", "Min-SE: 200");
+    let again = solo.last_request();
+    let value = again.headers.get(&HeaderName::SessionExpires);
+    assert_eq!(value, Some("200;refresher=uac"));
+    assert_eq!(again.headers.get(&HeaderName::MinSe), Some("200"));
+    assert_eq!(again.headers.cseq().unwrap().to_string(), "2 UPDATE");
+}
+
+#[test]
 fn two_agents_keep_a_call_for_a_day() {
     let mut pair = Pair::new(Wire::PERFECT_WS, 5);
     pair.established();
