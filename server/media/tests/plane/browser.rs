@@ -10,7 +10,7 @@ use str0m::rtp::{RtpPacket, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
 pub(crate) struct Browser {
-    pub(crate) rtc: Rtc,
+    pub(crate) rtc: Box<Rtc>,
     pub(crate) socket: UdpSocket,
     pub(crate) address: SocketAddr,
     pub(crate) mids: Vec<Mid>,
@@ -35,7 +35,7 @@ impl Browser {
         let mut rtc = config.build(Instant::now());
         rtc.add_local_candidate(Candidate::host(address, Protocol::Udp).unwrap());
         Self {
-            rtc,
+            rtc: Box::new(rtc),
             socket,
             address,
             mids: Vec::new(),
