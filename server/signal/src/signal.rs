@@ -122,10 +122,7 @@ impl Signal {
         let (shared, commands) = Shared::new(switch, options.seed);
         let (tracker, stopping) = (TaskTracker::new(), CancellationToken::new());
         let server = options.server.unwrap_or_else(|| PRODUCT.to_owned());
-        let identity = ::sip::Identity {
-            server,
-            host: None,
-        };
+        let identity = ::sip::Identity { server, host: None };
         let agent = ::sip::Agent::new(identity, options.limits, options.seed);
         let udp = sockets
             .iter()

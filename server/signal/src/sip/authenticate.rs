@@ -99,14 +99,14 @@ pub(crate) async fn check(
             RETRY_AFTER_S,
         ));
     }
-    let verdict = lock.try_key(shared, request, &credentials);
+    // A header made for another address is not even tried: that would spend its nonce count.
+    let verdict = if is_about(&credentials, &request.uri) {
+        lock.try_key(shared, request, &credentials)
+    } else {
+        Verdict::Wrong
+    };
     let reason = match (verdict, &subscriber) {
-        (Verdict::Ok, Some(subscriber)) if lock.fits(&credentials) => {
-            if is_about(&credentials, &request.uri) {
-                return Ok(subscriber.clone());
-            }
-            "the digest was made for another address"
-        }
+        (Verdict::Ok, Some(subscriber)) if lock.fits(&credentials) => return Ok(subscriber.clone()),
         (Verdict::Malformed, _) => {
             let sentence = "The Authorization header lacks a parameter or has a malformed one";
             return Err(Denied::with_warning(Status::BAD_REQUEST, sentence));
@@ -114,7 +114,7 @@ pub(crate) async fn check(
         (Verdict::Stale | Verdict::Replayed, _) => return Err(lock.challenge(shared, true)),
         (Verdict::Missing, _) => return Err(lock.challenge(shared, false)),
         (Verdict::Ok | Verdict::Wrong, None) => "no such endpoint",
-        (Verdict::Ok | Verdict::Wrong, Some(_)) => "wrong user name, realm or password",
+        (Verdict::Ok | Verdict::Wrong, Some(_)) => "wrong user name, realm, address or password",
     };
     shared.limiter().failed(source, flow.id, Instant::now());
     shared.failed_auth(source, credentials.username(), reason);
@@ -211,8 +211,9 @@ impl<'a> Lock<'a> {
 /// same resource", else a captured header would open other doors. Parameters are left out of the
 /// comparison: clients write them in different ways.
 fn is_about(credentials: &Credentials, asked: &Uri) -> bool {
+    // Without it the digest is malformed, which is found out when it is tried.
     let Some(uri) = credentials.get("uri") else {
-        return false;
+        return true;
     };
     if uri == asked.as_str() {
         return true;

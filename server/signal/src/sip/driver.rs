@@ -219,32 +219,22 @@ impl Driver {
         }
     }
 
-    /// Everything the Agent has to say, until it has nothing left.
+    /// Everything the Agent has to say, until it has nothing left: an event may be answered on the
+    /// spot, and that makes new messages.
     fn drain(&mut self) {
         loop {
-            let mut stalled = BTreeSet::new();
-            while let Some(transmit) = self.agent.poll_transmit() {
-                if let Some(flow) = self.flows.find(transmit.flow) {
-                    trace::message(Way::Out, &flow, &transmit.bytes);
-                }
-                match self.flows.send(transmit.flow, transmit.bytes) {
-                    Sent::Yes => {}
-                    Sent::Lost => self.dropped(),
-                    Sent::Stalled => {
-                        self.dropped();
-                        stalled.insert(transmit.flow);
-                    }
-                }
-            }
+            let stalled = self.transmit();
+            let mut quiet = stalled.is_empty();
             while let Some(event) = self.agent.poll_event() {
                 self.on_event(event);
-            }
-            if stalled.is_empty() {
-                break;
+                quiet = false;
             }
             for flow in stalled {
                 tracing::warn!(flow = flow.0, "closed a WebSocket that does not read");
                 self.close(flow, now());
+            }
+            if quiet {
+                break;
             }
         }
         let (counts, counters) = (self.agent.counts(), &self.shared.counters);
@@ -259,6 +249,25 @@ impl Driver {
         counters
             .udp_flows
             .store(self.flows.udp_flows(), Ordering::Relaxed);
+    }
+
+    /// Sends all there is; the connections that do not take it.
+    fn transmit(&mut self) -> BTreeSet<FlowId> {
+        let mut stalled = BTreeSet::new();
+        while let Some(transmit) = self.agent.poll_transmit() {
+            if let Some(flow) = self.flows.find(transmit.flow) {
+                trace::message(Way::Out, &flow, &transmit.bytes);
+            }
+            match self.flows.send(transmit.flow, transmit.bytes) {
+                Sent::Yes => {}
+                Sent::Lost => self.dropped(),
+                Sent::Stalled => {
+                    self.dropped();
+                    stalled.insert(transmit.flow);
+                }
+            }
+        }
+        stalled
     }
 
     fn on_event(&mut self, event: Event) {

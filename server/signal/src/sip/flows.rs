@@ -180,3 +180,53 @@ impl Flows {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn remote(number: usize) -> SocketAddr {
+        let [a, b, c, d] = u32::try_from(number).unwrap().to_be_bytes();
+        SocketAddr::from(([127, b, c, d.max(a)], 5060))
+    }
+
+    #[tokio::test]
+    async fn flood_of_addresses_forgets_the_silent_and_spares_who_is_registered() {
+        let socket = udp::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let (mut flows, now) = (Flows::new(vec![Arc::new(socket)]), Instant::now());
+        let registered = flows.of_datagram(0, remote(0), now, BTreeSet::new).unwrap();
+        let pinned = || BTreeSet::from([registered.id]);
+        for number in 1..UDP_FLOWS_MAX * 2 {
+            let later = now + Duration::from_millis(number as u64);
+            assert!(
+                flows
+                    .of_datagram(0, remote(number), later, pinned)
+                    .is_some()
+            );
+            assert!(flows.udp_flows() <= UDP_FLOWS_MAX);
+        }
+        let again = flows.of_datagram(0, remote(0), now, pinned).unwrap();
+        assert_eq!(again.id, registered.id);
+        flows.sweep(now + Duration::from_secs(3_600), &pinned());
+        assert_eq!(flows.udp_flows(), 1);
+    }
+
+    #[tokio::test]
+    async fn reader_that_is_too_slow_is_noticed() {
+        let mut flows = Flows::new(Vec::new());
+        let address = "127.0.0.1:5060".parse().unwrap();
+        let flow = Flow {
+            id: FlowId(7),
+            transport: Transport::Ws,
+            local: address,
+            remote: address,
+        };
+        let (writer, _queue) = mpsc::channel(1);
+        flows.open(flow, writer);
+        assert_eq!(flows.send(flow.id, Bytes::new()), Sent::Yes);
+        assert_eq!(flows.send(flow.id, Bytes::new()), Sent::Stalled);
+        assert!(flows.close(flow.id));
+        assert_eq!(flows.send(flow.id, Bytes::new()), Sent::Lost);
+        assert!(!flows.close(flow.id));
+    }
+}

@@ -30,9 +30,8 @@ pub(crate) const FLOWS_MAX: usize = 16_384;
 #[derive(Debug, Default)]
 pub(crate) struct Limiter {
     /// When all failures of an address are forgiven: each failure pushes it on by [`FAILURE_EVERY`].
-    sources: BTreeMap<IpAddr, Instant>,
-    flows: BTreeMap<FlowId, Instant>,
-    by_time: BTreeSet<(Instant, FlowId)>,
+    sources: Forgiveness<IpAddr>,
+    flows: Forgiveness<FlowId>,
 }
 
 impl Limiter {
@@ -40,41 +39,56 @@ impl Limiter {
     pub(crate) fn admits(&self, source: IpAddr, flow: FlowId, now: Instant) -> bool {
         let exhausted = self
             .sources
-            .get(&prefix(source))
-            .is_some_and(|forgiven| *forgiven > now + FAILURE_EVERY * (FAILURES_MAX - 1));
-        let failed = self.flows.get(&flow).is_some_and(|until| *until > now);
+            .until(&prefix(source))
+            .is_some_and(|until| until > now + FAILURE_EVERY * (FAILURES_MAX - 1));
+        let failed = self.flows.until(&flow).is_some_and(|until| until > now);
         !(exhausted && failed)
     }
 
     /// Notes a failure.
     pub(crate) fn failed(&mut self, source: IpAddr, flow: FlowId, now: Instant) {
         let source = prefix(source);
-        if self.sources.len() >= SOURCES_MAX && !self.sources.contains_key(&source) {
-            self.sources.retain(|_, forgiven| *forgiven > now);
-            if self.sources.len() >= SOURCES_MAX
-                && let Some(mildest) = self
-                    .sources
-                    .iter()
-                    .min_by_key(|(_, forgiven)| **forgiven)
-                    .map(|(ip, _)| *ip)
-            {
-                self.sources.remove(&mildest);
-            }
-        }
-        let forgiven = self.sources.entry(source).or_insert(now);
-        let worst = now + FAILURE_EVERY * FAILURES_MAX;
-        *forgiven = ((*forgiven).max(now) + FAILURE_EVERY).min(worst);
+        let before = self
+            .sources
+            .until(&source)
+            .map_or(now, |until| until.max(now));
+        let until = (before + FAILURE_EVERY).min(now + FAILURE_EVERY * FAILURES_MAX);
+        self.sources.note(source, until, now, SOURCES_MAX);
+        self.flows.note(flow, now + FLOW_PENANCE, now, FLOWS_MAX);
+    }
+}
 
-        let until = now + FLOW_PENANCE;
-        if let Some(before) = self.flows.insert(flow, until) {
-            self.by_time.remove(&(before, flow));
+/// Until when something is held against somebody; the first to be forgiven goes when it is full.
+#[derive(Debug)]
+struct Forgiveness<K> {
+    until: BTreeMap<K, Instant>,
+    by_time: BTreeSet<(Instant, K)>,
+}
+
+impl<K: Ord + Copy> Forgiveness<K> {
+    fn until(&self, key: &K) -> Option<Instant> {
+        self.until.get(key).copied()
+    }
+
+    fn note(&mut self, key: K, until: Instant, now: Instant, max: usize) {
+        if let Some(before) = self.until.insert(key, until) {
+            self.by_time.remove(&(before, key));
         }
-        self.by_time.insert((until, flow));
-        while let Some(&(until, flow)) = self.by_time.first()
-            && (until <= now || self.flows.len() > FLOWS_MAX)
+        self.by_time.insert((until, key));
+        while let Some(&(until, key)) = self.by_time.first()
+            && (until <= now || self.until.len() > max)
         {
             self.by_time.pop_first();
-            self.flows.remove(&flow);
+            self.until.remove(&key);
+        }
+    }
+}
+
+impl<K> Default for Forgiveness<K> {
+    fn default() -> Self {
+        Self {
+            until: BTreeMap::new(),
+            by_time: BTreeSet::new(),
         }
     }
 }
@@ -139,9 +153,10 @@ mod tests {
             // The busiest guesser is the last to be forgotten.
             limiter.failed(SOURCE, FlowId(0), now);
         }
-        assert!(limiter.sources.len() <= SOURCES_MAX);
-        assert!(limiter.flows.len() <= FLOWS_MAX);
-        assert_eq!(limiter.flows.len(), limiter.by_time.len());
-        assert!(limiter.sources.contains_key(&SOURCE));
+        assert_eq!(limiter.sources.until.len(), SOURCES_MAX);
+        assert_eq!(limiter.sources.by_time.len(), SOURCES_MAX);
+        assert_eq!(limiter.flows.until.len(), FLOWS_MAX);
+        assert_eq!(limiter.flows.by_time.len(), FLOWS_MAX);
+        assert!(limiter.sources.until(&SOURCE).is_some());
     }
 }

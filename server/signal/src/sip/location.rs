@@ -284,3 +284,154 @@ fn make_room(after: &mut Vec<Binding>, touched: &[u64], rules: Rules) -> Result<
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use ::sip::Transport;
+
+    use super::*;
+
+    fn flow(id: u64) -> Flow {
+        let address = "127.0.0.1:5060".parse().unwrap();
+        Flow {
+            id: FlowId(id),
+            transport: Transport::Ws,
+            local: address,
+            remote: address,
+        }
+    }
+
+    fn source(id: u64, call_id: &str, cseq: u32) -> Source {
+        Source {
+            flow: flow(id),
+            endpoint: "alice".to_owned(),
+            call_id: call_id.to_owned(),
+            cseq,
+            path: Vec::new(),
+        }
+    }
+
+    fn contact(user: &str) -> Contact {
+        Contact::parse(&format!("<sip:{user}@x.invalid;transport=ws>")).unwrap()
+    }
+
+    const ROOMY: Rules = Rules {
+        max_contacts: usize::MAX,
+        remove_existing: false,
+    };
+
+    fn users(location: &Location, aor: &str) -> Vec<String> {
+        let bindings = location.contacts(aor).iter();
+        bindings
+            .map(|binding| binding.contact.address.uri.user().unwrap().into_owned())
+            .collect()
+    }
+
+    #[test]
+    fn contacts_of_one_address_are_bounded_whatever_the_configuration_says() {
+        let (mut location, until) = (Location::default(), Some(Instant::now()));
+        location.open(FlowId(1));
+        for number in 0..CONTACTS_PER_AOR_MAX {
+            let changes = [(contact(&number.to_string()), until)];
+            let updated = location.update("a", &changes, ROOMY, &source(1, &number.to_string(), 1));
+            assert_eq!(updated.unwrap().added, 1);
+        }
+        let changes = [(contact("more"), until)];
+        let refused = location.update("a", &changes, ROOMY, &source(1, "more", 1));
+        assert_eq!(refused, Err(Refused::TooMany));
+        assert_eq!(location.count(), CONTACTS_PER_AOR_MAX);
+    }
+
+    #[test]
+    fn contacts_of_all_addresses_are_bounded() {
+        let (mut location, now) = (Location::default(), Instant::now());
+        location.open(FlowId(1));
+        for serial in 0..BINDINGS_MAX as u64 {
+            location.expiries.insert((now, serial), "other".to_owned());
+        }
+        let changes = [(contact("more"), Some(now))];
+        let refused = location.update("a", &changes, ROOMY, &source(1, "more", 1));
+        assert_eq!(refused, Err(Refused::Full));
+    }
+
+    #[test]
+    fn remove_existing_takes_what_would_run_out_first() {
+        let (mut location, now) = (Location::default(), Instant::now());
+        location.open(FlowId(1));
+        let rules = Rules {
+            max_contacts: 2,
+            remove_existing: true,
+        };
+        for (user, seconds) in [("long", 600), ("short", 60), ("new", 300)] {
+            let changes = [(contact(user), Some(now + Duration::from_secs(seconds)))];
+            location
+                .update("a", &changes, rules, &source(1, user, 1))
+                .unwrap();
+        }
+        assert_eq!(users(&location, "a"), ["long", "new"]);
+        assert_eq!(location.count(), 2);
+    }
+
+    #[test]
+    fn contacts_run_out_one_by_one() {
+        let (mut location, now) = (Location::default(), Instant::now());
+        location.open(FlowId(1));
+        let later = now + Duration::from_secs(60);
+        let changes = [(contact("a"), Some(now)), (contact("b"), Some(later))];
+        location
+            .update("a", &changes, ROOMY, &source(1, "c", 1))
+            .unwrap();
+        assert_eq!(location.next_expiry(), Some(now));
+        assert_eq!(location.expire(now).len(), 1);
+        assert_eq!(users(&location, "a"), ["b"]);
+        assert_eq!(location.expire(now).len(), 0);
+        assert_eq!(location.next_expiry(), Some(later));
+        assert_eq!(location.expire(later).len(), 1);
+        assert_eq!((location.count(), location.aors.len()), (0, 0));
+    }
+
+    #[test]
+    fn nothing_is_bound_to_a_connection_that_is_gone() {
+        let (mut location, now) = (Location::default(), Instant::now());
+        location.open(FlowId(1));
+        let changes = [(contact("a"), Some(now))];
+        location
+            .update("a", &changes, ROOMY, &source(1, "c", 1))
+            .unwrap();
+        assert_eq!(location.close(FlowId(1)).len(), 1);
+        let refused = location.update("a", &changes, ROOMY, &source(1, "c", 2));
+        assert_eq!(refused, Err(Refused::FlowGone));
+        assert_eq!((location.count(), location.aors.len()), (0, 0));
+    }
+
+    #[test]
+    fn contact_that_moved_to_another_connection_survives_the_old_one() {
+        let (mut location, now) = (Location::default(), Instant::now());
+        for (id, cseq) in [(1, 1), (2, 2)] {
+            location.open(FlowId(id));
+            let changes = [(contact("a"), Some(now))];
+            location
+                .update("a", &changes, ROOMY, &source(id, "c", cseq))
+                .unwrap();
+        }
+        assert_eq!(location.close(FlowId(1)).len(), 0);
+        assert_eq!(users(&location, "a"), ["a"]);
+        assert_eq!(location.close(FlowId(2)).len(), 1);
+    }
+
+    #[test]
+    fn refused_update_changes_nothing() {
+        let (mut location, now) = (Location::default(), Instant::now());
+        location.open(FlowId(1));
+        let changes = [(contact("a"), Some(now))];
+        location
+            .update("a", &changes, ROOMY, &source(1, "c", 5))
+            .unwrap();
+        let mixed = [(contact("b"), Some(now)), (contact("a"), None)];
+        let refused = location.update("a", &mixed, ROOMY, &source(1, "c", 5));
+        assert_eq!(refused, Err(Refused::OutOfOrder));
+        assert_eq!(users(&location, "a"), ["a"]);
+    }
+}

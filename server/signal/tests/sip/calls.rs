@@ -1,0 +1,296 @@
+//! Calls: from INVITE to BYE, through the switch, and across a lost connection.
+
+use sip::{HeaderName, Message, Method};
+use switch::Cause;
+
+use crate::support::{
+    Exchange, OFFER, ack, call, contact, in_dialog, invite, reply, signed, unique, until,
+};
+
+#[tokio::test]
+async fn call_is_answered_and_ended_by_the_caller() {
+    let exchange = Exchange::start().await;
+    let mut phone = exchange.phone().await;
+    let (invite, ok) = call(&mut phone, "100", "u").await;
+    let content_type = ok.headers.get(&HeaderName::ContentType);
+    assert_eq!(
+        content_type,
+        Some("application/sdp"),
+        "SIP.js compares the whole value"
+    );
+    assert!(sdp::parse(&ok.body).is_ok());
+    until("the call is known", || {
+        exchange.switch.status().channels == 1
+    })
+    .await;
+    let bye = in_dialog("BYE", 3, &invite, &ok, "");
+    assert_eq!(phone.ask(&bye).await.status.code(), 200);
+    until("the call is over", || {
+        exchange.switch.status().channels == 0
+    })
+    .await;
+    let story = exchange.switch.status().stories.pop().unwrap();
+    let text = serde_json::to_string(&story).unwrap();
+    assert!(
+        text.contains("INVITE sip:100@127.0.0.1") && text.contains("BYE"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn calls_that_cannot_be_are_refused_with_their_reason() {
+    let exchange = Exchange::start().await;
+    let mut phone = exchange.phone().await;
+    let bare = OFFER.replace("a=fingerprint:sha-256 00\r\n", "");
+    let cases = [
+        ("999", OFFER, "application/sdp", 404, None),
+        ("300", OFFER, "application/sdp", 486, None),
+        (
+            "100",
+            "v=0\r\nnonsense\r\n",
+            "application/sdp",
+            400,
+            Some("Warning"),
+        ),
+        ("100", OFFER, "application/json", 415, Some("Accept")),
+        ("100", &bare, "application/sdp", 488, Some("Warning")),
+    ];
+    for (exten, body, content_type, expected, header) in cases {
+        let text = invite("alice", exten, "u", body).replace("application/sdp", content_type);
+        let challenged = phone.ask(&text).await;
+        phone.send(&ack(&text, &challenged)).await;
+        let text = signed(&text, &challenged, "alice", "wonderland");
+        let answer = phone.ask(&text).await;
+        assert_eq!(
+            answer.status.code(),
+            expected,
+            "{exten} {content_type}: {answer:?}"
+        );
+        if let Some(header) = header {
+            assert!(answer.headers.has(&HeaderName::from(header)), "{answer:?}");
+        }
+        phone.send(&ack(&text, &answer)).await;
+    }
+    until("no call is left", || exchange.switch.status().channels == 0).await;
+}
+
+#[tokio::test]
+async fn late_offer_is_answered_in_the_ack() {
+    let exchange = Exchange::start().await;
+    let mut phone = exchange.phone().await;
+    let text = invite("alice", "100", "u", "").replace("Content-Type: application/sdp\r\n", "");
+    let challenged = phone.ask(&text).await;
+    phone.send(&ack(&text, &challenged)).await;
+    let text = signed(&text, &challenged, "alice", "wonderland");
+    let ok = phone.ask(&text).await;
+    assert_eq!(ok.status.code(), 200, "{ok:?}");
+    assert!(sdp::parse(&ok.body).is_ok(), "the 200 offers");
+    let body = format!(
+        "Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{OFFER}",
+        OFFER.len()
+    );
+    phone.send(&in_dialog("ACK", 2, &text, &ok, &body)).await;
+    let bye = in_dialog("BYE", 3, &text, &ok, "");
+    assert_eq!(phone.ask(&bye).await.status.code(), 200);
+}
+
+#[tokio::test]
+async fn ack_without_the_answer_ends_a_late_offer() {
+    let exchange = Exchange::start().await;
+    let mut phone = exchange.phone().await;
+    let text = invite("alice", "100", "u", "").replace("Content-Type: application/sdp\r\n", "");
+    let challenged = phone.ask(&text).await;
+    phone.send(&ack(&text, &challenged)).await;
+    let text = signed(&text, &challenged, "alice", "wonderland");
+    let ok = phone.ask(&text).await;
+    phone.send(&in_dialog("ACK", 2, &text, &ok, "")).await;
+    let bye = phone.request().await;
+    assert_eq!(bye.method, Method::Bye);
+    assert!(bye.headers.has(&HeaderName::Reason));
+    until("the call is over", || {
+        exchange.switch.status().channels == 0
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn digits_messages_and_transfers_inside_a_call() {
+    let exchange = Exchange::start().await;
+    let mut phone = exchange.phone().await;
+    let (invite, ok) = call(&mut phone, "100", "u").await;
+    let with = |content_type: &str, body: &str| {
+        format!(
+            "Content-Type: {content_type}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let cases = [
+        (
+            "INFO",
+            with("application/dtmf-relay", "Signal=5\r\nDuration=100"),
+            200,
+        ),
+        ("INFO", with("application/dtmf", "7"), 200),
+        ("INFO", with("application/dtmf-relay", "Signal=x"), 400),
+        ("INFO", with("application/json", "{}"), 415),
+        ("INFO", String::new(), 200),
+        ("MESSAGE", with("text/plain;charset=utf-8", "hello"), 200),
+        ("MESSAGE", with("image/png", "x"), 415),
+        (
+            "REFER",
+            "Refer-To: <sip:300@127.0.0.1>\r\nContent-Length: 0\r\n\r\n".to_owned(),
+            603,
+        ),
+        ("OPTIONS", String::new(), 200),
+    ];
+    let mut cseq = 3;
+    for (method, more, expected) in cases {
+        let text = in_dialog(method, cseq, &invite, &ok, &more);
+        assert_eq!(phone.ask(&text).await.status.code(), expected, "{text}");
+        cseq += 1;
+    }
+    // `#` ends Echo, and with it the dial plan: the exchange hangs up.
+    let pound = with("application/dtmf-relay", "Signal=#");
+    phone
+        .send(&in_dialog("INFO", cseq, &invite, &ok, &pound))
+        .await;
+    let bye = phone.request().await;
+    assert_eq!(bye.method, Method::Bye);
+    assert!(
+        bye.headers
+            .get(&HeaderName::Reason)
+            .unwrap()
+            .starts_with("Q.850;cause=16")
+    );
+}
+
+#[tokio::test]
+async fn stream_echo_offers_more_video_and_the_phone_may_refuse() {
+    let exchange = Exchange::start().await;
+    for status in [200, 488] {
+        let mut phone = exchange.phone().await;
+        let (invite, ok) = call(&mut phone, "246", "u").await;
+        let reinvite = phone.request().await;
+        assert_eq!(reinvite.method, Method::Invite);
+        let more = format!(
+            "Contact: <sip:u@s58im4vdpmpn.invalid;transport=ws>\r\n\
+             Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{OFFER}",
+            OFFER.len()
+        );
+        let more = if status == 200 { more } else { String::new() };
+        phone.send(&reply(&reinvite, status, &more)).await;
+        assert_eq!(phone.request().await.method, Method::Ack);
+        let bye = in_dialog("BYE", 3, &invite, &ok, "");
+        assert_eq!(
+            phone.ask(&bye).await.status.code(),
+            200,
+            "the call went on after {status}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn hold_is_answered() {
+    let exchange = Exchange::start().await;
+    let mut phone = exchange.phone().await;
+    let (invite, ok) = call(&mut phone, "100", "u").await;
+    let hold = OFFER.replace("a=sendrecv", "a=sendonly");
+    let more = format!(
+        "Contact: <sip:u@s58im4vdpmpn.invalid;transport=ws;ob>\r\n\
+         Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{hold}",
+        hold.len()
+    );
+    let held = phone
+        .ask(&in_dialog("INVITE", 3, &invite, &ok, &more))
+        .await;
+    assert_eq!(held.status.code(), 200);
+    assert!(!held.body.is_empty());
+    phone.send(&in_dialog("ACK", 3, &invite, &ok, "")).await;
+    let broken = more
+        .replace(&hold, "v=0\r\nx\r\n")
+        .replace(&hold.len().to_string(), "8");
+    let refused = phone
+        .ask(&in_dialog("INVITE", 4, &invite, &ok, &broken))
+        .await;
+    assert_eq!(refused.status.code(), 400);
+    assert!(refused.headers.has(&HeaderName::Warning));
+}
+
+#[tokio::test]
+async fn caller_may_give_up_before_the_answer() {
+    let exchange = Exchange::start().await;
+    let mut phone = exchange.phone().await;
+    let text = invite("alice", "100", "u", OFFER);
+    // Unauthenticated, and cancelled before anybody asked who it is: 401 or 487, never a call.
+    let head = text.split("Contact:").next().unwrap();
+    let cancel = head
+        .replacen("INVITE", "CANCEL", 1)
+        .replacen(" INVITE\r\n", " CANCEL\r\n", 1)
+        + "Content-Length: 0\r\n\r\n";
+    phone.send(&text).await;
+    phone.send(&cancel).await;
+    let mut statuses = vec![
+        phone.response().await.status.code(),
+        phone.response().await.status.code(),
+    ];
+    statuses.sort_unstable();
+    assert!(
+        statuses == [200, 401] || statuses == [200, 487],
+        "{statuses:?}"
+    );
+    assert_eq!(exchange.switch.status().channels, 0);
+}
+
+/// The browser's connection drops and comes back: the call goes on over the new one.
+#[tokio::test]
+async fn call_follows_its_instance_to_a_new_connection() {
+    let exchange = Exchange::start().await;
+    let mut phone = exchange.phone().await;
+    phone
+        .register("alice", "wonderland", &contact("u", "f40e"))
+        .await;
+    let _call = call(&mut phone, "100", "u").await;
+    drop(phone);
+    until("the connection is gone", || {
+        exchange.signal.counts().websockets == 0
+    })
+    .await;
+    assert_eq!(exchange.switch.status().channels, 1, "the call stands");
+
+    // Another client of the same account is not mistaken for it.
+    let mut other = exchange.phone().await;
+    other
+        .register("alice", "wonderland", &contact("u", "beef"))
+        .await;
+    let mut back = exchange.phone().await;
+    back.register("alice", "wonderland", &contact("u", "f40e"))
+        .await;
+    let handle = exchange.switch.directory().all().pop().unwrap();
+    assert!(handle.hangup(Cause::NormalClearing));
+    let bye = back.request().await;
+    assert_eq!(bye.method, Method::Bye);
+    back.send(&reply(&bye, 200, "")).await;
+    let probe = format!("probe{}", unique());
+    let text = crate::support::request(
+        "OPTIONS",
+        "sip:127.0.0.1",
+        "alice",
+        &format!("Subject: {probe}\r\n"),
+    );
+    other.send(&text).await;
+    assert!(
+        matches!(other.receive().await, Message::Response(_)),
+        "no BYE came here"
+    );
+}
+
+#[tokio::test]
+async fn stopping_exchange_hangs_up_its_calls() {
+    let exchange = Exchange::start().await;
+    let mut phone = exchange.phone().await;
+    let _call = call(&mut phone, "100", "u").await;
+    exchange.switch.shutdown(Cause::NormalUnspecified).await;
+    let bye = phone.request().await;
+    assert_eq!(bye.method, Method::Bye);
+    exchange.signal.shutdown(crate::support::PATIENCE).await;
+}
