@@ -186,7 +186,7 @@ impl Shared {
             Route::WebSocket { subprotocol, serve } => {
                 let upgrade = match Upgrade::of(request, subprotocol) {
                     Ok(upgrade) => upgrade,
-                    Err(response) => return Ok(response),
+                    Err(response) => return Ok(*response),
                 };
                 self.guard
                     .check_origin(request.headers())

@@ -144,12 +144,12 @@ impl Upgrade {
     pub(crate) fn of(
         request: &mut Request<Body>,
         subprotocol: &'static str,
-    ) -> Result<Self, Response<Body>> {
+    ) -> Result<Self, Box<Response<Body>>> {
         let headers = request.headers();
         if !has_token(headers, UPGRADE.as_str(), "websocket")
             || !has_token(headers, CONNECTION.as_str(), "upgrade")
         {
-            return Err(page::upgrade_required(headers));
+            return Err(Box::new(page::upgrade_required(headers)));
         }
         let version = headers
             .get(SEC_WEBSOCKET_VERSION)
@@ -162,26 +162,26 @@ impl Upgrade {
             response
                 .headers_mut()
                 .insert(SEC_WEBSOCKET_VERSION, page::value("13"));
-            return Err(response);
+            return Err(Box::new(response));
         }
         let Some(key) = headers.get(SEC_WEBSOCKET_KEY).filter(|key| key.len() == 24) else {
-            return Err(page::sentence(
+            return Err(Box::new(page::sentence(
                 StatusCode::BAD_REQUEST,
                 "The request has no usable Sec-WebSocket-Key.",
-            ));
+            )));
         };
         if !has_token(headers, SEC_WEBSOCKET_PROTOCOL.as_str(), subprotocol) {
-            return Err(page::sentence(
+            return Err(Box::new(page::sentence(
                 StatusCode::BAD_REQUEST,
                 "This WebSocket speaks the subprotocol \"sip\": ask for it, as in new WebSocket(url, \"sip\").",
-            ));
+            )));
         }
         let accept = derive_accept_key(key.as_bytes());
         let Some(upgraded) = request.extensions_mut().remove::<OnUpgrade>() else {
-            return Err(page::sentence(
+            return Err(Box::new(page::sentence(
                 StatusCode::BAD_REQUEST,
                 "This connection cannot become a WebSocket.",
-            ));
+            )));
         };
         Ok(Self { accept, upgraded })
     }

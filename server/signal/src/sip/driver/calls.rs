@@ -10,7 +10,6 @@ use ::sip::{
     Agent, Busy, Ended, Event, Flow, FlowId, HeaderName, InviteId, Method, OfferVia, Request,
     RequestId, Status,
 };
-use bytes::Bytes;
 use sdp::Sdp;
 use switch::story::StoryEvent;
 use switch::{Cause, ChannelEvent, InboxSender};
@@ -127,8 +126,8 @@ impl Calls {
     /// Whatever concerns a call that exists.
     pub(crate) fn on_event(&mut self, agent: &mut Agent, now: Instant, event: Event) {
         match event {
-            Event::Confirmed { id, body } => self.on_confirmed(agent, now, id, body),
-            Event::Offer { id, via, body } => self.on_offer(agent, now, id, via, body),
+            Event::Confirmed { id, body } => self.on_confirmed(agent, now, id, body.as_deref()),
+            Event::Offer { id, via, body } => self.on_offer(agent, now, id, via, body.as_deref()),
             Event::Answer { id, body } => match sdp::parse(&body) {
                 Ok(answer) => self.tell(id, ChannelEvent::Answer(answer)),
                 Err(_) => {
@@ -173,7 +172,7 @@ impl Calls {
         }
     }
 
-    fn on_confirmed(&mut self, agent: &mut Agent, now: Instant, id: InviteId, body: Option<Bytes>) {
+    fn on_confirmed(&self, agent: &mut Agent, now: Instant, id: InviteId, body: Option<&[u8]>) {
         let Some(call) = self.calls.get(&id) else {
             return;
         };
@@ -183,7 +182,7 @@ impl Calls {
             return;
         }
         // The answer is told first: once established, either side may offer anew.
-        match body.as_deref().map(sdp::parse) {
+        match body.map(sdp::parse) {
             Some(Ok(answer)) => {
                 call.inbox.send(ChannelEvent::Answer(answer));
                 call.inbox.send(ChannelEvent::Established);
@@ -198,12 +197,12 @@ impl Calls {
     }
 
     fn on_offer(
-        &mut self,
+        &self,
         agent: &mut Agent,
         now: Instant,
         id: InviteId,
         via: OfferVia,
-        body: Option<Bytes>,
+        body: Option<&[u8]>,
     ) {
         if let Some(call) = self.calls.get(&id) {
             call.received(match via {
@@ -211,7 +210,7 @@ impl Calls {
                 OfferVia::Update => &"UPDATE",
             });
         }
-        let offer: Option<Sdp> = match body.as_deref().map(sdp::parse) {
+        let offer: Option<Sdp> = match body.map(sdp::parse) {
             None => None,
             Some(Ok(offer)) => Some(offer),
             Some(Err(error)) => {
@@ -223,7 +222,7 @@ impl Calls {
     }
 
     fn on_request(
-        &mut self,
+        &self,
         agent: &mut Agent,
         now: Instant,
         id: InviteId,
