@@ -1,12 +1,14 @@
 //! `StreamEcho`.
 
 use std::fmt;
+use std::time::Duration;
 
 use codec::Kind;
 use media::EchoMode;
 use rtc::topology::{Direction, Topology};
 use switch::story::{Side, StoryEvent};
 use switch::{AppResult, Application, Args, Channel, Echo, Happened, NotRenegotiated, Offered};
+use tokio::time::Instant;
 
 use crate::arguments::{unusable, warn};
 use crate::echo::NOT_ANSWERED;
@@ -19,8 +21,9 @@ pub(crate) static STREAM_ECHO: Application = Application {
     run: |call, args| Box::pin(run(call, args)),
 };
 
-/// Echo begins at once, one to one; asking for more streams must not hold it up, since a far end may take
-/// its time to answer or never do.
+/// What needs no round with the far end begins at once. Where more streams are asked for, nothing is sent
+/// until the answer or for [`HELD_MAX`]: browsers make one key frame in 300 ms, however often they are
+/// asked, and one that comes before the new streams are there would make their pictures late.
 async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
     let wanted = match Wanted::parse(&args) {
         Ok(wanted) => wanted,
@@ -29,48 +32,77 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
     if !call.is_up() {
         warn(call, NAME, &args, NOT_ANSWERED);
     }
-    let mut echo = call.echo(EchoMode::OneToOne);
     let Some(wanted) = wanted else {
-        return until_pound(call).await;
+        return echo_until_pound(call, EchoMode::OneToOne).await;
     };
-    let mut question = match topology(call, &args, wanted) {
-        Ask::Nothing => return until_pound(call).await,
-        Ask::Same => {
-            fan_out(call, &mut echo, wanted.kind);
-            return until_pound(call).await;
-        }
-        Ask::For(topology) => Some(topology),
-    };
+    match topology(call, &args, wanted) {
+        Ask::Nothing => echo_until_pound(call, EchoMode::OneToOne).await,
+        Ask::Same => echo_until_pound(call, EchoMode::FanOut(wanted.kind)).await,
+        Ask::For(topology) => ask_and_echo(call, &args, wanted.kind, topology).await,
+    }
+}
+
+async fn echo_until_pound(call: &mut Channel, mode: EchoMode) -> AppResult {
+    let _echo = call.echo(mode);
+    while call.read_digit().await? != '#' {}
+    Ok(())
+}
+
+async fn ask_and_echo(
+    call: &mut Channel,
+    args: &Args<'_>,
+    kind: Kind,
+    topology: Topology,
+) -> AppResult {
+    let held_until = Instant::now() + HELD_MAX;
+    let mut question = Some(topology);
+    let mut echo = None;
     loop {
         if call.is_established()
             && let Some(topology) = question.take()
         {
             match call.offer(topology.clone()).await? {
                 Ok(Offered::Asked) => {}
-                Ok(Offered::Stands) => fan_out(call, &mut echo, wanted.kind),
+                Ok(Offered::Stands) => fan_out(call, &mut echo, kind),
                 // Another offer is open; this one is made when that has come to an end.
                 Err(NotRenegotiated::Busy) => question = Some(topology),
-                Err(why) => warn(
-                    call,
-                    NAME,
-                    &args,
-                    format_args!("{why}; echo goes on one to one"),
-                ),
+                Err(why) => refused(call, args, &mut echo, why),
             }
         }
-        match call.next().await? {
+        let happened = match &echo {
+            Some(_) => call.next().await?,
+            None => match call.next_until(held_until).await? {
+                Some(happened) => happened,
+                None => {
+                    echo = call.echo(EchoMode::OneToOne);
+                    continue;
+                }
+            },
+        };
+        match happened {
             Happened::Digit('#') => return Ok(()),
-            Happened::Agreed { by: Side::Us, .. } => fan_out(call, &mut echo, wanted.kind),
-            Happened::OfferRefused { status } => warn(
-                call,
-                NAME,
-                &args,
-                format_args!("the caller refused more streams ({status}); echo goes on one to one"),
-            ),
+            Happened::Agreed { by: Side::Us, .. } => fan_out(call, &mut echo, kind),
+            Happened::OfferRefused { status } => {
+                let why = format_args!("the caller refused more streams ({status})");
+                refused(call, args, &mut echo, why);
+            }
             Happened::Digit(_)
             | Happened::Established
             | Happened::Agreed { by: Side::Them, .. } => {}
         }
+    }
+}
+
+/// There will be no more streams: what there is is sent back, and the log says why.
+fn refused(call: &mut Channel, args: &Args<'_>, echo: &mut Option<Echo>, why: impl fmt::Display) {
+    warn(
+        call,
+        NAME,
+        args,
+        format_args!("{why}; echo goes on one to one"),
+    );
+    if echo.is_none() {
+        *echo = call.echo(EchoMode::OneToOne);
     }
 }
 
@@ -81,10 +113,8 @@ fn fan_out(call: &Channel, echo: &mut Option<Echo>, kind: Kind) {
     *echo = call.echo(EchoMode::FanOut(kind));
 }
 
-async fn until_pound(call: &mut Channel) -> AppResult {
-    while call.read_digit().await? != '#' {}
-    Ok(())
-}
+/// How long the echo waits for the answer to a question for more streams.
+const HELD_MAX: Duration = Duration::from_millis(300);
 
 const NAME: &str = "StreamEcho";
 

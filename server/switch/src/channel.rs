@@ -257,19 +257,30 @@ impl Channel {
 
     /// Waits for a digit, but not longer than `patience`.
     pub async fn read_digit_within(&mut self, patience: Duration) -> AppResult<Option<char>> {
-        if let Some(digit) = self.digits.pop_front() {
-            return Ok(Some(digit));
-        }
         let end = after(patience);
-        self.waited |= !patience.is_zero();
+        loop {
+            match self.next_until(end).await? {
+                Some(Happened::Digit(digit)) => return Ok(Some(digit)),
+                Some(_) => {}
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// Waits for the next thing an application may care for, but not after `end`.
+    pub async fn next_until(&mut self, end: Instant) -> AppResult<Option<Happened>> {
+        if let Some(digit) = self.digits.pop_front() {
+            return Ok(Some(Happened::Digit(digit)));
+        }
+        self.waited |= end > Instant::now();
         loop {
             let wake = tokio::select! {
                 biased;
                 wake = self.wake() => wake,
                 () = sleep_until(end) => return Ok(None),
             };
-            if let Some(Happened::Digit(digit)) = self.on_wake(wake).await? {
-                return Ok(Some(digit));
+            if let Some(happened) = self.on_wake(wake).await? {
+                return Ok(Some(happened));
             }
         }
     }

@@ -38,9 +38,10 @@ async fn stream_echo_asks_for_sendonly_pictures_after_the_ack_and_fans_out_after
     world.endpoint.max_video_streams = 8;
     let call = world.dial("246").await;
     let offer = "offer: audio, video, video sendonly, video sendonly, video sendonly";
+    pass(millis(300)).await;
     assert!(
         call.saw("echo one to one"),
-        "echo does not wait for the ACK"
+        "echo does not wait for the ACK for ever"
     );
     assert!(
         !call.saw(offer),
@@ -60,6 +61,18 @@ async fn stream_echo_asks_for_sendonly_pictures_after_the_ack_and_fans_out_after
     );
     call.press('#').await;
     assert!(call.is_over() && call.saw("hangup 31"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_in_time_finds_no_echo_that_has_spent_the_key_frame() {
+    let mut world = World::new(PLAN).await;
+    world.endpoint.max_video_streams = 4;
+    let call = world.dial("246").await;
+    call.send(ChannelEvent::Established).await;
+    pass(millis(100)).await;
+    call.send(ChannelEvent::Answer(sdp(&["audio"]))).await;
+    assert!(call.saw("echo fan out video"));
+    assert!(!call.saw("echo one to one"));
 }
 
 #[tokio::test(start_paused = true)]
