@@ -1,6 +1,6 @@
 // A stranger opens the page, presses Call, sees himself four times more and hears himself.
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { after, afterEach, before, describe, test } from 'node:test';
 
 import { startChromium } from '../lib/chromium.mjs';
 import { files, PASSWORD, WITHOUT_ECHO } from '../lib/files.mjs';
@@ -22,6 +22,11 @@ describe('246 in Chromium', () => {
   after(async () => {
     await browser?.close();
     await server?.stop();
+  });
+  // A test that fails in mid-call must not leave its call to the next one.
+  afterEach(async () => {
+    for (const page of browser.pages()) await page.close();
+    await idle(server, 5_000);
   });
 
   test('five pictures move, each of the four its own stream, the fourth within a second', async () => {
