@@ -124,7 +124,6 @@ impl Shared {
             .check_host(request.headers(), &connection, wildcard)
             .map_err(|refusal| (StatusCode::MISDIRECTED_REQUEST, refusal))
             .and_then(|()| self.route(&mut request, connection));
-        let head = request.method() == Method::HEAD;
         let mut response = match found {
             Ok(response) => response,
             Err((status, refusal)) => {
@@ -137,11 +136,8 @@ impl Shared {
                 .headers_mut()
                 .insert(HeaderName::from_static(name), page::value(text));
         }
-        if head {
-            response.map(|_| Body::empty())
-        } else {
-            response
-        }
+        // The body of an answer to HEAD is left out, and its length told, by hyper.
+        response
     }
 
     fn route(

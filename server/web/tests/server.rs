@@ -172,6 +172,8 @@ async fn page_is_served_with_its_headers() {
     let request = "HEAD / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     let head = ask(address, request).await;
     assert_eq!(status(&head), 200);
+    let announced = header(&head, "content-length");
+    assert_eq!(announced, header(&answer, "content-length"));
     assert!(head.ends_with("\r\n\r\n"), "no body: {head}");
 }
 
@@ -373,6 +375,42 @@ async fn header_bombs_are_refused() {
     assert_eq!(status(&get(address, "/", &many).await), 431);
     let long = format!("Cookie: {}\r\n", "a".repeat(64 * 1024));
     assert!(matches!(status(&get(address, "/", &long).await), 0 | 431));
+}
+
+/// Half a request head, one byte of a TLS handshake, nothing at all: each ends by itself. The clock
+/// is the runtime's, which runs ahead while everybody waits.
+#[tokio::test(start_paused = true)]
+async fn slow_clients_are_closed() {
+    let key = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let pem = (key.cert.pem(), key.signing_key.serialize_pem());
+    let secure = Listen {
+        secure: true,
+        ..plain()
+    };
+    let (server, address) = start_with(Options {
+        listeners: vec![plain(), secure],
+        certificate: Some(Certificate::from_pem(pem.0.as_bytes(), pem.1.as_bytes()).unwrap()),
+        ..Options::default()
+    });
+    let tls = server.listening()[1].address;
+    let sent: [(SocketAddr, &[u8]); 5] = [
+        (address, b""),
+        (address, b"GET / HTTP/1.1\r\nHost: loc"),
+        (tls, b""),
+        (tls, b"\x16\x03\x01"),
+        (tls, b"\x80\x00"),
+    ];
+    let mut clients = Vec::new();
+    for (address, bytes) in sent {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        clients.push(stream);
+    }
+    for mut stream in clients {
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        assert!(!answer.starts_with(b"HTTP/1.1 200"));
+    }
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ pub(crate) async fn endpoint(
         .ok()
         .and_then(|from| from.uri.user().map(String::from));
     let username = credentials.map(|credentials| credentials.username().to_owned());
+    let username = username.filter(|username| Some(username) != from.as_ref());
     for name in [from, username].into_iter().flatten() {
         if name.is_empty() || name.len() > NAME_BYTES_MAX {
             continue;
