@@ -1,6 +1,7 @@
 // Starts and ends the real binary; only processes started here are ever signalled.
 import { spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { get } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -83,14 +84,25 @@ class Server {
     }
   }
 
-  async status() {
-    const response = await fetch(`http://localhost:${this.ports.http}/status`);
-    if (!response.ok) throw new Error(`/status answered ${response.status}`);
-    return response.json();
+  status() {
+    return this.json('/status');
   }
 
-  async client() {
-    return (await fetch(`http://localhost:${this.ports.http}/client.json`)).json();
+  client() {
+    return this.json('/client.json');
+  }
+
+  /** A connection for each question: a kept one would count as a socket of the server. */
+  json(path) {
+    return new Promise((done, fail) => {
+      const request = get({ host: 'localhost', port: this.ports.http, path, agent: false }, async (response) => {
+        let text = '';
+        for await (const part of response) text += part;
+        if (response.statusCode === 200) done(JSON.parse(text));
+        else fail(new Error(`${path} answered ${response.statusCode}: ${text}`));
+      });
+      request.on('error', fail);
+    });
   }
 
   /** What the process holds, seen from outside. */

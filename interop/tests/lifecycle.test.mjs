@@ -56,7 +56,8 @@ describe('the end of things', () => {
       }
       await wait(500);
       const late = await server.footprint();
-      assert.equal(late.files, early.files, 'open files and sockets');
+      // The browser's idle HTTP connections close in between, so there may be fewer.
+      assert.ok(late.files <= early.files, `open files and sockets went from ${early.files} to ${late.files}`);
       assert.ok(late.rss_kib - early.rss_kib < GROWTH_KIB_MAX, `memory grew by ${late.rss_kib - early.rss_kib} KiB`);
       assert.equal(counts.tasks, early.counts.tasks, 'tasks');
       console.log(`resident memory after 5 calls ${early.rss_kib} KiB, after 20 calls ${late.rss_kib} KiB`);
