@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { chmod } from 'node:fs/promises';
+import { get as plain } from 'node:http';
+import { get as secure } from 'node:https';
 
 import { startChromium } from '../lib/chromium.mjs';
 import { call, hangUp, idle, openPage } from '../lib/phone.mjs';
@@ -96,6 +98,30 @@ describe('the end of things', () => {
     assert.deepEqual((await second.client()).demo.accounts, before);
     await second.stop();
   });
+});
+
+test('both loopback addresses are served, with and without TLS', async () => {
+  const server = await startServer();
+  const { http, https } = server.ports;
+  try {
+    for (const [get, host, port] of [
+      [plain, '127.0.0.1', http],
+      [plain, '::1', http],
+      [secure, '127.0.0.1', https],
+      [secure, '::1', https],
+    ]) {
+      const status = await new Promise((done, fail) => {
+        const request = get({ host, port, path: '/', agent: false, rejectUnauthorized: false }, (response) => {
+          response.resume();
+          done(response.statusCode);
+        });
+        request.on('error', fail);
+      });
+      assert.equal(status, 200, `${host} port ${port}`);
+    }
+  } finally {
+    await server.stop();
+  }
 });
 
 describe('a start that cannot be is one clear sentence and exit code 1', () => {

@@ -1,5 +1,7 @@
 //! The log: one line per fact, on standard error.
 
+use std::io::IsTerminal as _;
+
 use anyhow::{Context as _, Result};
 use tracing_subscriber::EnvFilter;
 
@@ -17,6 +19,7 @@ pub(crate) fn start(filter: &str, sip_trace: bool) -> Result<()> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .init();
     Ok(())

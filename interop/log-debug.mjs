@@ -1,0 +1,16 @@
+import { startServer, wait } from './lib/server.mjs';
+import { startChromium } from './lib/chromium.mjs';
+import { call, hangUp, openPage } from './lib/phone.mjs';
+const server = await startServer({args: process.argv.slice(2)});
+const browser = await startChromium();
+const page = await openPage(browser, server);
+await page.screenshot({path:'/tmp/real-idle.png'});
+await call(page);
+await wait(1500);
+await page.screenshot({path:'/tmp/real-call.png'});
+await hangUp(page);
+await wait(500);
+const st = await server.status();
+console.log(JSON.stringify(st.stories.at(-1).verdict ?? null), Object.keys(st.stories.at(-1)));
+await browser.close(); await server.stop();
+console.log(server.log);
