@@ -3,6 +3,7 @@
 use std::io::IsTerminal as _;
 
 use anyhow::{Context as _, Result};
+use signal::sip::TRACE_TARGET;
 use tracing_subscriber::EnvFilter;
 
 /// Sends the log to standard error.
@@ -24,6 +25,3 @@ pub(crate) fn start(filter: &str, sip_trace: bool) -> Result<()> {
         .init();
     Ok(())
 }
-
-/// The target under which every SIP message is traced.
-const TRACE_TARGET: &str = "sip_trace";
