@@ -278,25 +278,6 @@ impl Peer {
         }
     }
 
-    /// Asks for a key frame without waiting for [`KEYFRAME_SETTLE`], though for [`KEYFRAME_PAUSE`].
-    pub fn request_keyframe_now(&mut self, now: Instant, stream: StreamId) {
-        if let Some(line) = self.lines.iter_mut().find(|line| line.id == stream) {
-            line.request_keyframe_now(now, &mut self.engine);
-            self.now = now;
-            self.is_dirty = true;
-        }
-    }
-
-    /// Asks for a key frame within [`KEYFRAME_SETTLE`]: streams that begin to be watched one after the
-    /// other share it. Browsers answer no two requests within 300 ms, so a second one would come late.
-    pub fn request_keyframe_soon(&mut self, now: Instant, stream: StreamId) {
-        if let Some(line) = self.lines.iter_mut().find(|line| line.id == stream) {
-            line.request_keyframe_soon(now);
-            self.now = now;
-            self.is_dirty = true;
-        }
-    }
-
     /// Says goodbye to the peer. Poll the transmits once more, then drop this.
     pub fn close(&mut self, now: Instant) {
         if self.state != State::Down {
@@ -598,8 +579,6 @@ fn is_stun(bytes: &[u8]) -> bool {
 
 /// Key frames are asked for no more often: they are large, and one answers every request before it.
 pub const KEYFRAME_PAUSE: Duration = Duration::from_millis(500);
-/// A browser answers a re-INVITE in about 100 ms.
-pub const KEYFRAME_SETTLE: Duration = Duration::from_millis(200);
 /// From the first description of the peer to a pair, and from the pair to media.
 pub const CONNECT_MAX: Duration = Duration::from_secs(15);
 /// A browser checks its consent every few seconds (RFC 7675 §5.1), even if it sends no media.

@@ -1,6 +1,6 @@
 //! One m-line of a peer, both ways.
 
-use super::{Event, Format, KEYFRAME_PAUSE, KEYFRAME_SETTLE, Packet, StreamId, StreamStats};
+use super::{Event, Format, KEYFRAME_PAUSE, Packet, StreamId, StreamStats};
 use crate::timeline::Timeline;
 use crate::webrtc::{Outgoing, WebRtc};
 use rtp::{Digit, DigitReceiver, Reception};
@@ -32,18 +32,13 @@ pub(super) struct Line {
     counters: Counters,
 }
 
-/// When a key frame was asked for, and when it is to be asked for next.
-#[derive(Clone, Copy, Default)]
-struct Keyframe {
-    asked: Option<Instant>,
-    due: Option<Instant>,
-}
-
-impl Keyframe {
-    /// Before this no other one may be asked for.
-    fn pause_end(self) -> Option<Instant> {
-        self.asked.map(|at| at + KEYFRAME_PAUSE)
-    }
+/// When a key frame was asked for.
+#[derive(Clone, Copy)]
+enum Keyframe {
+    Never,
+    Asked(Instant),
+    /// And is to be asked for again.
+    AskedAndWanted(Instant),
 }
 
 /// What only the engine knows.
@@ -72,7 +67,7 @@ impl Line {
             digits: DigitReceiver::default(),
             losses_reported: 0,
             losses_next: None,
-            keyframe: Keyframe::default(),
+            keyframe: Keyframe::Never,
             timeline: Timeline::new(start as u16, (start >> 32) as u32),
             packets_out: 0,
             bytes_out: 0,
@@ -188,35 +183,17 @@ impl Line {
             // Nothing came yet, and what comes first is a key frame.
             return;
         };
-        if self.keyframe.due.is_some_and(|due| now < due) {
-            return;
-        }
-        match self.keyframe.pause_end() {
-            Some(end) if now < end => self.keyframe.due = Some(end),
-            Some(_) | None => {
-                self.keyframe.due = None;
+        match self.keyframe {
+            Keyframe::Asked(at) | Keyframe::AskedAndWanted(at) if now < at + KEYFRAME_PAUSE => {
+                self.keyframe = Keyframe::AskedAndWanted(at);
+            }
+            _ => {
                 if engine.request_keyframe(ssrc) {
                     self.counters.keyframe_requests_out += 1;
-                    self.keyframe.asked = Some(now);
+                    self.keyframe = Keyframe::Asked(now);
                 }
             }
         }
-    }
-
-    /// Asks for a key frame that must not wait for others to share it.
-    pub(super) fn request_keyframe_now(&mut self, now: Instant, engine: &mut WebRtc) {
-        self.keyframe.due = None;
-        self.request_keyframe(now, engine);
-    }
-
-    /// Asks for a key frame a little later, unless it is asked for anyway.
-    pub(super) fn request_keyframe_soon(&mut self, now: Instant) {
-        if self.kind != codec::Kind::Video || self.ssrc.is_none() {
-            return;
-        }
-        let soon = now + KEYFRAME_SETTLE;
-        let allowed = self.keyframe.pause_end().unwrap_or(soon);
-        self.keyframe.due.get_or_insert_with(|| soon.max(allowed));
     }
 
     pub(super) fn on_keyframe_requested(&mut self) {
@@ -225,14 +202,19 @@ impl Line {
 
     pub(super) fn handle_timeout(&mut self, now: Instant, engine: &mut WebRtc) {
         self.digits.handle_timeout(now);
-        if self.keyframe.due.is_some_and(|due| now >= due) {
-            self.keyframe.due = None;
+        if let Keyframe::AskedAndWanted(at) = self.keyframe
+            && now >= at + KEYFRAME_PAUSE
+        {
+            self.keyframe = Keyframe::Asked(at);
             self.request_keyframe(now, engine);
         }
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let keyframe = self.keyframe.due;
+        let keyframe = match self.keyframe {
+            Keyframe::Never | Keyframe::Asked(_) => None,
+            Keyframe::AskedAndWanted(at) => Some(at + KEYFRAME_PAUSE),
+        };
         keyframe.into_iter().chain(self.digits.poll_timeout()).min()
     }
 

@@ -10,7 +10,7 @@ mod world;
 
 use codec::Kind;
 use rtc::topology::{Direction, Topology};
-use rtc::{Down, Event, KEYFRAME_PAUSE, KEYFRAME_SETTLE, Round, StreamId};
+use rtc::{Down, Event, KEYFRAME_PAUSE, Round, StreamId};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use str0m::format::Codec;
@@ -185,35 +185,6 @@ fn comes_up_on_a_bad_network() {
         world.run_until(Duration::from_secs(14), World::is_connected);
         assert!(world.is_connected(), "seed {seed}: {:?}", world.told);
     }
-}
-
-#[test]
-fn streams_watched_one_after_the_other_share_a_key_frame() {
-    let mut world = World::connected(4);
-    talk(&mut world, Duration::from_secs(1));
-    let before = world.browser.keyframes_asked.len();
-    echo(&mut world, 1);
-    world.peer.request_keyframe_soon(world.now, StreamId(1));
-    world.browser.request_keyframe(1);
-    world.run(KEYFRAME_SETTLE / 2);
-    assert_eq!(
-        world.browser.keyframes_asked.len(),
-        before,
-        "asked too soon"
-    );
-    world.peer.request_keyframe_now(world.now, StreamId(1));
-    world.run(Duration::from_secs(2));
-    assert_eq!(world.browser.keyframes_asked.len(), before + 1);
-}
-
-#[test]
-fn a_stream_watched_alone_has_its_key_frame_soon() {
-    let mut world = World::connected(4);
-    talk(&mut world, Duration::from_secs(1));
-    let before = world.browser.keyframes_asked.len();
-    world.peer.request_keyframe_soon(world.now, StreamId(1));
-    world.run(KEYFRAME_SETTLE + Duration::from_millis(50));
-    assert_eq!(world.browser.keyframes_asked.len(), before + 1);
 }
 
 #[test]

@@ -247,12 +247,9 @@ impl Slot {
         for route in &self.routes {
             let old = before.iter().find(|old| old.source == route.source);
             let had = |target: &StreamId| old.is_some_and(|old| old.targets.contains(target));
-            // A stream that begins to be watched begins with a key frame. The first one waits a little for
-            // those that an offer may be adding now.
-            match route.targets.as_slice() {
-                targets if targets.iter().all(had) => {}
-                [_] => peer.request_keyframe_soon(now, route.source),
-                _ => peer.request_keyframe_now(now, route.source),
+            // A stream that begins to be watched begins with a key frame.
+            if !route.targets.iter().all(had) {
+                peer.request_keyframe(now, route.source);
             }
         }
     }
