@@ -5,7 +5,7 @@ import { networkInterfaces } from 'node:os';
 
 import { startChromium } from '../lib/chromium.mjs';
 import { receivedVideo } from '../lib/page.mjs';
-import { call, hangUp, openPage } from '../lib/phone.mjs';
+import { call, hangUp, idle, openPage } from '../lib/phone.mjs';
 import { startRelay, throughRelay } from '../lib/relay.mjs';
 import { startServer, wait } from '../lib/server.mjs';
 
@@ -53,6 +53,13 @@ test('frames keep flowing through 5 % loss, with NACK, RTX and PLI', async () =>
     assert.ok(sent.retransmitted > 0, 'the browser sent them again');
     assert.ok(sent.pli > 0, 'key frames were asked for');
     await hangUp(page);
+    // The exchange counted the same from its side, and tells it in the story of the call.
+    await idle(server, 5_000);
+    const { stories } = await server.status();
+    const told = stories.at(-1).events.filter((entry) => entry.event === 'sums' && entry.kind === 'video');
+    const total = (name) => told.reduce((all, entry) => all + entry[name], 0);
+    assert.ok(total('nacks_in') > 0, 'the story counts NACKs');
+    assert.ok(total('lost') > 0, 'the story counts losses');
   } finally {
     await browser.close();
     relay?.close();
