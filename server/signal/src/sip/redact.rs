@@ -3,10 +3,11 @@
 /// The message as text: credentials dotted out, control characters made visible.
 pub(crate) fn message(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     let mut out = String::with_capacity(text.len() + 16);
     let mut secret = false;
-    for line in head.split("\r\n") {
+    // As the parser does: empty lines before the first are passed over, a bare LF ends a line.
+    let mut lines = text.trim_start_matches(['\r', '\n']).lines();
+    for line in lines.by_ref().take_while(|line| !line.is_empty()) {
         // A line that starts with white space continues the one before (RFC 3261 §7.3.1).
         let continues = line.starts_with([' ', '\t']);
         if continues && secret {
@@ -27,7 +28,7 @@ pub(crate) fn message(bytes: &[u8]) -> String {
         out.push('\n');
     }
     out.push('\n');
-    for line in body.lines() {
+    for line in lines {
         visible(line, &mut out);
         out.push('\n');
     }
@@ -90,6 +91,15 @@ mod tests {
         ] {
             assert!(text.contains(kept), "{kept} in {text}");
         }
+    }
+
+    #[test]
+    fn credentials_are_found_however_lines_end() {
+        let text = message(
+            b"\r\n\r\nREGISTER sip:a SIP/2.0\nAuthorization: Digest\n response=\"0123abcd\"\nTo: <sip:b>\n\nbody\n",
+        );
+        assert!(!text.contains("0123abcd"), "{text}");
+        assert!(text.contains("To: <sip:b>\n\nbody\n"), "{text}");
     }
 
     #[test]
