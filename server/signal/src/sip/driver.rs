@@ -79,7 +79,8 @@ impl Driver {
         }
     }
 
-    /// Runs until `stopping`. Commands come first: they make room, messages take it.
+    /// Runs until `stopping`. Messages come last: a flood of them must hold up neither timers nor
+    /// commands, which make room. Commands come before the stop, so that the last BYEs go out.
     pub(crate) async fn run(
         mut self,
         mut commands: mpsc::Receiver<Command>,
@@ -90,16 +91,16 @@ impl Driver {
             let deadline = tokio::time::Instant::from_std(self.deadline());
             tokio::select! {
                 biased;
+                () = tokio::time::sleep_until(deadline) => self.on_deadline(),
                 command = commands.recv() => match command {
                     Some(command) => self.on_command(command),
                     None => return,
                 },
+                () = stopping.cancelled() => return,
                 input = inputs.recv() => match input {
                     Some(input) => self.on_input(input),
                     None => return,
                 },
-                () = tokio::time::sleep_until(deadline) => self.on_deadline(),
-                () = stopping.cancelled() => return,
             }
             self.drain();
         }
