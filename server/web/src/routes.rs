@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use axum::Json;
 use axum::body::Body;
 use axum::http::header::{ALLOW, CACHE_CONTROL, HeaderName};
-use axum::http::{Method, Request, Response, StatusCode};
+use axum::http::{HeaderMap, Method, Request, Response, StatusCode};
 use axum::response::IntoResponse;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -170,6 +170,7 @@ impl Shared {
                     .check_origin(request.headers())
                     .map_err(forbidden)?;
                 let far = !connection.remote.ip().to_canonical().is_loopback();
+                let far = far || is_forwarded(request.headers());
                 if *audience == Audience::Loopback && far {
                     return Err(forbidden(Refusal::NotLoopback));
                 }
@@ -207,6 +208,12 @@ impl Shared {
             serve(socket).await;
         });
     }
+}
+
+/// Whether a proxy on this machine asks for somebody else, who may be anywhere (RFC 7239).
+fn is_forwarded(headers: &HeaderMap) -> bool {
+    const NAMES: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+    NAMES.iter().any(|name| headers.contains_key(*name))
 }
 
 /// Takes one from the count, also when the socket's task panics.

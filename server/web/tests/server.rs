@@ -262,6 +262,12 @@ async fn foreign_hosts_and_origins_are_refused() {
         ("/", "evil.example".to_owned(), String::new(), 421),
         (
             "/status",
+            format!("localhost:{port}"),
+            "X-Forwarded-For: 192.0.2.9\r\n".to_owned(),
+            403,
+        ),
+        (
+            "/status",
             format!("127.0.0.1:{port}"),
             format!("Origin: http://127.0.0.1:{port}\r\n"),
             200,
