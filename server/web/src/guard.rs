@@ -26,13 +26,11 @@ pub(crate) enum Refusal {
     NoHost,
     /// A name that is not ours.
     #[error(
-        "This server is not called \"{0}\". Use its address, localhost, or a name from its configuration or certificate."
+        "This server is not called \"{0}\". Use its address, localhost, its host name, or a name from its certificate."
     )]
     ForeignHost(String),
     /// A page of another site.
-    #[error(
-        "Pages from \"{0}\" may not use this server. Open the page from this server, or add the origin to its configuration."
-    )]
+    #[error("Pages from \"{0}\" may not use this server. Open the page from this server.")]
     ForeignOrigin(String),
     /// The route answers this machine alone.
     #[error("This page is for the machine the server runs on.")]
