@@ -140,7 +140,7 @@ impl Certificate {
         self.current.store(other.current.load_full());
     }
 
-    /// The DNS names the certificate speaks for, wildcards left out.
+    /// The DNS names the certificate speaks for, wildcards as they are written.
     pub fn names(&self) -> Vec<String> {
         self.current.load().names.clone()
     }
@@ -203,9 +203,5 @@ fn names_of(leaf: &CertificateDer<'_>) -> Vec<String> {
     let Ok(parsed) = webpki::EndEntityCert::try_from(leaf) else {
         return Vec::new();
     };
-    parsed
-        .valid_dns_names()
-        .filter(|name| !name.starts_with('*'))
-        .map(str::to_owned)
-        .collect()
+    parsed.valid_dns_names().map(str::to_owned).collect()
 }

@@ -38,7 +38,8 @@ pub(crate) enum Refusal {
 }
 
 impl Guard {
-    /// `names`: host names that are ours beside `localhost` and addresses. `origins`: other sites
+    /// `names`: host names that are ours beside `localhost` and addresses; `*.example.org` is every
+    /// name one label longer, as in certificates (RFC 6125 §6.4.3). `origins`: other sites
     /// whose pages may connect, as `https://example.org`; `*` admits every one.
     pub fn new(names: &[String], origins: &[String]) -> Self {
         let lower = |text: &String| text.trim_end_matches(['.', '/']).to_ascii_lowercase();
@@ -73,13 +74,18 @@ impl Guard {
                     || address == connection.local.ip()
                     || self.names.contains(&name)
             }
-            Err(_) => name == "localhost" || self.names.contains(&name),
+            Err(_) => name == "localhost" || self.names.contains(&name) || self.has_wildcard(&name),
         };
         if ours {
             Ok(())
         } else {
             Err(Refusal::ForeignHost(printable(&name)))
         }
+    }
+
+    fn has_wildcard(&self, name: &str) -> bool {
+        name.split_once('.')
+            .is_some_and(|(_, parent)| self.names.contains(&format!("*.{parent}")))
     }
 
     /// RFC 6455 §10.2: servers "SHOULD verify the |Origin| field is an origin they expect". None
@@ -191,7 +197,7 @@ mod tests {
 
     #[test]
     fn only_our_own_hosts_are_served() {
-        let guard = Guard::new(&["PBX.example.org".into()], &[]);
+        let guard = Guard::new(&["PBX.example.org".into(), "*.example.net".into()], &[]);
         let cases = [
             ("localhost:8088", false, true),
             ("LOCALHOST", false, true),
@@ -202,6 +208,10 @@ mod tests {
             ("192.0.2.8:8089", true, true),
             ("pbx.example.org", false, true),
             ("pbx.example.org.:443", false, true),
+            ("pbx.example.net", false, true),
+            ("example.net", false, false),
+            ("deep.pbx.example.net", false, false),
+            ("*.example.net", false, false),
             ("evil.example", false, false),
             ("evil.example", true, false),
             ("localhost.evil.example", true, false),
