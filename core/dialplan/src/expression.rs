@@ -182,8 +182,10 @@ impl Tokens<'_> {
             return Ok(Token::Sign(sign));
         }
         let end = rest.find(|c: char| c.is_whitespace() || "\"|&=<>+-*/%?:!()".contains(c));
-        // A lone `~` is text.
-        let end = end.unwrap_or(rest.len()).max(first.len_utf8());
+        // A lone `~` is text, two are a sign.
+        let joined = rest.find("~~").unwrap_or(rest.len());
+        let end = end.unwrap_or(rest.len()).min(joined);
+        let end = end.max(first.len_utf8());
         while self
             .characters
             .next_if(|(at, _)| *at < start + end)

@@ -146,6 +146,7 @@ fn operators_bind_as_in_asterisk() {
     check_value("0 ? 10 :: 1 ? 30 :: 40", "30");
     check_value("1<=1", "1");
     check_value("abc ~~ def", "abcdef");
+    check_value("abc~~def~~~g", "abcdef~g");
 }
 
 #[test]
