@@ -358,8 +358,11 @@ impl Agent {
         let result = act(invite, &mut self.base);
         let (flow_now, is_incoming) = (invite.flow.id, invite.is_incoming());
         let (over, deadline) = (invite.is_over(), invite.deadline());
-        if was_incoming && !is_incoming {
+        if was_incoming && (!is_incoming || flow != flow_now) {
             self.base.settle_pending(flow);
+        }
+        if is_incoming && flow != flow_now {
+            *self.base.pending.entry(flow_now).or_default() += 1;
         }
         if over || flow != flow_now {
             self.unlink(flow, id);

@@ -80,6 +80,28 @@ fn pending_invites_of_one_flow_are_bounded() {
 }
 
 #[test]
+fn a_pending_invite_that_moves_to_another_flow_leaves_room_on_the_first() {
+    let mut solo = Solo::with_limits(
+        Transport::Ws,
+        Limits {
+            transactions: 100,
+            ..SMALL
+        },
+    );
+    for n in 0..2 {
+        solo.receive(&invite(n));
+        let id = solo.invited();
+        let other = flow(2, Transport::Ws);
+        solo.act(|agent, now, _| agent.rebind(now, id, other));
+        solo.act(|agent, now, _| agent.accept(now, id, Body::sdp("answer")));
+    }
+    for n in 2..4 {
+        solo.receive(&invite(n));
+    }
+    assert_eq!(solo.agent.counts().invites, 4);
+}
+
+#[test]
 fn calls_are_bounded_and_can_be_ended_when_everything_is_full() {
     let mut solo = Solo::with_limits(Transport::Ws, SMALL);
     let mut tags = Vec::new();
