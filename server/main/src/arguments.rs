@@ -9,6 +9,8 @@ use clap::{Args, Parser, Subcommand};
 /// Without a command it runs the demo: two accounts, the echo test on 246, on this machine only.
 #[derive(Debug, Parser)]
 #[command(name = "sidetone", version, about)]
+// Else `sidetone --sip-trace run` would run without the trace and say nothing.
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
     /// What to do; without it, the demo runs.
     #[command(subcommand)]
@@ -75,12 +77,19 @@ pub(crate) struct RunArguments {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use clap::{CommandFactory as _, Parser as _};
 
     use super::Arguments;
 
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn switches_before_the_command_are_refused_rather_than_lost() {
+        assert!(Arguments::try_parse_from(["sidetone", "--sip-trace", "run"]).is_err());
+        assert!(Arguments::try_parse_from(["sidetone", "run", "--sip-trace"]).is_ok());
+        assert!(Arguments::try_parse_from(["sidetone", "--sip-trace"]).is_ok());
     }
 }
