@@ -13,8 +13,9 @@ use tracing_subscriber::EnvFilter;
 /// When `filter` is not in tracing's filter language.
 pub(crate) fn start(filter: &str, sip_trace: bool) -> Result<()> {
     let trace = if sip_trace { "trace" } else { "off" };
-    let filter = format!("{filter},str0m=warn,dimpl=warn,is=warn,sqlx=warn,{TRACE_TARGET}={trace}");
-    let filter = EnvFilter::try_new(&filter).with_context(|| {
+    // Of two directives for one target the last holds, so what was asked for comes after ours.
+    let whole = format!("str0m=warn,dimpl=warn,is=warn,sqlx=warn,{filter},{TRACE_TARGET}={trace}");
+    let filter = EnvFilter::try_new(&whole).with_context(|| {
         format!("`--log {filter}` is not a filter, e.g. `info` or `signal=debug`")
     })?;
     tracing_subscriber::fmt()
