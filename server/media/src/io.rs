@@ -186,8 +186,12 @@ impl Driver {
                 let mut buffer = ReadBuf::new(&mut self.buffer);
                 let remote = match socket.poll_recv_from(cx, &mut buffer) {
                     Poll::Ready(Ok(remote)) => remote,
-                    // An error of a datagram sent before (ICMP); the socket is fine.
-                    Poll::Ready(Err(_)) => continue,
+                    // An error of a datagram sent before (ICMP); the socket is fine, but it has not
+                    // promised to wake us yet.
+                    Poll::Ready(Err(_)) => {
+                        is_busy = true;
+                        continue;
+                    }
                     Poll::Pending => break,
                 };
                 is_busy = true;
