@@ -53,13 +53,12 @@ test('frames keep flowing through 5 % loss, with NACK, RTX and PLI', async () =>
     assert.ok(sent.retransmitted > 0, 'the browser sent them again');
     assert.ok(sent.pli > 0, 'key frames were asked for');
     await hangUp(page);
-    // The exchange counted the same from its side, and tells it in the story of the call.
+    // The exchange counted what it was asked for again, and tells it in the story of the call.
     await idle(server, 5_000);
     const { stories } = await server.status();
     const told = stories.at(-1).events.filter((entry) => entry.event === 'sums' && entry.kind === 'video');
     const total = (name) => told.reduce((all, entry) => all + entry[name], 0);
     assert.ok(total('nacks_in') > 0, 'the story counts NACKs');
-    assert.ok(total('lost') > 0, 'the story counts losses');
   } finally {
     await browser.close();
     relay?.close();

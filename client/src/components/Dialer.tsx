@@ -1,4 +1,4 @@
-import { t } from '../i18n';
+import { t, type Key } from '../i18n';
 import type { Phone } from '../phone';
 import { Icon } from './Icon';
 
@@ -6,6 +6,9 @@ interface Props {
   phone: Phone;
   numbers: readonly { number: string; label: string }[];
 }
+
+/** The demo's own numbers, which the server names in English. */
+const DEMO_LABELS: Readonly<Record<string, Key>> = { '246': 'dial.echo', '600': 'dial.echoSound' };
 
 const KEYS: readonly (readonly [string, string])[] = [
   ['1', ''],
@@ -33,7 +36,7 @@ export function Dialer({ phone, numbers }: Props) {
           {numbers.map(({ number, label }) => (
             <li key={number}>
               <button type="button" class="number" onClick={() => (phone.number.value = number)} aria-pressed={phone.number.value === number}>
-                <b>{number}</b> <span>{number === '246' ? t('dial.echo') : label}</span>
+                <b>{number}</b> <span>{labelOf(number, label)}</span>
               </button>
             </li>
           ))}
@@ -42,6 +45,11 @@ export function Dialer({ phone, numbers }: Props) {
       <Pad phone={phone} />
     </section>
   );
+}
+
+function labelOf(number: string, label: string): string {
+  const key = DEMO_LABELS[number];
+  return key ? t(key) : label;
 }
 
 function NumberField({ phone }: { phone: Phone }) {

@@ -24,6 +24,7 @@ export const en = {
   'dial.call': 'Call',
   'dial.numbers': 'Numbers of this exchange',
   'dial.echo': 'Echo: hear and see yourself',
+  'dial.echoSound': 'Echo: hear yourself',
   'dial.tones': 'Tones sent',
   'dial.pad': 'Dial pad',
   'dial.padHint': '# ends the echo',

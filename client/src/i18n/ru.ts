@@ -26,6 +26,7 @@ export const ru: Dictionary = {
   'dial.call': 'Позвонить',
   'dial.numbers': 'Номера этой станции',
   'dial.echo': 'Эхо: услышать и увидеть себя',
+  'dial.echoSound': 'Эхо: услышать себя',
   'dial.tones': 'Отправлено тоном',
   'dial.pad': 'Клавиши набора',
   'dial.padHint': '# завершает эхо',
