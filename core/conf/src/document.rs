@@ -1,16 +1,18 @@
 //! Text to sections: comments, includes, headers with templates, entries.
 //!
 //! The grammar is Asterisk's: `[name](template,other)`, `[name](!)` for a template that is not an
-//! object itself, `[name](+)` to add to an earlier section; `name = value`, `name => value` and
-//! `name += more`; `;` comments unless written `\;`, and `;-- … --;` blocks; `#include`,
-//! `#tryinclude`. `#exec` is refused. Sections of one name stay apart, because in `pjsip.conf` each
+//! object itself, `[name](+)` and `[name](+type=aor)` to add to an earlier section; `name = value`,
+//! `name => value` and `name += more`; `;` comments unless written `\;`, and `;-- … --;` blocks
+//! within blocks; `#include` and `#tryinclude` of a file or of a pattern. `#exec` is refused. Sections of one name stay apart, because in `pjsip.conf` each
 //! is an object of its own type.
 
-use crate::{Diagnostic, Report, Severity, Source, closest};
+use crate::{Diagnostic, Report, Severity, Source, Wildcard, closest};
+use filter::{Filter, matches};
 use scan::Scanner;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
+mod filter;
 mod scan;
 
 /// A place in the text. Only the [`Document`] it came from can tell its file.
@@ -105,7 +107,7 @@ impl Document {
         match source.read(name) {
             Ok(Some(text)) => {
                 let mut reader = Reader::new(source, &mut document, report);
-                reader.file(name, &text);
+                reader.file(name, &text, None);
                 Some(document)
             }
             Ok(None) => None,
@@ -170,10 +172,11 @@ struct Reader<'a> {
     source: &'a dyn Source,
     document: &'a mut Document,
     report: &'a mut Report,
-    depth: usize,
+    /// The files being read, outermost first, each with the `#include` that named it.
+    open: Vec<(String, Option<Place>)>,
     entries: usize,
-    /// The last section of each name.
-    latest: BTreeMap<String, usize>,
+    /// The sections of each name, which is in lower case here, in the order of the text.
+    named: BTreeMap<String, Vec<usize>>,
     /// What entries go to: nothing before the first header, or after a broken one.
     into: Target,
 }
@@ -192,14 +195,14 @@ impl<'a> Reader<'a> {
             source,
             document,
             report,
-            depth: 0,
+            open: Vec::new(),
             entries: 0,
-            latest: BTreeMap::new(),
+            named: BTreeMap::new(),
             into: Target::Nothing,
         }
     }
 
-    fn file(&mut self, name: &str, text: &str) {
+    fn file(&mut self, name: &str, text: &str, named_at: Option<Place>) {
         let Ok(file) = u16::try_from(self.document.files.len()) else {
             return;
         };
@@ -214,11 +217,13 @@ impl<'a> Reader<'a> {
             name: name.to_owned(),
             lines: text.lines().map(Box::from).collect(),
         });
+        self.open.push((name.to_owned(), named_at));
         let mut scanner = Scanner::default();
         for (line, number) in text.lines().zip(1..) {
             scanner.line(line);
             self.line(&scanner, file, number);
         }
+        self.open.pop();
         if let Some(line) = scanner.open_since() {
             let at = Place {
                 file,
@@ -341,13 +346,13 @@ impl<'a> Reader<'a> {
             }
         };
         for option in options.split(',').map(str::trim) {
+            if let Some(filter) = option.strip_prefix('+') {
+                self.reopen(&section.name, filter.trim(), at);
+                return;
+            }
             match option {
                 "" => {}
                 "!" => section.template = true,
-                "+" => {
-                    self.reopen(&section.name, at);
-                    return;
-                }
                 template => {
                     if !self.inherit(&mut section, template) {
                         return;
@@ -356,26 +361,51 @@ impl<'a> Reader<'a> {
             }
         }
         let index = self.document.sections.len();
-        self.latest.insert(section.name.clone(), index);
+        let same = self.named.entry(section.name.to_ascii_lowercase());
+        same.or_default().push(index);
         self.document.sections.push(section);
         self.into = Target::Section(index);
     }
 
-    /// `[name](+)`: what follows is added to the last section of that name.
-    fn reopen(&mut self, name: &str, at: Place) {
-        match self.latest.get(name) {
-            Some(index) => self.into = Target::Section(*index),
+    /// `[name](+)`: what follows is added to the first section of that name, as in Asterisk;
+    /// `[name](+type=endpoint)` to the first whose options match.
+    fn reopen(&mut self, name: &str, filter: &str, at: Place) {
+        let filters = match Filter::parse(filter) {
+            Ok(filters) => filters,
+            Err(why) => {
+                self.say(Severity::Error, at, why, None);
+                return;
+            }
+        };
+        let same = self.same_named(name);
+        let mut sections = same
+            .iter()
+            .map(|index| (*index, &self.document.sections[*index]));
+        let found = sections
+            .clone()
+            .find(|(_, section)| !section.template && matches(&filters, section))
+            .or_else(|| sections.find(|(_, section)| matches(&filters, section)));
+        match found {
+            Some((index, _)) => self.into = Target::Section(index),
             None => {
-                let message = format!("there is no earlier section `{name}` to add to");
-                let meant = self.closest_section(name);
+                let (which, meant) = match same.is_empty() {
+                    true => (String::new(), self.closest_section(name)),
+                    false => (format!(" with {filter}"), None),
+                };
+                let message = format!("there is no earlier section `{name}`{which} to add to");
                 self.say(Severity::Error, at, message, question(meant));
             }
         }
     }
 
+    fn same_named(&self, name: &str) -> &[usize] {
+        let same = self.named.get(&name.to_ascii_lowercase());
+        same.map_or(&[], Vec::as_slice)
+    }
+
     /// Copies the entries of `template` into `section`; false if there is no such section.
     fn inherit(&mut self, section: &mut Section, template: &str) -> bool {
-        let base = self.latest.get(template);
+        let base = self.same_named(template).first();
         let Some(base) = base.map(|index| &self.document.sections[*index]) else {
             let message = format!(
                 "section `{}` is not used: there is no template `{template}` above it",
@@ -400,7 +430,8 @@ impl<'a> Reader<'a> {
     }
 
     fn closest_section(&self, name: &str) -> Option<String> {
-        let names = self.latest.keys().map(String::as_str);
+        let indices = self.named.values().flatten();
+        let names = indices.map(|index| self.document.sections[*index].name.as_str());
         closest(name, names).map(str::to_owned)
     }
 
@@ -431,21 +462,42 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A file, or all that a pattern matches in the order of their names.
     fn include(&mut self, name: &str, at: Place, required: bool) {
         if name.is_empty() {
             self.say(Severity::Error, at, "no file is named", None);
             return;
         }
-        if self.depth >= INCLUDE_DEPTH_MAX || self.document.files.len() >= FILES_MAX {
-            self.say(Severity::Error, at, "files are included too deep", None);
+        let Some(pattern) = Wildcard::parse(name) else {
+            self.include_file(name, at, required);
+            return;
+        };
+        match self.source.list(pattern) {
+            Ok(mut names) => {
+                if names.is_empty() && required {
+                    let message = format!("no file is like `{name}`");
+                    let advice = "`#tryinclude` says nothing then";
+                    self.say(Severity::Warning, at, message, Some(advice.into()));
+                }
+                names.sort();
+                for name in names {
+                    self.include_file(&name, at, false);
+                }
+            }
+            Err(reason) => {
+                let message = format!("files like `{name}` cannot be listed: {reason}");
+                self.say(Severity::Error, at, message, None);
+            }
+        }
+    }
+
+    fn include_file(&mut self, name: &str, at: Place, required: bool) {
+        if let Some(message) = self.too_much(name) {
+            self.say(Severity::Error, at, message, None);
             return;
         }
         match self.source.read(name) {
-            Ok(Some(text)) => {
-                self.depth += 1;
-                self.file(name, &text);
-                self.depth -= 1;
-            }
+            Ok(Some(text)) => self.file(name, &text, Some(at)),
             Ok(None) if !required => {}
             Ok(None) => {
                 let message = format!("file `{name}` does not exist");
@@ -461,6 +513,29 @@ impl<'a> Reader<'a> {
                 self.say(Severity::Error, at, message, None);
             }
         }
+    }
+
+    /// Why this file is not read now: a circle, too deep, too many.
+    fn too_much(&self, name: &str) -> Option<String> {
+        let place = |at: Place| format!("{}:{}", self.document.file(at), at.line);
+        if let Some((_, named_at)) = self.open.iter().find(|(open, _)| open == name) {
+            let since = match named_at {
+                Some(at) => format!("since the `#include` at {}", place(*at)),
+                None => "as the first file".to_owned(),
+            };
+            return Some(format!(
+                "file `{name}` includes itself: it is being read {since}"
+            ));
+        }
+        if self.open.len() > INCLUDE_DEPTH_MAX {
+            let outermost = self.open.iter().find_map(|(_, named_at)| *named_at);
+            let since = outermost.map_or_else(String::new, place);
+            return Some(format!(
+                "files are included more than {INCLUDE_DEPTH_MAX} deep, beginning at {since}"
+            ));
+        }
+        let too_many = self.document.files.len() >= FILES_MAX;
+        too_many.then(|| format!("more than {FILES_MAX} files are included"))
     }
 
     fn say(

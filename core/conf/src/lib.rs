@@ -10,9 +10,11 @@ mod document;
 mod source;
 mod suggest;
 mod value;
+mod wildcard;
 
 pub use diagnostic::{Diagnostic, REPORT_MAX, Report, Severity};
 pub use document::{Document, Entry, Place, Section};
 pub use source::Source;
 pub use suggest::closest;
 pub use value::yes_no;
+pub use wildcard::Wildcard;

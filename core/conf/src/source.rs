@@ -1,5 +1,6 @@
 //! Where configuration text comes from.
 
+use crate::Wildcard;
 use std::collections::BTreeMap;
 
 /// A folder of configuration files, as the reader of them sees it.
@@ -7,12 +8,24 @@ pub trait Source {
     /// The text of the file `name` (as written in an `#include`, or a plain name such as
     /// `pjsip.conf`); `None` if there is no such file, the reason if it cannot be read.
     fn read(&self, name: &str) -> Result<Option<String>, String>;
+
+    /// The names of the files a pattern matches, for `#include pjsip.d/*.conf`; the reader puts
+    /// them in order. A source that does not say otherwise has none.
+    fn list(&self, pattern: Wildcard<'_>) -> Result<Vec<String>, String> {
+        let _ = pattern;
+        Ok(Vec::new())
+    }
 }
 
 /// Files held in memory, by name.
 impl Source for BTreeMap<String, String> {
     fn read(&self, name: &str) -> Result<Option<String>, String> {
         Ok(self.get(name).cloned())
+    }
+
+    fn list(&self, pattern: Wildcard<'_>) -> Result<Vec<String>, String> {
+        let names = self.keys().filter(|name| pattern.matches(name));
+        Ok(names.cloned().collect())
     }
 }
 
@@ -21,5 +34,11 @@ impl Source for &[(&str, &str)] {
     fn read(&self, name: &str) -> Result<Option<String>, String> {
         let found = self.iter().find(|(file, _)| *file == name);
         Ok(found.map(|(_, text)| (*text).to_owned()))
+    }
+
+    fn list(&self, pattern: Wildcard<'_>) -> Result<Vec<String>, String> {
+        let names = self.iter().map(|(name, _)| *name);
+        let matching = names.filter(|name| pattern.matches(name));
+        Ok(matching.map(str::to_owned).collect())
     }
 }

@@ -192,17 +192,116 @@ fn directives_that_are_not_followed_say_so() {
 }
 
 #[test]
-fn a_file_that_includes_itself_comes_to_an_end() {
-    let text = "[a]\n#include a.conf\n#include a.conf\n";
-    let files = BTreeMap::from([("a.conf".to_owned(), text.to_owned())]);
+fn a_pattern_includes_what_it_matches_in_the_order_of_the_names() {
+    let files = [
+        (
+            "a.conf",
+            "[a]\n#include pjsip.d/*.conf\nz=3\n#include x/*.conf\n#tryinclude y/*.conf\n",
+        ),
+        ("pjsip.d/2.conf", "y=2\n"),
+        ("pjsip.d/1.conf", "y=1\n"),
+        ("pjsip.d/1.conf.bak", "y=0\n"),
+    ];
+    expect![[r#"
+        [a] y=1@1:3 y=2@1:3 z=3@3:3
+        warning a.conf:4:1: no file is like `x/*.conf`
+         4 | #include x/*.conf
+           | ^
+           = `#tryinclude` says nothing then
+    "#]]
+    .assert_eq(&show(&files));
+}
+
+#[test]
+fn a_circle_of_includes_names_both_of_its_places() {
+    let files = [
+        ("a.conf", "[a]\n#include b.conf\n#include a.conf\nx=1\n"),
+        ("b.conf", "\n#include c.conf\n"),
+        ("c.conf", "#include b.conf\n#tryinclude a.*\n"),
+    ];
+    expect![[r#"
+        [a] x=1@4:3
+        error c.conf:1:1: file `b.conf` includes itself: it is being read since the `#include` at a.conf:2
+         1 | #include b.conf
+           | ^
+        error c.conf:2:1: file `a.conf` includes itself: it is being read as the first file
+         2 | #tryinclude a.*
+           | ^
+        error a.conf:3:1: file `a.conf` includes itself: it is being read as the first file
+         3 | #include a.conf
+           | ^
+    "#]]
+    .assert_eq(&show(&files));
+}
+
+#[test]
+fn includes_as_deep_as_a_well_come_to_an_end() {
+    let mut files = BTreeMap::from([("a.conf".to_owned(), "#include 1.conf\n".to_owned())]);
+    for number in 1..100 {
+        let text = format!("#include {}.conf\n", number + 1);
+        files.insert(format!("{number}.conf"), text);
+    }
     let mut report = Report::default();
-    let document = Document::read(&files, "a.conf", &mut report).unwrap();
-    assert!(document.sections.len() <= 1000);
-    assert!(
-        report
-            .finish()
-            .iter()
-            .any(|d| d.message == "files are included too deep")
+    Document::read(&files, "a.conf", &mut report).expect("there is such a file");
+    let messages = report.finish();
+    let [message] = messages.as_slice() else {
+        panic!("{messages:?}");
+    };
+    let expected = "files are included more than 10 deep, beginning at a.conf:1";
+    assert_eq!(message.message, expected);
+    assert_eq!(message.file, "10.conf");
+}
+
+#[test]
+fn files_are_counted_even_if_none_is_deep() {
+    let text = "#include b.conf\n".repeat(5000);
+    let files = [("a.conf", text.as_str()), ("b.conf", "\n")];
+    assert!(show(&files).contains("a.conf:1000:1: more than 1000 files are included"));
+}
+
+#[test]
+fn block_comments_nest() {
+    check(
+        "[a]\nx=1 ;-- one ;-- two --; still\n[no]\n;--- not another --; y=2\n;-- a ;-- b\n--; c\n",
+        &expect![[r#"
+            [a] x=1@2:3 y=2@4:24
+            warning a.conf:5:1: comment `;--` is never closed
+             5 | ;-- a ;-- b
+               | ^
+               = close it with `--;`
+        "#]],
+    );
+}
+
+#[test]
+fn a_filter_chooses_which_section_is_added_to() {
+    check(
+        "\
+[a]
+type=endpoint
+[a]
+type=aor
+[A](+type=aor)
+w=1
+[a](+type=^end&context=x)
+[a](+type)
+[a](+type=()
+[a](+)
+w=2
+",
+        &expect![[r#"
+            [a] type=endpoint@2:6 w=2@11:3
+            [a] type=aor@4:6 w=1@6:3
+            error a.conf:7:2: there is no earlier section `a` with type=^end&context=x to add to
+             7 | [a](+type=^end&context=x)
+               |  ^
+            error a.conf:8:2: filter `type` is not `name=value`
+             8 | [a](+type)
+               |  ^
+            error a.conf:9:2: filter `(` is no regular expression: found open group without closing ')'
+             9 | [a](+type=()
+               |  ^
+        "#]],
     );
 }
 
@@ -251,7 +350,7 @@ fn values_of_secrets_are_never_shown() {
 
 proptest! {
     #[test]
-    fn any_text_is_read(text in r"(\[|\]|\(|\)|[!+=>;\\a-c \n#-]|;--|--;|#include a.conf|.){0,80}") {
+    fn any_text_is_read(text in r"(\[|\]|\(|\)|[!+=>;\\a-c \n#-]|;--|--;|#include a.conf|#include \*|\(\+x=|.){0,80}") {
         show(&[("a.conf", &text)]);
     }
 }

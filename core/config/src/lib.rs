@@ -23,7 +23,7 @@ mod transport;
 
 pub use aor::Aor;
 pub use auth::{Auth, AuthKind, Credential, DigestAlgorithm, PasswordDigest};
-pub use conf::{Diagnostic, Severity, Source};
+pub use conf::{Diagnostic, Severity, Source, Wildcard};
 pub use endpoint::{CallerId, DtmfMode, Endpoint, MediaEncryption, Subscriber};
 pub use global::Global;
 pub use http::{Http, HttpTls, Redirect};

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use config::{Config, Severity, Source};
+use config::{Config, Severity, Source, Wildcard};
 
 /// A folder of Asterisk-style files.
 pub(crate) struct Folder(pub(crate) PathBuf);
@@ -20,7 +20,59 @@ impl Source for Folder {
             Err(error) => Err(format!("{}: {error}", path.display())),
         }
     }
+
+    fn list(&self, pattern: Wildcard<'_>) -> Result<Vec<String>, String> {
+        // Joining an absolute pattern leaves the folder, as an absolute file name does.
+        let absolute = pattern.as_str().starts_with('/');
+        let mut found = vec![if absolute { "/" } else { "" }.to_owned()];
+        let parts = pattern.as_str().split('/').filter(|part| !part.is_empty());
+        for part in parts {
+            let mut next = Vec::new();
+            for before in found {
+                self.list_part(&before, part, &mut next)?;
+            }
+            found = next;
+        }
+        found.retain(|name| self.0.join(name).is_file());
+        Ok(found)
+    }
 }
+
+impl Folder {
+    /// Adds the names in the folder `before` that one part of a pattern matches.
+    fn list_part(&self, before: &str, part: &str, to: &mut Vec<String>) -> Result<(), String> {
+        let within = |name: &str| match before {
+            "" => name.to_owned(),
+            "/" => format!("/{name}"),
+            before => format!("{before}/{name}"),
+        };
+        let Some(pattern) = Wildcard::parse(part) else {
+            to.push(within(part));
+            return Ok(());
+        };
+        let folder = self.0.join(before);
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                return Ok(());
+            }
+            Err(error) => return Err(format!("{}: {error}", folder.display())),
+        };
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        to.extend(
+            names
+                .filter(|name| pattern.matches_name(name))
+                .map(|name| within(&name))
+                .take(NAMES_MAX.saturating_sub(to.len())),
+        );
+        Ok(())
+    }
+}
+
+/// Names one pattern may match; a document holds no more files than this anyway.
+const NAMES_MAX: usize = 10_000;
 
 /// Reads and checks everything; faults go to standard error, one paragraph each.
 ///
@@ -49,5 +101,33 @@ pub(crate) fn load(source: &dyn Source) -> Result<Config> {
             Ok(config)
         }
         None => bail!("the configuration cannot be used ({errors} errors, see above)"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Folder;
+    use config::{Source as _, Wildcard};
+
+    #[test]
+    fn lists_the_files_a_pattern_matches_in_folders_it_matches() {
+        let root = std::env::temp_dir().join(format!("sidetone-files-{}", std::process::id()));
+        for (folder, file) in [("a.d", "1.conf"), ("a.d", "2.txt"), ("b.d", "1.conf")] {
+            std::fs::create_dir_all(root.join(folder)).unwrap();
+            std::fs::write(root.join(folder).join(file), "").unwrap();
+        }
+        let folder = Folder(root.clone());
+        let list = |pattern| {
+            let mut names = folder.list(Wildcard::parse(pattern).unwrap()).unwrap();
+            names.sort();
+            names
+        };
+        assert_eq!(list("*/*.conf"), ["a.d/1.conf", "b.d/1.conf"]);
+        assert_eq!(list("a.d/*"), ["a.d/1.conf", "a.d/2.txt"]);
+        assert_eq!(list("*.d"), [""; 0], "a folder is no file");
+        assert_eq!(list("none/*"), [""; 0]);
+        let absolute = format!("{}/b.?/*", root.display());
+        assert_eq!(list(&absolute), [format!("{}/b.d/1.conf", root.display())]);
+        std::fs::remove_dir_all(root).unwrap();
     }
 }

@@ -1,15 +1,18 @@
 //! Comments: what is left of a line, and where it stood.
 
-/// Takes comments out of lines, across which a block comment may run.
+/// Takes comments out of lines, across which block comments, one within another, may run.
 #[derive(Default)]
 pub(super) struct Scanner {
-    /// The line a block comment began in, while inside it.
-    block_since: Option<u32>,
+    /// The lines that block comments began in, outermost first, while inside them.
+    blocks: Vec<u32>,
     number: u32,
     text: String,
     /// `(byte offset in text, characters left out before it)`, ascending.
     cuts: Vec<(usize, u32)>,
 }
+
+/// Block comments within each other; what opens deeper is read as part of the comment.
+const NESTED_MAX: usize = 128;
 
 impl Scanner {
     /// Reads the next line.
@@ -20,12 +23,7 @@ impl Scanner {
         let mut rest = line;
         let mut left_out: u32 = 0;
         loop {
-            let cut;
-            if self.block_since.is_some() {
-                let Some(end) = rest.find("--;") else { return };
-                self.block_since = None;
-                cut = end + 3;
-            } else {
+            let cut = if self.blocks.is_empty() {
                 let Some(semicolon) = rest.find(';') else {
                     self.text.push_str(rest);
                     return;
@@ -41,16 +39,37 @@ impl Scanner {
                 }
                 self.text.push_str(before);
                 rest = from;
-                if !rest.starts_with(";--") || rest.starts_with(";---") {
+                if !opens_block(rest) {
                     return;
                 }
-                self.block_since = Some(self.number);
-                cut = 3;
-            }
+                self.blocks.push(self.number);
+                3
+            } else {
+                match self.within_block(rest) {
+                    Some(cut) => cut,
+                    None => return,
+                }
+            };
             left_out += u32::try_from(rest[..cut].chars().count()).unwrap_or(u32::MAX);
             rest = &rest[cut..];
             self.cuts.push((self.text.len(), left_out));
         }
+    }
+
+    /// How much of the line belongs to the comment up to the next sign; `None` if there is none.
+    fn within_block(&mut self, rest: &str) -> Option<usize> {
+        let semicolon = rest.find(';')?;
+        let (before, from) = rest.split_at(semicolon);
+        if opens_block(from) {
+            if self.blocks.len() < NESTED_MAX {
+                self.blocks.push(self.number);
+            }
+            return Some(semicolon + 3);
+        }
+        if before.ends_with("--") {
+            self.blocks.pop();
+        }
+        Some(semicolon + 1)
     }
 
     /// The line without its comments; `\;` has become `;`.
@@ -73,6 +92,11 @@ impl Scanner {
 
     /// The line an unfinished block comment began in.
     pub(super) fn open_since(&self) -> Option<u32> {
-        self.block_since
+        self.blocks.last().copied()
     }
+}
+
+/// `;--`, but not the `;---` of a line drawn across the file.
+fn opens_block(text: &str) -> bool {
+    text.starts_with(";--") && !text.starts_with(";---")
 }
