@@ -470,7 +470,7 @@ impl Channel {
 
     /// Asks media for its sums, for the story, and lets it go.
     pub(crate) async fn release_media(&mut self) {
-        let Some(leg) = &self.leg else { return };
+        let Some(leg) = self.leg.take() else { return };
         let Ok(stats) = tokio::time::timeout(STATS_PATIENCE, leg.stats()).await else {
             return;
         };

@@ -118,6 +118,15 @@ async fn h_runs_after_the_far_end_left_and_sees_the_cause() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn media_are_let_go_before_h() {
+    let world =
+        World::new("exten => 1,1,Answer()\nsame => n,Wait(60)\nexten => h,1,Echo()\n").await;
+    let call = world.dial("1").await;
+    call.send(ChannelEvent::Hangup(Cause::NormalClearing)).await;
+    assert_eq!(world.ladder.lines(), ["answer: audio, video", "leg closed"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn h_runs_after_our_own_hangup_once_the_far_end_is_released() {
     let world =
         World::new("exten => 1,1,Hangup(busy)\nexten => h,1,Set(GLOBAL(cause)=${HANGUPCAUSE})\n")
