@@ -5,14 +5,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use ::sip::digest::{Algorithm, Check, Secret, Verdict};
 use ::sip::{Credentials, Flow, HeaderName, Request, Response, Status, Uri};
 use config::{Auth, Credential, DigestAlgorithm, Global, Subscriber};
 
 use crate::sip::identify;
-use crate::sip::shared::{Shared, unix_s};
+use crate::sip::shared::{Shared, now, unix_s};
 
 /// A request is not let in: what to answer.
 #[derive(Debug)]
@@ -92,7 +91,7 @@ pub(crate) async fn check(
         return Err(lock.challenge(shared, false));
     };
     let source = flow.remote.ip();
-    if !shared.limiter().admits(source, flow.id, Instant::now()) {
+    if !shared.limiter().admits(source, flow.id, now()) {
         // Each of his failures before had its line in the log; a flood of them helps nobody.
         shared.counters.failed_auths.fetch_add(1, Ordering::Relaxed);
         tracing::debug!(remote = %source, "credentials not looked at: too many failures before");
@@ -118,7 +117,7 @@ pub(crate) async fn check(
         (Verdict::Ok | Verdict::Wrong, None) => "no such endpoint",
         (Verdict::Ok | Verdict::Wrong, Some(_)) => "wrong user name, realm, address or password",
     };
-    shared.limiter().failed(source, flow.id, Instant::now());
+    shared.limiter().failed(source, flow.id, now());
     shared.failed_auth(source, credentials.username(), reason);
     Err(lock.challenge(shared, false))
 }

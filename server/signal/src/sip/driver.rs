@@ -22,7 +22,7 @@ use crate::sip::authenticate::{Denied, RETRY_AFTER_S};
 use crate::sip::command::Command;
 use crate::sip::driver::calls::Calls;
 use crate::sip::flows::{Flows, Sent};
-use crate::sip::shared::Shared;
+use crate::sip::shared::{Shared, now};
 use crate::sip::trace::{self, Name, Way};
 use crate::sip::{inbound, request};
 
@@ -337,9 +337,4 @@ fn pinned(calls: &Calls, shared: &Shared) -> BTreeSet<FlowId> {
     let mut pinned = shared.location().flows();
     pinned.extend(calls.flows());
     pinned
-}
-
-/// The clock of the runtime, which a simulation can hold still.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }

@@ -12,7 +12,7 @@ use crate::sip::authenticate::{self, Denied, RETRY_AFTER_S};
 use crate::sip::command::{Command, Party};
 use crate::sip::date::date;
 use crate::sip::location::{Change, Refused, Rules, Source, Updated};
-use crate::sip::shared::{Shared, printable, unix_s};
+use crate::sip::shared::{Shared, now, printable, unix_s};
 use crate::sip::trace::Name;
 
 /// Bytes of one Contact, and of all Path headers together, that are kept.
@@ -46,7 +46,7 @@ async fn try_register(shared: &Shared, flow: &Flow, request: &Request) -> Result
             .unwrap_or_default(),
         path,
     };
-    let now = Instant::now();
+    let now = now();
     match contacts {
         Contacts::Star => unbind_all(shared, aor, request, &source)?,
         Contacts::List(list) => bind(shared, aor, request, &source, list, now)?,

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ::sip::digest::Challenger;
 use switch::Switch;
@@ -125,6 +125,11 @@ impl std::fmt::Debug for Shared {
             .field("counters", &self.counters)
             .finish_non_exhaustive()
     }
+}
+
+/// The clock of the runtime, which a simulation can hold still.
+pub(crate) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 /// Seconds since 1970, for nonces and the Date header.
