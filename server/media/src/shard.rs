@@ -62,6 +62,8 @@ pub(crate) struct Shard {
     /// Where a leg has sent a check and nobody has answered yet.
     probed: HashMap<Path, u32>,
     deadlines: BTreeSet<(Instant, u32)>,
+    /// Empty between calls; kept for its room.
+    alarmed: Vec<u32>,
     transmits: VecDeque<Transmit>,
     is_over: bool,
 }
@@ -77,6 +79,7 @@ impl Shard {
             known: HashMap::new(),
             probed: HashMap::new(),
             deadlines: BTreeSet::new(),
+            alarmed: Vec::new(),
             transmits: VecDeque::new(),
             is_over: false,
         }
@@ -110,10 +113,15 @@ impl Shard {
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        // Each leg has its turn once: one whose alarm does not move must not hold up the others.
+        let mut alarmed = std::mem::take(&mut self.alarmed);
         while let Some((due, serial)) = self.deadlines.first().copied()
             && due <= now
         {
             self.deadlines.pop_first();
+            alarmed.push(serial);
+        }
+        for serial in alarmed.drain(..) {
             let Some(slot) = self.legs.get_mut(&serial) else {
                 continue;
             };
@@ -125,6 +133,7 @@ impl Shard {
                 self.arm(serial);
             }
         }
+        self.alarmed = alarmed;
     }
 
     pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
