@@ -68,7 +68,11 @@ pub(crate) fn run(only: Option<&str>, seconds: u32) -> Result<()> {
             .args([&corpus, &seeds]);
         must(fuzzer).with_context(|| format!("fuzz target {target} found a fault"))?;
     }
-    eprintln!("{} fuzz targets, {seconds} s each, no fault", targets.len());
+    let ran = only.map_or(targets.len(), |_| 1);
+    eprintln!(
+        "{ran} of {} fuzz targets ran {seconds} s each, no fault",
+        targets.len()
+    );
     Ok(())
 }
 

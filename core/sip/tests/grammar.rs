@@ -3,8 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::time::{Duration, Instant};
-
 use bytes::Bytes;
 use proptest::prelude::*;
 use sip::{
@@ -599,13 +597,10 @@ fn parameters_are_set_in_place() {
     assert_eq!(params.get("a"), Some("two words"));
 }
 
-/// 64 kB of what costs most, each within the time of one small call.
+/// 64 kB of what costs most. That the time grows with the length alone is the fuzzers' to find: they
+/// have two seconds for an input.
 #[test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the cost of parsing is real time"
-)]
-fn parsing_is_linear() {
+fn long_values_of_every_shape_are_taken_or_refused() {
     let fill = |unit: &str| unit.repeat(8_000 / unit.len());
     let values = [
         fill(","),
@@ -622,17 +617,11 @@ fn parsing_is_linear() {
         for name in ["Contact", "Via", "Route", "To", "Authorization", "X"] {
             let line = format!("{name}: {value}\r\n");
             let text = format!("{HEAD}{}\r\n", line.repeat(8));
-            let start = Instant::now();
             if let Ok(Message::Request(request)) = parse(text) {
                 let _verdict = request.validate();
                 let _credentials = request.headers.authorizations();
                 let _printed = request.to_bytes();
             }
-            let took = start.elapsed();
-            assert!(
-                took < Duration::from_millis(200),
-                "{name}: {value:.20}… took {took:?}"
-            );
         }
     }
 }
@@ -695,4 +684,13 @@ proptest! {
             prop_assert_eq!(Params::parse(&params.to_string()), Ok(params));
         }
     }
+}
+
+#[test]
+fn a_description_of_fifty_pictures_fits() {
+    let body = "a=candidate\r\n".repeat(200 * 1024 / 13);
+    let Message::Request(request) = parse(format!("{HEAD}\r\n{body}")).unwrap() else {
+        panic!("it was a request");
+    };
+    assert_eq!(request.body.len(), body.len());
 }
