@@ -7,6 +7,7 @@ use rtp::Digit;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
@@ -137,6 +138,8 @@ pub struct Leg {
     commands: mpsc::Sender<Command>,
     /// Kept for the last command, so that a full queue cannot keep a leg alive.
     closing: Option<mpsc::OwnedPermit<Command>>,
+    /// How many echoes were begun.
+    echoes: AtomicU32,
 }
 
 impl Leg {
@@ -149,6 +152,7 @@ impl Leg {
             id,
             commands,
             closing: Some(closing),
+            echoes: AtomicU32::new(0),
         }
     }
 
@@ -166,7 +170,8 @@ impl Leg {
         outcome.await.unwrap_or_else(|_| Err(is_down()))
     }
 
-    /// Sends what comes back to where it came from, until the guard is dropped.
+    /// Sends what comes back to where it came from, until the guard is dropped. A later echo takes
+    /// the place of an earlier one, whose guard then ends nothing.
     pub fn echo(&self, mode: EchoMode) -> EchoGuard {
         // Both places are taken now: the end of an echo cannot fail for want of one.
         let start = self.commands.clone().try_reserve_owned();
@@ -175,8 +180,13 @@ impl Leg {
             tracing::warn!(leg = %self.id, "no echo: the queue of the media shard is full");
             return EchoGuard(None);
         };
-        start.send(Command::Leg(self.id, Request::Echo(Some(mode))));
-        EchoGuard(Some((self.id, stop)))
+        let serial = self.echoes.fetch_add(1, Ordering::Relaxed);
+        start.send(Command::Leg(self.id, Request::Echo { serial, mode }));
+        EchoGuard(Some(EchoEnd {
+            leg: self.id,
+            serial,
+            permit: stop,
+        }))
     }
 
     /// What the leg carried so far. Empty if it is down.
@@ -211,12 +221,24 @@ impl fmt::Debug for Leg {
 
 /// An echo that lasts as long as this.
 #[must_use = "the echo ends when this is dropped"]
-pub struct EchoGuard(Option<(LegId, mpsc::OwnedPermit<Command>)>);
+pub struct EchoGuard(Option<EchoEnd>);
+
+/// What ends an echo.
+struct EchoEnd {
+    leg: LegId,
+    serial: u32,
+    permit: mpsc::OwnedPermit<Command>,
+}
 
 impl Drop for EchoGuard {
     fn drop(&mut self) {
-        if let Some((id, permit)) = self.0.take() {
-            permit.send(Command::Leg(id, Request::Echo(None)));
+        if let Some(end) = self.0.take() {
+            let EchoEnd {
+                leg,
+                serial,
+                permit,
+            } = end;
+            permit.send(Command::Leg(leg, Request::EndEcho { serial }));
         }
     }
 }

@@ -41,7 +41,14 @@ pub(crate) enum Request {
         round: Round,
         reply: oneshot::Sender<Result<Outcome, Refused>>,
     },
-    Echo(Option<EchoMode>),
+    Echo {
+        serial: u32,
+        mode: EchoMode,
+    },
+    /// Ends the echo with this number, if no later one has taken its place.
+    EndEcho {
+        serial: u32,
+    },
     Stats {
         reply: oneshot::Sender<LegStats>,
     },

@@ -14,7 +14,8 @@ pub(super) struct Slot {
     pub(super) id: LegId,
     state: State,
     events: EventSink,
-    echo: Option<EchoMode>,
+    /// The echo that runs, and its number.
+    echo: Option<(u32, EchoMode)>,
     routes: Vec<Route>,
     /// Audio and video, received and sent.
     first_packets: Vec<(Kind, bool)>,
@@ -130,9 +131,14 @@ impl Slot {
                 // Whoever asked may have hung up meanwhile.
                 let _ = reply.send(outcome);
             }
-            Request::Echo(mode) => {
-                self.echo = mode;
+            Request::Echo { serial, mode } => {
+                self.echo = Some((serial, mode));
                 self.reroute(now);
+            }
+            Request::EndEcho { serial } => {
+                if self.echo.take_if(|echo| echo.0 == serial).is_some() {
+                    self.reroute(now);
+                }
             }
             Request::Stats { reply } => {
                 let _ = reply.send(peer.stats());
@@ -238,7 +244,7 @@ impl Slot {
         let State::Live(peer) = &mut self.state else {
             return;
         };
-        let routes = self.echo.map_or_else(Vec::new, |mode| {
+        let routes = self.echo.map_or_else(Vec::new, |(_, mode)| {
             let agreed: Vec<_> = peer.streams().collect();
             let sending: Vec<_> = peer.sending().collect();
             echo::routes(mode, &agreed, &sending)

@@ -168,6 +168,23 @@ async fn an_echo_that_begins_late_asks_for_a_key_frame_and_ends_with_its_guard()
 }
 
 #[tokio::test]
+async fn a_guard_that_outlives_its_echo_does_not_end_the_next_one() {
+    let plane = plane();
+    let (mut browser, leg, _events) = call(&plane).await;
+    let first = leg.echo(EchoMode::OneToOne);
+    let second = leg.echo(EchoMode::FanOut(Kind::Video));
+    drop(first);
+    leg.stats().await;
+    browser.send(1);
+    assert!(browser.run_until(MOMENT, |browser| browser.received.len() == 1));
+    drop(second);
+    leg.stats().await;
+    browser.send(1);
+    browser.run(Duration::from_millis(100));
+    assert_eq!(browser.received.len(), 1);
+}
+
+#[tokio::test]
 async fn many_legs_share_a_port() {
     let plane = plane();
     let mut calls = Vec::new();
