@@ -225,9 +225,10 @@ impl Agent {
         }
     }
 
-    /// RFC 3261 §9.2. The To tag of its response is that of the responses to the INVITE.
+    /// RFC 3261 §9.2. The To tag of its response is that of the responses to what it cancels; "A CANCEL
+    /// request has no impact on the processing of transactions with any other method" than INVITE.
     fn on_cancel(&mut self, now: Instant, flow: Flow, key: ServerKey, request: &Request) {
-        let target = self.base.servers.find(&key.with_method(Method::Invite));
+        let target = self.base.servers.find_cancelled(&key);
         let entry = target.and_then(|id| Some((id, self.base.servers.get(id)?)));
         let Some((target, entry)) = entry else {
             // Nothing to remember: a repeated CANCEL gets the same answer.

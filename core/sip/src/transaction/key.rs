@@ -41,12 +41,22 @@ impl ServerKey {
         })
     }
 
-    /// The key of the transaction that a CANCEL with this key wants to cancel (§9.2).
-    pub(crate) fn with_method(&self, method: Method) -> Self {
+    /// The first of all keys that differ from this one in the method only.
+    pub(super) fn first_method(&self) -> Self {
         Self {
-            method,
+            // The least of the methods, as they are declared.
+            method: Method::Invite,
             ..self.clone()
         }
+    }
+
+    /// Whether both are equal but for the method.
+    pub(super) fn differs_in_method(&self, other: &Self) -> bool {
+        (&self.branch, &self.sent_by, self.flow) == (&other.branch, &other.sent_by, other.flow)
+    }
+
+    pub(super) const fn method(&self) -> &Method {
+        &self.method
     }
 }
 

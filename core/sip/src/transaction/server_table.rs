@@ -82,6 +82,17 @@ impl ServerTable {
         self.by_key.get(key).copied()
     }
 
+    /// The transaction that a CANCEL wants to cancel. RFC 3261 §9.2: it is found by "assuming that the
+    /// request method is anything but CANCEL or ACK and applying the transaction matching procedures".
+    pub(crate) fn find_cancelled(&self, cancel: &ServerKey) -> Option<ServerId> {
+        let same = self
+            .by_key
+            .range(cancel.first_method()..)
+            .take_while(|(key, _)| key.differs_in_method(cancel));
+        let mut others = same.filter(|(key, _)| *key.method() != Method::Cancel);
+        others.next().map(|(_, id)| *id)
+    }
+
     pub(crate) fn find_origin(&self, origin: &Origin) -> Option<ServerId> {
         self.by_origin.get(origin).copied()
     }

@@ -68,6 +68,29 @@ fn a_cancel_of_a_reinvite_takes_the_offer_back() {
     assert_eq!(solo.agent.counts().invites, 1);
 }
 
+/// RFC 3261 §9.2: CANCEL "has no impact on the processing of transactions with any other method".
+#[test]
+fn a_cancel_of_another_method_is_answered_and_changes_nothing() {
+    let mut solo = Solo::new(Transport::Ws);
+    solo.receive(&request(
+        "MESSAGE",
+        1,
+        "m",
+        "",
+        "Content-Type: text/plain\n\nhi",
+    ));
+    solo.receive(&request("CANCEL", 1, "m", "", ""));
+    solo.receive(&request("CANCEL", 1, "m", "", ""));
+    solo.receive(&request("CANCEL", 1, "n", "", ""));
+    assert_eq!(solo.lines(), ["200 CANCEL", "200 CANCEL", "481 CANCEL"]);
+    let [Event::Request { id, request, .. }] = &solo.events[..] else {
+        panic!("{:?}", solo.events)
+    };
+    let (id, response) = (*id, request.response(Status::OK));
+    solo.act(|agent, now, _| agent.respond(now, id, response));
+    assert_eq!(solo.lines(), ["200 MESSAGE"]);
+}
+
 /// RFC 3261 §9.1: no CANCEL before a provisional response.
 #[test]
 fn our_cancel_waits_for_a_provisional_response() {
