@@ -370,7 +370,7 @@ impl Invite {
         let unacked = self.unacked.as_ref().map(Unacked::deadline);
         let held = self.held.as_ref().and_then(|held| held.not_before);
         let timer = self.session_timer.as_ref().and_then(SessionTimer::deadline);
-        earliest([phase, unacked, held, timer])
+        earliest([phase, unacked, held, timer, self.offer_deadline()])
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant, base: &mut Base) {
@@ -380,6 +380,7 @@ impl Invite {
             Phase::Established | Phase::Departing { .. } | Phase::Leaving { .. } | Phase::Over => {}
         }
         self.on_unacked_timeout(now, base);
+        self.on_offer_timeout(now, base);
         if let Some(held) = &mut self.held
             && held.not_before.is_some_and(|at| now >= at)
         {

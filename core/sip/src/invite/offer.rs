@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Extra, Invite, Phase, attach, description};
+use super::{Extra, Invite, PATIENCE, Phase, attach, description};
 use crate::agent::{Base, Body, Busy, Ended, Event, OfferVia, tag_of};
 use crate::session_timer::{SESSION_EXPIRES_S_MAX, Terms};
 use crate::transaction::{ClientUser, Purpose, ServerId, TransactionId};
@@ -12,6 +12,11 @@ use crate::{HeaderName, Method, Request, Response, Status};
 
 /// How often an offer is sent again after 491, 500 or the like.
 const TRIES_MAX: u8 = 8;
+
+/// How long an offer may stay without final response after a provisional one. RFC 3261 §16.6: Timer C
+/// "MUST be larger than 3 minutes"; there it is a proxy's, but a dialog in which nobody can offer any more
+/// is no better with us.
+const OFFER_WAIT_MAX: Duration = Duration::from_secs(181);
 
 /// How long a refusal may make us wait.
 const RETRY_AFTER_S_MAX: u32 = 10;
@@ -33,6 +38,16 @@ pub(super) enum Turn {
 pub(super) struct Ours {
     pub(super) transaction: TransactionId,
     offer: Offer,
+    wait: Wait,
+}
+
+/// How long an offer waits for its final response; a transaction without any response ends earlier.
+#[derive(Debug)]
+enum Wait {
+    /// Then it is cancelled.
+    Answer { until: Instant },
+    /// It is cancelled; then it is given up.
+    Cancelled { until: Instant },
 }
 
 /// An offer of ours, sent or to be sent.
@@ -122,7 +137,61 @@ impl Invite {
         attach(&mut request, Some(offer.body.clone()));
         let user = ClientUser::Invite(self.id, Purpose::Offer);
         let transaction = base.start(now, self.flow, request, user);
-        self.turn = Turn::Ours(Ours { transaction, offer });
+        let until = now + OFFER_WAIT_MAX;
+        self.turn = Turn::Ours(Ours {
+            transaction,
+            offer,
+            wait: Wait::Answer { until },
+        });
+    }
+
+    /// When the patience with our open offer ends.
+    pub(super) const fn offer_deadline(&self) -> Option<Instant> {
+        match &self.turn {
+            Turn::Ours(Ours {
+                wait: Wait::Answer { until } | Wait::Cancelled { until },
+                ..
+            }) => Some(*until),
+            Turn::Idle | Turn::Theirs(_) => None,
+        }
+    }
+
+    /// RFC 3261 §16.8, §9.1: an offer that stays in Proceeding is cancelled. The 487 ends it like any refusal;
+    /// without one, 64*T1 later "the client SHOULD then consider the original transaction cancelled". The
+    /// old session stands.
+    pub(super) fn on_offer_timeout(&mut self, now: Instant, base: &mut Base) {
+        let Turn::Ours(ours) = &mut self.turn else {
+            return;
+        };
+        let transaction = ours.transaction;
+        match ours.wait {
+            Wait::Answer { until } if now >= until => {
+                let until = now + PATIENCE;
+                ours.wait = Wait::Cancelled { until };
+                if base.clients.is_proceeding(transaction) {
+                    base.clients
+                        .cancel(now, transaction, &[], &mut base.transmits);
+                }
+            }
+            Wait::Cancelled { until } if now >= until => {
+                let refresh = ours.offer.refresh;
+                self.turn = Turn::Idle;
+                base.clients.abandon(transaction);
+                if refresh {
+                    self.postpone_refresh(now);
+                } else {
+                    let status = Status::REQUEST_TIMEOUT;
+                    let reason = "No final response".into();
+                    base.emit(Event::OfferRefused {
+                        id: self.id,
+                        status,
+                        reason,
+                    });
+                }
+                self.pump(now, base);
+            }
+            Wait::Answer { .. } | Wait::Cancelled { .. } => {}
+        }
     }
 
     /// A target refresh request, with what RFC 4028 §7.4 wants in it.

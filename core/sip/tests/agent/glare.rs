@@ -146,6 +146,44 @@ fn a_peer_that_never_makes_up_its_mind_is_not_asked_for_ever() {
     ));
 }
 
+/// Like Timer C of RFC 3261 §16.6: three minutes, then CANCEL; the call stands.
+#[test]
+fn an_offer_left_in_proceeding_is_cancelled() {
+    for answers_cancel in [true, false] {
+        let mut solo = Solo::new(Transport::Ws);
+        let (id, tag) = confirmed(&mut solo);
+        offer(&mut solo, id, OfferVia::Reinvite);
+        let ours = solo.last_request().clone();
+        solo.answer("100 Trying", "", "");
+        solo.advance_ms(180_999);
+        assert_eq!(solo.lines(), ["INVITE"]);
+        solo.advance_ms(1);
+        let cancel = solo.last_request().clone();
+        assert_eq!(solo.lines(), ["CANCEL"]);
+        let status = if answers_cancel {
+            solo.answer_to(&cancel, "200 OK", "", "");
+            solo.answer_to(&ours, "487 Request Terminated", "", "");
+            assert_eq!(solo.lines(), ["ACK"]);
+            Status::REQUEST_TERMINATED
+        } else {
+            solo.advance_ms(31_999);
+            assert!(solo.events.is_empty());
+            solo.advance_ms(1);
+            Status::REQUEST_TIMEOUT
+        };
+        let [Event::OfferRefused { status: told, .. }] = solo.events[..] else {
+            panic!("{:?}", solo.events)
+        };
+        assert_eq!(told, status);
+        // Either side may offer again.
+        offer(&mut solo, id, OfferVia::Reinvite);
+        solo.answer("200 OK", "", SDP);
+        assert_eq!(solo.lines(), ["INVITE", "ACK"]);
+        solo.receive(&request("INVITE", 2, "c", &tag, SDP));
+        assert!(matches!(solo.events.last(), Some(Event::Offer { .. })));
+    }
+}
+
 #[test]
 fn a_500_with_retry_after_is_retried_then() {
     let mut solo = Solo::new(Transport::Ws);
