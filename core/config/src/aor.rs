@@ -59,7 +59,7 @@ const OPTIONS: &[Row<Aor>] = &[
         "contact",
         "",
         Parse::Own(contact),
-        "A contact that needs no registration; repeatable.",
+        "A contact that needs no registration; repeatable; nothing calls out yet.",
     ),
     row(
         "default_expiration",
@@ -71,7 +71,7 @@ const OPTIONS: &[Row<Aor>] = &[
         "mailboxes",
         "",
         Parse::Names(|a| &mut a.mailboxes),
-        "Mailboxes a subscriber hears of.",
+        "Mailboxes a subscriber hears of; not acted on yet.",
     ),
     row(
         "max_contacts",
@@ -101,7 +101,7 @@ const OPTIONS: &[Row<Aor>] = &[
         "remove_unavailable",
         "no",
         Parse::YesNo(|a| &mut a.remove_unavailable),
-        "Contacts that answer no qualify go first when full.",
+        "Contacts that answer no qualify go first when full; not acted on yet.",
     ),
     row(
         "support_path",

@@ -50,7 +50,7 @@ const OPTIONS: &[Row<Global>] = &[
         "default_from_user",
         "asterisk",
         Parse::Text(|g| &mut g.default_from_user),
-        "User of From where no caller is known.",
+        "User of From where no caller is known; nothing calls out yet.",
     ),
     row(
         "default_realm",
@@ -62,7 +62,7 @@ const OPTIONS: &[Row<Global>] = &[
         "max_forwards",
         "70",
         Parse::Number(|g| &mut g.max_forwards, 1, 255),
-        "Max-Forwards of our requests.",
+        "Max-Forwards of our requests; not acted on yet.",
     ),
     row(
         "user_agent",

@@ -146,7 +146,7 @@ const OPTIONS: &[Row<General>] = &[
         "enable_static",
         "no",
         Parse::YesNo(|g| &mut g.http.static_files),
-        "Serves `/static`.",
+        "Serves `/static`; not acted on yet.",
     ),
     row(
         "enabled",
@@ -158,25 +158,25 @@ const OPTIONS: &[Row<General>] = &[
         "enablestatic",
         "no",
         Parse::YesNo(|g| &mut g.http.static_files),
-        "Serves `/static`.",
+        "Serves `/static`; not acted on yet.",
     ),
     row(
         "prefix",
         "",
         Parse::Own(prefix),
-        "What every path starts with.",
+        "What every path starts with; not acted on yet.",
     ),
     row(
         "redirect",
         "",
         Parse::Own(redirect),
-        "`/from /to`; repeatable.",
+        "`/from /to`; repeatable; not acted on yet.",
     ),
     row(
         "servername",
         "",
         Parse::Optional(|g| &mut g.http.server_name),
-        "The Server header.",
+        "The Server header; not acted on yet.",
     ),
     row(
         "sessionlimit",

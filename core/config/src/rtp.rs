@@ -49,7 +49,7 @@ const OPTIONS: &[Row<Rtp>] = &[
         "icesupport",
         "yes",
         Parse::YesNo(|r| &mut r.ice_support),
-        "ICE, where an endpoint asks.",
+        "ICE, where an endpoint asks; always so here.",
     ),
     row(
         "rtpend",
@@ -67,7 +67,7 @@ const OPTIONS: &[Row<Rtp>] = &[
         "strictrtp",
         "yes",
         Parse::Own(strict),
-        "Drops packets from unexpected addresses.",
+        "Drops packets from unexpected addresses; always so here.",
     ),
 ];
 

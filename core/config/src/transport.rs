@@ -98,37 +98,37 @@ const OPTIONS: &[Row<TransportConfig>] = &[
         "cert_file",
         "",
         Parse::Optional(|t| &mut t.cert_file),
-        "The certificate chain (tls).",
+        "The certificate chain (tls); not acted on yet.",
     ),
     row(
         "external_media_address",
         "",
         Parse::Optional(|t| &mut t.external_media_address),
-        "Address in SDP for peers outside.",
+        "Address in SDP for peers outside; not acted on yet.",
     ),
     row(
         "external_signaling_address",
         "",
         Parse::Optional(|t| &mut t.external_signaling_address),
-        "Host in Contact and Via for peers outside.",
+        "Host in Contact and Via for peers outside; not acted on yet.",
     ),
     row(
         "external_signaling_port",
         "0",
         Parse::Own(external_port),
-        "The port beside it.",
+        "The port beside it; not acted on yet.",
     ),
     row(
         "priv_key_file",
         "",
         Parse::Optional(|t| &mut t.priv_key_file),
-        "The private key (tls).",
+        "The private key (tls); not acted on yet.",
     ),
     row(
         "protocol",
         "udp",
         Parse::Own(protocol),
-        "udp, tcp, tls, ws or wss.",
+        "udp, tcp, tls, ws or wss; tcp and tls are not served yet.",
     ),
 ];
 
