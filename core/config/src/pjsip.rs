@@ -27,6 +27,18 @@ const UNSERVED: [&str; 13] = [
     "taskpool",
     "transport-websocket",
 ];
+/// Options without effect that are there to keep somebody out.
+const GUARDS: [&str; 9] = [
+    "acl",
+    "contact_acl",
+    "contact_deny",
+    "contact_permit",
+    "deny",
+    "ice_acl",
+    "ice_deny",
+    "ice_permit",
+    "permit",
+];
 
 /// Reads the objects of a document into `config`; its plan must be there already.
 pub(crate) fn read(document: &Document, config: &mut Config, report: &mut Report) {
@@ -165,9 +177,16 @@ impl<'a> Reader<'a> {
     /// Says once that an option has no effect.
     fn mention(&mut self, kind: &'static str, entry: &Entry) {
         let name = entry.name.to_ascii_lowercase();
-        let message = format!("option `{name}` is accepted and has no effect here");
+        // Whoever relies on a list of addresses must not be left to believe that it holds.
+        let (severity, message) = if GUARDS.contains(&name.as_str()) {
+            let message = format!("option `{name}` has no effect here: it keeps nobody out");
+            (Severity::Warning, message)
+        } else {
+            let message = format!("option `{name}` is accepted and has no effect here");
+            (Severity::Info, message)
+        };
         if self.mentioned.insert((kind, name)) {
-            let diagnostic = self.document.diagnostic(Severity::Info, entry.at, message);
+            let diagnostic = self.document.diagnostic(severity, entry.at, message);
             self.report.push(diagnostic);
         }
     }

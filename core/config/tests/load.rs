@@ -58,6 +58,19 @@ fn the_chapter_files_are_read_to_the_letter() {
 }
 
 #[test]
+fn a_list_of_addresses_that_keeps_nobody_out_is_warned_of() {
+    let text = "[alice]\ntype=endpoint\ncontext=sets\nallow=opus\ndeny=0.0.0.0/0\ntone_zone=de\n";
+    let plan = "[sets]\nexten => 246,1,Answer()\n";
+    let (_, diagnostics) = read(&[("pjsip.conf", text), ("extensions.conf", plan)]);
+    let said = said(&diagnostics);
+    assert!(
+        said.contains("`deny` has no effect here: it keeps nobody out"),
+        "{said}"
+    );
+    assert!(!said.contains("tone_zone"), "{said}");
+}
+
+#[test]
 fn the_static_variant_serves_files_and_redirects() {
     let (config, diagnostics) = read(&[("http.conf", include_str!("fixtures/http-static.conf"))]);
     assert_eq!(said(&diagnostics), "");
