@@ -81,7 +81,8 @@ fn interop() -> Result<()> {
 }
 
 /// Builds the binary with programs that a stranger's machine lacks shadowed by ones that fail, which
-/// proves that Rust and a C compiler are enough.
+/// proves that Rust and a C compiler are enough. The tests are built along with it: another choice of
+/// packages would have other features, and every library would be built twice.
 fn binary_without_shadowed_tools() -> Result<()> {
     let shims = target()?.join("shims");
     fs::create_dir_all(&shims)?;
@@ -94,7 +95,7 @@ fn binary_without_shadowed_tools() -> Result<()> {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
     }
     let path = std::env::var("PATH").unwrap_or_default();
-    let mut build = cargo(&["build", "--package", "sidetone"]);
+    let mut build = cargo(&["build", "--workspace", "--all-targets"]);
     build.env("PATH", format!("{}:{path}", shims.display()));
     must(build)
 }
