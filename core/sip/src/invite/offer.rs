@@ -399,15 +399,16 @@ impl Invite {
         if !flow_closed {
             return self.gone(now, base, Ended::Timeout);
         }
-        if !ours.offer.refresh {
-            let status = Status::SERVICE_UNAVAILABLE;
-            let reason = "The connection was lost".into();
-            base.emit(Event::OfferRefused {
-                id: self.id,
-                status,
-                reason,
-            });
+        if ours.offer.refresh {
+            return self.postpone_refresh(now);
         }
+        let status = Status::SERVICE_UNAVAILABLE;
+        let reason = "The connection was lost".into();
+        base.emit(Event::OfferRefused {
+            id: self.id,
+            status,
+            reason,
+        });
     }
 
     /// Accepts the peer's offer, or puts the answer into the ACK that waits for it.

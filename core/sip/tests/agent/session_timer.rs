@@ -3,7 +3,7 @@
 use sip::{Body, Ended, Event, HeaderName, InviteId, Method, Status, Transport};
 
 use super::pair::{Pair, Side, Wire, outgoing};
-use super::solo::{SDP, Solo, request};
+use super::solo::{SDP, Solo, flow, request};
 
 /// A confirmed call with these headers in the INVITE: its id and our tag.
 fn confirmed(solo: &mut Solo, headers: &str) -> (InviteId, String) {
@@ -69,6 +69,20 @@ fn a_peer_that_stops_refreshing_gets_bye() {
     assert!(solo.lines().is_empty());
     solo.advance_ms(1);
     assert_eq!(solo.lines(), ["BYE"]);
+}
+
+#[test]
+fn a_refresh_that_was_lost_with_its_connection_is_sent_over_the_next() {
+    let mut solo = Solo::new(Transport::Ws);
+    let (id, _) = confirmed(&mut solo, &format!("{JSSIP};refresher=uas"));
+    solo.lines();
+    solo.advance_ms(45_000);
+    assert_eq!(solo.lines(), ["INVITE"], "half the interval is over");
+    solo.act(|agent, now, flow| agent.handle_flow_closed(now, flow.id));
+    let next = flow(2, Transport::Ws);
+    solo.act(|agent, now, _| agent.rebind(now, id, next));
+    solo.advance_ms(2_000);
+    assert_eq!(solo.lines(), ["INVITE"]);
 }
 
 #[test]
