@@ -3,7 +3,8 @@
 //! Each address may fail [`FAILURES_MAX`] times, and once more every [`FAILURE_EVERY`]. Beyond that
 //! its credentials are looked at only when they come over a flow that has not failed lately: a guesser
 //! needs a new connection (and TLS handshake) for each guess, while somebody behind the same NAT who
-//! sends the right password on a connection of his own is let in as ever.
+//! sends the right password on a connection of his own is let in as ever. On UDP a new flow is a new
+//! port and costs a guesser nothing: there passwords must be long.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
