@@ -175,6 +175,35 @@ impl Negotiator {
         }
     }
 
+    /// Takes the peer's answer to the description that stands, which was sent once more as our offer
+    /// (RFC 3264 §8 lets it be "identical to the last SDP that was sent"). The engine, which has made
+    /// no offer, gets it as an offer of the peer: it can but narrow what stands. Returns that offer;
+    /// [`Self::finish_confirmation`] takes the engine's answer to it, which nobody is sent.
+    pub fn accept_confirmation(&mut self, answer: &Sdp) -> Result<String, Refused> {
+        if !matches!(self.phase, Phase::Stable) {
+            return Err(Refused::OfferPending);
+        }
+        let offered = self.table.lines.len();
+        let answered = answer.media.len();
+        if answered != offered {
+            return Err(Refused::LineCount { offered, answered });
+        }
+        let (answering, text) = answer::accept_offer(self, answer)?;
+        if !answering.continues(&self.table) {
+            return Err(Refused::IceChanged);
+        }
+        self.phase = Phase::Answering(answering);
+        Ok(text)
+    }
+
+    /// Ends what [`Self::accept_confirmation`] began.
+    pub fn finish_confirmation(&mut self, engine_answer: &str) -> Result<(), Refused> {
+        let sealed = self.ids.sealed();
+        let finished = self.finish_answer(engine_answer);
+        self.ids.unseal(sealed);
+        finished.map(drop)
+    }
+
     /// Forgets the offer in progress, ours or the peer's; the agreed session stands (RFC 3261
     /// §14.1). Returns the directions that the engine took at once and must take back.
     pub fn rollback(&mut self) -> Vec<Change> {

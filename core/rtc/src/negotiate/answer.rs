@@ -27,6 +27,16 @@ pub(super) struct Answering {
     mixed: bool,
 }
 
+impl Answering {
+    /// Whether ICE goes on under the same credentials.
+    pub(super) fn continues(&self, before: &Table) -> bool {
+        match (&self.table.transport, &before.transport) {
+            (Some(now), Some(before)) => now.continues(before),
+            (None, _) | (_, None) => false,
+        }
+    }
+}
+
 pub(super) fn accept_offer(
     own: &mut Negotiator,
     offer: &Sdp,

@@ -31,6 +31,17 @@ impl Ids {
         }
     }
 
+    /// What [`Self::unseal`] takes back to.
+    pub(super) fn sealed(&self) -> (u64, String) {
+        (self.version, self.last.clone())
+    }
+
+    /// Forgets descriptions that were put together and never sent.
+    pub(super) fn unseal(&mut self, (version, last): (u64, String)) {
+        self.version = version;
+        self.last = last;
+    }
+
     /// A new stream or track id.
     pub(super) fn token(&mut self) -> Box<str> {
         token(&mut self.rng)

@@ -29,6 +29,11 @@ pub enum Round {
         /// As it came.
         answer: Sdp,
     },
+    /// Take the peer's answer to the description that stands, which was sent again as an offer.
+    Confirm {
+        /// As it came.
+        answer: Sdp,
+    },
     /// The peer refused our offer: what was agreed before stands.
     Rollback,
 }
@@ -55,6 +60,10 @@ impl Peer {
             Round::Offer { want } => self.offer(&want)?,
             Round::Apply { answer } => {
                 self.apply(now, &answer)?;
+                None
+            }
+            Round::Confirm { answer } => {
+                self.confirm(now, &answer)?;
                 None
             }
             Round::Rollback => {
@@ -100,6 +109,20 @@ impl Peer {
         let answer = answer.inspect_err(|_| self.rollback())?;
         let accepted = self.engine.accept_answer(&answer).map_err(Refused::from);
         accepted.inspect_err(|_| self.rollback())?;
+        self.on_agreed(now);
+        Ok(())
+    }
+
+    fn confirm(&mut self, now: Instant, answer: &Sdp) -> Result<(), Refused> {
+        let offer = self.negotiator.accept_confirmation(answer)?;
+        // Not drawn for use: the answer may not restart ICE.
+        let fresh = fresh_credentials(&mut self.rng, &self.config.ufrag_prefix);
+        let confirmed = self
+            .engine
+            .accept_offer(&offer, &fresh)
+            .map_err(Refused::from)
+            .and_then(|text| self.negotiator.finish_confirmation(&text));
+        confirmed.inspect_err(|_| self.rollback())?;
         self.on_agreed(now);
         Ok(())
     }

@@ -117,6 +117,19 @@ impl Side {
         Ok(())
     }
 
+    /// The peer's answer to what stands, sent once more.
+    pub(crate) fn confirm(&mut self, answer: &Sdp) -> Result<(), Refused> {
+        let text = self.negotiator.accept_confirmation(answer)?;
+        let offer =
+            SdpOffer::from_sdp_string(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let answer = self
+            .rtc
+            .sdp_api()
+            .accept_offer(offer)
+            .unwrap_or_else(|error| panic!("{error}\n{text}"));
+        self.negotiator.finish_confirmation(&answer.to_sdp_string())
+    }
+
     pub(crate) fn rollback(&mut self) {
         self.pending = None;
         let mut api = self.rtc.sdp_api();

@@ -99,6 +99,32 @@ fn a_refused_hold_leaves_the_engine_as_it_was() {
     assert_eq!(directions(&answer), ["sendrecv", "sendrecv"]);
 }
 
+/// The peer asked for an offer and holds in its answer (RFC 3264 §8.4 by RFC 6337 §5.3).
+#[test]
+fn an_answer_to_what_stands_may_hold() {
+    let (mut side, answers) = answer_all(&[CHROMIUM]);
+    let held = browser_answer(&sdp(CHROMIUM), &answers[0], &[Direction::SendOnly; 2]);
+    side.confirm(&held).unwrap();
+    side.assert_engine_agrees();
+    let now: Vec<_> = side.negotiator.agreed().iter().collect();
+    assert!(now.iter().all(|s| s.direction == Direction::RecvOnly));
+    // What was told the peer counts, not what was made of it here.
+    let answer = side.answer(&sdp(CHROMIUM)).unwrap();
+    assert_eq!(answer.lines[1], answers[0].lines[1], "o=");
+    assert_eq!(directions(&answer), ["sendrecv", "sendrecv"]);
+    let shorter = Sdp {
+        media: held.media[..1].to_vec(),
+        ..held.clone()
+    };
+    assert!(side.confirm(&shorter).is_err());
+    let restarted: Sdp = held
+        .to_string()
+        .replace("a=ice-ufrag:", "a=ice-ufrag:x")
+        .parse()
+        .unwrap();
+    assert_eq!(side.confirm(&restarted), Err(rtc::Refused::IceChanged));
+}
+
 fn redirected(agreed: &Topology, direction: Direction) -> Topology {
     let streams = agreed.iter().cloned();
     Topology::new(
