@@ -77,6 +77,10 @@ pub struct Channel {
     leg: Option<Box<dyn MediaLeg>>,
     topology: Topology,
     turn: Turn,
+    /// What stood before the far end's last offer, if we took that.
+    before: Option<Topology>,
+    /// The streams as they are when the far end holds none of them.
+    unheld: Topology,
     /// The description we sent last that both sides agreed on.
     local: Option<Sdp>,
     application: String,
@@ -144,6 +148,8 @@ impl Channel {
             leg: None,
             topology: Topology::default(),
             turn: Turn::Idle,
+            before: None,
+            unheld: Topology::default(),
             local: None,
             application: String::new(),
             on_hold: false,
@@ -397,6 +403,10 @@ impl Channel {
             ChannelEvent::Offer(offer) => Ok(self.on_offer(offer).await),
             ChannelEvent::Answer(answer) => self.on_answer(answer).await,
             ChannelEvent::OfferRejected { status } => Ok(self.on_offer_rejected(status).await),
+            ChannelEvent::OfferWithdrawn => {
+                self.on_offer_withdrawn().await;
+                Ok(None)
+            }
             ChannelEvent::Digit(digit) => Ok(self.on_digit(digit)),
             ChannelEvent::Hangup(cause) => Err(self.end(Side::Them, cause)),
             ChannelEvent::FlowLost => {

@@ -22,6 +22,9 @@ pub enum ChannelEvent {
         /// The SIP status, or its equivalent.
         status: u16,
     },
+    /// The far end took its last offer back before our answer could reach it: for the far end, what
+    /// stood before stands.
+    OfferWithdrawn,
     /// A digit that came by signalling (INFO).
     Digit(char),
     /// The far end left, or signalling gave it up. The last event of a channel.

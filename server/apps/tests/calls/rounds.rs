@@ -71,6 +71,73 @@ async fn an_offerless_re_invite_hears_again_what_stands() {
     assert_eq!(call.handle.info().streams, "audio sendrecv, video sendrecv");
 }
 
+/// The ACK of an offerless re-INVITE carries the answer, which may hold; the next one asks to go on.
+#[tokio::test(start_paused = true)]
+async fn hold_and_resume_are_seen_in_answers_to_offers_that_were_asked_for() {
+    let world = World::new(PLAN).await;
+    let call = world.dial("1").await;
+    call.send(ChannelEvent::Offer(None)).await;
+    let held = sdp(&["audio sendonly", "video inactive"]);
+    call.send(ChannelEvent::Answer(held.clone())).await;
+    assert_eq!(call.handle.info().streams, "audio recvonly, video inactive");
+    call.send(ChannelEvent::Offer(None)).await;
+    assert_eq!(
+        world.ladder.count("accept: audio, video"),
+        2,
+        "hold must not be the only thing left to answer"
+    );
+    call.send(ChannelEvent::Answer(held)).await;
+    assert_eq!(call.handle.info().streams, "audio recvonly, video inactive");
+    call.send(ChannelEvent::Offer(None)).await;
+    // The ACK brings nothing: the hold stands.
+    call.send(ChannelEvent::OfferRejected { status: 488 }).await;
+    assert_eq!(call.handle.info().streams, "audio recvonly, video inactive");
+    call.send(ChannelEvent::Offer(None)).await;
+    call.send(ChannelEvent::Answer(sdp(&["audio", "video"])))
+        .await;
+    assert_eq!(call.handle.info().streams, "audio sendrecv, video sendrecv");
+    call.leave().await;
+    let story = world.story();
+    let held = |event: &StoryEvent| matches!(event, StoryEvent::Held | StoryEvent::Resumed);
+    let count = story.events.iter().filter(|entry| held(&entry.event));
+    assert_eq!(count.count(), 2);
+}
+
+/// Media cannot undo what it has taken, so what stood before is offered to the far end.
+#[tokio::test(start_paused = true)]
+async fn an_offer_taken_back_is_undone_by_one_of_ours() {
+    let world = World::new(PLAN).await;
+    let call = world.dial_with("1", Some(sdp(&["audio"]))).await;
+    call.send(ChannelEvent::Established).await;
+    call.send(ChannelEvent::Offer(Some(sdp(&["audio inactive", "video"]))))
+        .await;
+    call.send(ChannelEvent::OfferWithdrawn).await;
+    assert!(call.saw("offer: audio, video inactive"));
+    call.send(ChannelEvent::Answer(sdp(&["audio", "video inactive"])))
+        .await;
+    assert_eq!(call.handle.info().streams, "audio sendrecv, video inactive");
+    assert!(!call.is_over());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_offer_taken_back_that_changed_nothing_needs_nothing() {
+    let world = World::new(PLAN).await;
+    let call = world.dial("1").await;
+    call.send(ChannelEvent::Offer(Some(sdp(&["audio", "video"]))))
+        .await;
+    call.send(ChannelEvent::OfferWithdrawn).await;
+    call.send(ChannelEvent::Offer(None)).await;
+    call.send(ChannelEvent::OfferWithdrawn).await;
+    call.send(ChannelEvent::OfferWithdrawn).await;
+    assert!(!call.is_over());
+    let offers = world.ladder.lines();
+    assert!(
+        !offers.iter().any(|line| line.starts_with("offer")),
+        "{offers:?}"
+    );
+    assert_eq!(call.handle.info().streams, "audio sendrecv, video sendrecv");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_call_whose_offer_cannot_be_accepted_is_refused_with_the_reason() {
     let world = World::new(PLAN).await;

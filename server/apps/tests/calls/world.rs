@@ -163,13 +163,24 @@ impl Script {
                 self.pending = changes.then(|| want.clone());
                 changes.then(|| description(&want))
             }
-            Round::Apply { .. } => {
+            Round::Apply { answer } => {
                 let pending = self.pending.take().expect("an answer needs an offer");
-                let named = pending.iter().enumerate().map(|(index, stream)| Stream {
-                    mid: Some(index.to_string().into()),
-                    ..stream.clone()
+                let answered = seen_from_us(&answer);
+                let named = pending.iter().enumerate().map(|(index, stream)| {
+                    let theirs = answered.iter().nth(index);
+                    let direction = theirs.map_or(stream.direction, |s| s.direction);
+                    Stream {
+                        mid: Some(index.to_string().into()),
+                        direction: stream.direction.intersect(direction),
+                        ..stream.clone()
+                    }
                 });
                 self.agreed = Topology::new(named.collect());
+                None
+            }
+            Round::Confirm { answer } => {
+                assert!(self.pending.is_none(), "an offer of ours is open");
+                self.agreed = seen_from_us(&answer);
                 None
             }
             Round::Rollback => {

@@ -193,15 +193,20 @@ impl Driver {
                     self.calls.offer_failed(id, busy);
                 }
             }
-            Command::Answer { id, body } => self.agent.answer(now, id, Some(body)),
+            Command::Answer { id, body } => {
+                if self.calls.takes_answer(id) {
+                    self.agent.answer(now, id, Some(body));
+                }
+            }
             Command::Refuse {
                 id,
                 status,
                 headers,
-            } => {
+            } if self.calls.takes_answer(id) => {
                 self.calls.sent(id, &status);
                 self.agent.refuse(now, id, status, headers);
             }
+            Command::Refuse { .. } => {}
             Command::Hangup {
                 id,
                 status,

@@ -462,7 +462,9 @@ impl MediaLeg for Leg {
                     (Some(offer), two_streams())
                 }
                 Round::Offer { want } => (sdp::parse(OFFER.as_bytes()).ok(), want),
-                Round::Apply { .. } | Round::Rollback => (None, two_streams()),
+                Round::Apply { .. } | Round::Confirm { .. } | Round::Rollback => {
+                    (None, two_streams())
+                }
             };
             Ok(Outcome {
                 sdp,

@@ -28,7 +28,9 @@ pub(super) enum Turn {
     /// Ours; it went out in the answer to the call, because that came without an offer.
     OursInAnswer,
     /// What stands, said once more because the far end asked for an offer in the middle of the call.
-    Refresh,
+    Restated,
+    /// Ours; the far end asked for it while it held us, so it offers to go on.
+    Unasked { sdp: Sdp },
     /// Ours gave way and will be made again.
     Again {
         want: Topology,
@@ -46,7 +48,8 @@ impl Turn {
             Self::Idle
             | Self::Ours { .. }
             | Self::OursInAnswer
-            | Self::Refresh
+            | Self::Restated
+            | Self::Unasked { .. }
             | Self::GaveWay { .. } => None,
         }
     }
@@ -221,8 +224,9 @@ impl Channel {
     /// The far end offers, or asks us to.
     pub(super) async fn on_offer(&mut self, offer: Option<Sdp>) -> Option<Happened> {
         self.give_way().await;
+        self.before = None;
         let Some(offer) = offer else {
-            self.say_what_stands();
+            self.offer_as_asked().await;
             return None;
         };
         match self.negotiate(Round::Answer { offer }).await {
@@ -233,6 +237,7 @@ impl Channel {
                     self.local = Some(sdp);
                 }
                 let topology = outcome.agreed;
+                self.before = Some(self.topology.clone());
                 self.stands(topology.clone(), Side::Them);
                 Some(Happened::Agreed {
                     by: Side::Them,
@@ -249,17 +254,82 @@ impl Channel {
         }
     }
 
-    /// Answers an offerless re-INVITE, which clients send to keep a session alive.
+    /// The far end took its offer back, or lost the connection it came by, before our answer went out.
     ///
-    /// RFC 3264 §8 lets a new offer be "identical to the last SDP that was sent": nothing changes, so
-    /// the far end's answer in the ACK has nothing to say either and is not applied.
-    fn say_what_stands(&mut self) {
+    /// Media cannot undo an offer it has taken: its lines stay, and an ICE restart has replaced the
+    /// passwords. So what was taken is kept, and what stood before is offered; the answer to that is the
+    /// truth for both sides. Only an ICE restart that is taken back is beyond repair: then nothing comes
+    /// any more, until the far end offers again or media gives up.
+    pub(super) async fn on_offer_withdrawn(&mut self) {
+        match std::mem::replace(&mut self.turn, Turn::Idle) {
+            Turn::Restated => return,
+            Turn::Unasked { .. } => return self.roll_back().await,
+            Turn::Idle => {}
+            // Our own offer is under way, and settles what stands.
+            other @ (Turn::Ours { .. }
+            | Turn::OursInAnswer
+            | Turn::Again { .. }
+            | Turn::GaveWay { .. }) => {
+                self.turn = other;
+                return;
+            }
+        }
+        let Some(before) = self.before.take() else {
+            return;
+        };
+        let text = "the far end took its offer back".to_owned();
+        self.tell(StoryEvent::Remark { text });
+        let want = streams::restore(&before, &self.topology);
+        // Where it cannot even be offered, the story says why, and what was taken stands.
+        let _ = self.make_offer(want, 1).await;
+    }
+
+    /// Answers an offerless re-INVITE, which clients send to keep a session alive, to hold or to resume.
+    ///
+    /// RFC 3264 §8 lets a new offer be "identical to the last SDP that was sent"; the far end may narrow
+    /// it in its answer. While it holds us that would leave no way back, so then we offer what stood
+    /// before the hold.
+    async fn offer_as_asked(&mut self) {
+        if self.on_hold {
+            let want = streams::without_hold(&self.unheld, &self.topology);
+            match self.negotiate(Round::Offer { want }).await {
+                Ok(Outcome {
+                    sdp: Some(sdp),
+                    notes,
+                    ..
+                }) => {
+                    self.remark(&notes);
+                    self.signaling.accept(&sdp);
+                    self.turn = Turn::Unasked { sdp };
+                    return;
+                }
+                Ok(outcome) => self.remark(&outcome.notes),
+                Err(refused) => {
+                    tracing::warn!(channel = self.name(), "hold cannot be ended: {refused}");
+                }
+            }
+        }
         let Some(sdp) = &self.local else {
             self.signaling.refuse(&Refused::NoMedia);
             return;
         };
         self.signaling.accept(sdp);
-        self.turn = Turn::Refresh;
+        self.turn = Turn::Restated;
+    }
+
+    /// The far end answered what was said once more.
+    async fn on_confirmation(&mut self, answer: Sdp) -> Happened {
+        match self.negotiate(Round::Confirm { answer }).await {
+            Ok(outcome) => {
+                self.remark(&outcome.notes);
+                if outcome.agreed != self.topology {
+                    self.stands(outcome.agreed, Side::Us);
+                }
+            }
+            // SIP has no way to refuse an answer; what stood stands.
+            Err(refused) => self.tell_refused(Side::Us, refused.status(), refused.to_string()),
+        }
+        self.still_stands()
     }
 
     /// Nothing new, but an application that waits for its turn may make its offer now.
@@ -278,7 +348,11 @@ impl Channel {
                 false
             }
             Turn::OursInAnswer => true,
-            Turn::Refresh => return Ok(Some(self.still_stands())),
+            Turn::Restated => return Ok(Some(self.on_confirmation(answer).await)),
+            Turn::Unasked { sdp } => {
+                self.local = Some(sdp);
+                false
+            }
             // An answer to an offer that was taken back.
             Turn::Idle => return Ok(None),
             other @ (Turn::Again { .. } | Turn::GaveWay { .. }) => {
@@ -324,7 +398,11 @@ impl Channel {
                 self.refused_or_again(status, again.then_some((want, tries)))
             }
             // The ACK brought no answer to what stands anyway.
-            Turn::Refresh => Some(self.still_stands()),
+            Turn::Restated => Some(self.still_stands()),
+            Turn::Unasked { .. } => {
+                self.roll_back().await;
+                Some(self.still_stands())
+            }
             other @ (Turn::Idle | Turn::OursInAnswer | Turn::Again { .. }) => {
                 self.turn = other;
                 None
@@ -356,8 +434,8 @@ impl Channel {
                 self.roll_back().await;
                 self.turn = Turn::GaveWay { want, tries };
             }
-            Turn::OursInAnswer => self.roll_back().await,
-            Turn::Refresh => {}
+            Turn::OursInAnswer | Turn::Unasked { .. } => self.roll_back().await,
+            Turn::Restated => {}
             other @ (Turn::Idle | Turn::Again { .. } | Turn::GaveWay { .. }) => self.turn = other,
         }
     }
@@ -380,6 +458,7 @@ impl Channel {
             by: answered_by,
             streams,
         });
+        self.unheld = streams::without_hold(&self.unheld, &agreed);
         self.topology = agreed;
         let on_hold = !self.topology.is_empty() && !streams::sends(&self.topology);
         if on_hold != self.on_hold {

@@ -34,6 +34,42 @@ pub(super) fn rebase(want: &Topology, agreed: &Topology) -> Topology {
     Topology::new(kept.chain(new).collect())
 }
 
+/// What stood before, on top of what stands by now, where the far end wants it back. A stream that came
+/// in between stays without use, one that went is wanted anew: neither can be undone.
+pub(super) fn restore(before: &Topology, agreed: &Topology) -> Topology {
+    let kept = agreed.iter().map(|stream| {
+        let stood = stream.mid.as_deref().and_then(|mid| before.by_mid(mid));
+        Stream {
+            direction: stood.map_or(Direction::Inactive, |stood| stood.direction),
+            ..stream.clone()
+        }
+    });
+    let is_gone = |stream: &&Stream| {
+        let mid = stream.mid.as_deref();
+        mid.is_none_or(|mid| agreed.by_mid(mid).is_none())
+    };
+    let gone = before.iter().filter(is_gone);
+    let again = gone.map(|stream| Stream::wanted(stream.kind, stream.direction));
+    Topology::new(kept.chain(again).collect())
+}
+
+/// What stands, without the hold of the far end: a stream that may not be sent is as it last was when it
+/// could be.
+pub(super) fn without_hold(unheld: &Topology, agreed: &Topology) -> Topology {
+    let streams = agreed.iter().map(|stream| {
+        let known = stream.mid.as_deref().and_then(|mid| unheld.by_mid(mid));
+        let direction = match known {
+            Some(known) if !stream.direction.sends() => known.direction,
+            Some(_) | None => stream.direction,
+        };
+        Stream {
+            direction,
+            ..stream.clone()
+        }
+    });
+    Topology::new(streams.collect())
+}
+
 /// What we offer a far end that made no offer: one stream of each kind it may have.
 pub(super) fn unasked(endpoint: &Endpoint) -> Topology {
     let policy = policy::of(endpoint);
@@ -51,7 +87,7 @@ mod tests {
     use config::Endpoint;
     use rtc::topology::{Direction, Stream, Topology};
 
-    use super::{in_words, rebase, sends, unasked};
+    use super::{in_words, rebase, restore, sends, unasked, without_hold};
 
     #[test]
     fn a_topology_reads_as_words() {
@@ -77,6 +113,47 @@ mod tests {
         assert!(!sends(&held));
         let sent = Topology::new(vec![Stream::wanted(Kind::Audio, Direction::SendOnly)]);
         assert!(sends(&sent));
+    }
+
+    fn known(kind: Kind, mid: &str, direction: Direction) -> Stream {
+        Stream {
+            mid: Some(mid.into()),
+            ..Stream::wanted(kind, direction)
+        }
+    }
+
+    #[test]
+    fn what_stood_is_asked_back_as_far_as_lines_allow() {
+        use Direction::{Inactive, RecvOnly, SendRecv};
+        let before = Topology::new(vec![
+            known(Kind::Audio, "0", SendRecv),
+            known(Kind::Video, "1", RecvOnly),
+        ]);
+        let now = Topology::new(vec![
+            known(Kind::Audio, "0", Inactive),
+            known(Kind::Video, "2", SendRecv),
+        ]);
+        assert_eq!(
+            in_words(&restore(&before, &now)),
+            "audio sendrecv, video inactive, video recvonly"
+        );
+        assert_eq!(in_words(&restore(&before, &before)), in_words(&before));
+    }
+
+    #[test]
+    fn a_hold_is_remembered_as_what_it_interrupted() {
+        use Direction::{Inactive, RecvOnly, SendOnly};
+        let stood = Topology::new(vec![
+            known(Kind::Audio, "0", SendOnly),
+            known(Kind::Video, "1", RecvOnly),
+        ]);
+        let unheld = without_hold(&Topology::default(), &stood);
+        let held = Topology::new(vec![
+            known(Kind::Audio, "0", Inactive),
+            known(Kind::Video, "1", Inactive),
+        ]);
+        let unheld = without_hold(&unheld, &held);
+        assert_eq!(in_words(&unheld), "audio sendonly, video recvonly");
     }
 
     #[test]

@@ -37,6 +37,10 @@ struct Call {
     lost: bool,
     /// The INVITE had no offer: the answer must be in the ACK.
     wants_offer: bool,
+    /// Offers the channel was told of and has not answered yet.
+    unanswered: u32,
+    /// The oldest of those, which the far end took back: their answers have no taker.
+    withdrawn: u32,
 }
 
 impl Calls {
@@ -55,6 +59,8 @@ impl Calls {
             party: None,
             lost: false,
             wants_offer,
+            unanswered: 0,
+            withdrawn: 0,
         };
         call.received(&format_args!("INVITE {}", printable(request.uri.address())));
         self.calls.insert(id, call);
@@ -109,6 +115,18 @@ impl Calls {
         }
     }
 
+    /// The channel answers or refuses an offer. False if that offer was taken back: the Agent would take
+    /// the answer for one to a later offer.
+    pub(crate) fn takes_answer(&mut self, id: InviteId) -> bool {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return true;
+        };
+        call.unanswered = call.unanswered.saturating_sub(1);
+        let stale = call.withdrawn > 0;
+        call.withdrawn = call.withdrawn.saturating_sub(1);
+        !stale
+    }
+
     /// The Agent would not take our offer.
     pub(crate) fn offer_failed(&self, id: InviteId, busy: Busy) {
         let status = match busy {
@@ -161,8 +179,14 @@ impl Calls {
             }
             Event::FlowRestored { id, flow } => self.restored(id, flow),
             Event::Ended { id, cause } => self.on_ended(id, &cause),
-            // The far end took its offer back; the channel's answer to it will find no taker.
-            Event::OfferWithdrawn { .. } => {}
+            Event::OfferWithdrawn { id } => {
+                if let Some(call) = self.calls.get_mut(&id)
+                    && call.unanswered > call.withdrawn
+                {
+                    call.withdrawn = call.unanswered;
+                    call.inbox.send(ChannelEvent::OfferWithdrawn);
+                }
+            }
             // Nothing calls out yet.
             Event::Progress { .. }
             | Event::Answered { .. }
@@ -197,7 +221,7 @@ impl Calls {
     }
 
     fn on_offer(
-        &self,
+        &mut self,
         agent: &mut Agent,
         now: Instant,
         id: InviteId,
@@ -218,6 +242,9 @@ impl Calls {
                 return agent.refuse(now, id, denied.status, denied.headers);
             }
         };
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.unanswered += 1;
+        }
         self.tell(id, ChannelEvent::Offer(offer));
     }
 
