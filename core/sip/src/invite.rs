@@ -214,6 +214,13 @@ impl Invite {
             request.headers.push(name.clone(), value);
         }
         attach(&mut request, body);
+        if !base.has_room(true) {
+            let response = request.response(Status::SERVICE_UNAVAILABLE);
+            return base.emit(Event::Response {
+                id: client,
+                result: Ok(response.into()),
+            });
+        }
         base.start(
             now,
             flow,

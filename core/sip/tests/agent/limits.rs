@@ -1,6 +1,6 @@
 //! What a stranger can make the Agent hold, and that calls can still be ended when it is full.
 
-use sip::{Body, Event, HeaderName, Limits, Status, Transport};
+use sip::{Body, Event, HeaderName, Limits, Method, Status, Transport};
 
 use super::pair::outgoing;
 use super::solo::{SDP, Solo, flow, request};
@@ -166,6 +166,26 @@ fn requests_waiting_inside_one_call_are_bounded() {
     assert_eq!(solo.agent.counts().transactions, 1 + 16);
     let contact = solo.last_response().headers.get(&HeaderName::Contact);
     assert_eq!(contact, None);
+}
+
+#[test]
+fn our_own_requests_inside_a_call_are_bounded_too() {
+    let mut solo = Solo::with_limits(Transport::Ws, SMALL);
+    solo.receive(&request("INVITE", 1, "a", "", SDP));
+    let id = solo.invited();
+    solo.act(|agent, now, _| agent.accept(now, id, Body::sdp("answer")));
+    let tag = solo.our_tag();
+    solo.receive(&request("ACK", 1, "b", &tag, ""));
+    for _ in 0..100 {
+        solo.act(|agent, now, _| agent.send(now, id, Method::Info, Vec::new(), None));
+    }
+    let reserve = SMALL.transactions / 8 + 1;
+    assert!(solo.agent.counts().transactions <= SMALL.transactions + reserve);
+    let refused = solo.events.iter().filter(|event| {
+        matches!(event, Event::Response { result: Ok(response), .. }
+            if response.status == Status::SERVICE_UNAVAILABLE)
+    });
+    assert!(refused.count() > 90, "the rest is told at once");
 }
 
 /// 20 000 transactions at a time; each message must cost a few lookups. A scan of all would make this
