@@ -154,9 +154,11 @@ impl Headers {
     fn store(&mut self, name: HeaderName, value: &str) -> Field {
         let start = self.text.len();
         let value = scan::trim(value);
-        if value.contains(['\r', '\n', '\0']) {
+        // A line end would begin a header of its own. NUL is allowed in quoted strings (RFC 3261 §25.1
+        // quoted-pair) and goes back to its sender as it came.
+        if value.contains(['\r', '\n']) {
             self.text.extend(value.chars().map(|c| {
-                if matches!(c, '\r' | '\n' | '\0') {
+                if matches!(c, '\r' | '\n') {
                     ' '
                 } else {
                     c
