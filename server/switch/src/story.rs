@@ -1,7 +1,7 @@
 //! What happened to a call, in order: a bounded list of timed, typed events.
 //!
 //! The log, `/status` and the console show views of it; [`verdict`] turns it into one sentence that
-//! names the cure. Times are milliseconds since the call came in.
+//! names the cure, in English and Russian. Times are milliseconds since the call came in.
 
 mod verdict;
 
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::cause::Cause;
 
-pub use verdict::{Surroundings, verdict};
+pub use verdict::{Surroundings, Verdict, verdict};
 
 /// Events one story keeps. The first half is the call's beginning, the second half its latest events;
 /// what falls out in between is counted.
@@ -210,7 +210,7 @@ pub struct FinishedStory {
     /// Why it ended.
     pub cause: Cause,
     /// What went wrong and what cures it; `None` if nothing did.
-    pub verdict: Option<String>,
+    pub verdict: Option<Verdict>,
     /// Events between the first and the second half of `events` that were not kept.
     pub omitted: u64,
     /// What happened.

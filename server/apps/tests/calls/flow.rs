@@ -43,7 +43,7 @@ async fn media_that_ends_ends_the_call() {
     call.send(LegEvent::Down(DownReason::Transport(Down::NeverConnected)))
         .await;
     assert!(call.saw("hangup 102"));
-    let verdict = world.story().verdict.clone().unwrap();
+    let verdict = world.story().verdict.clone().unwrap().english;
     assert!(verdict.contains("No candidate pair answered"), "{verdict}");
     assert!(verdict.contains("5000–31000"), "{verdict}");
 }

@@ -132,6 +132,7 @@ async fn a_call_that_reads_no_events_is_dropped_when_its_inbox_is_full() {
             .verdict
             .clone()
             .unwrap()
+            .english
             .contains("no longer read its events")
     );
 }

@@ -150,7 +150,7 @@ async fn a_call_whose_offer_cannot_be_accepted_is_refused_with_the_reason() {
     let call = world.dial("1").await;
     assert!(call.is_over());
     assert_eq!(world.ladder.lines(), ["refuse 488", "leg closed"]);
-    let verdict = world.story().verdict.clone().unwrap();
+    let verdict = world.story().verdict.clone().unwrap().english;
     assert!(verdict.contains("No a=fingerprint"), "{verdict}");
     assert!(verdict.contains("alice allows opus,vp8"), "{verdict}");
 }

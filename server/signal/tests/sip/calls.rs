@@ -1,7 +1,9 @@
 //! Calls: from INVITE to BYE, through the switch, and across a lost connection.
 
+use futures_util::SinkExt;
 use sip::{HeaderName, Message, Method};
 use switch::Cause;
+use tokio_tungstenite::tungstenite::Message as Frame;
 
 use crate::support::{
     Exchange, OFFER, ack, call, contact, in_dialog, invite, reply, signed, unique, until,
@@ -293,4 +295,64 @@ async fn stopping_exchange_hangs_up_its_calls() {
     let bye = phone.request().await;
     assert_eq!(bye.method, Method::Bye);
     exchange.signal.shutdown(crate::support::PATIENCE).await;
+}
+
+/// An offer is taken back at once and followed by another: whenever the channel answers the first, its
+/// answer must not be sent to the second.
+#[tokio::test]
+async fn answer_to_an_offer_taken_back_never_reaches_the_next_one() {
+    let exchange = Exchange::start().await;
+    let mut phone = exchange.phone().await;
+    let (text, ok) = call(&mut phone, "100", "u").await;
+    for round in 0..20 {
+        let offer = |cseq: u32| {
+            let sdp = OFFER.replace("o=- 1 2", &format!("o=- 1 {cseq}"));
+            let length = sdp.len();
+            let more = format!(
+                "Contact: <sip:u@s58im4vdpmpn.invalid;transport=ws;ob>\r\n\
+                 Content-Type: application/sdp\r\nContent-Length: {length}\r\n\r\n{sdp}"
+            );
+            (in_dialog("INVITE", cseq, &text, &ok, &more), sdp)
+        };
+        let (first, second) = (10 + 2 * round, 11 + 2 * round);
+        let (taken_back, _) = offer(first);
+        let head = taken_back.split("Contact:").next().unwrap();
+        let cancel = head
+            .replacen("INVITE", "CANCEL", 1)
+            .replacen(" INVITE\r\n", " CANCEL\r\n", 1)
+            + "Content-Length: 0\r\n\r\n";
+        let (again, sdp) = offer(second);
+        // At once, so that the channel has not answered the first when the second comes.
+        for message in [&taken_back, &cancel, &again] {
+            phone
+                .socket
+                .feed(Frame::text(message.as_str()))
+                .await
+                .unwrap();
+        }
+        phone.socket.flush().await.unwrap();
+        let (mut refused, mut answered) = (None, None);
+        while refused.is_none() || answered.is_none() {
+            let response = phone.response().await;
+            let cseq = response.headers.cseq().unwrap();
+            match (cseq.method, cseq.number) {
+                (Method::Cancel, _) => {}
+                (_, number) if number == first => refused = Some(response),
+                _ => answered = Some(response),
+            }
+        }
+        let (refused, answer) = (refused.unwrap(), answered.unwrap());
+        // Should the answer have been faster than the CANCEL, the second offer stands for its ACK.
+        if refused.status.code() != 200 {
+            assert_eq!(refused.status.code(), 487);
+            phone.send(&ack(&taken_back, &refused)).await;
+        }
+        assert_eq!(answer.status.code(), 200, "{answer:?}");
+        assert_eq!(
+            answer.body,
+            sdp.as_bytes(),
+            "the media double echoes offers"
+        );
+        phone.send(&in_dialog("ACK", second, &text, &ok, "")).await;
+    }
 }

@@ -274,3 +274,80 @@ async fn silent_connection_is_pinged_and_closed() {
     }
     drop(silent);
 }
+
+/// `dave` names an auth that no file defines, `eve` names none.
+fn with_odd_endpoints() -> String {
+    format!(
+        "{PJSIP}\n[dave](phone)\naors=dave\nauth=nobody\n[dave]\ntype=aor\nmax_contacts=1\n\
+         [eve](phone)\naors=eve\n[eve]\ntype=aor\nmax_contacts=1\n"
+    )
+}
+
+/// Every way not to be authenticated ends before the switch hears of the call.
+#[tokio::test]
+async fn no_unproven_call_enters_the_dial_plan() {
+    let exchange = Exchange::with(&with_odd_endpoints(), Keepalive::default()).await;
+    let mut phone = exchange.phone().await;
+    let attempts = [
+        ("alice", "alice", ""),
+        ("alice", "alice", "wrong"),
+        ("alice", "bobby", "builder"),
+        ("bob", "alice", "wonderland"),
+        ("mallory", "mallory", "wonderland"),
+        ("", "nobody", ""),
+        ("dave", "dave", ""),
+    ];
+    for (from, user, password) in attempts {
+        let text = invite(from, "100", "u", OFFER);
+        let text = if from.is_empty() {
+            text.replacen("<sip:@127.0.0.1>", "<sip:127.0.0.1>", 1)
+        } else {
+            text
+        };
+        let challenged = phone.ask(&text).await;
+        assert_eq!(challenged.status.code(), 401, "{from}");
+        phone.send(&ack(&text, &challenged)).await;
+        let again = signed(&text, &challenged, user, password);
+        let refused = phone.ask(&again).await;
+        assert_eq!(refused.status.code(), 401, "{from} as {user}");
+        phone.send(&ack(&again, &refused)).await;
+    }
+    // Nor does one that claims to belong to a call.
+    let text = invite("alice", "100", "u", OFFER);
+    let to = "To: <sip:100@127.0.0.1>";
+    let text = text.replacen(to, &format!("{to};tag=x"), 1);
+    let refused = phone.ask(&text).await;
+    assert_eq!(refused.status.code(), 481);
+    assert_eq!(exchange.switch.status().calls_total, 0);
+}
+
+/// A slip in `auth=` must not open the door: whatever is signed, there is nothing it could fit.
+#[tokio::test]
+async fn endpoint_whose_auth_does_not_exist_is_always_refused() {
+    let exchange = Exchange::with(&with_odd_endpoints(), Keepalive::default()).await;
+    let mut phone = exchange.phone().await;
+    for (user, password) in [("dave", ""), ("dave", "nobody"), ("nobody", "")] {
+        let text = register("dave", &contact("d", "d"));
+        let refused = phone.ask_as(user, password, &text).await;
+        assert_eq!(refused.status.code(), 401, "{user}:{password}");
+    }
+    assert_eq!(exchange.signal.counts().bindings, 0);
+}
+
+/// As Asterisk has it: without `auth=` the user of From is believed.
+#[tokio::test]
+async fn endpoint_without_auth_is_let_in_by_its_name_and_no_other_is() {
+    let exchange = Exchange::with(&with_odd_endpoints(), Keepalive::default()).await;
+    let mut phone = exchange.phone().await;
+    let registered = phone.ask(&register("eve", &contact("e", "e"))).await;
+    assert_eq!(registered.status.code(), 200, "{registered:?}");
+    assert_eq!(exchange.signal.counts().bindings, 1);
+    let text = invite("eve", "100", "e", OFFER);
+    assert_eq!(phone.ask(&text).await.status.code(), 200);
+    assert_eq!(exchange.switch.status().calls_total, 1);
+    // It is From that names it: the open endpoint lends its name to nobody else.
+    let text = register("alice", &contact("e", "e"));
+    let refused = phone.ask_as("eve", "", &text).await;
+    assert_eq!(refused.status.code(), 401);
+    assert_eq!(exchange.signal.counts().bindings, 1);
+}

@@ -280,6 +280,9 @@ impl Channel {
         let text = "the far end took its offer back".to_owned();
         self.tell(StoryEvent::Remark { text });
         let want = streams::restore(&before, &self.topology);
+        if want == self.topology {
+            return;
+        }
         // Where it cannot even be offered, the story says why, and what was taken stands.
         let _ = self.make_offer(want, 1).await;
     }

@@ -1,9 +1,36 @@
 //! Rules that read a story and say in one sentence what went wrong and what cures it.
 
+use std::fmt;
 use std::ops::RangeInclusive;
+
+use serde::Serialize;
 
 use super::{Entry, Side, StoryEvent};
 use crate::cause::Cause;
+
+/// What went wrong and what cures it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// In English, as for the log.
+    pub english: String,
+    /// In Russian.
+    pub russian: String,
+}
+
+impl Verdict {
+    fn new(english: &str, russian: &str) -> Self {
+        Self {
+            english: english.to_owned(),
+            russian: russian.to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.english)
+    }
+}
 
 /// What a cure must name: options of this exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,12 +54,12 @@ impl Default for Surroundings {
 }
 
 /// The first rule that holds. `None`: as far as the story tells, the call was as it should be.
-pub fn verdict(events: &[Entry], surroundings: &Surroundings) -> Option<String> {
+pub fn verdict(events: &[Entry], surroundings: &Surroundings) -> Option<Verdict> {
     let seen = Seen::of(events);
     RULES.iter().find_map(|rule| rule(&seen, surroundings))
 }
 
-type Rule = fn(&Seen<'_>, &Surroundings) -> Option<String>;
+type Rule = fn(&Seen<'_>, &Surroundings) -> Option<Verdict>;
 
 /// In the order of a call: what fails first explains what fails later.
 static RULES: &[Rule] = &[
@@ -43,6 +70,7 @@ static RULES: &[Rule] = &[
     nothing_sent,
     media_stopped,
     flow_never_came_back,
+    heavy_loss,
     refused_by_them,
     busy_exchange,
 ];
@@ -61,6 +89,17 @@ struct Seen<'a> {
     refused_by_them: Option<(u16, &'a str)>,
     ended: Option<(Side, Cause)>,
     up_for_ms: u64,
+    /// The worst stream, where that is bad enough.
+    loss: Option<Loss>,
+}
+
+/// Packets of a stream that never arrived, even after retransmission.
+#[derive(Clone, Copy)]
+struct Loss {
+    kind: &'static str,
+    lost: u64,
+    /// By the caller.
+    sent: u64,
 }
 
 impl<'a> Seen<'a> {
@@ -98,6 +137,12 @@ impl<'a> Seen<'a> {
                     seen.ended = Some((*by, *cause));
                     seen.up_for_ms = entry.at_ms.saturating_sub(up_at_ms.unwrap_or(entry.at_ms));
                 }
+                StoryEvent::Sums {
+                    kind,
+                    packets_in,
+                    lost,
+                    ..
+                } => seen.note_loss(kind, *packets_in, *lost),
                 StoryEvent::Refused { .. }
                 | StoryEvent::Sent { .. }
                 | StoryEvent::Received { .. }
@@ -105,13 +150,23 @@ impl<'a> Seen<'a> {
                 | StoryEvent::Answered { .. }
                 | StoryEvent::Remark { .. }
                 | StoryEvent::Application { .. }
-                | StoryEvent::Sums { .. }
                 | StoryEvent::Digit { .. }
                 | StoryEvent::Held
                 | StoryEvent::Resumed => {}
             }
         }
         seen
+    }
+
+    fn note_loss(&mut self, kind: &'static str, arrived: u64, lost: u64) {
+        let sent = arrived.saturating_add(lost);
+        let is_heavy = sent >= LOSS_PACKETS_MIN && share(lost, sent) >= LOSS_SHARE_MIN;
+        let is_worse = self
+            .loss
+            .is_none_or(|worst| share(lost, sent) > share(worst.lost, worst.sent));
+        if is_heavy && is_worse {
+            self.loss = Some(Loss { kind, lost, sent });
+        }
     }
 
     /// Whether the call was up for long enough that media must have been seen.
@@ -123,97 +178,185 @@ impl<'a> Seen<'a> {
 /// A call that was up for less than this may have ended before its media began.
 const MEDIA_DUE_MS: u64 = 5_000;
 
-fn offer_refused_by_us(seen: &Seen<'_>, surroundings: &Surroundings) -> Option<String> {
+/// One packet in twenty, in thousandths: from here on speech suffers even with concealment, and video
+/// stands still now and then.
+const LOSS_SHARE_MIN: u64 = 50;
+
+/// Fewer packets than five seconds of audio say nothing about a network.
+const LOSS_PACKETS_MIN: u64 = 250;
+
+/// In thousandths, rounded down.
+fn share(lost: u64, sent: u64) -> u64 {
+    lost.saturating_mul(1000) / sent.max(1)
+}
+
+fn offer_refused_by_us(seen: &Seen<'_>, surroundings: &Surroundings) -> Option<Verdict> {
     let why = seen.refused_by_us?;
     let Surroundings {
         endpoint, allow, ..
     } = surroundings;
-    Some(format!(
-        "The offer could not be accepted: {why}. Endpoint {endpoint} allows {allow}; add what the \
-         caller offers to its allow= in pjsip.conf."
-    ))
+    Some(Verdict {
+        english: format!(
+            "The offer could not be accepted: {why}. Endpoint {endpoint} allows {allow}; add what the \
+             caller offers to its allow= in pjsip.conf."
+        ),
+        russian: format!(
+            "Предложение не удалось принять: {why}. Абоненту {endpoint} разрешено {allow}; добавьте то, \
+             что предлагает звонящий, в его allow= в pjsip.conf."
+        ),
+    })
 }
 
-fn no_candidate_pair(seen: &Seen<'_>, surroundings: &Surroundings) -> Option<String> {
-    (seen.should_have_media() && !seen.pair).then(|| {
-        format!(
+fn no_candidate_pair(seen: &Seen<'_>, surroundings: &Surroundings) -> Option<Verdict> {
+    let (first, last) = ports(surroundings);
+    (seen.should_have_media() && !seen.pair).then(|| Verdict {
+        english: format!(
             "No candidate pair answered (ICE): not one media packet of the caller reached this \
-             exchange. Open {} in the firewall towards this machine, or let it be reached by an \
-             address the caller can route to.",
-            ports(surroundings)
+             exchange. Open UDP ports {first}–{last} (rtpstart–rtpend of rtp.conf) in the firewall \
+             towards this machine, or let it be reached by an address the caller can route to."
+        ),
+        russian: format!(
+            "Ни одна пара адресов не ответила (ICE): ни один медиапакет звонящего не дошёл до станции. \
+             Откройте в межсетевом экране порты UDP {first}–{last} (rtpstart–rtpend в rtp.conf) к этой \
+             машине или дайте ей адрес, до которого звонящий может дойти."
+        ),
+    })
+}
+
+fn not_secured(seen: &Seen<'_>, _: &Surroundings) -> Option<Verdict> {
+    (seen.should_have_media() && !seen.secured).then(|| {
+        Verdict::new(
+            "The network path works, but DTLS did not come to an end: the certificate's fingerprint in \
+             the description does not fit, or large UDP packets are dropped on the way. Check for a VPN \
+             or tunnel with a small MTU.",
+            "Путь в сети есть, но DTLS не завершился: отпечаток сертификата в описании не подходит, или \
+             большие пакеты UDP теряются по пути. Проверьте, нет ли VPN или туннеля с малым MTU.",
         )
     })
 }
 
-fn not_secured(seen: &Seen<'_>, _: &Surroundings) -> Option<String> {
-    (seen.should_have_media() && !seen.secured).then(|| {
-        "The network path works, but DTLS did not come to an end: the certificate's fingerprint in \
-         the description does not fit, or large UDP packets are dropped on the way. Check for a VPN \
-         or tunnel with a small MTU."
-            .to_owned()
-    })
-}
-
-fn nothing_received(seen: &Seen<'_>, _: &Surroundings) -> Option<String> {
+fn nothing_received(seen: &Seen<'_>, _: &Surroundings) -> Option<Verdict> {
     (seen.should_have_media() && !seen.received).then(|| {
-        "The media path is up, but the caller sent no packet on it: its microphone and camera are \
-         muted, taken by another program, or not permitted for this page."
-            .to_owned()
+        Verdict::new(
+            "The media path is up, but the caller sent no packet on it: its microphone and camera are \
+             muted, taken by another program, or not permitted for this page.",
+            "Медиаканал открыт, но звонящий не прислал по нему ни пакета: его микрофон и камера \
+             выключены, заняты другой программой или не разрешены этой странице.",
+        )
     })
 }
 
-fn nothing_sent(seen: &Seen<'_>, _: &Surroundings) -> Option<String> {
+fn nothing_sent(seen: &Seen<'_>, _: &Surroundings) -> Option<Verdict> {
     (seen.should_have_media() && !seen.sent).then(|| {
-        "The caller's media arrived, but nothing was sent back: no application of the extension \
-         plays or echoes anything."
-            .to_owned()
+        Verdict::new(
+            "The caller's media arrived, but nothing was sent back: no application of the extension \
+             plays or echoes anything.",
+            "Медиа звонящего дошло, но обратно ничего не отправлено: ни одно приложение этого номера \
+             ничего не проигрывает и не возвращает.",
+        )
     })
 }
 
-fn media_stopped(seen: &Seen<'_>, surroundings: &Surroundings) -> Option<String> {
+fn media_stopped(seen: &Seen<'_>, surroundings: &Surroundings) -> Option<Verdict> {
     let (why, _) = seen.down?;
-    Some(format!(
-        "Media ended in the middle of the call: {why}. The caller's network changed or went away, or \
-         a firewall forgot {}.",
-        ports(surroundings)
-    ))
+    let (first, last) = ports(surroundings);
+    Some(Verdict {
+        english: format!(
+            "Media ended in the middle of the call: {why}. The caller's network changed or went away, \
+             or a firewall forgot UDP ports {first}–{last} (rtpstart–rtpend of rtp.conf)."
+        ),
+        russian: format!(
+            "Медиа оборвалось посреди вызова: {why}. Сеть звонящего сменилась или пропала, или \
+             межсетевой экран забыл порты UDP {first}–{last} (rtpstart–rtpend в rtp.conf)."
+        ),
+    })
 }
 
-fn flow_never_came_back(seen: &Seen<'_>, _: &Surroundings) -> Option<String> {
+fn flow_never_came_back(seen: &Seen<'_>, _: &Surroundings) -> Option<Verdict> {
     let (by, cause) = seen.ended?;
     (by == Side::Us && cause == Cause::NetworkOutOfOrder && seen.flow_lost).then(|| {
-        "The caller's connection for signalling was lost and did not come back: the page was closed \
-         or the caller's network went away."
-            .to_owned()
+        Verdict::new(
+            "The caller's connection for signalling was lost and did not come back: the page was closed \
+             or the caller's network went away.",
+            "Сигнальное соединение звонящего оборвалось и не восстановилось: страницу закрыли, или сеть \
+             звонящего пропала.",
+        )
     })
 }
 
-fn refused_by_them(seen: &Seen<'_>, _: &Surroundings) -> Option<String> {
-    let (status, why) = seen.refused_by_them?;
-    Some(format!(
-        "The caller refused the streams we offered ({status}): {why}. The call went on without them."
-    ))
+fn heavy_loss(seen: &Seen<'_>, _: &Surroundings) -> Option<Verdict> {
+    let Loss { kind, lost, sent } = seen.loss?;
+    let share = share(lost, sent);
+    let (percent, tenth) = (share / 10, share % 10);
+    let (english, russian) = match kind {
+        "video" => ("video", "видео"),
+        _ => ("audio", "звука"),
+    };
+    Some(Verdict {
+        english: format!(
+            "{percent}.{tenth} % of the caller's {english} packets ({lost} of {sent}) were lost on the \
+             way here: its network is overloaded or its radio link is weak. Let the caller use a cable \
+             or move closer to the access point, and stop other transfers; if all callers suffer, look \
+             at the link of this machine."
+        ),
+        russian: format!(
+            "{percent},{tenth} % пакетов {russian} звонящего ({lost} из {sent}) потерялись по пути \
+             сюда: его сеть перегружена или радиосигнал слаб. Пусть звонящий подключится кабелем или \
+             подойдёт ближе к точке доступа и остановит другие загрузки; если страдают все, проверьте \
+             канал этой машины."
+        ),
+    })
 }
 
-fn busy_exchange(seen: &Seen<'_>, _: &Surroundings) -> Option<String> {
+fn refused_by_them(seen: &Seen<'_>, _: &Surroundings) -> Option<Verdict> {
+    let (status, why) = seen.refused_by_them?;
+    Some(Verdict {
+        english: format!(
+            "The caller refused the streams we offered ({status}): {why}. The call went on without \
+             them."
+        ),
+        russian: format!(
+            "Звонящий отклонил предложенные потоки ({status}): {why}. Вызов продолжился без них."
+        ),
+    })
+}
+
+fn busy_exchange(seen: &Seen<'_>, _: &Surroundings) -> Option<Verdict> {
     let (_, cause) = seen.ended?;
     (cause == Cause::SwitchCongestion).then(|| {
-        "The call was given up because its application no longer read its events; the log names it."
-            .to_owned()
+        Verdict::new(
+            "The call was given up because its application no longer read its events; the log names it.",
+            "Вызов прекращён, потому что его приложение перестало читать события; его имя есть в \
+             журнале.",
+        )
     })
 }
 
-fn ports(surroundings: &Surroundings) -> String {
-    let (first, last) = (surroundings.ports.start(), surroundings.ports.end());
-    format!("UDP ports {first}–{last} (rtpstart–rtpend of rtp.conf)")
+fn ports(surroundings: &Surroundings) -> (u16, u16) {
+    (*surroundings.ports.start(), *surroundings.ports.end())
 }
 
 #[cfg(test)]
 mod tests {
     use std::net::{Ipv4Addr, SocketAddr};
 
-    use super::{Entry, Side, StoryEvent, Surroundings, verdict};
+    use super::{Entry, Side, StoryEvent, Surroundings};
     use crate::cause::Cause;
+
+    /// The verdict in English; the Russian one must be there and name the same numbers.
+    fn verdict(entries: &[Entry], surroundings: &Surroundings) -> Option<String> {
+        let verdict = super::verdict(entries, surroundings)?;
+        let is_cyrillic = |c: char| ('\u{400}'..'\u{500}').contains(&c);
+        let numbers = |text: &str| -> Vec<String> {
+            let numbers = text.split(|c: char| !c.is_ascii_digit());
+            let numbers = numbers.filter(|digits| !digits.is_empty());
+            numbers.map(str::to_owned).collect()
+        };
+        assert!(verdict.russian.contains(is_cyrillic), "{verdict:?}");
+        assert!(!verdict.english.contains(is_cyrillic), "{verdict:?}");
+        assert_eq!(numbers(&verdict.russian), numbers(&verdict.english));
+        Some(verdict.english)
+    }
 
     fn story(events: Vec<StoryEvent>) -> Option<String> {
         let mut entries: Vec<Entry> = events
@@ -331,6 +474,72 @@ mod tests {
             "{sentence}"
         );
         assert!(sentence.contains("alice allows opus,vp8"), "{sentence}");
+    }
+
+    fn sums(kind: &'static str, packets_in: u64, lost: u64) -> StoryEvent {
+        StoryEvent::Sums {
+            mline: 0,
+            kind,
+            packets_in,
+            lost,
+            jitter_us: 0,
+            packets_out: packets_in,
+            nacks_in: 0,
+            keyframe_requests_in: 0,
+        }
+    }
+
+    fn good_until(mut last: Vec<StoryEvent>) -> Option<String> {
+        let mut events = vec![
+            StoryEvent::Up,
+            pair(),
+            secured(),
+            packet(true),
+            packet(false),
+        ];
+        events.append(&mut last);
+        story(events)
+    }
+
+    #[test]
+    fn heavy_loss_names_the_worst_stream_and_its_share() {
+        let streams = vec![sums("audio", 900, 100), sums("video", 2_380, 340), ended()];
+        let sentence = good_until(streams).unwrap();
+        assert!(
+            sentence.starts_with("12.5 % of the caller's video packets (340 of 2720)"),
+            "{sentence}"
+        );
+        assert!(sentence.contains("cable"), "{sentence}");
+        // One packet in twenty is heavy; less is not, nor are a few packets enough to tell.
+        assert!(good_until(vec![sums("audio", 950, 50), ended()]).is_some());
+        assert_eq!(good_until(vec![sums("audio", 951, 49), ended()]), None);
+        assert_eq!(good_until(vec![sums("audio", 100, 100), ended()]), None);
+        assert_eq!(good_until(vec![sums("audio", 0, 0), ended()]), None);
+        assert!(good_until(vec![sums("audio", 1 << 50, 1 << 50), ended()]).is_some());
+    }
+
+    #[test]
+    fn what_goes_wrong_in_the_middle_has_its_own_sentence() {
+        let why = "nothing came from the peer any more".to_owned();
+        let down = StoryEvent::MediaDown {
+            why,
+            never_up: false,
+        };
+        let sentence = good_until(vec![down, ended()]).unwrap();
+        assert!(sentence.contains("in the middle"), "{sentence}");
+        let refused = StoryEvent::Refused {
+            by: Side::Them,
+            status: 488,
+            why: "Not Acceptable Here".to_owned(),
+        };
+        let sentence = good_until(vec![refused, ended()]).unwrap();
+        assert!(sentence.contains("(488)"), "{sentence}");
+        let congested = StoryEvent::Ended {
+            by: Side::Us,
+            cause: Cause::SwitchCongestion,
+        };
+        let sentence = good_until(vec![congested]).unwrap();
+        assert!(sentence.contains("no longer read"), "{sentence}");
     }
 
     #[test]
