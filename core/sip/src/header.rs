@@ -157,13 +157,11 @@ impl Headers {
         // A line end would begin a header of its own. NUL is allowed in quoted strings (RFC 3261 §25.1
         // quoted-pair) and goes back to its sender as it came.
         if value.contains(['\r', '\n']) {
-            self.text.extend(value.chars().map(|c| {
-                if matches!(c, '\r' | '\n') {
-                    ' '
-                } else {
-                    c
-                }
-            }));
+            self.text.extend(
+                value
+                    .chars()
+                    .map(|c| if matches!(c, '\r' | '\n') { ' ' } else { c }),
+            );
         } else {
             self.text.push_str(value);
         }
