@@ -20,7 +20,8 @@ fuzz_target!(|data: &[u8]| {
         let made = Uri::sip(first.user().as_deref(), host, first.port());
         assert_eq!(made.user(), first.user());
         let tagged = first.with_param("x-added", Some("<1>"));
-        assert!(tagged.param("x-added").is_some());
+        // Full of parameters, it stays as it is.
+        assert!(tagged.param("x-added").is_some() || tagged == first);
     }
     if let Some(Ok(second)) = uris.next() {
         assert_eq!(first.equivalent(&second), second.equivalent(&first));
