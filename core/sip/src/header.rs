@@ -32,6 +32,8 @@ pub mod limits {
     pub const HEADER_BYTES_MAX: usize = 8_192;
     /// Bytes of a Request-URI.
     pub const URI_BYTES_MAX: usize = 4_096;
+    /// Bytes of a reason phrase; the rest is cut off, for nobody acts on it.
+    pub const REASON_BYTES_MAX: usize = 1_024;
     /// Parameters of one URI: comparing two URIs looks at each pair.
     pub const URI_PARAMS_MAX: usize = 64;
     /// Values of one list header, over all its lines.

@@ -694,3 +694,15 @@ fn a_description_of_fifty_pictures_fits() {
     };
     assert_eq!(request.body.len(), body.len());
 }
+
+/// Latin-1 takes twice the room when it is printed as UTF-8.
+#[test]
+fn a_reason_phrase_that_fits_when_read_fits_when_printed() {
+    let mut text = b"SIP/2.0 200 ".to_vec();
+    text.extend([0xE9; 4_000]);
+    text.extend(HEAD.split_once("\r\n").unwrap().1.as_bytes());
+    text.extend(b"\r\n");
+    text.splice(4_012..4_012, *b"\r\n");
+    let printed = parse(text).unwrap().to_bytes();
+    assert_eq!(Message::parse(&printed).unwrap().to_bytes(), printed);
+}

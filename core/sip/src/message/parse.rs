@@ -133,7 +133,7 @@ fn status_line(version: &str, rest: &str) -> Result<Start, ParseFault> {
     let status = code.and_then(|code| Status::new(u16::try_from(code).ok()?));
     Ok(Start::Response {
         status: status.ok_or(ParseFault::BadStatus)?,
-        reason: reason.into(),
+        reason: reason[..reason.floor_char_boundary(limits::REASON_BYTES_MAX)].into(),
     })
 }
 
