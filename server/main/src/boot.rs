@@ -37,7 +37,13 @@ pub(crate) async fn run(arguments: RunArguments) -> Result<()> {
         None => Wanted::of_demo(&arguments, &folder)?,
     };
     let config = Arc::new(wanted.config);
-    let store = Store::open(config.clone(), Some(&folder.file("sidetone.db")))
+    // The demo's accounts must not become an operator's.
+    let database = if wanted.demo {
+        "demo.db"
+    } else {
+        "sidetone.db"
+    };
+    let store = Store::open(config.clone(), Some(&folder.file(database)))
         .await
         .with_context(|| format!("cannot use the database in {}", folder.path().display()))?;
     let accounts = match wanted.demo {

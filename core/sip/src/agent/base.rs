@@ -32,9 +32,8 @@ pub(crate) const METHODS: [Method; 13] = [
     Method::Publish,
 ];
 
-/// The same as a header value.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, UPDATE, OPTIONS, REGISTER, MESSAGE, INFO, REFER, \
-                                NOTIFY, SUBSCRIBE, PUBLISH";
+/// What our calls promise to act on. The other methods reach the layer above, which may refuse them.
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, UPDATE, INFO, MESSAGE, OPTIONS, REGISTER";
 
 /// A request that waits for the layer above.
 #[derive(Debug, Clone, Copy)]
