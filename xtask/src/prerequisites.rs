@@ -47,6 +47,7 @@ const NAMESPACE_PACKAGE: &str = "iproute2";
 /// Node, npm, Chromium, Firefox and network namespaces.
 pub(crate) fn browsers() -> Result<()> {
     install(BROWSER_TOOLS)?;
+    node_is_recent()?;
     if command("ip", &["-V"]).output().is_err() {
         apt(&[NAMESPACE_PACKAGE])?;
     }
@@ -57,6 +58,22 @@ pub(crate) fn browsers() -> Result<()> {
 pub(crate) fn fuzzing() -> Result<()> {
     install(FUZZ_TOOLS)
 }
+
+/// Vite and the test runner need it; a distribution may carry an older one.
+fn node_is_recent() -> Result<()> {
+    let output = command("node", &["--version"]).output()?;
+    let version = String::from_utf8_lossy(&output.stdout);
+    let major = version.trim().trim_start_matches('v').split('.').next();
+    match major.and_then(|major| major.parse::<u32>().ok()) {
+        Some(major) if major >= NODE_MAJOR_MIN => Ok(()),
+        _ => bail!(
+            "Node {NODE_MAJOR_MIN} or newer is needed, this is {}; install it from nodejs.org",
+            version.trim()
+        ),
+    }
+}
+
+const NODE_MAJOR_MIN: u32 = 20;
 
 fn install(tools: &[Tool]) -> Result<()> {
     let missing: Vec<&Tool> = tools.iter().filter(|tool| !exists(tool.program)).collect();
