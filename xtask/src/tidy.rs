@@ -32,6 +32,10 @@ const EDGES: &[(&str, &[&str])] = &[
             "switch", "sip", "sdp", "rtc", "web", "config", "media", "store",
         ],
     ),
+    (
+        "cli",
+        &["switch", "signal", "web", "config", "dialplan", "store"],
+    ),
     ("xtask", &[]),
 ];
 

@@ -18,6 +18,7 @@ mod pjsip;
 mod reference;
 mod rtp;
 mod secret;
+mod shown;
 mod snapshot;
 mod transport;
 
@@ -32,5 +33,6 @@ pub use option::{Applied, BadColumn, Fault, Field, Object, Parse, Row};
 pub use reference::Dangling;
 pub use rtp::{Rtp, StrictRtp};
 pub use secret::Secret;
+pub use shown::Shown;
 pub use snapshot::{Config, load};
 pub use transport::{Protocol, TransportConfig};

@@ -16,6 +16,14 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 
+    /// Ask the running exchange, as `asterisk -r`; give the command with -x.
+    #[arg(short = 'r', requires = "execute")]
+    pub(crate) remote: bool,
+
+    /// The command to run there: `sidetone -rx "core show channels"`.
+    #[arg(short = 'x', value_name = "COMMAND", requires = "remote")]
+    pub(crate) execute: Option<String>,
+
     /// How to run the demo.
     #[command(flatten)]
     pub(crate) run: RunArguments,
@@ -26,6 +34,20 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run a folder of Asterisk-style files (pjsip.conf, http.conf, extensions.conf, rtp.conf).
     Run(RunArguments),
+    /// Run a console command on the running exchange; fails if the command does.
+    Exec(ExecArguments),
+}
+
+/// A console command, and where the exchange is that it is for.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ExecArguments {
+    /// The data folder of the exchange [default: $XDG_DATA_HOME/sidetone].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// The command, e.g. `core show channels`; `core show help` lists them.
+    #[arg(required = true, trailing_var_arg = true)]
+    pub(crate) command: Vec<String>,
 }
 
 /// Where things lie and what is shown.
@@ -84,6 +106,19 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_command_is_typed_as_for_asterisk() {
+        let parsed = |words: &[&str]| Arguments::try_parse_from(words);
+        let typed = parsed(&["sidetone", "-rx", "http show status", "--data", "d"]).unwrap();
+        assert_eq!(typed.execute.as_deref(), Some("http show status"));
+        assert!(typed.run.data.is_some());
+        assert!(
+            parsed(&["sidetone", "-r"]).is_err(),
+            "there is no console to type into"
+        );
+        assert!(parsed(&["sidetone", "exec", "core", "show", "channels"]).is_ok());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use cli::Console;
 use config::{Config, Protocol, Secret};
 use media::{Plane, PlaneConfig};
 use signal::Signal;
@@ -17,7 +18,7 @@ use crate::addresses::{self, Addresses};
 use crate::arguments::RunArguments;
 use crate::data::{self, DataFolder};
 use crate::stop::Stop;
-use crate::{certificate, demo, files, logging, report};
+use crate::{certificate, console, demo, files, logging, report};
 
 /// Runs the exchange until it is asked to stop.
 ///
@@ -25,7 +26,7 @@ use crate::{certificate, demo, files, logging, report};
 ///
 /// One sentence about why it cannot start.
 pub(crate) async fn run(arguments: RunArguments) -> Result<()> {
-    logging::start(&arguments.log, arguments.sip_trace)?;
+    let trace = logging::start(&arguments.log, arguments.sip_trace)?;
     let mut stop = Stop::new()?;
     let folder = match &arguments.data {
         Some(path) => DataFolder::open(path)?,
@@ -51,6 +52,7 @@ pub(crate) async fn run(arguments: RunArguments) -> Result<()> {
         false => None,
     };
     let running = Running::start(&config, store, &addresses, wanted.web, accounts.as_deref())?;
+    let console = running.listen(&folder, wanted.read, trace);
     announce(&running, accounts.as_deref());
     if addresses.loopback_only {
         tracing::warn!(
@@ -60,6 +62,9 @@ pub(crate) async fn run(arguments: RunArguments) -> Result<()> {
     }
     let why = stop.asked().await;
     tracing::info!("{why}: hanging up and leaving");
+    if let Some(console) = console {
+        console.shutdown(FLUSH).await;
+    }
     running.stop().await;
     Ok(())
 }
@@ -69,6 +74,8 @@ struct Wanted {
     config: Config,
     web: Options,
     demo: bool,
+    /// Reads the files again.
+    read: Arc<console::Read>,
 }
 
 impl Wanted {
@@ -111,6 +118,7 @@ impl Wanted {
             config,
             web,
             demo: true,
+            read: console::reader(demo::Files, Some(arguments.sip_port)),
         })
     }
 
@@ -150,6 +158,7 @@ impl Wanted {
             config,
             web,
             demo: false,
+            read: console::reader(files::Folder(path.to_owned()), None),
         })
     }
 }
@@ -232,6 +241,24 @@ impl Running {
             signal,
             server,
         })
+    }
+
+    /// The console, which sees all of this.
+    fn listen(
+        &self,
+        folder: &DataFolder,
+        read: Arc<console::Read>,
+        trace: logging::Trace,
+    ) -> Option<Console> {
+        let parts = cli::Parts {
+            switch: self.switch.clone(),
+            signal: self.signal.clone(),
+            server: self.server.clone(),
+            read,
+            trace,
+            product: console::PRODUCT,
+        };
+        console::listen(folder, parts)
     }
 
     /// Calls first, so that their BYEs still find a connection.

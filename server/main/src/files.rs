@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use config::{Config, Severity, Source, Wildcard};
+use config::{Config, Diagnostic, Severity, Source, Wildcard};
 
 /// A folder of Asterisk-style files.
 pub(crate) struct Folder(pub(crate) PathBuf);
@@ -80,11 +80,7 @@ const NAMES_MAX: usize = 10_000;
 ///
 /// When nothing can be run from these files.
 pub(crate) fn load(source: &dyn Source) -> Result<Config> {
-    let (config, mut messages) = config::load(source);
-    if let Some(config) = &config {
-        let known: Vec<&str> = apps::APPLICATIONS.iter().map(|app| app.name).collect();
-        messages.extend(config.plan.unknown_applications(&known));
-    }
+    let (config, messages) = read(source);
     let mut errors = 0_usize;
     for message in &messages {
         eprintln!("{message}");
@@ -102,6 +98,16 @@ pub(crate) fn load(source: &dyn Source) -> Result<Config> {
         }
         None => bail!("the configuration cannot be used ({errors} errors, see above)"),
     }
+}
+
+/// What the files say, and everything that is wrong with them.
+pub(crate) fn read(source: &dyn Source) -> (Option<Config>, Vec<Diagnostic>) {
+    let (config, mut messages) = config::load(source);
+    if let Some(config) = &config {
+        let known: Vec<&str> = apps::APPLICATIONS.iter().map(|app| app.name).collect();
+        messages.extend(config.plan.unknown_applications(&known));
+    }
+    (config, messages)
 }
 
 #[cfg(test)]

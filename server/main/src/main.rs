@@ -10,6 +10,7 @@ mod addresses;
 mod arguments;
 mod boot;
 mod certificate;
+mod console;
 mod data;
 mod demo;
 mod files;
@@ -19,9 +20,24 @@ mod stop;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let run = match arguments.command {
-        Some(Command::Run(run)) => run,
-        None => arguments.run,
+    let run = match (arguments.command, arguments.execute) {
+        (Some(Command::Run(run)), _) => run,
+        (Some(Command::Exec(exec)), _) => {
+            let line = exec.command.join(" ");
+            return match console::execute(exec.data, &line) {
+                Ok(true) => ExitCode::SUCCESS,
+                Ok(false) => ExitCode::FAILURE,
+                Err(error) => refuse(&format!("{error:#}")),
+            };
+        }
+        // As `asterisk -rx`, it fails only when there is no answer.
+        (None, Some(line)) => {
+            return match console::execute(arguments.run.data, &line) {
+                Ok(_) => ExitCode::SUCCESS,
+                Err(error) => refuse(&format!("{error:#}")),
+            };
+        }
+        (None, None) => arguments.run,
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -7,4 +7,4 @@
 mod signal;
 pub mod sip;
 
-pub use signal::{Counts, Keepalive, Options, Signal, StartError};
+pub use signal::{Counts, Keepalive, Options, Registered, Signal, StartError};

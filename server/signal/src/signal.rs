@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::sip::driver::{self, Driver, INPUTS_MAX};
-use crate::sip::shared::Shared;
+use crate::sip::shared::{self, Shared};
 use crate::sip::transport::{udp, ws};
 
 /// How to start.
@@ -98,6 +98,21 @@ pub struct Counts {
     pub dropped: usize,
 }
 
+/// A registered contact, as others may know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    /// The address of record.
+    pub aor: String,
+    /// The endpoint that registered it.
+    pub endpoint: String,
+    /// The URI as the client wrote it.
+    pub uri: String,
+    /// Where its connection comes from.
+    pub remote: SocketAddr,
+    /// What is left of the registration.
+    pub left: Duration,
+}
+
 /// Running signalling.
 #[derive(Debug)]
 pub struct Signal {
@@ -166,6 +181,22 @@ impl Signal {
     /// For `/status`.
     pub fn counts(&self) -> Counts {
         self.shared.counts()
+    }
+
+    /// Every registered contact, by address of record.
+    pub fn contacts(&self) -> Vec<Registered> {
+        let now = shared::now();
+        let location = self.shared.location();
+        let bindings = location.all();
+        bindings
+            .map(|(aor, binding)| Registered {
+                aor: aor.to_owned(),
+                endpoint: binding.endpoint.clone(),
+                uri: binding.contact.address.uri.to_string(),
+                remote: binding.flow.remote,
+                left: binding.expires_at.saturating_duration_since(now),
+            })
+            .collect()
     }
 
     /// Ends the driver and the UDP sockets. Calls are hung up before, by the switch.

@@ -14,4 +14,4 @@ mod store;
 
 pub use cache::SUBSCRIBERS_CACHED_MAX;
 pub use error::StoreError;
-pub use store::{Counts, Store};
+pub use store::{Counts, ENDPOINTS_LISTED_MAX, Store};

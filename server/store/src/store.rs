@@ -6,6 +6,7 @@ use crate::realtime::Realtime;
 use arc_swap::ArcSwap;
 use config::{Config, Secret, Subscriber};
 use sqlx::{SqliteConnection, SqlitePool};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,6 +33,9 @@ pub struct Counts {
     /// Times the database was asked for an endpoint since the start.
     pub asked: u64,
 }
+
+/// Endpoints of the database that [`Store::endpoint_ids`] names; an operator's list is not longer.
+pub const ENDPOINTS_LISTED_MAX: i64 = 10_000;
 
 impl Store {
     /// Opens the SQLite file, makes it if there is none, and brings its tables up to date.
@@ -83,6 +87,21 @@ impl Store {
             })
             .await;
         answer.clone()
+    }
+
+    /// The ids of all endpoints, those of the files and those of the database, sorted; at most
+    /// [`ENDPOINTS_LISTED_MAX`] of the latter.
+    pub async fn endpoint_ids(&self) -> Result<Vec<String>, StoreError> {
+        let mut ids: BTreeSet<String> = self.config().endpoints.keys().cloned().collect();
+        if let Some(realtime) = &self.shared.realtime {
+            let rows =
+                sqlx::query_scalar("SELECT id FROM asterisk.ps_endpoints ORDER BY id LIMIT ?")
+                    .bind(ENDPOINTS_LISTED_MAX)
+                    .fetch_all(realtime.pool());
+            let rows: Vec<String> = rows.await?;
+            ids.extend(rows);
+        }
+        Ok(ids.into_iter().collect())
     }
 
     /// Makes an account for each id that has none, for the demonstration, and returns all of them

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use dialplan::Position;
 use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::cause::Cause;
 use crate::event::Control;
@@ -66,6 +68,7 @@ struct Line {
     id: ChannelId,
     name: String,
     unique_id: String,
+    since: Instant,
     inbox: InboxSender,
     info: ArcSwap<ChannelInfo>,
 }
@@ -84,6 +87,11 @@ impl ChannelHandle {
     /// `epoch.counter`.
     pub fn unique_id(&self) -> &str {
         &self.line.unique_id
+    }
+
+    /// How long the call has been there.
+    pub fn age(&self) -> Duration {
+        self.line.since.elapsed()
     }
 
     /// Where the call stands.
@@ -177,6 +185,7 @@ impl Directory {
             id,
             name,
             unique_id,
+            since: Instant::now(),
             inbox,
             info: ArcSwap::from_pointee(info),
         };

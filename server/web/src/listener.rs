@@ -172,6 +172,11 @@ impl Server {
         &self.listening
     }
 
+    /// The paths served beside the page, in the order they were added.
+    pub fn paths(&self) -> Vec<&'static str> {
+        self.core.shared.routes.paths().collect()
+    }
+
     /// For `/status`.
     pub fn counts(&self) -> Counts {
         let core = &self.core;

@@ -87,6 +87,11 @@ impl Routes {
         self
     }
 
+    /// The paths, in the order they were added.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &'static str> {
+        self.entries.iter().map(|(path, _)| *path)
+    }
+
     fn find(&self, path: &str) -> Option<&Route> {
         self.entries
             .iter()

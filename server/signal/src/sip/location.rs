@@ -185,6 +185,13 @@ impl Location {
         self.aors.get(aor).map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// Every contact with its address.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &Binding)> {
+        self.aors
+            .iter()
+            .flat_map(|(aor, bindings)| bindings.iter().map(move |binding| (aor.as_str(), binding)))
+    }
+
     /// What has run out by now.
     pub(crate) fn expire(&mut self, now: Instant) -> Vec<(String, Binding)> {
         let mut removed = Vec::new();

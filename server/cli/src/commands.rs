@@ -1,0 +1,44 @@
+//! The table of commands, in the order of `core show help`.
+
+pub(crate) mod application;
+pub(crate) mod channel;
+pub(crate) mod core;
+pub(crate) mod dialplan;
+pub(crate) mod http;
+pub(crate) mod live;
+pub(crate) mod pjsip;
+pub(crate) mod reload;
+
+use crate::command::Command;
+
+/// Every command of the console.
+pub static COMMANDS: &[&Command] = &[
+    &channel::REQUEST_HANGUP,
+    &reload::CORE_RELOAD,
+    &application::SHOW_APPLICATION,
+    &application::SHOW_APPLICATIONS,
+    &channel::SHOW_CHANNEL,
+    &channel::SHOW_CHANNELS,
+    &core::SHOW_HELP,
+    &core::SHOW_UPTIME,
+    &core::SHOW_VERSION,
+    &reload::DIALPLAN_RELOAD,
+    &dialplan::SHOW,
+    &core::HELP,
+    &http::SHOW_STATUS,
+    &reload::MODULE_RELOAD,
+    &pjsip::SET_LOGGER,
+    &pjsip::SHOW_AOR,
+    &pjsip::SHOW_AORS,
+    &pjsip::SHOW_AUTHS,
+    &pjsip::SHOW_CONTACTS,
+    &pjsip::SHOW_ENDPOINT,
+    &pjsip::SHOW_ENDPOINTS,
+    &pjsip::SHOW_TRANSPORTS,
+];
+
+/// `1 call`, `2 calls`.
+fn count(number: impl Into<u64>, one: &str, many: &str) -> String {
+    let number = number.into();
+    format!("{number} {}", if number == 1 { one } else { many })
+}

@@ -1,0 +1,236 @@
+//! `pjsip show …` and `pjsip set logger`.
+
+mod table;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use config::{Aor, Shown, Subscriber};
+use signal::Registered;
+use store::StoreError;
+
+use crate::command::{Command, Outcome, Takes};
+use crate::commands::live::{self, Line};
+use crate::exchange::Exchange;
+
+pub(crate) static SHOW_ENDPOINTS: Command = Command {
+    path: "pjsip show endpoints",
+    takes: Takes::Nothing,
+    synopsis: "Show PJSIP Endpoints",
+    doc: "Lists the endpoints of the files and of the database, with their addresses, registered\n\
+          contacts and channels.",
+    run: |exchange, _| Box::pin(show_endpoints(exchange)),
+};
+
+pub(crate) static SHOW_ENDPOINT: Command = Command {
+    path: "pjsip show endpoint",
+    takes: Takes::Endpoint,
+    synopsis: "Show PJSIP Endpoint",
+    doc: "Shows one endpoint with its options in force. Options without effect here are left out.",
+    run: |exchange, words| Box::pin(show_endpoint(exchange, &words[0])),
+};
+
+pub(crate) static SHOW_CONTACTS: Command = Command {
+    path: "pjsip show contacts",
+    takes: Takes::Nothing,
+    synopsis: "Show PJSIP Contacts",
+    doc: "Lists the registered contacts.",
+    run: |exchange, _| {
+        Box::pin(async { Outcome::Done(table::contacts(&exchange.parts.signal.contacts())) })
+    },
+};
+
+pub(crate) static SHOW_AORS: Command = Command {
+    path: "pjsip show aors",
+    takes: Takes::Nothing,
+    synopsis: "Show PJSIP Aors",
+    doc: "Lists the addresses of record of the files and those that endpoints name, with their\n\
+          contacts.",
+    run: |exchange, _| Box::pin(show_aors(exchange)),
+};
+
+pub(crate) static SHOW_AOR: Command = Command {
+    path: "pjsip show aor",
+    takes: Takes::Aor,
+    synopsis: "Show PJSIP Aor",
+    doc: "Shows one address of record with its options in force and its contacts.",
+    run: |exchange, words| Box::pin(show_aor(exchange, &words[0])),
+};
+
+pub(crate) static SHOW_AUTHS: Command = Command {
+    path: "pjsip show auths",
+    takes: Takes::Nothing,
+    synopsis: "Show PJSIP Auths",
+    doc: "Lists the auths of the files and those that endpoints name. Secrets are not shown.",
+    run: |exchange, _| Box::pin(show_auths(exchange)),
+};
+
+pub(crate) static SHOW_TRANSPORTS: Command = Command {
+    path: "pjsip show transports",
+    takes: Takes::Nothing,
+    synopsis: "Show PJSIP Transports",
+    doc: "Lists the transports that are served. WebSockets listen where `http show status` says.",
+    run: |exchange, _| {
+        Box::pin(async {
+            Outcome::Done(table::transports(
+                &exchange.parts.switch.config().transports,
+            ))
+        })
+    },
+};
+
+pub(crate) static SET_LOGGER: Command = Command {
+    path: "pjsip set logger",
+    takes: Takes::One(&["on", "off"]),
+    synopsis: "Enable/Disable PJSIP Logger Output",
+    doc: "Prints every SIP message to the log of the exchange, secrets as dots, or stops that.",
+    run: |exchange, words| Box::pin(async { set_logger(exchange, &words[0]) }),
+};
+
+/// What the tables are made of.
+pub(crate) struct View {
+    subscribers: Vec<Arc<Subscriber>>,
+    contacts: BTreeMap<String, Vec<Registered>>,
+    channels: Vec<Line>,
+}
+
+impl View {
+    async fn of(exchange: &Exchange) -> Result<Self, StoreError> {
+        let store = exchange.parts.switch.store();
+        let mut subscribers = Vec::new();
+        for id in store.endpoint_ids().await? {
+            subscribers.extend(store.subscriber(&id).await?);
+        }
+        Ok(Self::with(exchange, subscribers))
+    }
+
+    fn with(exchange: &Exchange, subscribers: Vec<Arc<Subscriber>>) -> Self {
+        let mut contacts: BTreeMap<String, Vec<Registered>> = BTreeMap::new();
+        for contact in exchange.parts.signal.contacts() {
+            let list = contacts.entry(contact.aor.clone()).or_default();
+            list.push(contact);
+        }
+        Self {
+            subscribers,
+            contacts,
+            channels: live::channels(exchange),
+        }
+    }
+
+    fn contacts_of(&self, aor: &str) -> &[Registered] {
+        self.contacts
+            .get(aor)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+    }
+}
+
+async fn show_endpoints(exchange: &Exchange) -> Outcome {
+    match View::of(exchange).await {
+        Ok(view) if view.subscribers.is_empty() => nothing(),
+        Ok(view) => {
+            let transports = &exchange.parts.switch.config().transports;
+            Outcome::Done(table::endpoints(&view, transports))
+        }
+        Err(error) => unreadable(&error),
+    }
+}
+
+async fn show_endpoint(exchange: &Exchange, id: &str) -> Outcome {
+    match exchange.parts.switch.store().subscriber(id).await {
+        Ok(Some(subscriber)) => {
+            let options = table::options(&subscriber.endpoint.shown(), 34, 99);
+            let view = View::with(exchange, vec![subscriber]);
+            let transports = &exchange.parts.switch.config().transports;
+            Outcome::Done(table::endpoint(&view, transports) + &options)
+        }
+        Ok(None) => missing(id),
+        Err(error) => unreadable(&error),
+    }
+}
+
+/// All addresses of record by name: those of the files, and those that endpoints name.
+async fn aors(exchange: &Exchange) -> Result<(BTreeMap<String, Arc<Aor>>, View), StoreError> {
+    let view = View::of(exchange).await?;
+    let mut aors = exchange.parts.switch.config().aors.clone();
+    for aor in view
+        .subscribers
+        .iter()
+        .flat_map(|subscriber| &subscriber.aors)
+    {
+        aors.insert(aor.id.clone(), aor.clone());
+    }
+    Ok((aors, view))
+}
+
+async fn show_aors(exchange: &Exchange) -> Outcome {
+    match aors(exchange).await {
+        Ok((aors, _)) if aors.is_empty() => nothing(),
+        Ok((aors, view)) => Outcome::Done(table::aors(aors.values(), &view)),
+        Err(error) => unreadable(&error),
+    }
+}
+
+async fn show_aor(exchange: &Exchange, id: &str) -> Outcome {
+    match aors(exchange).await {
+        Ok((aors, view)) => match aors.get(id) {
+            Some(aor) => {
+                let mut shown = aor.shown();
+                if let Some((_, value)) = shown.iter_mut().find(|(name, _)| *name == "contact") {
+                    let live = view
+                        .contacts_of(id)
+                        .iter()
+                        .map(|contact| contact.uri.clone());
+                    let all = aor.contacts.iter().cloned().chain(live);
+                    *value = all.collect::<Vec<_>>().join(",");
+                }
+                Outcome::Done(table::aor(aor, &view) + &table::options(&shown, 20, 94))
+            }
+            None => missing(id),
+        },
+        Err(error) => unreadable(&error),
+    }
+}
+
+async fn show_auths(exchange: &Exchange) -> Outcome {
+    match View::of(exchange).await {
+        Ok(view) => {
+            let mut auths = exchange.parts.switch.config().auths.clone();
+            for auth in view
+                .subscribers
+                .iter()
+                .flat_map(|subscriber| &subscriber.auths)
+            {
+                auths.insert(auth.id.clone(), auth.clone());
+            }
+            match auths.is_empty() {
+                true => nothing(),
+                false => Outcome::Done(table::auths(auths.values())),
+            }
+        }
+        Err(error) => unreadable(&error),
+    }
+}
+
+fn set_logger(exchange: &Exchange, word: &str) -> Outcome {
+    let on = word.eq_ignore_ascii_case("on");
+    match (exchange.parts.trace)(on) {
+        Ok(()) => {
+            let state = if on { "enabled" } else { "disabled" };
+            Outcome::Done(format!("PJSIP Logging {state}\n"))
+        }
+        Err(sentence) => Outcome::Failed(format!("{sentence}\n")),
+    }
+}
+
+fn nothing() -> Outcome {
+    Outcome::Done("No objects found.\n\n".to_owned())
+}
+
+fn missing(id: &str) -> Outcome {
+    Outcome::Missing(format!("Unable to find object {id}.\n\n"))
+}
+
+fn unreadable(error: &StoreError) -> Outcome {
+    Outcome::Failed(format!("The database cannot be asked: {error}\n"))
+}

@@ -1,0 +1,340 @@
+//! The tables of `pjsip show …`, column by column as Asterisk prints them.
+
+use std::sync::Arc;
+
+use config::{Aor, Auth, Subscriber, TransportConfig};
+use md5::{Digest as _, Md5};
+use signal::Registered;
+
+use super::View;
+
+const RULE: &str =
+    "==========================================================================================\n";
+
+const ENDPOINT_HEAD: &str = "\
+ Endpoint:  <Endpoint/CID.....................................>  <State.....>  <Channels.>
+    I/OAuth:  <AuthId/UserName...........................................................>
+        Aor:  <Aor............................................>  <MaxContact>
+      Contact:  <Aor/ContactUri..........................> <Hash....> <Status> <RTT(ms)..>
+  Transport:  <TransportId........>  <Type>  <cos>  <tos>  <BindAddress..................>
+   Identify:  <Identify/Endpoint.........................................................>
+        Match:  <criteria.........................>
+    Channel:  <ChannelId......................................>  <State.....>  <Time.....>
+        Exten: <DialedExten...........>  CLCID: <ConnectedLineCID.......>
+";
+
+const AOR_HEAD: &str = "\
+      Aor:  <Aor..............................................>  <MaxContact>
+    Contact:  <Aor/ContactUri............................> <Hash....> <Status> <RTT(ms)..>
+";
+
+const CONTACT_HEAD: &str =
+    "  Contact:  <Aor/ContactUri..............................> <Hash....> <Status> <RTT(ms)..>\n";
+
+const AUTH_HEAD: &str =
+    "    I/OAuth:  <AuthId/UserName...........................................................>\n";
+
+const TRANSPORT_HEAD: &str =
+    "Transport:  <TransportId........>  <Type>  <cos>  <tos>  <BindAddress....................>\n";
+
+/// `pjsip show endpoints`.
+pub(super) fn endpoints(view: &View, transports: &[TransportConfig]) -> String {
+    let rows = view.subscribers.iter();
+    let rows: String = rows
+        .map(|one| endpoint_rows(one, view, transports) + "\n")
+        .collect();
+    let found = found(view.subscribers.len());
+    format!("{ENDPOINT_HEAD}{RULE}\n{rows}\n{found}")
+}
+
+/// What `pjsip show endpoint` begins with.
+pub(super) fn endpoint(view: &View, transports: &[TransportConfig]) -> String {
+    let rows = view.subscribers.iter();
+    let rows: String = rows
+        .map(|one| endpoint_rows(one, view, transports))
+        .collect();
+    format!("{ENDPOINT_HEAD}{RULE}\n{rows}\n\n")
+}
+
+fn endpoint_rows(subscriber: &Subscriber, view: &View, transports: &[TransportConfig]) -> String {
+    let endpoint = &subscriber.endpoint;
+    let named = match &endpoint.caller_id {
+        Some(id) if !id.number.is_empty() => format!("{}/{}", endpoint.id, id.number),
+        _ => endpoint.id.clone(),
+    };
+    let channels = view.channels.iter();
+    let channels: Vec<_> = channels
+        .filter(|line| line.endpoint() == endpoint.id)
+        .collect();
+    let reachable = endpoint
+        .aors
+        .iter()
+        .any(|aor| !view.contacts_of(aor).is_empty());
+    let state = match (channels.is_empty(), reachable) {
+        (false, _) => "In use",
+        (true, true) => "Not in use",
+        (true, false) => "Unavailable",
+    };
+    let mut text = format!(
+        " Endpoint:  {named:<51}  {state:<12}  {} of inf\n",
+        channels.len()
+    );
+    for auth in &subscriber.auths {
+        text.push_str(&format!("     InAuth:  {}/{}\n", auth.id, auth.username));
+    }
+    for aor in &subscriber.aors {
+        text.push_str(&format!(
+            "        Aor:  {:<49}  {}\n",
+            aor.id, aor.max_contacts
+        ));
+        for contact in view.contacts_of(&aor.id) {
+            text.push_str(&contact_row(contact, 6, 42));
+        }
+    }
+    let transport = transports
+        .iter()
+        .find(|own| Some(&own.id) == endpoint.transport.as_ref());
+    text.extend(transport.map(|transport| transport_row(transport, "  ")));
+    for line in channels {
+        let name = format!("{}/{}", line.name, line.application().0);
+        let (state, clock) = (line.state().0, line.clock());
+        text.push_str(&format!(
+            "    Channel: {name:<50}  {state:<12}  {clock:<11}\n"
+        ));
+        let exten = &line.info.at.exten;
+        text.push_str(&format!("        Exten: {exten:<24}  CLCID: \"\" <>\n"));
+    }
+    text
+}
+
+/// `pjsip show contacts`.
+pub(super) fn contacts(contacts: &[Registered]) -> String {
+    if contacts.is_empty() {
+        return "No objects found.\n\n".to_owned();
+    }
+    let rows: String = contacts
+        .iter()
+        .map(|contact| contact_row(contact, 2, 46))
+        .collect();
+    format!("{CONTACT_HEAD}{RULE}\n{rows}\n{}", found(contacts.len()))
+}
+
+/// No qualify is sent, so nothing is known of the time to a contact.
+fn contact_row(contact: &Registered, indent: usize, width: usize) -> String {
+    let uri = format!("{}/{}", contact.aor, contact.uri);
+    let hash = hash(&contact.uri);
+    format!(
+        "{:indent$}Contact:  {uri:<width$.width$} {hash:<10} {:<8} {:>10}\n",
+        "", "NonQual", "nan"
+    )
+}
+
+/// The first ten digits of the MD5 of the URI, by which Asterisk names a contact.
+fn hash(uri: &str) -> String {
+    let digest = Md5::digest(uri.as_bytes());
+    let digits: String = digest
+        .iter()
+        .take(5)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    digits
+}
+
+/// `pjsip show aors`.
+pub(super) fn aors<'a>(aors: impl ExactSizeIterator<Item = &'a Arc<Aor>>, view: &View) -> String {
+    let count = aors.len();
+    let rows: String = aors.map(|aor| aor_rows(aor, view) + "\n").collect();
+    format!("{AOR_HEAD}{RULE}\n{rows}\n{}", found(count))
+}
+
+/// What `pjsip show aor` begins with.
+pub(super) fn aor(aor: &Aor, view: &View) -> String {
+    format!("{AOR_HEAD}{RULE}\n{}\n\n", aor_rows(aor, view))
+}
+
+fn aor_rows(aor: &Aor, view: &View) -> String {
+    let mut text = format!("      Aor:  {:<51}  {}\n", aor.id, aor.max_contacts);
+    for contact in view.contacts_of(&aor.id) {
+        text.push_str(&contact_row(contact, 4, 44));
+    }
+    text
+}
+
+/// `pjsip show auths`.
+pub(super) fn auths<'a>(auths: impl ExactSizeIterator<Item = &'a Arc<Auth>>) -> String {
+    let count = auths.len();
+    let rows: String = auths
+        .map(|auth| format!("     InAuth:  {}/{}\n", auth.id, auth.username))
+        .collect();
+    format!("{AUTH_HEAD}{RULE}\n{rows}\n{}", found(count))
+}
+
+/// `pjsip show transports`.
+pub(super) fn transports(transports: &[TransportConfig]) -> String {
+    let served = transports
+        .iter()
+        .filter(|transport| transport.protocol.is_served());
+    let rows: Vec<String> = served
+        .map(|transport| transport_row(transport, ""))
+        .collect();
+    match rows.is_empty() {
+        true => "No objects found.\n\n".to_owned(),
+        false => format!(
+            "{TRANSPORT_HEAD}{RULE}\n{}\n{}",
+            rows.concat(),
+            found(rows.len())
+        ),
+    }
+}
+
+fn transport_row(transport: &TransportConfig, indent: &str) -> String {
+    format!(
+        "{indent}Transport:  {:<21}  {:>6}  {:>5}  {:>5}  {}\n",
+        transport.id,
+        transport.protocol.as_str(),
+        0,
+        0,
+        transport.bind
+    )
+}
+
+/// The options of one object; the names take `width` columns, the rule under the head `rule`.
+pub(super) fn options(options: &[(&str, String)], width: usize, rule: usize) -> String {
+    let rule = "=".repeat(rule);
+    let mut text = format!(" {:<width$} : ParameterValue\n {rule}\n", "ParameterName");
+    for (name, value) in options {
+        text.push_str(&format!(" {name:<width$} : {value}\n"));
+    }
+    text.push('\n');
+    text
+}
+
+fn found(count: usize) -> String {
+    format!("Objects found: {count}\n\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use config::{Aor, Auth, Config, Endpoint, Subscriber};
+    use signal::Registered;
+
+    use super::super::View;
+    use super::{aors, contacts, endpoints, transports};
+    use crate::commands::channel::tests::line;
+
+    fn subscriber(id: &str, max_contacts: u32) -> Arc<Subscriber> {
+        let mut endpoint = Endpoint::new(id);
+        endpoint.aors.push(id.to_owned());
+        let mut aor = Aor::new(id);
+        aor.max_contacts = max_contacts;
+        Arc::new(Subscriber {
+            endpoint,
+            auths: vec![Arc::new(Auth::new(id))],
+            aors: vec![Arc::new(aor)],
+        })
+    }
+
+    fn contact() -> Registered {
+        Registered {
+            aor: "WS_PHONE_A".to_owned(),
+            endpoint: "WS_PHONE_A".to_owned(),
+            uri: "sip:WS_PHONE_A@127.0.0.1:55674;transport=ws;x-ast-orig-host=127.0.0.1:0"
+                .to_owned(),
+            remote: "127.0.0.1:55674".parse().unwrap(),
+            left: Duration::from_secs(60),
+        }
+    }
+
+    fn view() -> View {
+        View {
+            subscribers: vec![subscriber("WS_PHONE_A", 5), subscriber("WS_PHONE_B", 5)],
+            contacts: BTreeMap::from([("WS_PHONE_A".to_owned(), vec![contact()])]),
+            channels: vec![line()],
+        }
+    }
+
+    /// The rows below stand as Asterisk 23 printed them of the same objects.
+    #[test]
+    fn endpoints_stand_in_asterisks_columns() {
+        let text = endpoints(&view(), &[]);
+        let rows = text.split_once("====\n\n").unwrap().1;
+        assert_eq!(
+            rows,
+            " Endpoint:  WS_PHONE_A                                           In use        1 of inf
+     InAuth:  WS_PHONE_A/WS_PHONE_A
+        Aor:  WS_PHONE_A                                         5
+      Contact:  WS_PHONE_A/sip:WS_PHONE_A@127.0.0.1:55674; f3d626f959 NonQual         nan
+    Channel: PJSIP/WS_PHONE_A-00000004/StreamEcho                Up            00:00:07   
+        Exten: 246                       CLCID: \"\" <>
+
+ Endpoint:  WS_PHONE_B                                           Unavailable   0 of inf
+     InAuth:  WS_PHONE_B/WS_PHONE_B
+        Aor:  WS_PHONE_B                                         5
+
+
+Objects found: 2
+
+"
+        );
+    }
+
+    #[test]
+    fn contacts_stand_in_asterisks_columns() {
+        assert_eq!(
+            contacts(&[contact()]),
+            "  Contact:  <Aor/ContactUri..............................> <Hash....> <Status> <RTT(ms)..>
+==========================================================================================
+
+  Contact:  WS_PHONE_A/sip:WS_PHONE_A@127.0.0.1:55674;tran f3d626f959 NonQual         nan
+
+Objects found: 1
+
+"
+        );
+    }
+
+    #[test]
+    fn aors_stand_in_asterisks_columns() {
+        let view = view();
+        let both: Vec<Arc<Aor>> = view
+            .subscribers
+            .iter()
+            .map(|one| one.aors[0].clone())
+            .collect();
+        let text = aors(both.iter(), &view);
+        assert_eq!(
+            text.split_once("====\n\n").unwrap().1,
+            "      Aor:  WS_PHONE_A                                           5
+    Contact:  WS_PHONE_A/sip:WS_PHONE_A@127.0.0.1:55674;tr f3d626f959 NonQual         nan
+
+      Aor:  WS_PHONE_B                                           5
+
+
+Objects found: 2
+
+"
+        );
+    }
+
+    #[test]
+    fn transports_stand_in_asterisks_columns() {
+        let file = "[transport-udp]\ntype=transport\nprotocol=udp\nbind=0.0.0.0\n";
+        let files = [("pjsip.conf", file)];
+        let (config, _) = config::load(&files.as_slice());
+        let Config {
+            transports: own, ..
+        } = config.unwrap();
+        assert_eq!(
+            transports(&own).split_once("====\n\n").unwrap().1,
+            "Transport:  transport-udp             udp      0      0  0.0.0.0:5060
+
+Objects found: 1
+
+"
+        );
+    }
+}

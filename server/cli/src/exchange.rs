@@ -1,0 +1,145 @@
+//! What commands see of the running exchange, and how a typed line is run.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use config::{Config, Diagnostic};
+use signal::Signal;
+use switch::Switch;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::command::{Command, Outcome};
+use crate::commands::{COMMANDS, live};
+use crate::words;
+
+/// The files read anew: what they say, unless they cannot be read, and what is wrong with them.
+pub type Files = (Option<Config>, Vec<Diagnostic>);
+
+/// What an [`Exchange`] is made of.
+pub struct Parts {
+    /// Calls, configuration, database.
+    pub switch: Switch,
+    /// Registered contacts.
+    pub signal: Arc<Signal>,
+    /// The web server, once it runs.
+    pub server: Arc<OnceLock<web::Server>>,
+    /// Reads the files again; it may block.
+    pub read: Arc<dyn Fn() -> Files + Send + Sync>,
+    /// Switches the printing of SIP messages; the error is a sentence.
+    pub trace: Box<dyn Fn(bool) -> Result<(), String> + Send + Sync>,
+    /// The product's name and version.
+    pub product: &'static str,
+}
+
+/// The running exchange, as commands see it.
+pub struct Exchange {
+    pub(crate) parts: Parts,
+    started: Instant,
+    /// When the files were last read anew. Held while it happens: one at a time.
+    pub(crate) reloaded: Mutex<Option<Instant>>,
+}
+
+/// What is printed, and whether the command did what was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Lines, each ended.
+    pub text: String,
+    /// Whether it was done.
+    pub done: bool,
+}
+
+impl Exchange {
+    /// An exchange that starts now.
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            parts,
+            started: Instant::now(),
+            reloaded: Mutex::new(None),
+        }
+    }
+
+    /// Runs a line as typed.
+    pub async fn run(&self, line: &str) -> Answer {
+        let words = words::split(line);
+        let typed = words.join(" ");
+        if words.is_empty() {
+            return Answer::new(String::new(), true);
+        }
+        let Some((command, rest)) = Command::find(&words) else {
+            let text = format!(
+                "No such command '{typed}' (type 'core show help {typed}' for other possible commands)\n"
+            );
+            return Answer::new(text, false);
+        };
+        match command.run(self, rest).await {
+            Outcome::Done(text) => Answer::new(text, true),
+            Outcome::Missing(text) => Answer::new(text, false),
+            Outcome::Failed(text) => {
+                Answer::new(format!("{text}Command '{typed}' failed.\n"), false)
+            }
+            Outcome::Usage => Answer::new(usage(command), false),
+        }
+    }
+
+    /// The lines that `line`, typed so far, may become by its last word, sorted.
+    pub async fn complete(&self, line: &str) -> Vec<String> {
+        let mut before = words::split(line);
+        let last = match line.ends_with(char::is_whitespace) {
+            true => String::new(),
+            false => before.pop().unwrap_or_default(),
+        };
+        let mut found = self.next_words(&before).await;
+        found.retain(|word| {
+            let start = word.get(..last.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(&last))
+        });
+        found.sort();
+        found.dedup();
+        found.truncate(COMPLETIONS_MAX);
+        found
+    }
+
+    /// How long it runs.
+    pub(crate) fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// What may be typed after these words.
+    async fn next_words(&self, before: &[String]) -> Vec<String> {
+        let mut found = Vec::new();
+        for command in COMMANDS {
+            let mut path = command.path.split(' ');
+            let mut typed = before.iter();
+            let fits = typed.all(|typed| {
+                path.next()
+                    .is_some_and(|word| word.eq_ignore_ascii_case(typed))
+            });
+            if fits && let Some(word) = path.next() {
+                found.push(word.to_owned());
+            }
+        }
+        if let Some((command, [])) = Command::find(before) {
+            found.extend(live::completions(self, command.takes).await);
+        }
+        found
+    }
+}
+
+/// Words offered for one beginning; nobody reads more.
+const COMPLETIONS_MAX: usize = 1_000;
+
+impl Answer {
+    fn new(text: String, done: bool) -> Self {
+        Self { text, done }
+    }
+}
+
+/// `Usage:` and what the command is for.
+pub(crate) fn usage(command: &Command) -> String {
+    let mut text = format!("Usage: {}\n", command.usage());
+    for line in command.doc.lines() {
+        text.push_str(&format!("       {line}\n"));
+    }
+    text
+}

@@ -1,0 +1,22 @@
+//! The console: what an operator types, and what the exchange answers.
+//!
+//! One table, [`COMMANDS`], is the source of the help, the completion and the manual. Answers have
+//! the shape of Asterisk's, because scripts read them. A command comes by a local socket
+//! ([`Console`]), one per connection; [`ask`] is the other end.
+//!
+//! Deliberately absent: anything that changes the configuration files, and a way in over a network.
+
+mod command;
+mod commands;
+mod exchange;
+mod manual;
+mod remote;
+mod socket;
+mod words;
+
+pub use command::{Command, Outcome, Run, Running, Takes};
+pub use commands::COMMANDS;
+pub use exchange::{Answer, Exchange, Files, Parts};
+pub use manual::manual;
+pub use remote::{ANSWER_BYTES_MAX, Unanswered, ask, complete};
+pub use socket::{CONNECTIONS_MAX, Console, LINE_BYTES_MAX, SOCKET_NAME};

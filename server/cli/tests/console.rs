@@ -1,0 +1,217 @@
+//! A running exchange asked through its socket.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use cli::{Answer, Console, Exchange, LINE_BYTES_MAX, Parts, SOCKET_NAME, Unanswered};
+use media::AllocateError;
+use signal::Signal;
+use store::Store;
+use switch::{InboxSender, MediaCounts, MediaLeg, MediaPlane, Switch};
+
+const PJSIP: &str = "\
+[alice]\ntype=endpoint\nauth=alice\naors=alice\ncontext=sets\nallow=opus\nwebrtc=yes\n\
+[alice]\ntype=auth\nusername=alice\npassword=hunter2\n\
+[alice]\ntype=aor\nmax_contacts=5\n";
+const PLAN: &str = "[sets]\nexten => 246,1,Answer()\n";
+const FILES: [(&str, &str); 2] = [("pjsip.conf", PJSIP), ("extensions.conf", PLAN)];
+/// What the files say later.
+const LATER: [(&str, &str); 2] = [
+    ("pjsip.conf", PJSIP),
+    ("extensions.conf", "[sets]\nexten => 246,1,Hangup()\n"),
+];
+
+struct World {
+    folder: PathBuf,
+    console: Console,
+    tracing: Arc<AtomicBool>,
+}
+
+impl World {
+    async fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("cli-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let config = config::load(&FILES.as_slice()).0.unwrap();
+        let switch = Switch::new(parts(config, NoMedia).await);
+        let options = signal::Options::new(Vec::new(), [0; 32]);
+        let signal = Signal::start(options, switch.clone()).unwrap();
+        let tracing = Arc::new(AtomicBool::new(false));
+        let seen = tracing.clone();
+        let exchange = Exchange::new(Parts {
+            switch,
+            signal: Arc::new(signal),
+            server: Arc::new(OnceLock::new()),
+            read: Arc::new(|| config::load(&LATER.as_slice())),
+            trace: Box::new(move |on| {
+                seen.store(on, Ordering::Relaxed);
+                Ok(())
+            }),
+            product: "Sidetone/0.1.0",
+        });
+        let console = Console::listen(&folder.join(SOCKET_NAME), exchange).unwrap();
+        Self {
+            folder,
+            console,
+            tracing,
+        }
+    }
+
+    async fn ask(&self, line: &str) -> Answer {
+        let (folder, line) = (self.folder.clone(), line.to_owned());
+        let asked = tokio::task::spawn_blocking(move || cli::ask(&folder, &line));
+        asked.await.unwrap().unwrap()
+    }
+
+    async fn end(self) {
+        self.console.shutdown(Duration::from_secs(1)).await;
+        std::fs::remove_dir_all(&self.folder).unwrap();
+    }
+}
+
+async fn parts(config: config::Config, media: NoMedia) -> switch::Parts {
+    switch::Parts {
+        store: Store::open(Arc::new(config), None).await.unwrap(),
+        media: Arc::new(media),
+        applications: apps::APPLICATIONS,
+        functions: apps::FUNCTIONS,
+        seed: [0; 32],
+    }
+}
+
+/// No call of these tests is answered.
+struct NoMedia;
+
+impl MediaPlane for NoMedia {
+    fn allocate(
+        &self,
+        _: Arc<rtc::policy::Policy>,
+        _: InboxSender,
+        _: [u8; 32],
+    ) -> Result<Box<dyn MediaLeg>, AllocateError> {
+        Err(AllocateError::Shutdown)
+    }
+
+    fn counts(&self) -> MediaCounts {
+        MediaCounts::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_commands_as_typed() {
+    let world = World::new("answers").await;
+    let answer = world.ask("core show channels").await;
+    assert!(answer.done && answer.text.ends_with("0 active calls\n0 calls processed\n"));
+    let plan = world.ask("dialplan show sets").await.text;
+    assert!(plan.contains("  '246' =>          1. Answer() "), "{plan}");
+    let endpoint = world.ask("pjsip show endpoint alice").await.text;
+    assert!(
+        endpoint.contains("     InAuth:  alice/alice\n"),
+        "{endpoint}"
+    );
+    assert!(
+        endpoint.contains(" ice_support                        : true\n"),
+        "{endpoint}"
+    );
+    let auths = world.ask("pjsip show auths").await.text;
+    assert!(!auths.contains("hunter2"), "{auths}");
+    assert!(world.ask("pjsip set logger on").await.done);
+    assert!(world.tracing.load(Ordering::Relaxed));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refuses_in_asterisks_words() {
+    let world = World::new("refuses").await;
+    for (typed, said) in [
+        (
+            "pjsip show endpoint NOPE",
+            "Unable to find object NOPE.\n\n",
+        ),
+        ("core show channel NOPE", "NOPE is not a known channel\n"),
+        (
+            "dialplan show nosuch",
+            "There is no existence of 'nosuch' context\nCommand 'dialplan show nosuch' failed.\n",
+        ),
+        (
+            "nosuch command",
+            "No such command 'nosuch command' (type 'core show help nosuch command' for other \
+             possible commands)\n",
+        ),
+        ("module reload nosuch", "No such module 'nosuch'\n"),
+    ] {
+        let answer = world.ask(typed).await;
+        assert_eq!(answer.text, said);
+        assert!(!answer.done, "{typed}");
+    }
+    let usage = world.ask("http show status now").await.text;
+    assert!(usage.starts_with("Usage: http show status\n"), "{usage}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_puts_the_new_plan_in_force() {
+    let world = World::new("reload").await;
+    let answer = world.ask("dialplan reload").await;
+    assert_eq!(answer.text, "~ extension 246@sets\n");
+    let plan = world.ask("dialplan show 246@sets").await.text;
+    assert!(plan.contains("1. Hangup()"), "{plan}");
+    let uptime = world.ask("core show uptime").await.text;
+    assert!(uptime.contains("Last reload: "), "{uptime}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_is_completed_by_its_last_word() {
+    let world = World::new("completes").await;
+    let complete = |line: &'static str| {
+        let folder = world.folder.clone();
+        tokio::task::spawn_blocking(move || cli::complete(&folder, line).unwrap())
+    };
+    assert_eq!(complete("pjsip sh").await.unwrap(), ["show"]);
+    assert_eq!(complete("pjsip show endpoint ").await.unwrap(), ["alice"]);
+    assert_eq!(complete("pjsip set logger o").await.unwrap(), ["off", "on"]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_socket_is_its_owners_alone_and_takes_bounded_lines() {
+    let world = World::new("bounds").await;
+    let path = world.folder.join(SOCKET_NAME);
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let long = "x".repeat(usize::try_from(LINE_BYTES_MAX).unwrap());
+    let refused = cli::ask(&world.folder, &long);
+    assert!(matches!(refused, Err(Unanswered::NotOneLine)));
+    let answer = tokio::task::spawn_blocking(move || flood(&path))
+        .await
+        .unwrap();
+    assert!(answer.starts_with("The command is longer"), "{answer}");
+    world.end().await;
+}
+
+/// More than a line, without its end.
+fn flood(path: &Path) -> String {
+    let mut stream = UnixStream::connect(path).unwrap();
+    let bytes = vec![b'x'; usize::try_from(LINE_BYTES_MAX).unwrap()];
+    stream.write_all(&bytes).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn says_so_when_no_exchange_runs() {
+    let refused = cli::ask(Path::new("/nonexistent"), "core show version").unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .starts_with("no sidetone runs on the data folder /nonexistent")
+    );
+}
