@@ -13,7 +13,7 @@ fuzz_target!(|data: &[u8]| {
         Ok(message) => message,
         Err(error) => {
             if let Some(reply) = error.reply() {
-                Message::parse(&reply.to_bytes()).expect("our own reply reads");
+                reads(&reply.to_bytes());
             }
             return;
         }
@@ -34,6 +34,13 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
+/// Our own answers read, but for the limits: they carry all Vias of the request and headers of ours.
+fn reads(answer: &Bytes) {
+    if let Err(error) = Message::parse(answer) {
+        assert!(LIMITS.contains(&error.fault()), "{error:?}");
+    }
+}
+
 const LIMITS: [ParseFault; 4] = [
     ParseFault::MessageTooLarge,
     ParseFault::TooManyHeaders,
@@ -53,7 +60,7 @@ fn check(request: &Request) {
         .and_then(|()| request.acceptable(&capabilities))
     {
         let answer = rejected.response(request, &capabilities).to_bytes();
-        Message::parse(&answer).expect("our own refusal reads");
+        reads(&answer);
     }
     let mut response = request.response(Status::RINGING);
     if let Ok(mut via) = request.headers.top_via() {
@@ -61,7 +68,7 @@ fn check(request: &Request) {
         response.headers.set_top_via(&via);
         assert_eq!(response.headers.top_via(), Ok(via));
     }
-    Message::parse(&response.to_bytes()).expect("our own response reads");
+    reads(&response.to_bytes());
     let mut challenger = Challenger::new([0; 32], std::time::Duration::from_secs(60));
     for credentials in request.headers.authorizations().into_iter().flatten() {
         let check = Check {
