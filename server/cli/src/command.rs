@@ -65,6 +65,120 @@ pub enum Takes {
     Module,
     /// Nothing, a command or its beginning.
     Command,
+    /// These, one after the other.
+    Form(&'static [Slot]),
+}
+
+/// One place in the words that follow a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// This word.
+    Word(&'static str),
+    /// One of these words.
+    One(&'static [&'static str]),
+    /// A name, as the usage line calls it, and where to look for those there are.
+    Name(&'static str, Names),
+    /// Any word, as the usage line calls it.
+    Any(&'static str),
+    /// What follows may be left out from here on.
+    Optional,
+    /// Any number of words, one at least; the last slot.
+    Rest(&'static str),
+}
+
+/// Names the exchange knows, for completion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Names {
+    /// Live channels.
+    Channels,
+    /// Endpoints of files and database.
+    Endpoints,
+    /// Addresses of record of the files.
+    Aors,
+    /// Auths of the files.
+    Auths,
+    /// Registered contacts: `aor/uri`.
+    Contacts,
+    /// Transports.
+    Transports,
+    /// Applications of the dial plan.
+    Applications,
+    /// Functions of the dial plan.
+    Functions,
+    /// Contexts of the dial plan.
+    Contexts,
+    /// Modules, as `module reload` names them.
+    Modules,
+}
+
+impl Slot {
+    /// Whether this word may stand here.
+    fn fits(self, word: &str) -> bool {
+        match self {
+            Self::Word(own) => own.eq_ignore_ascii_case(word),
+            Self::One(list) => list.iter().any(|own| own.eq_ignore_ascii_case(word)),
+            Self::Name(..) | Self::Any(_) | Self::Rest(_) => true,
+            Self::Optional => false,
+        }
+    }
+
+    fn written(self) -> String {
+        match self {
+            Self::Word(word) => word.to_owned(),
+            Self::One(list) => format!("{{{}}}", list.join("|")),
+            Self::Name(name, _) | Self::Any(name) => format!("<{name}>"),
+            Self::Rest(name) => format!("<{name}>..."),
+            Self::Optional => String::new(),
+        }
+    }
+}
+
+/// The slot that comes after so many words, if one does.
+pub(crate) fn slot_after(form: &[Slot], words: &[String]) -> Option<Slot> {
+    let mut slots = form.iter().copied().filter(|slot| *slot != Slot::Optional);
+    for word in words {
+        match slots.next()? {
+            rest @ Slot::Rest(_) => return Some(rest),
+            slot if slot.fits(word) => {}
+            _ => return None,
+        }
+    }
+    slots.next()
+}
+
+/// Whether the words fill the form.
+fn fills(form: &[Slot], words: &[String]) -> bool {
+    let mut words = words.iter();
+    let mut optional = false;
+    for slot in form.iter().copied() {
+        if slot == Slot::Optional {
+            optional = true;
+            continue;
+        }
+        match (slot, words.next()) {
+            (_, None) => return optional,
+            (Slot::Rest(_), Some(_)) => return true,
+            (slot, Some(word)) if slot.fits(word) => {}
+            _ => return false,
+        }
+    }
+    words.next().is_none()
+}
+
+/// `<extension> into <context> [replace]`.
+fn form_written(form: &[Slot]) -> String {
+    let mut text = String::new();
+    let mut open = 0;
+    for slot in form.iter().copied() {
+        if slot == Slot::Optional {
+            text.push_str(" [");
+            open += 1;
+            continue;
+        }
+        let space = if text.ends_with('[') { "" } else { " " };
+        text.push_str(&format!("{space}{}", slot.written()));
+    }
+    text + &"]".repeat(open)
 }
 
 impl Takes {
@@ -77,6 +191,7 @@ impl Takes {
             Self::One(list) => words.len() == 1 && known(list),
             Self::Extension | Self::Module => words.len() <= 1,
             Self::Command => true,
+            Self::Form(form) => fills(form, words),
             Self::Channel | Self::ChannelOrAll | Self::Endpoint | Self::Aor | Self::Application => {
                 words.len() == 1
             }
@@ -97,6 +212,7 @@ impl Takes {
             Self::Extension => " [[extension@]context]".to_owned(),
             Self::Module => " [module]".to_owned(),
             Self::Command => " [command]".to_owned(),
+            Self::Form(form) => form_written(form),
         }
     }
 }
@@ -114,7 +230,8 @@ impl Command {
             | Takes::Application
             | Takes::Extension
             | Takes::Module
-            | Takes::Command => self.path.to_owned(),
+            | Takes::Command
+            | Takes::Form(_) => self.path.to_owned(),
         }
     }
 
@@ -160,5 +277,49 @@ impl Command {
 impl fmt::Debug for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Command").field(&self.path).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Names, Slot, fills, form_written, slot_after};
+
+    const FORM: &[Slot] = &[
+        Slot::Any("extension"),
+        Slot::Word("into"),
+        Slot::Name("context", Names::Contexts),
+        Slot::Optional,
+        Slot::Word("replace"),
+    ];
+
+    fn words(line: &str) -> Vec<String> {
+        crate::words::split(line)
+    }
+
+    #[test]
+    fn a_form_is_filled_by_its_words_in_order() {
+        assert_eq!(form_written(FORM), " <extension> into <context> [replace]");
+        for line in ["1,1,Answer into sets", "1,1,Answer INTO sets replace"] {
+            assert!(fills(FORM, &words(line)), "{line}");
+        }
+        for line in [
+            "",
+            "1,1,Answer into",
+            "1 onto sets",
+            "1 into sets again",
+            "1 into s replace x",
+        ] {
+            assert!(!fills(FORM, &words(line)), "{line}");
+        }
+        let rest = &[Slot::Rest("text")];
+        assert!(!fills(rest, &[]) && fills(rest, &words("a b c")));
+    }
+
+    #[test]
+    fn completion_knows_the_next_place() {
+        assert_eq!(slot_after(FORM, &words("1")), Some(FORM[1]));
+        assert_eq!(slot_after(FORM, &words("1 into")), Some(FORM[2]));
+        assert_eq!(slot_after(FORM, &words("1 into c")), Some(FORM[4]));
+        assert_eq!(slot_after(FORM, &words("1 onto")), None);
     }
 }

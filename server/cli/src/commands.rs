@@ -8,13 +8,18 @@ pub(crate) mod http;
 pub(crate) mod live;
 pub(crate) mod pjsip;
 pub(crate) mod reload;
+pub(crate) mod stop;
 
 use crate::command::Command;
 
 /// Every command of the console.
 pub static COMMANDS: &[&Command] = &[
     &channel::REQUEST_HANGUP,
+    &stop::ABORT,
     &reload::CORE_RELOAD,
+    &stop::RESTART_GRACEFULLY,
+    &stop::RESTART_NOW,
+    &stop::RESTART_WHEN_CONVENIENT,
     &application::SHOW_APPLICATION,
     &application::SHOW_APPLICATIONS,
     &channel::SHOW_CHANNEL,
@@ -22,6 +27,9 @@ pub static COMMANDS: &[&Command] = &[
     &core::SHOW_HELP,
     &core::SHOW_UPTIME,
     &core::SHOW_VERSION,
+    &stop::STOP_GRACEFULLY,
+    &stop::STOP_NOW,
+    &stop::STOP_WHEN_CONVENIENT,
     &reload::DIALPLAN_RELOAD,
     &dialplan::SHOW,
     &core::HELP,

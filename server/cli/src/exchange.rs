@@ -9,7 +9,7 @@ use switch::Switch;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::command::{Command, Outcome};
+use crate::command::{Command, Outcome, Takes, slot_after};
 use crate::commands::{COMMANDS, live};
 use crate::words;
 
@@ -119,8 +119,16 @@ impl Exchange {
                 found.push(word.to_owned());
             }
         }
-        if let Some((command, [])) = Command::find(before) {
-            found.extend(live::completions(self, command.takes).await);
+        if let Some((command, rest)) = Command::find(before) {
+            match (command.takes, rest) {
+                (Takes::Form(form), rest) => {
+                    if let Some(slot) = slot_after(form, rest) {
+                        found.extend(live::fitting(self, slot).await);
+                    }
+                }
+                (takes, []) => found.extend(live::completions(self, takes).await),
+                _ => {}
+            }
         }
         found
     }

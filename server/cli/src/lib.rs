@@ -14,7 +14,7 @@ mod remote;
 mod socket;
 mod words;
 
-pub use command::{Command, Outcome, Run, Running, Takes};
+pub use command::{Command, Names, Outcome, Run, Running, Slot, Takes};
 pub use commands::COMMANDS;
 pub use exchange::{Answer, Exchange, Files, Parts};
 pub use manual::manual;

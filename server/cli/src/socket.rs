@@ -41,7 +41,10 @@ pub(crate) const END: char = '\u{4}';
 #[derive(Debug)]
 pub struct Console {
     tracker: TaskTracker,
+    /// No more connections.
     stopping: CancellationToken,
+    /// No more answers.
+    ended: CancellationToken,
 }
 
 impl Console {
@@ -61,11 +64,13 @@ impl Console {
         let console = Self {
             tracker: TaskTracker::new(),
             stopping: CancellationToken::new(),
+            ended: CancellationToken::new(),
         };
         let shared = Arc::new(Shared {
             exchange,
             tracker: console.tracker.clone(),
             stopping: console.stopping.clone(),
+            ended: console.ended.clone(),
         });
         console.tracker.spawn(accept(shared, listener));
         Ok(console)
@@ -76,6 +81,7 @@ impl Console {
         self.stopping.cancel();
         self.tracker.close();
         let _ = timeout(grace, self.tracker.wait()).await;
+        self.ended.cancel();
     }
 }
 
@@ -83,6 +89,7 @@ struct Shared {
     exchange: Exchange,
     tracker: TaskTracker,
     stopping: CancellationToken,
+    ended: CancellationToken,
 }
 
 async fn accept(shared: Arc<Shared>, listener: UnixListener) {
@@ -131,7 +138,7 @@ async fn serve(shared: Arc<Shared>, mut stream: UnixStream, _permit: OwnedSemaph
     };
     tokio::select! {
         () = whole => {}
-        () = shared.stopping.cancelled() => {}
+        () = shared.ended.cancelled() => {}
     }
 }
 

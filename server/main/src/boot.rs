@@ -11,7 +11,7 @@ use config::{Config, Protocol, Secret};
 use media::{Plane, PlaneConfig};
 use signal::Signal;
 use store::Store;
-use switch::{Cause, Parts, Switch};
+use switch::{Cause, Parts, Switch, Then};
 use web::{Audience, Certificate, Listen, Options, Routes, Server};
 
 use crate::addresses::{self, Addresses};
@@ -20,12 +20,12 @@ use crate::data::{self, DataFolder};
 use crate::stop::Stop;
 use crate::{certificate, console, demo, files, logging, report};
 
-/// Runs the exchange until it is asked to stop.
+/// Runs the exchange until it is asked to stop; says what comes then.
 ///
 /// # Errors
 ///
 /// One sentence about why it cannot start.
-pub(crate) async fn run(arguments: RunArguments) -> Result<()> {
+pub(crate) async fn run(arguments: RunArguments) -> Result<Then> {
     let trace = logging::start(&arguments.log, arguments.sip_trace)?;
     let mut stop = Stop::new()?;
     let folder = match &arguments.data {
@@ -60,13 +60,17 @@ pub(crate) async fn run(arguments: RunArguments) -> Result<()> {
              candidates, so calls will have no sound or picture"
         );
     }
-    let why = stop.asked().await;
-    tracing::info!("{why}: hanging up and leaving");
+    let switch = running.switch.clone();
+    let ended = tokio::select! {
+        ended = switch.until_stop() => ended,
+        never = stop.watch(&switch) => never,
+    };
+    tracing::info!("{}: hanging up and leaving", ended.by);
     if let Some(console) = console {
         console.shutdown(FLUSH).await;
     }
     running.stop().await;
-    Ok(())
+    Ok(ended.then)
 }
 
 /// What is to run: the files and where the web server listens.

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use switch::Then;
 
 use crate::arguments::{Arguments, Command};
 
@@ -16,6 +17,7 @@ mod demo;
 mod files;
 mod logging;
 mod report;
+mod restart;
 mod stop;
 
 fn main() -> ExitCode {
@@ -47,10 +49,13 @@ fn main() -> ExitCode {
         Err(error) => return refuse(&format!("cannot start the runtime: {error}")),
     };
     match runtime.block_on(boot::run(run)) {
-        Ok(()) => {
+        Ok(then) => {
             // A task that never yields must not hold the process.
             runtime.shutdown_background();
-            ExitCode::SUCCESS
+            match then {
+                Then::Leave => ExitCode::SUCCESS,
+                Then::Restart => refuse(&restart::again()),
+            }
         }
         Err(error) => refuse(&format!("{error:#}")),
     }

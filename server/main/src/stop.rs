@@ -1,6 +1,7 @@
 //! What ends the exchange: Ctrl-C or SIGTERM.
 
 use anyhow::{Context as _, Result};
+use switch::Switch;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Listens from its creation on, so that a signal during the start is not lost.
@@ -20,11 +21,15 @@ impl Stop {
         })
     }
 
-    /// Waits for either; says which.
-    pub(crate) async fn asked(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.interrupt.recv() => "Ctrl-C",
-            _ = self.terminate.recv() => "SIGTERM",
+    /// Asks the switch to stop for each of them. Never ends.
+    pub(crate) async fn watch<T>(&mut self, switch: &Switch) -> T {
+        loop {
+            let by = tokio::select! {
+                Some(()) = self.interrupt.recv() => "Ctrl-C",
+                Some(()) = self.terminate.recv() => "SIGTERM",
+                else => std::future::pending().await,
+            };
+            switch.ask_stop(switch::Stop::now(by));
         }
     }
 }

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use dialplan::Position;
 use serde::Serialize;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::cause::Cause;
@@ -136,6 +138,8 @@ struct Shared {
     /// Held for a look-up, never over an await.
     channels: Mutex<BTreeMap<ChannelId, ChannelHandle>>,
     stories: Mutex<VecDeque<Arc<FinishedStory>>>,
+    /// A channel has left.
+    left: Notify,
 }
 
 /// There are [`CHANNELS_MAX`] calls.
@@ -166,6 +170,19 @@ impl Directory {
     /// How many channels live.
     pub fn count(&self) -> usize {
         self.channels().len()
+    }
+
+    /// Waits until no channel lives.
+    pub async fn until_empty(&self) {
+        loop {
+            let mut left = pin!(self.shared.left.notified());
+            // From here on no leave is missed.
+            left.as_mut().enable();
+            if self.count() == 0 {
+                return;
+            }
+            left.await;
+        }
     }
 
     /// The latest stories, the oldest first.
@@ -267,6 +284,7 @@ impl Registration {
 impl Drop for Registration {
     fn drop(&mut self) {
         self.directory.channels().remove(&self.handle.id());
+        self.directory.shared.left.notify_waiters();
     }
 }
 

@@ -26,6 +26,7 @@ use crate::leg::{MediaCounts, MediaLeg, MediaPlane};
 use crate::pbx;
 use crate::policy;
 use crate::signaling::Incoming;
+use crate::stop::Asked;
 use crate::story::{FinishedStory, Story, Subject};
 use crate::variables::Variables;
 
@@ -66,6 +67,7 @@ struct Shared {
     /// Calls since the start; the next channel's number.
     calls: AtomicU64,
     tasks: TaskTracker,
+    asked: Asked,
     stop: CancellationToken,
 }
 
@@ -90,6 +92,7 @@ impl Switch {
                 rng: Mutex::new(ChaCha12Rng::from_seed(seed)),
                 calls: AtomicU64::new(0),
                 tasks: TaskTracker::new(),
+                asked: Asked::default(),
                 stop: CancellationToken::new(),
             }),
         }
@@ -157,7 +160,7 @@ impl Switch {
 
     /// Takes a call: starts its task, or refuses it when there are too many or the exchange stops.
     pub fn incoming(&self, mut incoming: Incoming) -> Option<ChannelHandle> {
-        if self.shared.tasks.is_closed() {
+        if self.shared.tasks.is_closed() || self.shared.asked.refuses_calls() {
             incoming.signaling.hangup(Cause::TemporaryFailure);
             return None;
         }
@@ -208,6 +211,11 @@ impl Switch {
                 "calls that never yield are left"
             );
         }
+    }
+
+    /// The stop that is asked for, if any.
+    pub(crate) fn asked(&self) -> &Asked {
+        &self.shared.asked
     }
 
     /// Counts and stories, as `/status` shows them.

@@ -8,4 +8,5 @@ mod flow;
 mod limits;
 mod pbx;
 mod rounds;
+mod stop;
 mod world;

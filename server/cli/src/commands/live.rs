@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use switch::{ChannelHandle, ChannelInfo, ChannelState};
 
-use crate::command::Takes;
+use crate::command::{Names, Slot, Takes, slot_after};
 use crate::commands::reload::MODULES;
 use crate::exchange::Exchange;
 
@@ -66,29 +66,81 @@ pub(crate) fn channels(exchange: &Exchange) -> Vec<Line> {
 
 /// The words that may follow a command's path.
 pub(crate) async fn completions(exchange: &Exchange, takes: Takes) -> Vec<String> {
-    let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-    let names = || channels(exchange).into_iter().map(|line| line.name);
-    let config = exchange.parts.switch.config();
     match takes {
         Takes::Nothing | Takes::Command => Vec::new(),
         Takes::Maybe(words) | Takes::One(words) => owned(words),
-        Takes::Channel => names().collect(),
-        Takes::ChannelOrAll => names().chain(["all".to_owned()]).collect(),
-        Takes::Endpoint => {
-            let ids = exchange.parts.switch.store().endpoint_ids().await;
-            ids.unwrap_or_default()
+        Takes::Channel => names(exchange, Names::Channels).await,
+        Takes::ChannelOrAll => {
+            let mut all = names(exchange, Names::Channels).await;
+            all.push("all".to_owned());
+            all
         }
-        Takes::Aor => config.aors.keys().cloned().collect(),
-        Takes::Application => {
-            let applications = exchange.parts.switch.applications().iter();
-            applications
-                .map(|application| application.name.to_owned())
+        Takes::Endpoint => names(exchange, Names::Endpoints).await,
+        Takes::Aor => names(exchange, Names::Aors).await,
+        Takes::Application => names(exchange, Names::Applications).await,
+        Takes::Module => names(exchange, Names::Modules).await,
+        Takes::Extension => names(exchange, Names::Contexts).await,
+        Takes::Form(form) => match slot_after(form, &[]) {
+            Some(slot) => fitting(exchange, slot).await,
+            None => Vec::new(),
+        },
+    }
+}
+
+/// The words that may stand at one place of a form.
+pub(crate) async fn fitting(exchange: &Exchange, slot: Slot) -> Vec<String> {
+    match slot {
+        Slot::Word(word) => vec![word.to_owned()],
+        Slot::One(words) => owned(words),
+        Slot::Name(_, kind) => names(exchange, kind).await,
+        Slot::Any(_) | Slot::Optional | Slot::Rest(_) => Vec::new(),
+    }
+}
+
+/// The names there are of one kind.
+async fn names(exchange: &Exchange, kind: Names) -> Vec<String> {
+    let parts = &exchange.parts;
+    let config = parts.switch.config();
+    match kind {
+        Names::Channels => channels(exchange)
+            .into_iter()
+            .map(|line| line.name)
+            .collect(),
+        Names::Endpoints => parts
+            .switch
+            .store()
+            .endpoint_ids()
+            .await
+            .unwrap_or_default(),
+        Names::Aors => config.aors.keys().cloned().collect(),
+        Names::Auths => config.auths.keys().cloned().collect(),
+        Names::Contacts => {
+            let contacts = parts.signal.contacts().into_iter();
+            contacts
+                .map(|contact| format!("{}/{}", contact.aor, contact.uri))
                 .collect()
         }
-        Takes::Module => owned(MODULES),
-        Takes::Extension => {
-            let contexts = config.plan.contexts();
-            contexts.map(|(name, _)| name.to_owned()).collect()
+        Names::Transports => {
+            let transports = config.transports.iter();
+            transports.map(|transport| transport.id.clone()).collect()
         }
+        Names::Applications => {
+            let all = parts.switch.applications().iter();
+            all.map(|application| application.name.to_owned()).collect()
+        }
+        Names::Functions => {
+            let all = parts.switch.functions().iter();
+            all.map(|function| function.name.to_owned()).collect()
+        }
+        Names::Contexts => config
+            .plan
+            .contexts()
+            .map(|(name, _)| name.to_owned())
+            .collect(),
+        Names::Modules => owned(MODULES),
     }
+}
+
+fn owned(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
 }
