@@ -276,6 +276,8 @@ impl World {
             to: NameAddr::parse("<sip:b@example.com>").ok()?,
             headers: Vec::new(),
             offer: (input.next()? & 1 == 0).then(|| Body::sdp("v=0\r\n")),
+            call_id: None,
+            logins: Vec::new(),
         };
         let id = self
             .agent

@@ -59,7 +59,7 @@ const OPTIONS: &[Row<Aor>] = &[
         "contact",
         "",
         Parse::Own(contact),
-        "A contact that needs no registration; repeatable; nothing calls out yet.",
+        "A contact that needs no registration, called over UDP; repeatable.",
     ),
     row(
         "default_expiration",

@@ -245,13 +245,13 @@ const OPTIONS: &[Row<Endpoint>] = &[
         "from_domain",
         "",
         Parse::Optional(|e| &mut e.from_domain),
-        "Domain of From to it; nothing calls out yet.",
+        "Domain of From to it; our address if unset.",
     ),
     row(
         "from_user",
         "",
         Parse::Optional(|e| &mut e.from_user),
-        "User of From to it; nothing calls out yet.",
+        "User of From to it; the caller's number if unset.",
     ),
     row(
         "ice_support",
@@ -323,7 +323,7 @@ const OPTIONS: &[Row<Endpoint>] = &[
         "transport",
         "",
         Parse::Optional(|e| &mut e.transport),
-        "What its requests go by; not acted on yet.",
+        "What its calls come by; it is called over the flow it registered from.",
     ),
     row(
         "use_avpf",

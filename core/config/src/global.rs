@@ -50,7 +50,7 @@ const OPTIONS: &[Row<Global>] = &[
         "default_from_user",
         "asterisk",
         Parse::Text(|g| &mut g.default_from_user),
-        "User of From where no caller is known; nothing calls out yet.",
+        "User of From where no caller is known.",
     ),
     row(
         "default_realm",

@@ -9,7 +9,7 @@
 //! |---|---|---|
 //! | flows: where a message came from, where it goes | `agent/flow.rs` | 5626, 7118 |
 //! | messages: framing, headers, the first checks | `message.rs`, `header.rs`, `uri.rs` | 3261 §7, §8.2, §20 |
-//! | authentication | `digest.rs` | 7616, 8760 |
+//! | authentication, of either side | `digest.rs`, `login.rs` | 7616, 8760 |
 //! | transactions: one machine per figure, found by key | `transaction.rs`, `timer.rs` | 3261 §17, 6026 |
 //! | dialogs: tags, route set, sequence numbers | `dialog.rs` | 3261 §12 |
 //! | the INVITE usage: whose turn, CANCEL, BYE, refreshes | `invite.rs`, `session_timer.rs` | 3261 §13–15, 3311, 4028, 6337 |
@@ -85,6 +85,7 @@ pub mod digest;
 mod error;
 mod header;
 mod invite;
+mod login;
 mod message;
 mod method;
 mod session_timer;
@@ -110,6 +111,7 @@ pub use header::reason::Reason;
 pub use header::session_timer::{Refresher, SessionExpires};
 pub use header::via::Via;
 pub use header::{Headers, limits};
+pub use login::{Login, sign};
 pub use message::{Capabilities, Message, Request, Response};
 pub use method::Method;
 pub use status::Status;

@@ -12,6 +12,7 @@ mod agent {
     mod glare;
     mod invite;
     mod limits;
+    mod login;
     mod loss;
     mod pair;
     mod replay;

@@ -6,6 +6,7 @@ pub(crate) mod core;
 pub(crate) mod dialplan;
 pub(crate) mod http;
 pub(crate) mod live;
+pub(crate) mod originate;
 pub(crate) mod pjsip;
 pub(crate) mod reload;
 pub(crate) mod stop;
@@ -14,6 +15,7 @@ use crate::command::Command;
 
 /// Every command of the console.
 pub static COMMANDS: &[&Command] = &[
+    &originate::CHANNEL_ORIGINATE,
     &channel::REQUEST_HANGUP,
     &stop::ABORT,
     &reload::CORE_RELOAD,
@@ -30,16 +32,8 @@ pub static COMMANDS: &[&Command] = &[
     &stop::STOP_GRACEFULLY,
     &stop::STOP_NOW,
     &stop::STOP_WHEN_CONVENIENT,
-    &dialplan::edit::ADD_EXTENSION,
-    &dialplan::edit::ADD_INCLUDE,
     &reload::DIALPLAN_RELOAD,
-    &dialplan::edit::REMOVE_CONTEXT,
-    &dialplan::edit::REMOVE_EXTENSION,
-    &dialplan::edit::REMOVE_INCLUDE,
-    &dialplan::edit::SAVE,
-    &dialplan::globals::SET_GLOBAL,
     &dialplan::SHOW,
-    &dialplan::globals::SHOW_GLOBALS,
     &core::HELP,
     &http::SHOW_STATUS,
     &reload::MODULE_RELOAD,

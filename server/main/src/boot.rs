@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use cli::Exchange;
+use cli::Console;
 use config::{Config, Protocol, Secret};
 use media::{Plane, PlaneConfig};
 use signal::Signal;
@@ -17,9 +17,7 @@ use web::{Audience, Certificate, Listen, Options, Routes, Server};
 use crate::addresses::{self, Addresses};
 use crate::arguments::RunArguments;
 use crate::data::{self, DataFolder};
-use crate::reload::{self, Origin};
 use crate::stop::Stop;
-use crate::watch::Watched;
 use crate::{certificate, console, demo, files, logging, report};
 
 /// Runs the exchange until it is asked to stop; says what comes then.
@@ -54,9 +52,7 @@ pub(crate) async fn run(arguments: RunArguments) -> Result<Then> {
         false => None,
     };
     let running = Running::start(&config, store, &addresses, wanted.web, accounts.as_deref())?;
-    let exchange = running.exchange(&wanted.origin, trace);
-    reload::listen(&exchange, &wanted.origin, arguments.autoreload)?;
-    let console = console::listen(&folder, exchange);
+    let console = running.listen(&folder, wanted.read, trace);
     announce(&running, accounts.as_deref());
     if addresses.loopback_only {
         tracing::warn!(
@@ -82,8 +78,8 @@ struct Wanted {
     config: Config,
     web: Options,
     demo: bool,
-    /// Where the files are read again.
-    origin: Origin,
+    /// Reads the files again.
+    read: Arc<console::Read>,
 }
 
 impl Wanted {
@@ -126,15 +122,12 @@ impl Wanted {
             config,
             web,
             demo: true,
-            origin: Origin::Demo {
-                sip_port: arguments.sip_port,
-            },
+            read: console::reader(demo::Files, Some(arguments.sip_port)),
         })
     }
 
     fn of_files(path: &Path) -> Result<Self> {
-        let watched = Arc::new(Watched::new(files::Folder(path.to_owned())));
-        let config = files::load(&*watched)?;
+        let config = files::load(&files::Folder(path.to_owned()))?;
         let http = &config.http;
         let mut web = Options {
             connections_max: http.session_limit,
@@ -169,7 +162,7 @@ impl Wanted {
             config,
             web,
             demo: false,
-            origin: Origin::Folder(watched),
+            read: console::reader(files::Folder(path.to_owned()), None),
         })
     }
 }
@@ -222,6 +215,7 @@ impl Running {
             )
             .unwrap_or_else(|| error.into())
         })?;
+        switch.connect(signal.technologies());
         let signal = Arc::new(signal);
         let server = Arc::new(OnceLock::new());
         let routes = routes(&switch, &signal, &server, accounts, addresses.loopback_only);
@@ -254,18 +248,22 @@ impl Running {
         })
     }
 
-    /// What the console and reloads see of this.
-    fn exchange(&self, origin: &Origin, trace: logging::Trace) -> Arc<Exchange> {
-        let origin = origin.clone();
-        Arc::new(Exchange::new(cli::Parts {
+    /// The console, which sees all of this.
+    fn listen(
+        &self,
+        folder: &DataFolder,
+        read: Arc<console::Read>,
+        trace: logging::Trace,
+    ) -> Option<Console> {
+        let parts = cli::Parts {
             switch: self.switch.clone(),
             signal: self.signal.clone(),
             server: self.server.clone(),
-            read: Arc::new(move || origin.read()),
-            pieces: reload::pieces(),
+            read,
             trace,
             product: console::PRODUCT,
-        }))
+        };
+        console::listen(folder, parts)
     }
 
     /// Calls first, so that their BYEs still find a connection.

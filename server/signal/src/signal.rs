@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::sip::driver::{self, Driver, INPUTS_MAX};
+use crate::sip::outbound::Pjsip;
 use crate::sip::shared::{self, Shared};
 use crate::sip::transport::{udp, ws};
 
@@ -171,6 +172,11 @@ impl Signal {
         routes.websocket("/ws", "sip", move |socket| {
             ws::run(socket, inputs.clone(), shared.clone(), keepalive)
         })
+    }
+
+    /// How calls go out, for [`Switch::connect`].
+    pub fn technologies(&self) -> Vec<Arc<dyn switch::Technology>> {
+        vec![Arc::new(Pjsip::new(&self.shared))]
     }
 
     /// The UDP addresses really bound.

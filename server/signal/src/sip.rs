@@ -15,6 +15,7 @@ mod inbound;
 mod info;
 mod limiter;
 mod location;
+pub(crate) mod outbound;
 mod redact;
 mod registrar;
 mod request;

@@ -5,11 +5,13 @@
 //! carries out of the application ([`Interrupt`]); dropping the channel releases everything it holds and
 //! hangs up what has not been hung up.
 
+mod dial;
 mod leg_event;
 mod lookup;
 mod round;
 mod streams;
 
+pub(crate) use dial::News;
 pub use round::{NotRenegotiated, Offered};
 
 use std::collections::VecDeque;
@@ -92,8 +94,12 @@ pub struct Channel {
 /// How far the call has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Neither answered nor refused.
+    /// The far end calls us: neither answered nor refused.
     Ringing,
+    /// We call the far end, which has not said anything yet.
+    Dialling,
+    /// We call the far end, and it rings.
+    Alerting,
     /// Answered.
     Up,
     /// Over.
@@ -101,7 +107,7 @@ enum State {
 }
 
 /// What woke a call.
-enum Wake {
+pub(crate) enum Wake {
     Event(ChannelEvent),
     GraceOver,
     OfferAgain,
@@ -119,6 +125,8 @@ pub(crate) struct Parts {
     pub(crate) registration: Registration,
     pub(crate) story: Story,
     pub(crate) offer: Option<Sdp>,
+    /// Whether we call the far end.
+    pub(crate) outgoing: bool,
 }
 
 impl Channel {
@@ -139,7 +147,10 @@ impl Channel {
             inbox: parts.inbox,
             registration: parts.registration,
             story: Some(parts.story),
-            state: State::Ringing,
+            state: match parts.outgoing {
+                true => State::Dialling,
+                false => State::Ringing,
+            },
             established: false,
             grace_until: None,
             digits: VecDeque::new(),
@@ -192,7 +203,7 @@ impl Channel {
     pub fn ended(&self) -> Option<Cause> {
         match self.state {
             State::Ended { cause, .. } => Some(cause),
-            State::Ringing | State::Up => None,
+            State::Ringing | State::Dialling | State::Alerting | State::Up => None,
         }
     }
 
@@ -352,6 +363,8 @@ impl Channel {
             application: self.application.clone(),
             state: match self.state {
                 State::Ringing => ChannelState::Ringing,
+                State::Dialling => ChannelState::Dialling,
+                State::Alerting => ChannelState::Alerting,
                 State::Up => ChannelState::Up,
                 State::Ended { .. } => ChannelState::Ended,
             },
@@ -360,7 +373,7 @@ impl Channel {
     }
 
     /// Waits for whatever comes next. Nothing is lost if this is dropped while it waits.
-    async fn wake(&mut self) -> Wake {
+    pub(crate) async fn wake(&mut self) -> Wake {
         if self.ended().is_some() {
             // The far end's last event has been dealt with: what follows returns it again.
             return Wake::Event(ChannelEvent::Hangup(Cause::NormalClearing));
@@ -423,6 +436,8 @@ impl Channel {
             ChannelEvent::Media(event) => self.on_media(&event),
             ChannelEvent::Control(Control::Hangup(cause)) => Err(self.hangup(cause)),
             ChannelEvent::Control(Control::Redirect(to)) => Err(Interrupt::Redirect(to)),
+            // Late news of a call that has been answered; `on_called` deals with it before that.
+            ChannelEvent::Progress { .. } | ChannelEvent::Accepted(_) => Ok(None),
             ChannelEvent::Note(event) => {
                 self.tell(event);
                 Ok(None)

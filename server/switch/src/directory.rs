@@ -37,8 +37,12 @@ impl fmt::Display for ChannelId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChannelState {
-    /// Not answered.
+    /// It calls us and is not answered.
     Ringing,
+    /// We call it; it has not rung yet.
+    Dialling,
+    /// We call it, and it rings.
+    Alerting,
     /// Answered.
     Up,
     /// Over; `h` may still run.

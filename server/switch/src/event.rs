@@ -13,6 +13,13 @@ use crate::story::{Side, StoryEvent};
 pub enum ChannelEvent {
     /// The far end confirmed our answer (ACK): from now on either side may offer.
     Established,
+    /// The far end of a call we make has something to say before it answers.
+    Progress {
+        /// The SIP status (180, 183…), or its equivalent.
+        status: u16,
+    },
+    /// The far end of a call we make answered; `None`: without a description that can be used.
+    Accepted(Option<Sdp>),
     /// The far end offers in the middle of the call; `None`: it asks us to offer in our answer.
     Offer(Option<Sdp>),
     /// The far end answered our offer.

@@ -2,7 +2,7 @@
 //!
 //! A call comes in by [`Switch::incoming`] and becomes one task that owns its [`Channel`] by value. The
 //! [`pbx`] loop takes it through the dial plan; applications are plain asynchronous functions over
-//! `&mut Channel`. A protocol implements [`Signaling`] for its legs and puts what happens into the call's
+//! `&mut Channel`. Calls go out by [`Switch::originate`], or by whoever owns a [`Dialling`]. A protocol implements [`Signaling`] for its legs and puts what happens into the call's
 //! [`inbox()`]; the media plane is reached through [`MediaPlane`].
 //!
 //! Deliberately not here: protocols (crate `signal`), applications (crate `apps`), packets (crate `media`).
@@ -10,23 +10,27 @@
 mod application;
 mod cause;
 mod channel;
+mod dial;
 mod directory;
 mod event;
 mod function;
 mod inbox;
 mod leg;
+mod originate;
 pub mod pbx;
 mod policy;
 mod signaling;
 mod stop;
 pub mod story;
 mod switch;
+mod technology;
 mod variables;
 
 pub use application::{Application, Args, Run, Running};
 pub use cause::{Cause, UnknownCause};
 pub use channel::{Channel, DIGIT_REPEAT_MIN, DIGITS_MAX, FLOW_GRACE, NotRenegotiated, Offered};
 pub use config::CallerId;
+pub use dial::{Ask, Dialled, Dialling, LEGS_MAX, Woken};
 pub use dialplan::Position;
 pub use directory::{
     CHANNELS_MAX, ChannelHandle, ChannelId, ChannelInfo, ChannelState, Directory, Full, STORIES_MAX,
@@ -35,8 +39,10 @@ pub use event::{AppResult, ChannelEvent, Control, Happened, Interrupt};
 pub use function::{Function, Read, Write};
 pub use inbox::{INBOX_MAX, InboxReceiver, InboxSender, inbox};
 pub use leg::{Echo, MediaCounts, MediaLeg, MediaPlane, Reply};
+pub use originate::{Begun, NotOriginated, ORIGINATE_TIMEOUT, Originate, Purpose};
 pub use policy::of as policy_of;
 pub use signaling::{Incoming, Signaling};
 pub use stop::{Stop, Then, When};
 pub use switch::{Live, Parts, SHUTDOWN_GRACE, Status, Switch};
+pub use technology::{Open, Outgoing, Target, Technology, Unreachable};
 pub use variables::{SetError, VALUE_BYTES_MAX, VARIABLES_MAX, Variables};

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use dialplan::{Plan, Position, Step, substitute};
 
-use crate::application::Args;
+use crate::application::{Application, Args};
 use crate::cause::Cause;
 use crate::channel::Channel;
 use crate::event::{AppResult, Interrupt};
@@ -30,8 +30,28 @@ pub const DIGIT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Digits of an extension dialled in the call.
 const EXTENSION_DIGITS_MAX: usize = 32;
 
+/// What a channel is for.
+pub(crate) enum Work {
+    /// The dial plan, from where the channel stands.
+    DialPlan,
+    /// One application with its arguments, then the end.
+    Application(&'static Application, String),
+}
+
 /// Runs the channel to its end and releases it.
-pub(crate) async fn run(mut channel: Channel) {
+pub(crate) async fn run(mut channel: Channel, work: Work) {
+    if let Work::Application(application, arguments) = work {
+        let cause = match alone(&mut channel, application, &arguments).await {
+            Ok(()) => Cause::NormalClearing,
+            Err(Interrupt::Hangup(cause)) => cause,
+            Err(Interrupt::Redirect(to)) => {
+                channel.at = to;
+                return Box::pin(run(channel, Work::DialPlan)).await;
+            }
+        };
+        channel.hangup(cause);
+        return channel.release_media().await;
+    }
     let cause = match start(&mut channel).await {
         Err(Interrupt::Hangup(cause)) => cause,
         Err(Interrupt::Redirect(_)) | Ok(()) => Cause::NormalClearing,
@@ -39,6 +59,18 @@ pub(crate) async fn run(mut channel: Channel) {
     channel.hangup(cause);
     channel.release_media().await;
     run_h(&mut channel).await;
+}
+
+/// Runs one application outside of the dial plan, so without `h`.
+async fn alone(channel: &mut Channel, application: &Application, arguments: &str) -> AppResult {
+    channel.catch_up().await?;
+    let shown = format!("{}({arguments})", application.name);
+    channel.tell(StoryEvent::Application {
+        application: shown.clone(),
+        at: String::new(),
+    });
+    channel.runs(shown);
+    (application.run)(channel, Args::new(arguments, "originate", 0)).await
 }
 
 async fn start(channel: &mut Channel) -> AppResult {

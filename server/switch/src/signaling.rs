@@ -13,6 +13,11 @@ use crate::inbox::{InboxReceiver, InboxSender};
 /// channel's inbox. A channel calls `answer` at most once, and `hangup` exactly once unless the far end
 /// hung up or the initial offer was refused.
 pub trait Signaling: Send {
+    /// Calls the far end with our offer: once, before anything else, on the legs of a
+    /// [`Technology`](crate::Technology). [`Progress`](crate::ChannelEvent::Progress) may follow, then
+    /// [`Accepted`](crate::ChannelEvent::Accepted) or [`Hangup`](crate::ChannelEvent::Hangup).
+    fn call(&mut self, offer: &Sdp);
+
     /// The far end is alerted (180); with a description, early media may flow (183).
     fn ring(&mut self, early: Option<&Sdp>);
 
@@ -31,7 +36,7 @@ pub trait Signaling: Send {
     /// call goes on with what stood.
     fn refuse(&mut self, refused: &Refused);
 
-    /// Ends the call: BYE with a Reason header, or before the answer `cause.status()`.
+    /// Ends the call: BYE with a Reason header, before the answer `cause.status()`, or CANCEL where we call.
     fn hangup(&mut self, cause: Cause);
 
     /// A header of the request that brought the call.

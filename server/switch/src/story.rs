@@ -184,6 +184,9 @@ pub struct Subject {
     pub exten: String,
     /// The context it was dialled in.
     pub context: String,
+    /// The address we called, where the call went out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub called: Option<String>,
 }
 
 /// The story of a call that goes on.
@@ -349,6 +352,7 @@ pub(crate) fn subject() -> Subject {
         caller: "alice".to_owned(),
         exten: "246".to_owned(),
         context: "sets".to_owned(),
+        called: None,
     }
 }
 

@@ -1,11 +1,12 @@
 //! The handle everyone has: configuration, store, media plane, directory, and the tasks of all calls.
 
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use config::{Config, Subscriber};
+use config::{CallerId, Config, Subscriber};
 use dialplan::Position;
 use futures_util::FutureExt;
 use media::AllocateError;
@@ -19,15 +20,17 @@ use tokio_util::task::TaskTracker;
 use crate::application::Application;
 use crate::cause::Cause;
 use crate::channel::{self, Channel};
+use crate::dial::Ask;
 use crate::directory::{ChannelHandle, ChannelId, ChannelInfo, ChannelState, Directory, New};
 use crate::function::Function;
-use crate::inbox::InboxSender;
+use crate::inbox::{InboxSender, inbox};
 use crate::leg::{MediaCounts, MediaLeg, MediaPlane};
-use crate::pbx;
+use crate::pbx::{self, Work};
 use crate::policy;
 use crate::signaling::Incoming;
 use crate::stop::Asked;
 use crate::story::{FinishedStory, Story, Subject};
+use crate::technology::{Outgoing, Target, Technology, Unreachable};
 use crate::variables::Variables;
 
 /// How long a shutdown waits for calls to end by themselves, their `h` extensions included.
@@ -62,6 +65,7 @@ struct Shared {
     applications: &'static [&'static Application],
     functions: &'static [&'static Function],
     directory: Directory,
+    technologies: OnceLock<Vec<Arc<dyn Technology>>>,
     globals: Mutex<Variables>,
     rng: Mutex<ChaCha12Rng>,
     /// Calls since the start; the next channel's number.
@@ -88,6 +92,7 @@ impl Switch {
                 applications,
                 functions,
                 directory: Directory::default(),
+                technologies: OnceLock::new(),
                 globals: Mutex::default(),
                 rng: Mutex::new(ChaCha12Rng::from_seed(seed)),
                 calls: AtomicU64::new(0),
@@ -158,6 +163,33 @@ impl Switch {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Connects the protocols that calls go out by. Once, at the start: they need the switch, so they are
+    /// made after it.
+    pub fn connect(&self, technologies: Vec<Arc<dyn Technology>>) {
+        let connected = self.shared.technologies.set(technologies);
+        debug_assert!(connected.is_ok(), "technologies are connected once");
+    }
+
+    /// Where `PJSIP/alice` is reached now.
+    pub async fn find(&self, destination: &str) -> Result<Vec<Target>, Unreachable> {
+        let technologies = self.shared.technologies.get();
+        let technologies = technologies.map(Vec::as_slice).unwrap_or_default();
+        let Some((name, rest)) = destination.split_once('/').filter(|(_, it)| !it.is_empty())
+        else {
+            return Err(Unreachable::Destination(destination.to_owned()));
+        };
+        let named =
+            |technology: &&Arc<dyn Technology>| technology.name().eq_ignore_ascii_case(name);
+        let Some(technology) = technologies.iter().find(named) else {
+            let known: Vec<_> = technologies.iter().map(|known| known.name()).collect();
+            return Err(Unreachable::Technology {
+                name: name.to_owned(),
+                known: known.join(", "),
+            });
+        };
+        technology.find(rest).await
+    }
+
     /// Takes a call: starts its task, or refuses it when there are too many or the exchange stops.
     pub fn incoming(&self, mut incoming: Incoming) -> Option<ChannelHandle> {
         if self.shared.tasks.is_closed() || self.shared.asked.refuses_calls() {
@@ -180,8 +212,96 @@ impl Switch {
         let call = self.clone();
         self.shared
             .tasks
-            .spawn(async move { call.run(channel).await });
+            .spawn(async move { call.run(channel, Work::DialPlan).await });
         Some(handle)
+    }
+
+    /// Starts a task that makes a call; it is dropped where it stands if it does not end when the exchange
+    /// does. `false`: the exchange stops already.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
+        if self.shared.tasks.is_closed() {
+            return false;
+        }
+        let stop = self.shared.stop.clone();
+        self.shared.tasks.spawn(async move {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => {}
+                () = task => {}
+            }
+        });
+        true
+    }
+
+    /// A channel for a leg that goes out. `None`: there are too many.
+    pub(crate) fn outgoing(&self, target: Target, ask: &Ask) -> Option<Channel> {
+        let id = ChannelId(self.shared.calls.fetch_add(1, Ordering::Relaxed));
+        let (subscriber, called) = (target.subscriber, target.address);
+        let endpoint = &subscriber.endpoint;
+        let (name, unique_id) = names(id, &endpoint.id);
+        let at = ask.at.clone().unwrap_or_else(|| Position {
+            context: endpoint.context.clone(),
+            exten: String::new(),
+            priority: 1,
+        });
+        // Who answers is from then on the caller of whatever runs.
+        let caller = match ask.caller == CallerId::default() {
+            true => endpoint.caller_id.clone().unwrap_or_default(),
+            false => ask.caller.clone(),
+        };
+        let (sender, receiver) = inbox();
+        let registration = self.shared.directory.register(New {
+            id,
+            name: name.clone(),
+            unique_id: unique_id.clone(),
+            inbox: sender.clone(),
+            info: ChannelInfo {
+                caller: caller.number.clone(),
+                at: at.clone(),
+                application: ask.application.clone(),
+                state: ChannelState::Dialling,
+                streams: String::new(),
+            },
+        });
+        let Ok(registration) = registration else {
+            tracing::error!(called, "{}", crate::directory::Full);
+            return None;
+        };
+        let call_id = target.call_id;
+        tracing::info!(channel = name, called, call_id, "call goes out");
+        let story = Story::begin(Subject {
+            channel: name,
+            unique_id,
+            call_id,
+            endpoint: endpoint.id.clone(),
+            caller: caller.number.clone(),
+            exten: at.exten.clone(),
+            context: at.context.clone(),
+            called: Some(called),
+        });
+        let signaling = (target.open)(Outgoing {
+            caller: ask.caller.clone(),
+            inbox: sender,
+        });
+        let mut channel = Channel::new(channel::Parts {
+            id,
+            caller,
+            at,
+            subscriber,
+            switch: self.clone(),
+            signaling,
+            inbox: receiver,
+            registration,
+            story,
+            offer: None,
+            outgoing: true,
+        });
+        for (name, value) in &ask.variables {
+            // Checked by who asks; one too many is told by Set itself.
+            let _ = channel.vars.set(name, value);
+        }
+        channel.runs(ask.application.clone());
+        Some(channel)
     }
 
     /// Hangs up all calls and takes no more. Returns when the last one is over, after a second at most.
@@ -291,6 +411,7 @@ impl Switch {
             caller: incoming.caller.number.clone(),
             exten: incoming.exten,
             context: incoming.context,
+            called: None,
         });
         let handle = registration.handle().clone();
         let channel = Channel::new(channel::Parts {
@@ -304,6 +425,7 @@ impl Switch {
             registration,
             story,
             offer: incoming.offer,
+            outgoing: false,
         });
         Ok((channel, handle))
     }
@@ -311,11 +433,11 @@ impl Switch {
     /// One call, from its first priority to its release. What the call does wrong ends here: a panic, an
     /// application that reads no events, one that does not end when the exchange does. In all three cases
     /// the channel is dropped where it stands, and that hangs up the far end.
-    async fn run(&self, channel: Channel) {
+    pub(crate) async fn run(&self, channel: Channel, work: Work) {
         let name = channel.name().to_owned();
         let condition = channel.condition();
         let watch = watch(channel.handle());
-        let call = AssertUnwindSafe(pbx::run(channel)).catch_unwind();
+        let call = AssertUnwindSafe(pbx::run(channel, work)).catch_unwind();
         tokio::select! {
             biased;
             () = condition.until_overflow() => tracing::error!(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::agent::Flow;
-use crate::{HeaderName, NameAddr, Request, Response, Status, Uri};
+use crate::{HeaderName, Login, NameAddr, Request, Response, Status, Uri};
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -68,6 +68,10 @@ pub struct OutgoingInvite {
     /// The offer. Without one the peer offers in its 200, and [`Agent::answer`](super::Agent::answer)
     /// puts the answer into the ACK.
     pub offer: Option<Body>,
+    /// The Call-ID; drawn at random if `None`.
+    pub call_id: Option<Box<str>>,
+    /// What a 401 or 407 is answered with.
+    pub logins: Vec<Login>,
 }
 
 /// What the Agent has to tell. For each [`InviteId`] exactly one [`Event::Ended`] comes, as its last.

@@ -10,7 +10,10 @@ use crate::agent::{
 use crate::dialog::Dialog;
 use crate::session_timer::{MIN_SE_S, SESSION_EXPIRES_S, SESSION_EXPIRES_S_MAX, Terms};
 use crate::transaction::{ClientUser, Purpose, TransactionId};
-use crate::{HeaderName, Method, Request, Response, Status};
+use crate::{HeaderName, Login, Method, Request, Response, Status, sign};
+
+/// How often a challenge is answered: the first one, and stale nonces after it.
+const LOGIN_TRIES_MAX: u8 = 3;
 
 /// How often a 422 makes us ask again.
 const INTERVAL_RETRIES_MAX: u8 = 3;
@@ -25,6 +28,8 @@ pub(crate) struct Outgoing {
     pub(super) early: Vec<Dialog>,
     cancel: Cancel,
     interval_retries: u8,
+    logins: Vec<Login>,
+    login_tries: u8,
 }
 
 /// How far the CANCEL is.
@@ -49,6 +54,8 @@ pub(super) struct LateOffer {
     transaction: TransactionId,
     to_tag: Box<str>,
     cseq: u32,
+    /// RFC 3261 §22.1: an ACK carries the credentials its INVITE was accepted with.
+    credentials: Extra,
 }
 
 impl Outgoing {
@@ -67,9 +74,10 @@ impl Invite {
         base: &mut Base,
         id: InviteId,
         flow: Flow,
-        invite: OutgoingInvite,
+        mut invite: OutgoingInvite,
     ) -> Self {
         let description = invite.offer.clone();
+        let logins = std::mem::take(&mut invite.logins);
         let request = first_request(base, &flow, invite);
         let user = ClientUser::Invite(id, Purpose::Initial);
         let transaction = base.start(now, flow, request.clone(), user);
@@ -79,6 +87,8 @@ impl Invite {
             early: Vec::new(),
             cancel: Cancel::No,
             interval_retries: 0,
+            logins,
+            login_tries: 0,
         };
         let mut invite = Self::new(id, flow, Phase::Outgoing(Box::new(outgoing)), None);
         invite.description = description;
@@ -123,6 +133,9 @@ impl Invite {
         if response.status == Status::SESSION_INTERVAL_TOO_SMALL
             && outgoing.ask_longer(now, base, self.id, self.flow, &response)
         {
+            return;
+        }
+        if outgoing.log_in(now, base, self.id, self.flow, &response) {
             return;
         }
         match outgoing.cancelled_because() {
@@ -185,6 +198,7 @@ impl Invite {
                 .headers
                 .cseq()
                 .map_or(0, |cseq| cseq.number),
+            credentials: outgoing.credentials(),
         });
         // RFC 3261 §13.2.2.4 and §9.1: the 2xx has crossed our CANCEL: ACK, then BYE.
         if let Some(cause) = outgoing.cancelled_because() {
@@ -207,6 +221,9 @@ impl Invite {
         };
         if let Some(dialog) = &self.dialog {
             let mut ack = dialog.ack(due.cseq);
+            for (name, value) in &due.credentials {
+                ack.headers.push(name.clone(), value);
+            }
             if answer.is_some() {
                 self.description = answer.clone();
             }
@@ -285,6 +302,47 @@ impl Outgoing {
         }
     }
 
+    fn credentials(&self) -> Extra {
+        let names = [HeaderName::Authorization, HeaderName::ProxyAuthorization];
+        let headers = &self.request.headers;
+        let all = names.into_iter().flat_map(|name| {
+            let values = headers
+                .get_all(&name)
+                .map(str::to_owned)
+                .collect::<Vec<_>>();
+            values.into_iter().map(move |value| (name.clone(), value))
+        });
+        all.collect()
+    }
+
+    /// RFC 3261 §22.2: the UAC tries again with credentials; "the same value of the Call-ID, To, and From",
+    /// "the CSeq should contain a new sequence number that is one higher" (§8.1.3.5).
+    fn log_in(
+        &mut self,
+        now: Instant,
+        base: &mut Base,
+        id: InviteId,
+        flow: Flow,
+        response: &Response,
+    ) -> bool {
+        let challenged = matches!(
+            response.status,
+            Status::UNAUTHORIZED | Status::PROXY_AUTHENTICATION_REQUIRED
+        );
+        let cancelled = !matches!(self.cancel, Cancel::No);
+        if !challenged || cancelled || self.login_tries >= LOGIN_TRIES_MAX {
+            return false;
+        }
+        let cnonce = base.token();
+        if !sign(&mut self.request, response, &self.logins, &cnonce) {
+            return false;
+        }
+        self.login_tries += 1;
+        let user = ClientUser::Invite(id, Purpose::Initial);
+        self.transaction = base.start(now, flow, self.request.clone(), user);
+        true
+    }
+
     /// RFC 4028 §7.3: "the UAC MAY retry the request … with a Session-Expires … at least as large as Min-SE",
     /// as a new transaction with the same Call-ID, To and From, and a higher CSeq.
     fn ask_longer(
@@ -323,8 +381,11 @@ fn first_request(base: &mut Base, flow: &Flow, invite: OutgoingInvite) -> Reques
         mut to,
         headers: extra,
         offer,
+        call_id,
+        logins: _,
     } = invite;
-    let (tag, call_id) = (base.token(), base.token());
+    let tag = base.token();
+    let call_id = call_id.unwrap_or_else(|| base.token().into());
     from.set_tag(&tag);
     to.params.remove("tag");
     let mut request = Request::new(Method::Invite, uri);

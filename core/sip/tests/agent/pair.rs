@@ -296,6 +296,8 @@ pub(crate) fn outgoing(offer: Option<&'static str>) -> OutgoingInvite {
         to: NameAddr::parse("<sip:bob@example.com>").unwrap(),
         headers: Vec::new(),
         offer: offer.map(Body::sdp),
+        call_id: None,
+        logins: Vec::new(),
     }
 }
 

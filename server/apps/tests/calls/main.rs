@@ -6,6 +6,7 @@
 mod echo;
 mod flow;
 mod limits;
+mod originate;
 mod pbx;
 mod rounds;
 mod stop;

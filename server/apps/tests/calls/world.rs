@@ -35,7 +35,7 @@ impl Ladder {
         }
     }
 
-    fn write(&self, line: impl Into<String>) {
+    pub(crate) fn write(&self, line: impl Into<String>) {
         let at = self.began.elapsed().as_millis();
         self.lines.lock().unwrap().push((at, line.into()));
     }
@@ -78,6 +78,11 @@ pub(crate) struct Script {
     pub(crate) refuse: Vec<Refused>,
     /// `allocate` fails.
     pub(crate) full: bool,
+}
+
+/// What one leg has negotiated.
+#[derive(Default)]
+struct Rounds {
     agreed: Topology,
     pending: Option<Topology>,
 }
@@ -100,6 +105,7 @@ impl MediaPlane for Media {
         Ok(Box::new(Leg {
             ladder: self.ladder.clone(),
             script: Arc::clone(&self.script),
+            rounds: Mutex::default(),
         }))
     }
 
@@ -111,11 +117,18 @@ impl MediaPlane for Media {
 struct Leg {
     ladder: Ladder,
     script: Arc<Mutex<Script>>,
+    rounds: Mutex<Rounds>,
 }
 
 impl MediaLeg for Leg {
     fn negotiate(&self, round: Round) -> Reply<'_, Result<Outcome, Refused>> {
-        Box::pin(async move { self.script.lock().unwrap().round(round) })
+        Box::pin(async move {
+            let refuse = &mut self.script.lock().unwrap().refuse;
+            if !refuse.is_empty() && !matches!(round, Round::Rollback) {
+                return Err(refuse.remove(0));
+            }
+            Ok(self.rounds.lock().unwrap().round(round))
+        })
     }
 
     fn echo(&self, mode: EchoMode) -> Echo {
@@ -146,11 +159,8 @@ impl Drop for Guard {
     }
 }
 
-impl Script {
-    fn round(&mut self, round: Round) -> Result<Outcome, Refused> {
-        if !self.refuse.is_empty() && !matches!(round, Round::Rollback) {
-            return Err(self.refuse.remove(0));
-        }
+impl Rounds {
+    fn round(&mut self, round: Round) -> Outcome {
         let sdp = match round {
             Round::Answer { offer } => {
                 assert!(self.pending.is_none(), "an offer of ours is open");
@@ -188,11 +198,11 @@ impl Script {
                 None
             }
         };
-        Ok(Outcome {
+        Outcome {
             sdp,
             agreed: self.agreed.clone(),
             notes: Vec::new(),
-        })
+        }
     }
 }
 
@@ -241,7 +251,7 @@ pub(crate) fn sdp(streams: &[&str]) -> Sdp {
 }
 
 /// The streams of a description in words.
-fn told(sdp: &Sdp) -> String {
+pub(crate) fn told(sdp: &Sdp) -> String {
     let streams = sdp
         .media
         .iter()
@@ -255,6 +265,10 @@ fn told(sdp: &Sdp) -> String {
 struct Recorder(Ladder);
 
 impl Signaling for Recorder {
+    fn call(&mut self, sdp: &Sdp) {
+        self.0.write(format!("call: {}", told(sdp)));
+    }
+
     fn ring(&mut self, _: Option<&Sdp>) {
         self.0.write("ring");
     }

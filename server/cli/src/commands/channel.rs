@@ -64,7 +64,11 @@ fn table(lines: &[Line]) -> String {
     let mut text = row(["Channel", "Location", "State", "Application(Data)"]);
     for line in lines {
         let at = &line.info.at;
-        let location = format!("{}@{}:{}", at.exten, at.context, at.priority);
+        // What was originated runs its application outside of the dial plan.
+        let location = match at.exten.as_str() {
+            "" => "(None)".to_owned(),
+            exten => format!("{exten}@{}:{}", at.context, at.priority),
+        };
         let application = match line.info.application.as_str() {
             "" => "(None)",
             application => application,

@@ -6,8 +6,8 @@ use std::time::Duration;
 use switch::{ChannelHandle, ChannelInfo, ChannelState};
 
 use crate::command::{Names, Slot, Takes, slot_after};
+use crate::commands::reload::MODULES;
 use crate::exchange::Exchange;
-use crate::reload::MODULES;
 
 /// A channel, as the tables show it.
 #[derive(Clone, Debug)]
@@ -45,7 +45,8 @@ impl Line {
     /// Asterisk's name and number of the state.
     pub(crate) fn state(&self) -> (&'static str, u8) {
         match self.info.state {
-            ChannelState::Ended => ("Down", 0),
+            ChannelState::Ended | ChannelState::Dialling => ("Down", 0),
+            ChannelState::Alerting => ("Ringing", 5),
             ChannelState::Ringing => ("Ring", 4),
             ChannelState::Up => ("Up", 6),
         }
@@ -137,7 +138,7 @@ async fn names(exchange: &Exchange, kind: Names) -> Vec<String> {
             .contexts()
             .map(|(name, _)| name.to_owned())
             .collect(),
-        Names::Modules => MODULES.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        Names::Modules => owned(MODULES),
     }
 }
 

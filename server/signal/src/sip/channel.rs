@@ -8,22 +8,30 @@ use sdp::Sdp;
 use switch::{Cause, Signaling};
 
 use crate::sip::authenticate::Denied;
-use crate::sip::command::Command;
+use crate::sip::command::{CallRef, Command, Verb};
+use crate::sip::outbound::Ask;
 use crate::sip::shared::Shared;
 
 /// The SIP leg of a channel.
 pub(crate) struct SipSignaling {
     shared: Arc<Shared>,
-    id: InviteId,
-    invite: Arc<Request>,
+    call: CallRef,
     progress: Progress,
+    /// The request that brought the call; none if we call.
+    invite: Option<Arc<Request>>,
+    /// What our INVITE is made of, until it is sent.
+    ask: Option<Box<Ask>>,
 }
 
 /// How far the call has come, as far as commands go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Progress {
+    /// Our INVITE is not sent yet.
+    Planned,
+    /// The far end's INVITE waits for us.
     Ringing,
-    Answered,
+    /// It has been answered, or ours has been sent.
+    Open,
     Over,
 }
 
@@ -31,86 +39,97 @@ impl SipSignaling {
     pub(crate) fn new(shared: Arc<Shared>, id: InviteId, invite: Arc<Request>) -> Self {
         Self {
             shared,
-            id,
-            invite,
+            call: id.into(),
             progress: Progress::Ringing,
+            invite: Some(invite),
+            ask: None,
         }
+    }
+
+    /// A call of ours; [`Signaling::call`] sends it.
+    pub(crate) fn outgoing(shared: Arc<Shared>, ask: Ask) -> Self {
+        Self {
+            shared,
+            call: CallRef::default(),
+            progress: Progress::Planned,
+            invite: None,
+            ask: Some(Box::new(ask)),
+        }
+    }
+
+    fn tell(&self, verb: Verb) {
+        self.shared.command(Command::Call(self.call.clone(), verb));
     }
 }
 
 impl Signaling for SipSignaling {
+    fn call(&mut self, offer: &Sdp) {
+        if let Some(ask) = self.ask.take() {
+            self.progress = Progress::Open;
+            self.shared.command(Command::Invite {
+                call: self.call.clone(),
+                ask,
+                offer: body(offer),
+            });
+        }
+    }
+
     fn ring(&mut self, early: Option<&Sdp>) {
         let status = if early.is_some() {
             Status::SESSION_PROGRESS
         } else {
             Status::RINGING
         };
-        self.shared.command(Command::Provisional {
-            id: self.id,
+        self.tell(Verb::Provisional {
             status,
             body: early.map(body),
         });
     }
 
     fn answer(&mut self, sdp: &Sdp) {
-        self.progress = Progress::Answered;
-        self.shared.command(Command::Accept {
-            id: self.id,
-            body: body(sdp),
-        });
+        self.progress = Progress::Open;
+        self.tell(Verb::Accept { body: body(sdp) });
     }
 
     fn offer(&mut self, sdp: &Sdp) {
-        self.shared.command(Command::Reinvite {
-            id: self.id,
-            body: body(sdp),
-        });
+        self.tell(Verb::Reinvite { body: body(sdp) });
     }
 
     fn accept(&mut self, sdp: &Sdp) {
-        self.shared.command(Command::Answer {
-            id: self.id,
-            body: body(sdp),
-        });
+        self.tell(Verb::Answer { body: body(sdp) });
     }
 
     fn refuse(&mut self, refused: &Refused) {
-        let id = self.id;
         let status = Status::new(refused.status()).unwrap_or(Status::NOT_ACCEPTABLE_HERE);
         let Denied { status, headers } = Denied::with_warning(status, &refused.to_string());
-        self.shared.command(match self.progress {
+        let verb = match self.progress {
             Progress::Ringing => {
                 self.progress = Progress::Over;
-                Command::Reject {
-                    id,
-                    status,
-                    headers,
-                }
+                Verb::Reject { status, headers }
             }
-            Progress::Answered | Progress::Over => Command::Refuse {
-                id,
-                status,
-                headers,
-            },
-        });
+            Progress::Planned | Progress::Open | Progress::Over => Verb::Refuse { status, headers },
+        };
+        self.tell(verb);
     }
 
     fn hangup(&mut self, cause: Cause) {
-        if self.progress == Progress::Over {
+        let before = std::mem::replace(&mut self.progress, Progress::Over);
+        if matches!(before, Progress::Planned | Progress::Over) {
             return;
         }
-        self.progress = Progress::Over;
         let status = Status::new(cause.status()).unwrap_or(Status::DECLINE);
-        let headers = vec![(HeaderName::Reason, cause.reason())];
-        self.shared.command(Command::Hangup {
-            id: self.id,
-            status,
-            headers,
-        });
+        let mut headers = vec![(HeaderName::Reason, cause.reason())];
+        if cause == Cause::AnsweredElsewhere {
+            // RFC 3326 §3.1: phones show no missed call then.
+            let elsewhere = "SIP;cause=200;text=\"Call completed elsewhere\"";
+            headers.insert(0, (HeaderName::Reason, elsewhere.to_owned()));
+        }
+        self.tell(Verb::Hangup { status, headers });
     }
 
     fn header(&self, name: &str) -> Option<String> {
-        self.invite
+        let invite = self.invite.as_ref()?;
+        invite
             .headers
             .get(&HeaderName::from(name))
             .map(str::to_owned)

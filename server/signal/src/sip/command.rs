@@ -1,8 +1,12 @@
 //! What request and call tasks ask of the driver.
 
+use std::sync::{Arc, OnceLock};
+
 use ::sip::{Body, Flow, HeaderName, InviteId, RequestId, Response, Status, Uri};
 
-/// One verb of `sip::Agent`, or news the driver keeps beside it.
+use crate::sip::outbound::Ask;
+
+/// What the driver is to do, or to know.
 #[derive(Debug)]
 pub(crate) enum Command {
     /// Answers a request from outside a dialog.
@@ -10,40 +14,68 @@ pub(crate) enum Command {
         id: RequestId,
         response: Box<Response>,
     },
-    /// 180 or 183.
-    Provisional {
-        id: InviteId,
-        status: Status,
-        body: Option<Body>,
+    /// Calls somebody; the driver tells `call` its id.
+    Invite {
+        call: CallRef,
+        ask: Box<Ask>,
+        offer: Body,
     },
+    /// Something for one call.
+    Call(CallRef, Verb),
+    /// These contacts have just been registered over this flow.
+    Registered { flow: Flow, parties: Vec<Party> },
+}
+
+/// One verb of `sip::Agent` for one call, or news the driver keeps beside it.
+#[derive(Debug)]
+pub(crate) enum Verb {
+    /// 180 or 183.
+    Provisional { status: Status, body: Option<Body> },
     /// 200 to the INVITE.
-    Accept { id: InviteId, body: Body },
+    Accept { body: Body },
     /// The final refusal of the INVITE.
     Reject {
-        id: InviteId,
         status: Status,
         headers: Vec<(HeaderName, String)>,
     },
     /// Our offer in the middle of the call.
-    Reinvite { id: InviteId, body: Body },
+    Reinvite { body: Body },
     /// The answer to the peer's offer.
-    Answer { id: InviteId, body: Body },
+    Answer { body: Body },
     /// The refusal of the peer's offer.
     Refuse {
-        id: InviteId,
         status: Status,
         headers: Vec<(HeaderName, String)>,
     },
     /// The end.
     Hangup {
-        id: InviteId,
         status: Status,
         headers: Vec<(HeaderName, String)>,
     },
     /// The caller of this INVITE is known now.
-    Admitted { id: InviteId, party: Party },
-    /// These contacts have just been registered over this flow.
-    Registered { flow: Flow, parties: Vec<Party> },
+    Admitted { party: Party },
+}
+
+/// Names a call. One of ours has its id from the moment the driver has sent the INVITE; what is asked of
+/// it comes after that in the same queue.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CallRef(Arc<OnceLock<InviteId>>);
+
+impl CallRef {
+    /// The id; `None` before the INVITE, and for ever if that could not be sent.
+    pub(crate) fn id(&self) -> Option<InviteId> {
+        self.0.get().copied()
+    }
+
+    pub(crate) fn is(&self, id: InviteId) {
+        self.0.get_or_init(|| id);
+    }
+}
+
+impl From<InviteId> for CallRef {
+    fn from(id: InviteId) -> Self {
+        Self(Arc::new(id.into()))
+    }
 }
 
 /// One client of an endpoint: what its call and its next registration have in common.

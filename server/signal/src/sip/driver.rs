@@ -11,17 +11,20 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use ::sip::{Agent, Event, Flow, FlowId, HeaderName, InviteId, Request, RequestId, Status};
+use ::sip::{Agent, Body, Event, Flow, FlowId, HeaderName, InviteId, Request, RequestId, Status};
 use bytes::Bytes;
+use switch::story::StoryEvent;
+use switch::{Cause, ChannelEvent};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::sip::authenticate::{Denied, RETRY_AFTER_S};
-use crate::sip::command::Command;
-use crate::sip::driver::calls::Calls;
+use crate::sip::command::{CallRef, Command, Verb};
+use crate::sip::driver::calls::{Calls, Ours};
 use crate::sip::flows::{Flows, Sent};
+use crate::sip::outbound::{Ask, Route};
 use crate::sip::shared::{Shared, now};
 use crate::sip::trace::{self, Name, Way};
 use crate::sip::{inbound, request};
@@ -171,51 +174,12 @@ impl Driver {
         let now = now();
         match command {
             Command::Respond { id, response } => self.agent.respond(now, id, *response),
-            Command::Provisional { id, status, body } => {
-                self.calls.sent(id, &status);
-                self.agent.provisional(now, id, status, body);
-            }
-            Command::Accept { id, body } => {
-                self.calls.sent(id, &Status::OK);
-                self.agent.accept(now, id, body);
-            }
-            Command::Reject {
-                id,
-                status,
-                headers,
-            } => {
-                self.calls.sent(id, &status);
-                self.agent.reject(now, id, status, headers);
-            }
-            Command::Reinvite { id, body } => {
-                self.calls.sent(id, &"re-INVITE");
-                if let Err(busy) = self.agent.reinvite(now, id, body) {
-                    self.calls.offer_failed(id, busy);
+            Command::Invite { call, ask, offer } => self.invite(now, &call, *ask, offer),
+            Command::Call(call, verb) => {
+                if let Some(id) = call.id() {
+                    self.on_verb(now, id, verb);
                 }
             }
-            Command::Answer { id, body } => {
-                if self.calls.takes_answer(id) {
-                    self.agent.answer(now, id, Some(body));
-                }
-            }
-            Command::Refuse {
-                id,
-                status,
-                headers,
-            } if self.calls.takes_answer(id) => {
-                self.calls.sent(id, &status);
-                self.agent.refuse(now, id, status, headers);
-            }
-            Command::Refuse { .. } => {}
-            Command::Hangup {
-                id,
-                status,
-                headers,
-            } => {
-                self.calls.sent(id, &"BYE");
-                self.agent.hangup(now, id, headers, status);
-            }
-            Command::Admitted { id, party } => self.calls.admitted(id, party),
             Command::Registered { flow, parties } => {
                 for id in self.calls.of_parties(&parties, flow.id) {
                     self.agent.rebind(now, id, flow);
@@ -223,6 +187,71 @@ impl Driver {
                 }
             }
         }
+    }
+
+    fn on_verb(&mut self, now: Instant, id: InviteId, verb: Verb) {
+        match verb {
+            Verb::Provisional { status, body } => {
+                self.calls.sent(id, &status);
+                self.agent.provisional(now, id, status, body);
+            }
+            Verb::Accept { body } => {
+                self.calls.sent(id, &Status::OK);
+                self.agent.accept(now, id, body);
+            }
+            Verb::Reject { status, headers } => {
+                self.calls.sent(id, &status);
+                self.agent.reject(now, id, status, headers);
+            }
+            Verb::Reinvite { body } => {
+                self.calls.sent(id, &"re-INVITE");
+                if let Err(busy) = self.agent.reinvite(now, id, body) {
+                    self.calls.offer_failed(id, busy);
+                }
+            }
+            Verb::Answer { body } => {
+                if self.calls.takes_answer(id) {
+                    self.agent.answer(now, id, Some(body));
+                }
+            }
+            Verb::Refuse { status, headers } => {
+                if self.calls.takes_answer(id) {
+                    self.calls.sent(id, &status);
+                    self.agent.refuse(now, id, status, headers);
+                }
+            }
+            Verb::Hangup { status, headers } => {
+                self.calls.sent(id, &self.calls.farewell(id));
+                self.agent.hangup(now, id, headers, status);
+            }
+            Verb::Admitted { party } => self.calls.admitted(id, party),
+        }
+    }
+
+    /// Calls somebody. A flow that is gone by now is as good as no answer at all.
+    fn invite(&mut self, now: Instant, call: &CallRef, ask: Ask, offer: Body) {
+        let flow = match ask.route() {
+            Route::Flow(flow) => self.flows.find(flow.id),
+            Route::Udp(remote) => {
+                let (calls, shared) = (&self.calls, &self.shared);
+                self.flows.of_address(remote, now, || pinned(calls, shared))
+            }
+        };
+        let Some(flow) = flow else {
+            let text = "the connection of this contact is gone".to_owned();
+            ask.inbox.note(StoryEvent::Remark { text });
+            ask.inbox
+                .send(ChannelEvent::Hangup(Cause::SubscriberAbsent));
+            return;
+        };
+        let ours = Ours {
+            inbox: ask.inbox.clone(),
+            party: ask.party(),
+            line: ask.line(),
+        };
+        let id = self.agent.invite(now, flow, ask.invite(&flow, offer));
+        call.is(id);
+        self.calls.begin_ours(id, flow, ours);
     }
 
     /// Everything the Agent has to say, until it has nothing left: an event may be answered on the

@@ -113,6 +113,20 @@ impl Flows {
         Some(flow)
     }
 
+    /// The flow to an address nobody needs to have written from.
+    pub(crate) fn of_address(
+        &mut self,
+        remote: SocketAddr,
+        now: Instant,
+        pinned: impl FnOnce() -> BTreeSet<FlowId>,
+    ) -> Option<Flow> {
+        let socket = self.sockets.iter().position(|socket| {
+            let local = socket.local_addr();
+            local.is_ok_and(|local| local.is_ipv4() == remote.is_ipv4())
+        })?;
+        self.of_datagram(socket, remote, now, pinned)
+    }
+
     /// Forgets UDP flows that were silent for long.
     pub(crate) fn sweep(&mut self, now: Instant, pinned: &BTreeSet<FlowId>) {
         let idle = |flow: &UdpFlow| now.saturating_duration_since(flow.heard) > UDP_FLOW_IDLE_MAX;

@@ -9,7 +9,7 @@ use switch::{Cause, InboxReceiver, InboxSender, Incoming};
 
 use crate::sip::authenticate::{self, Denied};
 use crate::sip::channel::SipSignaling;
-use crate::sip::command::{Command, Party};
+use crate::sip::command::{Command, Party, Verb};
 use crate::sip::request::content_type;
 use crate::sip::shared::{Shared, printable};
 
@@ -30,7 +30,7 @@ pub(crate) async fn invite(
                 offer,
             } = admitted;
             let party = party_of(&shared, &subscriber.endpoint, &flow, &request);
-            shared.command(Command::Admitted { id, party });
+            shared.command(Command::Call(id.into(), Verb::Admitted { party }));
             let incoming = Incoming {
                 caller,
                 context: subscriber.endpoint.context.clone(),
@@ -45,11 +45,8 @@ pub(crate) async fn invite(
             let _ = shared.switch.incoming(incoming);
         }
         Err(Denied { status, headers }) => {
-            shared.command(Command::Reject {
-                id,
-                status,
-                headers,
-            });
+            let verb = Verb::Reject { status, headers };
+            shared.command(Command::Call(id.into(), verb));
         }
     }
 }

@@ -32,6 +32,13 @@ pub(crate) struct Binding {
     cseq: u32,
 }
 
+impl Binding {
+    /// Whether it is worth calling.
+    pub(crate) fn answers(&self) -> bool {
+        true
+    }
+}
+
 /// What one REGISTER brings besides contacts.
 #[derive(Debug, Clone)]
 pub(crate) struct Source {

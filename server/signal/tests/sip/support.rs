@@ -118,6 +118,7 @@ impl Exchange {
             ..Options::new(vec!["127.0.0.1:0".parse().unwrap()], [2; 32])
         };
         let signal = Signal::start(options, switch.clone()).unwrap();
+        switch.connect(signal.technologies());
         let listen = Listen {
             address: "127.0.0.1:0".parse().unwrap(),
             secure: false,
@@ -250,19 +251,34 @@ impl DeskPhone {
         self.socket.send(bytes).await.unwrap();
     }
 
+    pub(crate) async fn receive(&self) -> Message {
+        let mut buffer = vec![0; 65_535];
+        let received = tokio::time::timeout(PATIENCE, self.socket.recv(&mut buffer)).await;
+        let length = received.expect("a message in time").unwrap();
+        Message::parse(&Bytes::copy_from_slice(&buffer[..length])).unwrap()
+    }
+
     pub(crate) async fn ask(&self, text: &str) -> Response {
         self.send(text.as_bytes()).await;
-        let mut buffer = vec![0; 65_535];
         loop {
-            let received = tokio::time::timeout(PATIENCE, self.socket.recv(&mut buffer)).await;
-            let length = received.expect("an answer in time").unwrap();
-            let message = Message::parse(&Bytes::copy_from_slice(&buffer[..length])).unwrap();
-            if let Message::Response(response) = message
+            if let Message::Response(response) = self.receive().await
                 && response.status.is_final()
             {
                 return response;
             }
         }
+    }
+
+    pub(crate) async fn request(&self) -> Request {
+        loop {
+            if let Message::Request(request) = self.receive().await {
+                return request;
+            }
+        }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.socket.local_addr().unwrap().port()
     }
 }
 

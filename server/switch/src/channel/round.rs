@@ -25,8 +25,9 @@ pub(super) enum Turn {
     Idle,
     /// Ours; it wants these streams.
     Ours { want: Topology, tries: u8, sdp: Sdp },
-    /// Ours; it went out in the answer to the call, because that came without an offer.
-    OursInAnswer,
+    /// Ours, the first of the call: it went out with our call, or in the answer to one that came without an
+    /// offer.
+    OursFirst,
     /// What stands, said once more because the far end asked for an offer in the middle of the call.
     Restated,
     /// Ours; the far end asked for it while it held us, so it offers to go on.
@@ -47,7 +48,7 @@ impl Turn {
             Self::Again { at, .. } => Some(*at),
             Self::Idle
             | Self::Ours { .. }
-            | Self::OursInAnswer
+            | Self::OursFirst
             | Self::Restated
             | Self::Unasked { .. }
             | Self::GaveWay { .. } => None,
@@ -122,7 +123,7 @@ impl Channel {
         self.remark(&notes);
         self.tell(StoryEvent::Up);
         if late {
-            self.turn = Turn::OursInAnswer;
+            self.turn = Turn::OursFirst;
             self.publish();
         } else {
             self.stands(agreed, Side::Them);
@@ -267,7 +268,7 @@ impl Channel {
             Turn::Idle => {}
             // Our own offer is under way, and settles what stands.
             other @ (Turn::Ours { .. }
-            | Turn::OursInAnswer
+            | Turn::OursFirst
             | Turn::Again { .. }
             | Turn::GaveWay { .. }) => {
                 self.turn = other;
@@ -350,7 +351,7 @@ impl Channel {
                 self.local = Some(sdp);
                 false
             }
-            Turn::OursInAnswer => true,
+            Turn::OursFirst => true,
             Turn::Restated => return Ok(Some(self.on_confirmation(answer).await)),
             Turn::Unasked { sdp } => {
                 self.local = Some(sdp);
@@ -406,7 +407,7 @@ impl Channel {
                 self.roll_back().await;
                 Some(self.still_stands())
             }
-            other @ (Turn::Idle | Turn::OursInAnswer | Turn::Again { .. }) => {
+            other @ (Turn::Idle | Turn::OursFirst | Turn::Again { .. }) => {
                 self.turn = other;
                 None
             }
@@ -437,7 +438,7 @@ impl Channel {
                 self.roll_back().await;
                 self.turn = Turn::GaveWay { want, tries };
             }
-            Turn::OursInAnswer | Turn::Unasked { .. } => self.roll_back().await,
+            Turn::OursFirst | Turn::Unasked { .. } => self.roll_back().await,
             Turn::Restated => {}
             other @ (Turn::Idle | Turn::Again { .. } | Turn::GaveWay { .. }) => self.turn = other,
         }
@@ -476,7 +477,7 @@ impl Channel {
         self.publish();
     }
 
-    fn remark(&mut self, notes: &[rtc::negotiate::Note]) {
+    pub(super) fn remark(&mut self, notes: &[rtc::negotiate::Note]) {
         for note in notes {
             self.tell(StoryEvent::Remark {
                 text: note.to_string(),
@@ -484,7 +485,7 @@ impl Channel {
         }
     }
 
-    fn tell_refused(&mut self, by: Side, status: u16, why: String) {
+    pub(super) fn tell_refused(&mut self, by: Side, status: u16, why: String) {
         tracing::warn!(channel = self.name(), status, "offer refused: {why}");
         self.tell(StoryEvent::Refused { by, status, why });
     }
@@ -502,7 +503,7 @@ impl Channel {
         clippy::needless_pass_by_ref_mut,
         reason = "a shared borrow held across the await would need Signaling to be Sync"
     )]
-    async fn negotiate(&mut self, round: Round) -> Result<Outcome, Refused> {
+    pub(super) async fn negotiate(&mut self, round: Round) -> Result<Outcome, Refused> {
         match &self.leg {
             Some(leg) => leg.negotiate(round).await,
             None => Err(Refused::NoMedia),
@@ -522,7 +523,7 @@ impl Channel {
         }
     }
 
-    fn open_leg(&mut self) -> AppResult {
+    pub(super) fn open_leg(&mut self) -> AppResult {
         let events = self.registration.inbox();
         match self.switch.allocate(&self.subscriber, events) {
             Ok(leg) => {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ::sip::{
-    Agent, Busy, Ended, Event, Flow, FlowId, HeaderName, InviteId, Method, OfferVia, Request,
-    RequestId, Status,
+    Agent, Busy, Ended, Event, Failure, Flow, FlowId, HeaderName, InviteId, Method, OfferVia,
+    Request, RequestId, Response, Status,
 };
 use sdp::Sdp;
 use switch::story::StoryEvent;
@@ -41,6 +41,28 @@ struct Call {
     unanswered: u32,
     /// The oldest of those, which the far end took back: their answers have no taker.
     withdrawn: u32,
+    stage: Stage,
+}
+
+/// How far a call has come, where that decides what is said of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Their INVITE.
+    Theirs,
+    /// Our INVITE waits for its final response.
+    Calling,
+    /// Our INVITE was answered.
+    Answered,
+    /// Our INVITE was refused.
+    Refused(Cause),
+}
+
+/// A call of ours that begins.
+pub(crate) struct Ours {
+    pub(crate) inbox: InboxSender,
+    pub(crate) party: Party,
+    /// The first line of its story.
+    pub(crate) line: String,
 }
 
 impl Calls {
@@ -61,9 +83,34 @@ impl Calls {
             wants_offer,
             unanswered: 0,
             withdrawn: 0,
+            stage: Stage::Theirs,
         };
         call.received(&format_args!("INVITE {}", printable(request.uri.address())));
         self.calls.insert(id, call);
+    }
+
+    /// We have sent an INVITE.
+    pub(crate) fn begin_ours(&mut self, id: InviteId, flow: Flow, ours: Ours) {
+        let call = Call {
+            inbox: ours.inbox,
+            flow,
+            party: Some(ours.party),
+            lost: false,
+            wants_offer: false,
+            unanswered: 0,
+            withdrawn: 0,
+            stage: Stage::Calling,
+        };
+        self.calls.insert(id, call);
+        self.sent(id, &ours.line);
+    }
+
+    /// How we take leave of a call.
+    pub(crate) fn farewell(&self, id: InviteId) -> &'static str {
+        match self.calls.get(&id).map(|call| call.stage) {
+            Some(Stage::Calling) => "CANCEL",
+            Some(Stage::Theirs | Stage::Answered | Stage::Refused(_)) | None => "BYE",
+        }
     }
 
     /// The caller of `id` is known.
@@ -187,13 +234,49 @@ impl Calls {
                     call.inbox.send(ChannelEvent::OfferWithdrawn);
                 }
             }
-            // Nothing calls out yet.
-            Event::Progress { .. }
-            | Event::Answered { .. }
-            | Event::Failed { .. }
-            | Event::Response { .. } => {}
-            Event::Request { .. } | Event::Invite { .. } => {}
+            Event::Progress { id, response } => {
+                if let Some(call) = self.calls.get(&id) {
+                    call.received(&response.status);
+                    let status = response.status.code();
+                    call.inbox.send(ChannelEvent::Progress { status });
+                }
+            }
+            Event::Answered { id, response } => self.on_answered(id, &response),
+            Event::Failed { id, outcome } => self.on_failed(id, &outcome),
+            Event::Response { .. } | Event::Request { .. } | Event::Invite { .. } => {}
         }
+    }
+
+    fn on_answered(&mut self, id: InviteId, response: &Response) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        call.stage = Stage::Answered;
+        call.received(&response.status);
+        let essence = response.headers.content_type().ok().flatten();
+        let is_sdp =
+            essence.is_none_or(|media| media.essence().eq_ignore_ascii_case("application/sdp"));
+        let answer = match is_sdp && !response.body.is_empty() {
+            true => sdp::parse(&response.body).ok(),
+            false => None,
+        };
+        call.inbox.send(ChannelEvent::Accepted(answer));
+    }
+
+    fn on_failed(&mut self, id: InviteId, outcome: &Failure) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        let cause = match outcome {
+            Failure::Response(response) => {
+                let reason = printable(&response.reason);
+                call.received(&format_args!("{} {reason}", response.status));
+                refusal_of(response)
+            }
+            Failure::Timeout => Cause::NoUserResponse,
+            Failure::FlowLost => Cause::SubscriberAbsent,
+        };
+        call.stage = Stage::Refused(cause);
     }
 
     fn on_confirmed(&self, agent: &mut Agent, now: Instant, id: InviteId, body: Option<&[u8]>) {
@@ -309,7 +392,11 @@ impl Calls {
             Ended::Cancelled => call.received(&"CANCEL"),
             _ => {}
         }
-        call.inbox.send(ChannelEvent::Hangup(cause_of(ended)));
+        let cause = match call.stage {
+            Stage::Refused(cause) => cause,
+            Stage::Theirs | Stage::Calling | Stage::Answered => cause_of(ended),
+        };
+        call.inbox.send(ChannelEvent::Hangup(cause));
     }
 
     fn tell(&self, id: InviteId, event: ChannelEvent) {
@@ -336,6 +423,18 @@ fn cause_of(ended: &Ended) -> Cause {
         Ended::Gone(status) => Cause::from_status(status.code()),
         Ended::Failed | Ended::FlowLost => Cause::DestinationOutOfOrder,
     }
+}
+
+/// Why our INVITE was refused: the Q.850 cause if one is named, else what the status stands for.
+fn refusal_of(response: &Response) -> Cause {
+    let named = response
+        .headers
+        .get_all(&HeaderName::Reason)
+        .find_map(Cause::from_reason);
+    named.unwrap_or_else(|| match response.status.code() {
+        300..=399 => Cause::RedirectedToNewDestination,
+        status => Cause::from_status(status),
+    })
 }
 
 fn reason_of(bye: &Arc<Request>) -> Option<Cause> {

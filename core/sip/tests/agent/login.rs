@@ -1,0 +1,173 @@
+//! Calls of ours that are challenged (RFC 3261 §22).
+
+use std::time::Duration;
+
+use sip::digest::{Algorithm, Challenger, Check, Secret, Verdict};
+use sip::{Credentials, Event, Failure, HeaderName, Login, Method, Request, Transport};
+
+use super::pair::outgoing;
+use super::solo::{SDP, Solo};
+
+const REALM: &str = "example.com";
+
+fn login(realm: Option<&str>) -> Login {
+    Login {
+        username: "trunk".into(),
+        realm: realm.map(Into::into),
+        password: Some("secret".into()),
+        digests: Vec::new(),
+    }
+}
+
+fn call(logins: Vec<Login>) -> Solo {
+    let mut solo = Solo::new(Transport::Udp);
+    solo.act(|agent, now, flow| {
+        let mut invite = outgoing(Some("offer"));
+        invite.logins = logins;
+        agent.invite(now, flow, invite)
+    });
+    solo
+}
+
+/// Whether the header proves that its sender knows the secret.
+fn proves(challenger: &mut Challenger, request: &Request, algorithm: Algorithm) -> Verdict {
+    let value = request.headers.get(&HeaderName::Authorization).unwrap();
+    let check = Check {
+        method: &Method::Invite,
+        body: b"",
+        realm: REALM,
+        algorithm,
+        username: "trunk",
+        secret: Secret::Password("secret"),
+    };
+    challenger.verify(100, &Credentials::parse(value).unwrap(), &check)
+}
+
+#[test]
+fn a_challenge_is_answered_once_with_the_topmost_algorithm() {
+    let mut solo = call(vec![login(Some("elsewhere")), login(None)]);
+    let first = solo.last_request().clone();
+    let mut challenger = Challenger::new([3; 32], Duration::from_secs(60));
+    let strong = challenger.challenge(100, REALM, Algorithm::Sha256, false);
+    let weak = challenger.challenge(100, REALM, Algorithm::Md5, false);
+    let challenges = format!("WWW-Authenticate: {strong}\nWWW-Authenticate: {weak}");
+    solo.answer("401 Unauthorized", "proxy", &challenges);
+    assert_eq!(solo.lines(), ["INVITE", "ACK", "INVITE"]);
+    let second = call_again(&mut solo, &first, &challenges);
+    assert_eq!(second.headers.cseq().unwrap().number, 2);
+    for name in [HeaderName::CallId, HeaderName::From, HeaderName::To] {
+        assert_eq!(first.headers.get(&name), second.headers.get(&name));
+    }
+    assert_eq!(
+        second.headers.get_all(&HeaderName::Authorization).count(),
+        1
+    );
+    assert_eq!(
+        proves(&mut challenger, &second, Algorithm::Sha256),
+        Verdict::Ok
+    );
+    // §22.1: the ACK of the 2xx carries them too.
+    solo.answer_to(&second, "200 OK", "bob", SDP);
+    let ack = solo.last_request();
+    assert_eq!(ack.method, Method::Ack);
+    assert_eq!(
+        ack.headers.get(&HeaderName::Authorization),
+        second.headers.get(&HeaderName::Authorization)
+    );
+    assert!(matches!(solo.events[..], [Event::Answered { .. }]));
+}
+
+/// The INVITE that answered: made anew by a second agent of the same seed, since `lines` forgets.
+fn call_again(solo: &mut Solo, first: &Request, challenges: &str) -> Request {
+    let mut again = call(vec![login(Some("elsewhere")), login(None)]);
+    assert_eq!(
+        again.last_request(),
+        first,
+        "the same seed makes the same call"
+    );
+    again.answer("401 Unauthorized", "proxy", challenges);
+    let second = again.last_request().clone();
+    *solo = again;
+    solo.lines();
+    second
+}
+
+#[test]
+fn a_proxy_is_answered_in_its_own_header() {
+    let mut solo = call(vec![login(None)]);
+    let challenge = "Proxy-Authenticate: Digest realm=\"example.com\", nonce=\"n\", qop=\"auth\"";
+    solo.answer("407 Proxy Authentication Required", "proxy", challenge);
+    let headers = &solo.last_request().headers;
+    assert!(headers.has(&HeaderName::ProxyAuthorization));
+    assert!(!headers.has(&HeaderName::Authorization));
+}
+
+#[test]
+fn refused_credentials_are_not_repeated_unless_their_nonce_was_stale() {
+    let challenge = "WWW-Authenticate: Digest realm=\"example.com\", nonce=\"n\"";
+    let mut solo = call(vec![login(None)]);
+    solo.answer("401 Unauthorized", "proxy", challenge);
+    solo.answer(
+        "401 Unauthorized",
+        "proxy",
+        &format!("{challenge}, stale=true"),
+    );
+    assert_eq!(solo.lines(), ["INVITE", "ACK", "INVITE", "ACK", "INVITE"]);
+    let mut solo = call(vec![login(None)]);
+    solo.answer("401 Unauthorized", "proxy", challenge);
+    solo.answer("401 Unauthorized", "proxy", challenge);
+    assert_eq!(solo.lines(), ["INVITE", "ACK", "INVITE", "ACK"]);
+    assert_failed(&solo, 401);
+}
+
+#[test]
+fn a_challenge_nobody_can_answer_is_the_end() {
+    for (logins, challenge) in [
+        (vec![], "Digest realm=\"example.com\", nonce=\"n\""),
+        (
+            vec![login(Some("other"))],
+            "Digest realm=\"example.com\", nonce=\"n\"",
+        ),
+        (vec![login(None)], "Bearer realm=\"example.com\""),
+        (
+            vec![login(None)],
+            "Digest realm=\"example.com\", nonce=\"n\", algorithm=FOO",
+        ),
+    ] {
+        let mut solo = call(logins);
+        solo.answer(
+            "401 Unauthorized",
+            "proxy",
+            &format!("WWW-Authenticate: {challenge}"),
+        );
+        assert_eq!(solo.lines(), ["INVITE", "ACK"]);
+        assert_failed(&solo, 401);
+    }
+}
+
+/// A redirection is for the layer above, with its Contacts.
+#[test]
+fn a_redirection_is_handed_up() {
+    let mut solo = call(Vec::new());
+    solo.answer(
+        "302 Moved Temporarily",
+        "bob",
+        "Contact: <sip:carol@example.com>",
+    );
+    assert_failed(&solo, 302);
+}
+
+#[track_caller]
+fn assert_failed(solo: &Solo, status: u16) {
+    let [
+        Event::Failed {
+            outcome: Failure::Response(response),
+            ..
+        },
+        Event::Ended { .. },
+    ] = &solo.events[..]
+    else {
+        panic!("{:?}", solo.events)
+    };
+    assert_eq!(response.status.code(), status);
+}

@@ -1,0 +1,319 @@
+//! `PJSIP/alice`: calls that go out, to the contacts that are registered.
+//!
+//! A contact is reached over the flow it registered from, whatever `transport` its endpoint names: a
+//! browser's Contact names no place one could connect to, and a phone behind NAT is reached by no other way
+//! (RFC 5626 §5.3). Written contacts and written URIs are reached over UDP.
+
+use std::hash::{BuildHasher, RandomState};
+use std::net::SocketAddr;
+use std::sync::{Arc, Weak};
+
+use ::sip::{Body, Flow, HeaderName, Host, Login, NameAddr, OutgoingInvite, Uri};
+use config::{CallerId, Subscriber};
+use switch::{Outgoing, Reply, Signaling, Target, Technology, Unreachable};
+
+use crate::sip::channel::SipSignaling;
+use crate::sip::command::Party;
+use crate::sip::shared::{Shared, printable};
+
+/// The technology the dial plan calls `PJSIP`.
+pub(crate) struct Pjsip {
+    /// The switch owns the technology, and signalling owns the switch.
+    shared: Weak<Shared>,
+}
+
+impl Pjsip {
+    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
+        Self {
+            shared: Arc::downgrade(shared),
+        }
+    }
+}
+
+impl Technology for Pjsip {
+    fn name(&self) -> &'static str {
+        "PJSIP"
+    }
+
+    fn find<'a>(&'a self, destination: &'a str) -> Reply<'a, Result<Vec<Target>, Unreachable>> {
+        Box::pin(async move {
+            let Some(shared) = self.shared.upgrade() else {
+                return Err(Unreachable::NoEndpoint(destination.to_owned()));
+            };
+            find(&shared, destination).await
+        })
+    }
+}
+
+/// One place where a phone is.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    /// The Request-URI: the contact as it was registered. JsSIP answers 404 to any other user.
+    uri: Uri,
+    route: Route,
+    /// RFC 3327: the Route to it.
+    path: Vec<String>,
+    party: Party,
+}
+
+/// How a request gets there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Route {
+    /// Down the flow the contact was registered over.
+    Flow(Flow),
+    /// To this address, by UDP.
+    Udp(SocketAddr),
+}
+
+async fn find(shared: &Arc<Shared>, destination: &str) -> Result<Vec<Target>, Unreachable> {
+    // `PJSIP/endpoint`, `PJSIP/endpoint/sip:user@host`, `PJSIP/number@endpoint`.
+    let (name, uri) = match destination.split_once('/') {
+        Some((name, uri)) => (name, Some(uri)),
+        None => (destination, None),
+    };
+    let (number, id) = match name.rsplit_once('@') {
+        Some((number, id)) => (Some(number), id),
+        None => (None, name),
+    };
+    let subscriber = shared.switch.store().subscriber(id).await;
+    let subscriber = subscriber
+        .map_err(|error| Unreachable::Store(error.to_string()))?
+        .ok_or_else(|| Unreachable::NoEndpoint(id.to_owned()))?;
+    let mut places = match uri {
+        Some(uri) => vec![written(shared, &subscriber, uri).await?],
+        None => contacts(shared, &subscriber).await?,
+    };
+    if let Some(number) = number {
+        for place in &mut places {
+            place.uri = with_user(&place.uri, number);
+        }
+    }
+    let targets = places
+        .into_iter()
+        .map(|place| target(shared, &subscriber, place));
+    Ok(targets.collect())
+}
+
+/// All contacts of all addresses of record of the endpoint.
+async fn contacts(shared: &Shared, subscriber: &Subscriber) -> Result<Vec<Place>, Unreachable> {
+    let id = &subscriber.endpoint.id;
+    if subscriber.aors.is_empty() {
+        return Err(Unreachable::NoAor(id.clone()));
+    }
+    let (mut places, mut silent) = (Vec::new(), false);
+    for aor in &subscriber.aors {
+        for binding in shared.location().contacts(&aor.id) {
+            if !binding.answers() {
+                silent = true;
+                continue;
+            }
+            places.push(Place {
+                uri: binding.contact.address.uri.clone(),
+                route: Route::Flow(binding.flow),
+                path: binding.path.clone(),
+                party: Party {
+                    endpoint: id.clone(),
+                    instance: binding.contact.instance().map(str::to_owned),
+                    contact: Some(binding.contact.address.uri.clone()),
+                },
+            });
+        }
+        for contact in &aor.contacts {
+            places.push(written(shared, subscriber, contact).await?);
+        }
+    }
+    match (places.is_empty(), silent) {
+        (false, _) => Ok(places),
+        (true, true) => Err(Unreachable::Unavailable(id.clone())),
+        (true, false) => Err(Unreachable::NotRegistered(id.clone())),
+    }
+}
+
+/// A URI that stands in the configuration or in the dial plan. One that is registered has its flow.
+async fn written(
+    shared: &Shared,
+    subscriber: &Subscriber,
+    text: &str,
+) -> Result<Place, Unreachable> {
+    let refused = |why: &str| Unreachable::Address {
+        address: printable(text),
+        why: why.to_owned(),
+    };
+    let address = NameAddr::parse(text).map_err(|_| refused("it is no SIP address"))?;
+    let uri = address.uri;
+    if !uri.is_sip() {
+        return Err(refused("it is no sip: URI"));
+    }
+    let party = Party {
+        endpoint: subscriber.endpoint.id.clone(),
+        instance: None,
+        contact: Some(uri.clone()),
+    };
+    let place = |route, path| Place {
+        uri: uri.clone(),
+        route,
+        path,
+        party,
+    };
+    for aor in &subscriber.aors {
+        let location = shared.location();
+        let mut bindings = location.contacts(&aor.id).iter();
+        if let Some(known) = bindings.find(|own| own.contact.address.uri.equivalent(&uri)) {
+            return Ok(place(Route::Flow(known.flow), known.path.clone()));
+        }
+    }
+    let transport = uri.param("transport").unwrap_or("udp");
+    if uri.is_secure() || !transport.eq_ignore_ascii_case("udp") {
+        return Err(refused(
+            "nobody is registered with it, and calls to written addresses go by UDP only",
+        ));
+    }
+    let port = uri.port().unwrap_or(SIP_PORT);
+    let remote = match (uri.host().and_then(Host::ip), uri.host()) {
+        (Some(ip), _) => SocketAddr::new(ip, port),
+        (None, Some(host)) => {
+            let found = tokio::net::lookup_host((host.to_string(), port)).await;
+            let mut found = found.map_err(|error| refused(&error.to_string()))?;
+            found.next().ok_or_else(|| refused("it has no address"))?
+        }
+        (None, None) => return Err(refused("it names no host")),
+    };
+    Ok(place(Route::Udp(remote), Vec::new()))
+}
+
+/// RFC 3261 §19.1.2.
+const SIP_PORT: u16 = 5060;
+
+/// The same address with another user (`PJSIP/number@endpoint`).
+fn with_user(uri: &Uri, user: &str) -> Uri {
+    let Some(host) = uri.host() else {
+        return uri.clone();
+    };
+    let own = Uri::sip(Some(user), host, uri.port());
+    let params = uri.params();
+    params.fold(own, |uri, (name, value)| uri.with_param(name, value))
+}
+
+fn target(shared: &Arc<Shared>, subscriber: &Arc<Subscriber>, place: Place) -> Target {
+    let (shared, own) = (Arc::clone(shared), Arc::clone(subscriber));
+    let call_id = call_id();
+    let address = printable(place.uri.address());
+    Target {
+        subscriber: Arc::clone(subscriber),
+        address,
+        call_id: call_id.clone(),
+        open: Box::new(move |outgoing: Outgoing| -> Box<dyn Signaling> {
+            let ask = Ask {
+                caller: outgoing.caller,
+                call_id,
+                from: From::of(&shared, &own),
+                place,
+                inbox: outgoing.inbox,
+            };
+            Box::new(SipSignaling::outgoing(shared, ask))
+        }),
+    }
+}
+
+/// 128 bits nobody has used before.
+fn call_id() -> String {
+    let part = || RandomState::new().hash_one(0);
+    format!("{:016x}{:016x}", part(), part())
+}
+
+/// Everything an INVITE is made of before its offer is there.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    caller: CallerId,
+    call_id: String,
+    from: From,
+    place: Place,
+    pub(crate) inbox: switch::InboxSender,
+}
+
+/// What the configuration says of From.
+#[derive(Debug)]
+struct From {
+    user: Option<String>,
+    domain: Option<String>,
+    default_user: String,
+}
+
+impl From {
+    fn of(shared: &Shared, subscriber: &Subscriber) -> Self {
+        Self {
+            user: subscriber.endpoint.from_user.clone(),
+            domain: subscriber.endpoint.from_domain.clone(),
+            default_user: shared.switch.config().global.default_from_user.clone(),
+        }
+    }
+}
+
+impl Ask {
+    pub(crate) fn route(&self) -> Route {
+        self.place.route
+    }
+
+    pub(crate) fn party(&self) -> Party {
+        self.place.party.clone()
+    }
+
+    /// The first line of the story.
+    pub(crate) fn line(&self) -> String {
+        format!("INVITE {}", printable(self.place.uri.address()))
+    }
+
+    /// The INVITE, once it is known which flow it goes down. From is Asterisk's: `from_user`, else the
+    /// caller's number, else `default_from_user`; at `from_domain`, else our address on that flow.
+    pub(crate) fn invite(self, flow: &Flow, offer: Body) -> OutgoingInvite {
+        let Self {
+            caller,
+            call_id,
+            from,
+            place,
+            ..
+        } = self;
+        let number = Some(printable(&caller.number)).filter(|number| !number.is_empty());
+        let user = from.user.or(number).unwrap_or(from.default_user);
+        let host = match from.domain {
+            Some(domain) => Host::Name(domain.into()),
+            None => Host::from(flow.local.ip().to_canonical()),
+        };
+        let mut shown = NameAddr::new(Uri::sip(Some(&user), &host, None));
+        let name = printable(&caller.name);
+        shown.display_name = (!name.is_empty()).then(|| name.into());
+        let headers = place.path.into_iter();
+        OutgoingInvite {
+            to: NameAddr::new(place.uri.clone()),
+            uri: place.uri,
+            from: shown,
+            headers: headers.map(|hop| (HeaderName::Route, hop)).collect(),
+            offer: Some(offer),
+            call_id: Some(call_id.into()),
+            logins: Vec::<Login>::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_takes_the_place_of_the_contacts_user() {
+        let uri: Uri = "sip:trunk@[2001:db8::1]:5070;transport=udp;lr"
+            .parse()
+            .unwrap();
+        let uri = with_user(&uri, "+49 30 1");
+        assert_eq!(
+            uri.as_str(),
+            "sip:+49%2030%201@[2001:db8::1]:5070;transport=udp;lr"
+        );
+    }
+
+    #[test]
+    fn call_ids_differ() {
+        assert_ne!(call_id(), call_id());
+        assert_eq!(call_id().len(), 32);
+    }
+}

@@ -1,0 +1,108 @@
+//! How calls go out: what a protocol implements so that the switch can call somebody.
+//!
+//! `PJSIP/alice` names a technology and, after the slash, a destination in its own words. The technology
+//! finds the places where the destination is reached; each becomes a leg that the dialling task owns.
+
+use std::fmt;
+use std::sync::Arc;
+
+use config::{CallerId, Subscriber};
+
+use crate::cause::Cause;
+use crate::inbox::InboxSender;
+use crate::leg::Reply;
+use crate::signaling::Signaling;
+
+/// One protocol that calls can go out by.
+pub trait Technology: Send + Sync {
+    /// What stands before the slash: `PJSIP`.
+    fn name(&self) -> &'static str;
+
+    /// Where a destination is reached now: at least one place.
+    fn find<'a>(&'a self, destination: &'a str) -> Reply<'a, Result<Vec<Target>, Unreachable>>;
+}
+
+/// One place where a destination is reached.
+pub struct Target {
+    /// The endpoint and what belongs to it, pinned for the life of the call.
+    pub subscriber: Arc<Subscriber>,
+    /// The place in the protocol's words, for the log and the story: a contact's URI.
+    pub address: String,
+    /// The protocol's own name of the call to be (SIP Call-ID).
+    pub call_id: String,
+    /// Makes the leg's signalling. Nothing is sent before [`Signaling::call`].
+    pub open: Open,
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Target").field(&self.address).finish()
+    }
+}
+
+/// Makes the signalling of a leg.
+pub type Open = Box<dyn FnOnce(Outgoing) -> Box<dyn Signaling> + Send>;
+
+/// What signalling has to know of a call that goes out.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// Who is shown to call; empty if nobody in particular.
+    pub caller: CallerId,
+    /// Where the leg's events go.
+    pub inbox: InboxSender,
+}
+
+/// Why a destination cannot be called at all.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreachable {
+    /// No technology has this name.
+    #[error("no technology is called '{name}'; there is {known}")]
+    Technology {
+        /// What was asked for.
+        name: String,
+        /// Those that exist.
+        known: String,
+    },
+    /// There is no slash with something after it.
+    #[error("'{0}' names no destination; it is written like PJSIP/alice")]
+    Destination(String),
+    /// No such endpoint.
+    #[error("endpoint '{0}' was not found")]
+    NoEndpoint(String),
+    /// The endpoint has no address of record, so nobody can register for it.
+    #[error("endpoint '{0}' has no aors: nobody can register there and no contact is written")]
+    NoAor(String),
+    /// Nobody is registered.
+    #[error("endpoint '{0}' is not registered: it has no contact")]
+    NotRegistered(String),
+    /// Somebody is registered and answers no qualify.
+    #[error("no contact of endpoint '{0}' answers")]
+    Unavailable(String),
+    /// The address cannot be used.
+    #[error("'{address}' cannot be called: {why}")]
+    Address {
+        /// As it was written.
+        address: String,
+        /// Why, in words.
+        why: String,
+    },
+    /// The database could not be asked.
+    #[error("the database cannot be asked: {0}")]
+    Store(String),
+}
+
+impl Unreachable {
+    /// The cause a caller is told.
+    pub fn cause(&self) -> Cause {
+        match self {
+            Self::Technology { .. } => Cause::ChannelNotImplemented,
+            Self::Destination(_) | Self::NoEndpoint(_) | Self::Address { .. } => {
+                Cause::NoRouteDestination
+            }
+            Self::NoAor(_) | Self::NotRegistered(_) | Self::Unavailable(_) => {
+                Cause::SubscriberAbsent
+            }
+            Self::Store(_) => Cause::TemporaryFailure,
+        }
+    }
+}
