@@ -1,9 +1,10 @@
-//! Files with one `[general]` section: `http.conf` and `rtp.conf`.
+//! Files with one `[general]` section: `http.conf`, `rtp.conf` and `sidetone.conf`.
 //!
 //! There is no object to drop, so a broken option is left out alone.
 
 use crate::http::{General, Http, Missing};
 use crate::option::Object;
+use crate::own::Own;
 use crate::pjsip::Reader;
 use crate::rtp::Rtp;
 use conf::{Document, Report, Section, Severity};
@@ -45,6 +46,11 @@ pub(crate) fn rtp(document: &Document, report: &mut Report) -> Rtp {
         rtp.ports = default;
     }
     rtp
+}
+
+/// Reads `sidetone.conf`.
+pub(crate) fn own(document: &Document, report: &mut Report) -> Own {
+    read(&mut Reader::new(document, report), document).0
 }
 
 /// The options of `[general]`, and the section if there is one.

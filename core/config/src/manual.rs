@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::http::General;
 use crate::option::Object;
-use crate::{Aor, Auth, Endpoint, Global, Rtp, TransportConfig, known};
+use crate::{Aor, Auth, Endpoint, Global, Own, Rtp, TransportConfig, known};
 
 /// Every option of every kind of object, in Markdown. Made from the tables that the readers use, so
 /// that the page cannot say anything else than the program does.
@@ -24,6 +24,8 @@ pub fn manual() -> String {
     describe::<General>(&mut page);
     page.push_str("\n## rtp.conf\n");
     describe::<Rtp>(&mut page);
+    page.push_str("\n## sidetone.conf\n");
+    describe::<Own>(&mut page);
     page
 }
 

@@ -1,7 +1,10 @@
 //! Objects as an operator sees them: each option with the value in force.
 
 use crate::option::{Object, Parse};
-use crate::{Aor, Auth, AuthKind, DtmfMode, Endpoint, MediaEncryption};
+use crate::{
+    Aor, Auth, AuthKind, DtmfMode, Endpoint, Global, MediaEncryption, Own, Rtp, StrictRtp,
+    TransportConfig,
+};
 use codec::Codec;
 
 /// An object whose options can be printed in Asterisk's spelling.
@@ -102,6 +105,49 @@ impl Shown for Auth {
             }
             _ => return None,
         })
+    }
+}
+
+impl Shown for Global {
+    fn own(&self, option: &str) -> Option<String> {
+        (option == "default_auth_algorithms_uas").then(|| {
+            let names = self.default_auth_algorithms_uas.iter();
+            let names: Vec<&str> = names.map(|algorithm| algorithm.as_str()).collect();
+            names.join(",")
+        })
+    }
+}
+
+impl Shown for TransportConfig {
+    fn own(&self, option: &str) -> Option<String> {
+        Some(match option {
+            "bind" => self.bind.to_string(),
+            "external_signaling_port" => self.external_signaling_port.to_string(),
+            "protocol" => self.protocol.as_str().to_owned(),
+            _ => return None,
+        })
+    }
+}
+
+impl Shown for Rtp {
+    fn own(&self, option: &str) -> Option<String> {
+        Some(match option {
+            "rtpstart" => self.ports.start().to_string(),
+            "rtpend" => self.ports.end().to_string(),
+            "strictrtp" => match self.strict_rtp {
+                StrictRtp::No => "no",
+                StrictRtp::Yes => "yes",
+                StrictRtp::SeqNo => "seqno",
+            }
+            .to_owned(),
+            _ => return None,
+        })
+    }
+}
+
+impl Shown for Own {
+    fn own(&self, _: &str) -> Option<String> {
+        None
     }
 }
 

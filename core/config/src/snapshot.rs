@@ -5,6 +5,7 @@ use crate::auth::Auth;
 use crate::endpoint::Subscriber;
 use crate::global::Global;
 use crate::http::Http;
+use crate::own::Own;
 use crate::rtp::Rtp;
 use crate::transport::TransportConfig;
 use conf::{Diagnostic, Document, Report, Source};
@@ -29,6 +30,8 @@ pub struct Config {
     pub http: Http,
     /// `rtp.conf`.
     pub rtp: Rtp,
+    /// `sidetone.conf`.
+    pub own: Own,
     /// `extensions.conf`.
     pub plan: Arc<Plan>,
 }
@@ -50,9 +53,18 @@ pub fn load(source: &dyn Source) -> (Option<Config>, Vec<Diagnostic>) {
     if let Some(document) = Document::read(source, "rtp.conf", &mut report) {
         config.rtp = crate::general::rtp(&document, &mut report);
     }
+    if let Some(document) = Document::read(source, "sidetone.conf", &mut report) {
+        config.own = crate::general::own(&document, &mut report);
+    }
     let readable = FILES.iter().all(|file| source.read(file).is_ok());
     (readable.then_some(config), report.finish())
 }
 
 /// What [`load`] reads.
-const FILES: [&str; 4] = ["extensions.conf", "pjsip.conf", "http.conf", "rtp.conf"];
+const FILES: [&str; 5] = [
+    "extensions.conf",
+    "pjsip.conf",
+    "http.conf",
+    "rtp.conf",
+    "sidetone.conf",
+];

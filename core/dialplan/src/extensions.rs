@@ -472,7 +472,7 @@ fn priority_of(text: &str, last: Option<u32>) -> Result<Priority, String> {
 }
 
 /// Puts extensions into the order they are searched in.
-fn arrange(extensions: Vec<Extension>, includes: Vec<Include>) -> Extensions {
+pub(crate) fn arrange(extensions: Vec<Extension>, includes: Vec<Include>) -> Extensions {
     let mut plain: BTreeMap<String, Vec<Extension>> = BTreeMap::new();
     let mut patterns = Vec::new();
     for extension in extensions {

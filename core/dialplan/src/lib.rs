@@ -5,6 +5,7 @@
 //! arguments with [`substitute`], runs the application and moves on. Nothing here knows what an
 //! application does.
 
+mod edit;
 mod expression;
 mod extensions;
 mod pattern;
@@ -12,6 +13,7 @@ mod plan;
 mod substitute;
 
 pub use conf::{Diagnostic, Severity};
+pub use edit::{EDITED, NotEdited};
 pub use expression::evaluate;
 pub use pattern::{Pattern, PatternError};
 pub use plan::{Extension, Extensions, Include, Plan, Position, Step};

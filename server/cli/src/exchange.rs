@@ -3,18 +3,15 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use config::{Config, Diagnostic};
+use config::Config;
 use signal::Signal;
 use switch::Switch;
-use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::command::{Command, Outcome, Takes, slot_after};
 use crate::commands::{COMMANDS, live};
+use crate::reload::{Files, Part, Piece, Reloader};
 use crate::words;
-
-/// The files read anew: what they say, unless they cannot be read, and what is wrong with them.
-pub type Files = (Option<Config>, Vec<Diagnostic>);
 
 /// What an [`Exchange`] is made of.
 pub struct Parts {
@@ -26,6 +23,8 @@ pub struct Parts {
     pub server: Arc<OnceLock<web::Server>>,
     /// Reads the files again; it may block.
     pub read: Arc<dyn Fn() -> Files + Send + Sync>,
+    /// What must be made ready before changed files are in force.
+    pub pieces: Vec<Piece>,
     /// Switches the printing of SIP messages; the error is a sentence.
     pub trace: Box<dyn Fn(bool) -> Result<(), String> + Send + Sync>,
     /// The product's name and version.
@@ -36,8 +35,7 @@ pub struct Parts {
 pub struct Exchange {
     pub(crate) parts: Parts,
     started: Instant,
-    /// When the files were last read anew. Held while it happens: one at a time.
-    pub(crate) reloaded: Mutex<Option<Instant>>,
+    pub(crate) reloader: Reloader,
 }
 
 /// What is printed, and whether the command did what was asked.
@@ -51,12 +49,40 @@ pub struct Answer {
 
 impl Exchange {
     /// An exchange that starts now.
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(mut parts: Parts) -> Self {
+        let pieces = std::mem::take(&mut parts.pieces);
         Self {
+            reloader: Reloader::new(parts.read.clone(), pieces),
             parts,
             started: Instant::now(),
-            reloaded: Mutex::new(None),
         }
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> Arc<Config> {
+        self.parts.switch.config()
+    }
+
+    /// Reads the files again and puts a part of them in force: whole, or not at all. Says what changed,
+    /// or what is wrong, in lines; the log says it too, and who asked.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong; nothing has changed then.
+    pub async fn reload(&self, part: Part, by: &str) -> Result<String, String> {
+        let store = self.parts.switch.store();
+        let done = self.reloader.reload(store, part).await;
+        match &done {
+            Ok(said) => {
+                tracing::info!("{by}: the files were read again");
+                said.lines().for_each(|line| tracing::info!("{line}"));
+            }
+            Err(said) => {
+                tracing::error!("{by}: the files cannot be used");
+                said.lines().for_each(|line| tracing::error!("{line}"));
+            }
+        }
+        done
     }
 
     /// Runs a line as typed.

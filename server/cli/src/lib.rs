@@ -10,13 +10,15 @@ mod command;
 mod commands;
 mod exchange;
 mod manual;
+mod reload;
 mod remote;
 mod socket;
 mod words;
 
 pub use command::{Command, Names, Outcome, Run, Running, Slot, Takes};
 pub use commands::COMMANDS;
-pub use exchange::{Answer, Exchange, Files, Parts};
+pub use exchange::{Answer, Exchange, Parts};
 pub use manual::manual;
+pub use reload::{Files, Part, Piece, Prepare, Ready};
 pub use remote::{ANSWER_BYTES_MAX, Unanswered, ask, complete};
 pub use socket::{CONNECTIONS_MAX, Console, LINE_BYTES_MAX, SOCKET_NAME};

@@ -54,7 +54,7 @@ impl Console {
     /// # Errors
     ///
     /// What the system says; a path longer than it allows for sockets (108 bytes) among it.
-    pub fn listen(path: &Path, exchange: Exchange) -> io::Result<Self> {
+    pub fn listen(path: &Path, exchange: Arc<Exchange>) -> io::Result<Self> {
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -86,7 +86,7 @@ impl Console {
 }
 
 struct Shared {
-    exchange: Exchange,
+    exchange: Arc<Exchange>,
     tracker: TaskTracker,
     stopping: CancellationToken,
     ended: CancellationToken,

@@ -44,17 +44,18 @@ impl World {
         let signal = Signal::start(options, switch.clone()).unwrap();
         let tracing = Arc::new(AtomicBool::new(false));
         let seen = tracing.clone();
-        let exchange = Exchange::new(Parts {
+        let exchange = Arc::new(Exchange::new(Parts {
             switch,
             signal: Arc::new(signal),
             server: Arc::new(OnceLock::new()),
             read: Arc::new(|| config::load(&LATER.as_slice())),
+            pieces: Vec::new(),
             trace: Box::new(move |on| {
                 seen.store(on, Ordering::Relaxed);
                 Ok(())
             }),
             product: "Sidetone/0.1.0",
-        });
+        }));
         let console = Console::listen(&folder.join(SOCKET_NAME), exchange).unwrap();
         Self {
             folder,
@@ -159,11 +160,49 @@ async fn refuses_in_asterisks_words() {
 async fn a_reload_puts_the_new_plan_in_force() {
     let world = World::new("reload").await;
     let answer = world.ask("dialplan reload").await;
-    assert_eq!(answer.text, "~ extension 246@sets\n");
+    assert_eq!(
+        answer.text,
+        "~ extension 246@sets: priority 1 Answer() → Hangup()\n"
+    );
     let plan = world.ask("dialplan show 246@sets").await.text;
     assert!(plan.contains("1. Hangup()"), "{plan}");
     let uptime = world.ask("core show uptime").await.text;
     assert!(uptime.contains("Last reload: "), "{uptime}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_added_to_the_plan_lives_until_its_reload() {
+    let world = World::new("edit").await;
+    let add = "dialplan add extension 300,1,Dial(PJSIP/alice,30) into sets";
+    let said = world.ask(add).await;
+    assert_eq!(
+        said.text,
+        "Extension '300,1,Dial(PJSIP/alice,30)' added into 'sets' context\n"
+    );
+    let twice = world.ask(add).await.text;
+    assert!(
+        twice.starts_with("Extension 300@sets with priority 1 already exists\n"),
+        "{twice}"
+    );
+    assert!(world.ask(&format!("{add} replace")).await.done);
+    let shown = world.ask("dialplan show 300@sets").await.text;
+    assert!(
+        shown.contains(
+            "'300' =>          1. Dial(PJSIP/alice,30)                       [pbx_config]\n"
+        ),
+        "{shown}"
+    );
+    assert!(
+        !world
+            .ask("dialplan add extension 300,1 into sets")
+            .await
+            .done
+    );
+    assert!(world.ask("dialplan remove extension 246@sets 1").await.done);
+    let reloaded = world.ask("dialplan reload").await.text;
+    assert_eq!(reloaded, "- extension 300@sets\n+ extension 246@sets\n");
+    assert!(!world.ask("dialplan save").await.done);
     world.end().await;
 }
 
@@ -177,6 +216,8 @@ async fn a_line_is_completed_by_its_last_word() {
     assert_eq!(complete("pjsip sh").await.unwrap(), ["show"]);
     assert_eq!(complete("pjsip show endpoint ").await.unwrap(), ["alice"]);
     assert_eq!(complete("pjsip set logger o").await.unwrap(), ["off", "on"]);
+    let context = complete("dialplan add extension 1,1,Answer into ");
+    assert_eq!(context.await.unwrap(), ["sets"]);
     world.end().await;
 }
 

@@ -88,6 +88,10 @@ pub(crate) struct RunArguments {
     )]
     pub(crate) sip_port: u16,
 
+    /// Read the files again when one of them changes (also `autoreload=yes` in sidetone.conf).
+    #[arg(long, requires = "config")]
+    pub(crate) autoreload: bool,
+
     /// Print every SIP message with its flow and time.
     #[arg(long)]
     pub(crate) sip_trace: bool,

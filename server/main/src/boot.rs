@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use cli::Console;
+use cli::Exchange;
 use config::{Config, Protocol, Secret};
 use media::{Plane, PlaneConfig};
 use signal::Signal;
@@ -17,7 +17,9 @@ use web::{Audience, Certificate, Listen, Options, Routes, Server};
 use crate::addresses::{self, Addresses};
 use crate::arguments::RunArguments;
 use crate::data::{self, DataFolder};
+use crate::reload::{self, Origin};
 use crate::stop::Stop;
+use crate::watch::Watched;
 use crate::{certificate, console, demo, files, logging, report};
 
 /// Runs the exchange until it is asked to stop; says what comes then.
@@ -52,7 +54,9 @@ pub(crate) async fn run(arguments: RunArguments) -> Result<Then> {
         false => None,
     };
     let running = Running::start(&config, store, &addresses, wanted.web, accounts.as_deref())?;
-    let console = running.listen(&folder, wanted.read, trace);
+    let exchange = running.exchange(&wanted.origin, trace);
+    reload::listen(&exchange, &wanted.origin, arguments.autoreload)?;
+    let console = console::listen(&folder, exchange);
     announce(&running, accounts.as_deref());
     if addresses.loopback_only {
         tracing::warn!(
@@ -78,8 +82,8 @@ struct Wanted {
     config: Config,
     web: Options,
     demo: bool,
-    /// Reads the files again.
-    read: Arc<console::Read>,
+    /// Where the files are read again.
+    origin: Origin,
 }
 
 impl Wanted {
@@ -122,12 +126,15 @@ impl Wanted {
             config,
             web,
             demo: true,
-            read: console::reader(demo::Files, Some(arguments.sip_port)),
+            origin: Origin::Demo {
+                sip_port: arguments.sip_port,
+            },
         })
     }
 
     fn of_files(path: &Path) -> Result<Self> {
-        let config = files::load(&files::Folder(path.to_owned()))?;
+        let watched = Arc::new(Watched::new(files::Folder(path.to_owned())));
+        let config = files::load(&*watched)?;
         let http = &config.http;
         let mut web = Options {
             connections_max: http.session_limit,
@@ -162,7 +169,7 @@ impl Wanted {
             config,
             web,
             demo: false,
-            read: console::reader(files::Folder(path.to_owned()), None),
+            origin: Origin::Folder(watched),
         })
     }
 }
@@ -248,22 +255,18 @@ impl Running {
         })
     }
 
-    /// The console, which sees all of this.
-    fn listen(
-        &self,
-        folder: &DataFolder,
-        read: Arc<console::Read>,
-        trace: logging::Trace,
-    ) -> Option<Console> {
-        let parts = cli::Parts {
+    /// What the console and reloads see of this.
+    fn exchange(&self, origin: &Origin, trace: logging::Trace) -> Arc<Exchange> {
+        let origin = origin.clone();
+        Arc::new(Exchange::new(cli::Parts {
             switch: self.switch.clone(),
             signal: self.signal.clone(),
             server: self.server.clone(),
-            read,
+            read: Arc::new(move || origin.read()),
+            pieces: reload::pieces(),
             trace,
             product: console::PRODUCT,
-        };
-        console::listen(folder, parts)
+        }))
     }
 
     /// Calls first, so that their BYEs still find a connection.

@@ -4,44 +4,22 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Result;
-use cli::{Console, Exchange, Files, Parts};
-use config::Source;
+use cli::{Console, Exchange};
 
 use crate::data::{self, DataFolder};
-use crate::files;
 
 /// The product as `http show status` and `core show version` name it.
 pub(crate) const PRODUCT: &str = concat!("Sidetone/", env!("CARGO_PKG_VERSION"));
 
 /// Serves the console in the data folder. Without one the exchange runs all the same.
-pub(crate) fn listen(folder: &DataFolder, parts: Parts) -> Option<Console> {
+pub(crate) fn listen(folder: &DataFolder, exchange: Arc<Exchange>) -> Option<Console> {
     let path = folder.file(cli::SOCKET_NAME);
-    Console::listen(&path, Exchange::new(parts))
+    Console::listen(&path, exchange)
         .inspect_err(|error| {
             tracing::error!("no console: cannot listen on {}: {error}", path.display());
         })
         .ok()
 }
-
-/// Reads the files of `source` again, whenever it is called. `sip_port` stands for the ports that the
-/// files name, as it did at the start.
-pub(crate) fn reader(
-    source: impl Source + Send + Sync + 'static,
-    sip_port: Option<u16>,
-) -> Arc<Read> {
-    Arc::new(move || {
-        let (mut config, messages) = files::read(&source);
-        for transport in config.iter_mut().flat_map(|config| &mut config.transports) {
-            if let Some(port) = sip_port {
-                transport.bind.set_port(port);
-            }
-        }
-        (config, messages)
-    })
-}
-
-/// What reads the files again.
-pub(crate) type Read = dyn Fn() -> Files + Send + Sync;
 
 /// Runs one command on the running exchange and prints the answer; whether it was done.
 #[expect(

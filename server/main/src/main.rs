@@ -16,9 +16,11 @@ mod data;
 mod demo;
 mod files;
 mod logging;
+mod reload;
 mod report;
 mod restart;
 mod stop;
+mod watch;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();

@@ -46,7 +46,7 @@ fn show_version(exchange: &Exchange) -> Outcome {
 }
 
 async fn show_uptime(exchange: &Exchange, words: &[String]) -> Outcome {
-    let reloaded = *exchange.reloaded.lock().await;
+    let reloaded = exchange.reloader.last().await;
     let write = |age: Duration| match words.is_empty() {
         true => in_words(age),
         false => age.as_secs().to_string(),

@@ -1,6 +1,9 @@
-//! `dialplan show`.
+//! `dialplan …`.
 
-use dialplan::{Extension, Extensions, Plan, Step};
+pub(crate) mod edit;
+pub(crate) mod globals;
+
+use dialplan::{EDITED, Extension, Extensions, Plan, Step};
 
 use crate::command::{Command, Outcome, Takes};
 use crate::commands::count;
@@ -128,8 +131,12 @@ impl Shown {
     }
 
     fn line(&mut self, first: &str, second: &str, file: &str, line: u32) {
+        let place = match file {
+            EDITED => "[pbx_config]".to_owned(),
+            file => format!("[{file}:{line}]"),
+        };
         self.text
-            .push_str(&format!("  {first:<17} {second:<45} [{file}:{line}]\n"));
+            .push_str(&format!("  {first:<17} {second:<45} {place}\n"));
     }
 
     fn finish(self) -> String {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use switch::{ChannelHandle, ChannelInfo, ChannelState};
 
 use crate::command::{Names, Slot, Takes, slot_after};
-use crate::commands::reload::MODULES;
 use crate::exchange::Exchange;
+use crate::reload::MODULES;
 
 /// A channel, as the tables show it.
 #[derive(Clone, Debug)]
@@ -138,7 +138,7 @@ async fn names(exchange: &Exchange, kind: Names) -> Vec<String> {
             .contexts()
             .map(|(name, _)| name.to_owned())
             .collect(),
-        Names::Modules => owned(MODULES),
+        Names::Modules => MODULES.iter().map(|(name, _)| (*name).to_owned()).collect(),
     }
 }
 

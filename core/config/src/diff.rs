@@ -1,0 +1,307 @@
+//! What differs between two states of the configuration, by object and option.
+
+use crate::http::Http;
+use crate::shown::Shown;
+use crate::snapshot::Config;
+use dialplan::{Extension, Plan};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// One object that is new, gone or changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The kind of object: `endpoint`, `listener`, `extension`.
+    pub kind: &'static str,
+    /// Its name; empty if there is one of the kind only.
+    pub name: String,
+    /// What became of it.
+    pub how: How,
+}
+
+/// What became of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum How {
+    /// It is new.
+    Added,
+    /// It is gone.
+    Removed,
+    /// It is another; what of it, as far as that can be written.
+    Changed(Vec<Detail>),
+}
+
+/// One option of a changed object. Secrets are dots.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Detail {
+    /// The option, or `priority 4`.
+    pub option: String,
+    /// Its value before; empty if it had none.
+    pub before: String,
+    /// Its value now; empty if it has none.
+    pub after: String,
+}
+
+/// `~ endpoint alice: max_video_streams 1 → 4`.
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = match self.how {
+            How::Added => '+',
+            How::Removed => '-',
+            How::Changed(_) => '~',
+        };
+        write!(f, "{sign} {}", self.kind)?;
+        if !self.name.is_empty() {
+            write!(f, " {}", self.name)?;
+        }
+        if let How::Changed(details) = &self.how {
+            for (index, detail) in details.iter().enumerate() {
+                let before = if index == 0 { ": " } else { ", " };
+                write!(f, "{before}{detail}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Detail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let or_none = |value: &str| match value {
+            "" => "(none)".to_owned(),
+            value => value.to_owned(),
+        };
+        let (before, after) = (or_none(&self.before), or_none(&self.after));
+        write!(f, "{} {before} → {after}", self.option)
+    }
+}
+
+impl Detail {
+    fn new(option: &str, before: impl fmt::Display, after: impl fmt::Display) -> Self {
+        Self {
+            option: option.to_owned(),
+            before: before.to_string(),
+            after: after.to_string(),
+        }
+    }
+}
+
+/// Everything that differs, file by file; nothing if the two mean the same.
+pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
+    let mut changes = Vec::new();
+    changes.extend(one("global", &old.global, &new.global, options));
+    let transports = |config: &Config| by_name(&config.transports, |transport| &transport.id);
+    let (before, after) = (transports(old), transports(new));
+    changes.extend(named("transport", &before, &after, options));
+    // An endpoint holds the objects it names; those are told under their own names.
+    let endpoints = |config: &Config| {
+        let all = config.endpoints.iter();
+        all.map(|(id, subscriber)| (id.clone(), subscriber.endpoint.clone()))
+            .collect()
+    };
+    changes.extend(named("endpoint", &endpoints(old), &endpoints(new), options));
+    changes.extend(named("auth", &old.auths, &new.auths, |old, new| {
+        let mut details = options(&**old, &**new);
+        let secret = |name: &str| Detail::new(name, "••••", "••••");
+        if old.password != new.password {
+            details.push(secret("password"));
+        }
+        if old.digests != new.digests && !details.iter().any(|d| d.option == "password_digest") {
+            details.push(secret("password_digest"));
+        }
+        details
+    }));
+    changes.extend(named("aor", &old.aors, &new.aors, |old, new| {
+        options(&**old, &**new)
+    }));
+    http(&old.http, &new.http, &mut changes);
+    changes.extend(one("rtp.conf", &old.rtp, &new.rtp, options));
+    changes.extend(one("sidetone.conf", &old.own, &new.own, options));
+    plan(&old.plan, &new.plan, &mut changes);
+    changes
+}
+
+/// The options that are written differently.
+fn options<T: Shown>(old: &T, new: &T) -> Vec<Detail> {
+    let (before, after) = (old.shown(), new.shown());
+    let pairs = before.into_iter().zip(after);
+    pairs
+        .filter(|((_, before), (_, after))| before != after)
+        .map(|((name, before), (_, after))| Detail::new(name, before, after))
+        .collect()
+}
+
+fn one<T: PartialEq>(
+    kind: &'static str,
+    old: &T,
+    new: &T,
+    details: impl Fn(&T, &T) -> Vec<Detail>,
+) -> Option<Change> {
+    (old != new).then(|| Change {
+        kind,
+        name: String::new(),
+        how: How::Changed(details(old, new)),
+    })
+}
+
+fn named<T: PartialEq>(
+    kind: &'static str,
+    old: &BTreeMap<String, T>,
+    new: &BTreeMap<String, T>,
+    details: impl Fn(&T, &T) -> Vec<Detail>,
+) -> Vec<Change> {
+    let change = |name: &str, how: How| Change {
+        kind,
+        name: name.to_owned(),
+        how,
+    };
+    let gone = old.keys().filter(|name| !new.contains_key(*name));
+    let mut changes: Vec<Change> = gone.map(|name| change(name, How::Removed)).collect();
+    for (name, after) in new {
+        match old.get(name) {
+            None => changes.push(change(name, How::Added)),
+            Some(before) if before != after => {
+                changes.push(change(name, How::Changed(details(before, after))));
+            }
+            Some(_) => {}
+        }
+    }
+    changes
+}
+
+fn by_name<T: Clone>(list: &[T], name: impl Fn(&T) -> &String) -> BTreeMap<String, T> {
+    let pairs = list
+        .iter()
+        .map(|object| (name(object).clone(), object.clone()));
+    pairs.collect()
+}
+
+/// Listeners and redirects are objects of their own.
+fn http(old: &Http, new: &Http, changes: &mut Vec<Change>) {
+    let listeners = |http: &Http| {
+        let plain = http
+            .bind
+            .iter()
+            .map(|address| (format!("http {address}"), None));
+        let secure = http.tls.iter().map(|tls| {
+            let files = (tls.certificate.clone(), tls.private_key.clone());
+            (format!("https {}", tls.bind), Some(files))
+        });
+        plain.chain(secure).collect::<BTreeMap<_, _>>()
+    };
+    let files = |old: &Option<(String, String)>, new: &Option<(String, String)>| {
+        let mut details = Vec::new();
+        if let (Some(old), Some(new)) = (old, new) {
+            if old.0 != new.0 {
+                details.push(Detail::new("tlscertfile", &old.0, &new.0));
+            }
+            if old.1 != new.1 {
+                details.push(Detail::new("tlsprivatekey", &old.1, &new.1));
+            }
+        }
+        details
+    };
+    let before = changes.len();
+    changes.extend(named("listener", &listeners(old), &listeners(new), files));
+    let redirects = |http: &Http| {
+        let all = http.redirects.iter();
+        all.map(|redirect| (redirect.from.clone(), redirect.to.clone()))
+            .collect::<BTreeMap<_, _>>()
+    };
+    let (was, is) = (redirects(old), redirects(new));
+    changes.extend(named("redirect", &was, &is, |old, new| {
+        vec![Detail::new("to", old, new)]
+    }));
+    let mut details = Vec::new();
+    let mut option = |name: &str, before: &dyn fmt::Display, after: &dyn fmt::Display| {
+        let detail = Detail::new(name, before, after);
+        if detail.before != detail.after {
+            details.push(detail);
+        }
+    };
+    option("enablestatic", &old.static_files, &new.static_files);
+    option("prefix", &old.prefix, &new.prefix);
+    option("sessionlimit", &old.session_limit, &new.session_limit);
+    let server = |http: &Http| http.server_name.clone().unwrap_or_default();
+    option("servername", &server(old), &server(new));
+    if !details.is_empty() || (old != new && changes.len() == before) {
+        changes.push(Change {
+            kind: "http.conf",
+            name: String::new(),
+            how: How::Changed(details),
+        });
+    }
+}
+
+fn plan(old: &Plan, new: &Plan, changes: &mut Vec<Change>) {
+    let (before, after) = (extensions(old), extensions(new));
+    changes.extend(named("extension", &before, &after, steps));
+    let (before, after) = (includes(old), includes(new));
+    changes.extend(named("include", &before, &after, |_, _| Vec::new()));
+    changes.extend(named(
+        "global variable",
+        old.globals(),
+        new.globals(),
+        |old, new| vec![Detail::new("value", old, new)],
+    ));
+    let falls = |plan: &Plan| if plan.autofallthrough { "yes" } else { "no" };
+    if falls(old) != falls(new) {
+        changes.push(Change {
+            kind: "extensions.conf",
+            name: String::new(),
+            how: How::Changed(vec![Detail::new("autofallthrough", falls(old), falls(new))]),
+        });
+    }
+}
+
+/// What an extension does, wherever it stands in the files: `priority 1` → `Answer()`.
+type Steps = BTreeMap<String, String>;
+
+fn extensions(plan: &Plan) -> BTreeMap<String, Steps> {
+    let mut all = BTreeMap::new();
+    for (context, extensions) in plan.contexts() {
+        for extension in extensions.iter() {
+            let caller = extension.caller.iter().map(|caller| format!("/{caller}"));
+            let caller: String = caller.collect();
+            let name = format!("{}{caller}@{context}", extension.name);
+            all.insert(name, written(extension));
+        }
+    }
+    all
+}
+
+fn written(extension: &Extension) -> Steps {
+    let steps = extension.steps.iter().map(|(priority, step)| {
+        let label = step.label.iter().map(|label| format!("({label})"));
+        let label: String = label.collect();
+        let text = format!("{label}{}({})", step.application, step.arguments);
+        // By number, not by its digits.
+        (format!("priority {priority:>4}"), text)
+    });
+    let hint = extension
+        .hint
+        .iter()
+        .map(|hint| ("hint".to_owned(), hint.clone()));
+    steps.chain(hint).collect()
+}
+
+fn steps(old: &Steps, new: &Steps) -> Vec<Detail> {
+    let names: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let none = String::new();
+    let details = names.into_iter().filter_map(|name| {
+        let value = |steps: &Steps| steps.get(name).unwrap_or(&none).clone();
+        let (before, after) = (value(old), value(new));
+        let option: Vec<&str> = name.split_whitespace().collect();
+        (before != after).then(|| Detail::new(&option.join(" "), before, after))
+    });
+    details.collect()
+}
+
+/// `more in sets`, with the times written after it.
+fn includes(plan: &Plan) -> BTreeMap<String, Option<String>> {
+    let contexts = plan.contexts().flat_map(|(context, extensions)| {
+        let includes = extensions.includes().iter();
+        includes.map(move |include| {
+            let name = format!("{} in {context}", include.context);
+            (name, include.times.clone())
+        })
+    });
+    contexts.collect()
+}

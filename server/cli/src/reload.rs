@@ -1,0 +1,360 @@
+//! The files read anew and put in force: whole, or not at all.
+//!
+//! Everything is checked and made ready first: the files, then each [`Piece`] of the exchange that has
+//! to open or read something. Only when all of them are ready is the new state put in force, piece by
+//! piece, by steps that cannot fail; with an error anywhere the old state stays. One reload runs at a
+//! time, whoever asks for it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use config::{Config, Diagnostic, Severity, diff};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+/// The files read anew: what they say, unless they cannot be read, and what is wrong with them.
+pub type Files = (Option<Config>, Vec<Diagnostic>);
+
+/// What of the files is put in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// All of them.
+    All,
+    /// `extensions.conf`.
+    Dialplan,
+    /// `pjsip.conf`.
+    Pjsip,
+    /// `http.conf`.
+    Http,
+    /// `rtp.conf`.
+    Rtp,
+}
+
+impl Part {
+    /// The part that a name of a module stands for.
+    pub(crate) fn of_module(name: &str) -> Option<Self> {
+        let name = name.strip_suffix(".so").unwrap_or(name);
+        let mut rows = MODULES.iter();
+        let found = rows.find(|(own, _)| own.eq_ignore_ascii_case(name));
+        found.map(|(_, part)| *part)
+    }
+
+    /// Whether this part, put in force, puts that one in force.
+    pub fn has(self, other: Self) -> bool {
+        self == Self::All || self == other
+    }
+
+    /// The part a file belongs to, if its name alone says so.
+    fn of_file(file: &str) -> Option<Self> {
+        Some(match Path::new(file).file_name()?.to_str()? {
+            "extensions.conf" => Self::Dialplan,
+            "pjsip.conf" => Self::Pjsip,
+            "http.conf" => Self::Http,
+            "rtp.conf" => Self::Rtp,
+            _ => return None,
+        })
+    }
+}
+
+/// The names a module goes by.
+pub(crate) const MODULES: &[(&str, Part)] = &[
+    ("dialplan", Part::Dialplan),
+    ("http", Part::Http),
+    ("pbx_config", Part::Dialplan),
+    ("pjsip", Part::Pjsip),
+    ("res_pjsip", Part::Pjsip),
+    ("res_rtp_asterisk", Part::Rtp),
+    ("rtp", Part::Rtp),
+];
+
+/// A piece of the exchange that opens or reads something when its part of the files changes.
+pub struct Piece {
+    /// When it is asked.
+    pub part: Part,
+    /// Asked with the state in force and the one to come; changes nothing that runs. The errors are
+    /// sentences. It may block.
+    pub prepare: Prepare,
+}
+
+/// How a [`Piece`] makes ready.
+pub type Prepare = Box<dyn Fn(&Config, &Config) -> Result<Ready, Vec<String>> + Send + Sync>;
+
+/// A piece that is ready. Dropped without [`Self::commit`], it leaves everything as it was.
+#[derive(Default)]
+pub struct Ready {
+    /// What only the next start will do, or what else is worth saying.
+    pub notes: Vec<String>,
+    /// Puts it in force; cannot fail. `None`: there is nothing to do.
+    pub commit: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl Ready {
+    /// Nothing to do, with one thing to say.
+    pub fn note(text: impl Into<String>) -> Self {
+        Self {
+            notes: vec![text.into()],
+            commit: None,
+        }
+    }
+
+    /// One step to take.
+    pub fn step(commit: impl FnOnce() + Send + 'static) -> Self {
+        Self {
+            notes: Vec::new(),
+            commit: Some(Box::new(commit)),
+        }
+    }
+}
+
+/// What reads and what is made ready.
+pub(crate) struct Reloader {
+    read: Arc<dyn Fn() -> Files + Send + Sync>,
+    pieces: Arc<Vec<Piece>>,
+    /// When the files were last put in force. Held while that happens: one at a time.
+    last: Mutex<Option<Instant>>,
+}
+
+impl Reloader {
+    pub(crate) fn new(read: Arc<dyn Fn() -> Files + Send + Sync>, pieces: Vec<Piece>) -> Self {
+        Self {
+            read,
+            pieces: Arc::new(pieces),
+            last: Mutex::new(None),
+        }
+    }
+
+    /// When the files were last put in force.
+    pub(crate) async fn last(&self) -> Option<Instant> {
+        *self.last.lock().await
+    }
+
+    /// Changes the state in force without the files, while nobody reads them.
+    pub(crate) async fn edit<T>(&self, edit: impl FnOnce() -> T) -> T {
+        let _held = self.last.lock().await;
+        edit()
+    }
+
+    /// Puts a part of the files in force. What changed, or why nothing did, in lines.
+    pub(crate) async fn reload(&self, store: &store::Store, part: Part) -> Result<String, String> {
+        let mut last = self.last.lock().await;
+        let (read, pieces) = (self.read.clone(), self.pieces.clone());
+        let old = store.config();
+        let prepared = {
+            let old = old.clone();
+            tokio::task::spawn_blocking(move || prepare(&old, read(), &pieces, part)).await
+        };
+        let Ok(prepared) = prepared else {
+            return Err("Reading the files went wrong; nothing changes.\n".to_owned());
+        };
+        let Prepared { new, ready, said } = prepared?;
+        for commit in ready.into_iter().filter_map(|ready| ready.commit) {
+            commit();
+        }
+        store.set_config(Arc::new(new));
+        *last = Some(Instant::now());
+        Ok(said)
+    }
+}
+
+/// Everything checked and ready.
+struct Prepared {
+    new: Config,
+    ready: Vec<Ready>,
+    said: String,
+}
+
+/// The state to come with all pieces ready for it, or what is wrong.
+fn prepare(old: &Config, files: Files, pieces: &[Piece], part: Part) -> Result<Prepared, String> {
+    let (new, messages) = files;
+    let mut said: String = messages
+        .iter()
+        .map(ToString::to_string)
+        .map(ended)
+        .collect();
+    // An error in the files of another part is told and does not stand in the way.
+    let faulty = messages.iter().any(|message| {
+        let own = Part::of_file(&message.file).is_none_or(|other| part.has(other));
+        message.severity == Severity::Error && own
+    });
+    let Some(new) = new.filter(|_| !faulty) else {
+        return Err(said + UNCHANGED);
+    };
+    let new = merge(old, new, part);
+    let (mut ready, mut errors) = (Vec::new(), Vec::new());
+    for piece in pieces.iter().filter(|piece| part.has(piece.part)) {
+        match (piece.prepare)(old, &new) {
+            Ok(one) => ready.push(one),
+            Err(sentences) => errors.extend(sentences),
+        }
+    }
+    if !errors.is_empty() {
+        said.extend(
+            errors
+                .into_iter()
+                .map(|error| ended(format!("error: {error}"))),
+        );
+        return Err(said + UNCHANGED);
+    }
+    for change in diff(old, &new) {
+        said.push_str(&format!("{change}\n"));
+    }
+    for note in ready.iter().flat_map(|ready| &ready.notes) {
+        said.push_str(&format!("! {note}\n"));
+    }
+    Ok(Prepared { new, ready, said })
+}
+
+const UNCHANGED: &str = "Nothing changes.\n";
+
+/// The old state with one part of the new one.
+fn merge(old: &Config, new: Config, part: Part) -> Config {
+    let Config {
+        global,
+        transports,
+        endpoints,
+        auths,
+        aors,
+        http,
+        rtp,
+        own,
+        plan,
+    } = new;
+    let mut merged = old.clone();
+    if part.has(Part::Dialplan) {
+        merged.plan = plan;
+    }
+    if part.has(Part::Pjsip) {
+        merged.global = global;
+        merged.transports = transports;
+        merged.endpoints = endpoints;
+        merged.auths = auths;
+        merged.aors = aors;
+    }
+    if part.has(Part::Http) {
+        merged.http = http;
+    }
+    if part.has(Part::Rtp) {
+        merged.rtp = rtp;
+    }
+    if part == Part::All {
+        merged.own = own;
+    }
+    merged
+}
+
+fn ended(mut text: String) -> String {
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use config::Config;
+    use expect_test::expect;
+
+    use super::{Files, Part, Piece, Prepared, Ready, prepare};
+
+    fn files(pjsip: &str, extensions: &str, http: &str) -> Files {
+        let files = [
+            ("pjsip.conf", pjsip),
+            ("extensions.conf", extensions),
+            ("http.conf", http),
+        ];
+        config::load(&files.as_slice())
+    }
+
+    fn old() -> Config {
+        let (config, messages) = files(ALICE, PLAN, "");
+        assert!(messages.is_empty(), "{messages:?}");
+        config.unwrap()
+    }
+
+    const ALICE: &str = "[alice]\ntype=endpoint\ncontext=c\nallow=opus\n";
+    const PLAN: &str = "[c]\nexten => 1,1,Answer()\n";
+    const HTTP: &str = "[general]\nenabled=yes\nbindaddr=127.0.0.1\n";
+
+    /// A piece that counts how often it is put in force, or has an error.
+    fn piece(part: Part, commits: &Arc<AtomicUsize>, error: Option<&'static str>) -> Piece {
+        let commits = commits.clone();
+        Piece {
+            part,
+            prepare: Box::new(move |_, _| match error {
+                Some(error) => Err(vec![error.to_owned()]),
+                None => {
+                    let commits = commits.clone();
+                    Ok(Ready {
+                        notes: vec!["ready".to_owned()],
+                        commit: Some(Box::new(move || {
+                            commits.fetch_add(1, Ordering::Relaxed);
+                        })),
+                    })
+                }
+            }),
+        }
+    }
+
+    #[test]
+    fn says_what_changed_and_what_pieces_say() {
+        let pjsip = "[alice]\ntype=endpoint\ncontext=c\nallow=ulaw\n[bob]\ntype=aor\n";
+        let plan = "\n\n[c]\nexten => 1,1,Answer()\nexten => 2,1,Hangup()\n";
+        let pieces = [piece(Part::Http, &Arc::default(), None)];
+        let done = prepare(&old(), files(pjsip, plan, HTTP), &pieces, Part::All);
+        let Ok(Prepared { new, said, .. }) = done else {
+            panic!("refused");
+        };
+        expect![[r#"
+            ~ endpoint alice: allow (opus) → (ulaw)
+            + aor bob
+            + listener http 127.0.0.1:8088
+            + extension 2@c
+            ! ready
+        "#]]
+        .assert_eq(&said);
+        assert!(new.plan.find("c", "2", None).is_some());
+    }
+
+    #[test]
+    fn an_error_in_a_file_keeps_everything_as_it_was() {
+        let broken = "[alice]\ntype=endpoint\nwebrtc=perhaps\n";
+        let text = prepare(&old(), files(broken, "", ""), &[], Part::All)
+            .err()
+            .unwrap();
+        assert!(text.starts_with("pjsip.conf:3:"), "{text}");
+        assert!(text.ends_with("Nothing changes.\n"), "{text}");
+    }
+
+    #[test]
+    fn a_piece_that_is_not_ready_stops_the_others() {
+        let commits = Arc::default();
+        let pieces = [
+            piece(Part::Pjsip, &commits, None),
+            piece(Part::Http, &commits, Some("http.conf: port 8088 is taken")),
+        ];
+        let text = prepare(&old(), files(ALICE, PLAN, HTTP), &pieces, Part::All)
+            .err()
+            .unwrap();
+        assert_eq!(
+            text,
+            "error: http.conf: port 8088 is taken\nNothing changes.\n"
+        );
+        assert_eq!(commits.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_part_leaves_the_others_alone_and_their_errors_do_not_matter() {
+        let commits = Arc::default();
+        let pieces = [piece(Part::Http, &commits, Some("not asked"))];
+        let broken = "[alice]\ntype=endpoint\nwebrtc=perhaps\n";
+        let done = prepare(&old(), files(broken, "", ""), &pieces, Part::Dialplan);
+        let Ok(Prepared { new, .. }) = done else {
+            panic!("refused");
+        };
+        assert!(new.plan.find("c", "1", None).is_none());
+        assert!(new.endpoints.contains_key("alice"));
+    }
+}

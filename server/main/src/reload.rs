@@ -1,0 +1,86 @@
+//! What reading the files anew means for what runs: which pieces are made ready, and who asks.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use cli::{Exchange, Files, Part, Piece, Ready};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::watch::Watched;
+use crate::{demo, files, watch};
+
+/// The files that the exchange runs on, to be read again.
+#[derive(Clone)]
+pub(crate) enum Origin {
+    /// A folder of files.
+    Folder(Arc<Watched>),
+    /// The demo's own files, with the port that stands for the one they name.
+    Demo { sip_port: u16 },
+}
+
+impl Origin {
+    /// What the files say now.
+    pub(crate) fn read(&self) -> Files {
+        match self {
+            Self::Folder(watched) => {
+                watched.begin();
+                files::read(&**watched)
+            }
+            Self::Demo { sip_port } => {
+                let (mut config, messages) = files::read(&demo::Files);
+                for transport in config.iter_mut().flat_map(|config| &mut config.transports) {
+                    transport.bind.set_port(*sip_port);
+                }
+                (config, messages)
+            }
+        }
+    }
+}
+
+/// The pieces of the exchange that files are made ready for.
+pub(crate) fn pieces() -> Vec<Piece> {
+    vec![
+        waits(Part::Pjsip, "transports", |old, new| {
+            old.transports != new.transports
+        }),
+        waits(Part::Http, "http.conf", |old, new| old.http != new.http),
+        waits(Part::Rtp, "rtp.conf", |old, new| old.rtp != new.rtp),
+    ]
+}
+
+/// What is opened at the start alone.
+fn waits(
+    part: Part,
+    what: &'static str,
+    differ: fn(&config::Config, &config::Config) -> bool,
+) -> Piece {
+    Piece {
+        part,
+        prepare: Box::new(move |old, new| {
+            Ok(match differ(old, new) {
+                true => Ready::note(format!("{what}: takes effect at the next start")),
+                false => Ready::default(),
+            })
+        }),
+    }
+}
+
+/// Reads the files again at each SIGHUP, and when they change if that is wanted. Ends with the runtime.
+///
+/// # Errors
+///
+/// When the system refuses a signal handler.
+pub(crate) fn listen(exchange: &Arc<Exchange>, origin: &Origin, autoreload: bool) -> Result<()> {
+    let mut hangups = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
+    let asked = exchange.clone();
+    tokio::spawn(async move {
+        while hangups.recv().await.is_some() {
+            // The log has what came of it.
+            let _ = asked.reload(Part::All, "SIGHUP").await;
+        }
+    });
+    if let Origin::Folder(watched) = origin {
+        tokio::spawn(watch::watch(watched.clone(), exchange.clone(), autoreload));
+    }
+    Ok(())
+}
