@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 
 mod ci;
+mod databases;
 mod fuzz;
 mod prerequisites;
 mod run;
@@ -22,6 +23,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   fuzz [TARGET] [--seconds N]
                           build the fuzz targets and run each (default 600 seconds)
   tidy                    only the house rules: crate edges, lengths, names, tables
+  databases               start MariaDB and PostgreSQL for tests and print their URLs
   client                  rebuild client/dist from client/src (needs Node)";
 
 fn main() -> ExitCode {
@@ -43,6 +45,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["test", "--only", group] => test::run(Some(group)),
         ["tidy"] => test::tidy(),
         ["client"] => test::build_client(),
+        ["databases"] => databases::run(),
         ["fuzz"] => fuzz::run(None, fuzz::LONG_S),
         ["fuzz", "--seconds", seconds] => fuzz::run(None, seconds.parse()?),
         ["fuzz", target] => fuzz::run(Some(target), fuzz::LONG_S),

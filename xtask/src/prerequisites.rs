@@ -1,4 +1,4 @@
-//! What the tests need besides Rust: browsers, Node, a C++ compiler. Installed where that is possible,
+//! What the tests need besides Rust: browsers, Node, databases, a C++ compiler. Installed where that is possible,
 //! named where it is not.
 
 use anyhow::{Result, bail};
@@ -41,6 +41,19 @@ const FUZZ_TOOLS: &[Tool] = &[Tool {
     purpose: "libFuzzer, which is C++",
 }];
 
+const DATABASE_TOOLS: &[Tool] = &[
+    Tool {
+        program: "mariadbd",
+        package: "mariadb-server",
+        purpose: "the tests with MariaDB",
+    },
+    Tool {
+        program: "psql",
+        package: "postgresql",
+        purpose: "the tests with PostgreSQL",
+    },
+];
+
 /// `ip` has no `--version`; its package is asked for when the command is not there.
 const NAMESPACE_PACKAGE: &str = "iproute2";
 
@@ -52,6 +65,11 @@ pub(crate) fn browsers() -> Result<()> {
         apt(&[NAMESPACE_PACKAGE])?;
     }
     Ok(())
+}
+
+/// MariaDB and PostgreSQL.
+pub(crate) fn databases() -> Result<()> {
+    install(DATABASE_TOOLS)
 }
 
 /// A C++ compiler for libFuzzer.

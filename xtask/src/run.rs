@@ -46,7 +46,8 @@ pub(crate) fn exists(program: &str) -> bool {
         .is_ok_and(|output| output.status.success())
 }
 
-fn shown(command: &Command) -> String {
+/// The command as it would be typed.
+pub(crate) fn shown(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy().into_owned()];
     words.extend(
         command

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::databases::Databases;
 use crate::run::{cargo, command, exists, must, root};
 use crate::{fuzz, prerequisites};
 
@@ -39,11 +40,13 @@ pub(crate) fn tidy() -> Result<()> {
 }
 
 fn rust() -> Result<()> {
-    if exists("cargo-nextest") {
-        must(cargo(&["nextest", "run", "--workspace"]))?;
-    } else {
-        must(cargo(&["test", "--workspace", "--all-targets"]))?;
-    }
+    let databases = Databases::start()?;
+    let mut tests = match exists("cargo-nextest") {
+        true => cargo(&["nextest", "run", "--workspace"]),
+        false => cargo(&["test", "--workspace", "--all-targets"]),
+    };
+    tests.envs(databases.environment.iter().cloned());
+    must(tests)?;
     must(cargo(&["test", "--workspace", "--doc", "--quiet"]))
 }
 
@@ -73,9 +76,11 @@ fn client() -> Result<()> {
 fn interop() -> Result<()> {
     prerequisites::browsers()?;
     npm("interop", &["ci", "--no-audit", "--no-fund"])?;
+    let databases = Databases::start()?;
     let mut tests = command("npm", &["test"]);
     tests
         .current_dir(root().join("interop"))
+        .envs(databases.environment.iter().cloned())
         .env("SIDETONE_BIN", binary()?);
     must(tests)
 }

@@ -7,6 +7,7 @@
 
 mod aor;
 mod auth;
+mod database;
 mod diff;
 mod endpoint;
 mod general;
@@ -27,6 +28,7 @@ mod transport;
 pub use aor::Aor;
 pub use auth::{Auth, AuthKind, Credential, DigestAlgorithm, PasswordDigest};
 pub use conf::{Diagnostic, Severity, Source, Wildcard};
+pub use database::{Database, Password, Place, Server, Tls, TlsMode};
 pub use diff::{Change, Detail, How, diff};
 pub use endpoint::{CallerId, DtmfMode, Endpoint, MediaEncryption, Subscriber};
 pub use global::Global;

@@ -2,6 +2,7 @@
 
 use crate::aor::Aor;
 use crate::auth::Auth;
+use crate::database::Database;
 use crate::endpoint::Subscriber;
 use crate::global::Global;
 use crate::http::Http;
@@ -26,6 +27,8 @@ pub struct Config {
     pub auths: BTreeMap<String, Arc<Auth>>,
     /// `type=aor` by id; endpoints kept in a database may name them.
     pub aors: BTreeMap<String, Arc<Aor>>,
+    /// Which database holds the objects that no file defines.
+    pub database: Database,
     /// `http.conf`.
     pub http: Http,
     /// `rtp.conf`.

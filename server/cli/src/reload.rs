@@ -218,6 +218,8 @@ fn merge(old: &Config, new: Config, part: Part) -> Config {
         rtp,
         own,
         plan,
+        // Opened at the start alone.
+        database: _,
     } = new;
     let mut merged = old.clone();
     if part.has(Part::Dialplan) {

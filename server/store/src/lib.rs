@@ -2,16 +2,25 @@
 //!
 //! [`Store::subscriber`] is the one way to an endpoint, whether files or SQL define it: files
 //! first, then Asterisk's `ps_*` tables, through a bounded cache that is never more than a second
-//! old. The database is one SQLite file; its tables are reached as `ps_endpoints` and, to the
-//! letter of Asterisk's documentation, as `asterisk.ps_endpoints`.
+//! old. The database is a [`Backend`]: one SQLite file, MariaDB/MySQL or PostgreSQL; its tables are
+//! reached as `ps_endpoints` and, to the letter of Asterisk's documentation, as
+//! `asterisk.ps_endpoints`.
 
+mod backend;
 mod cache;
 mod error;
+mod password;
 mod realtime;
 mod schema;
-mod sqlite;
+mod script;
 mod store;
 
+pub use backend::{
+    Backend, BackendStatus, Dialect, Row, STATEMENTS_WAITING_MAX, Transaction, Trouble,
+    TroubleKind, Value,
+};
 pub use cache::SUBSCRIBERS_CACHED_MAX;
 pub use error::StoreError;
+pub use schema::schema_sql;
+pub use script::ScriptError;
 pub use store::{Counts, ENDPOINTS_LISTED_MAX, Store};

@@ -4,15 +4,14 @@
 //! are the default, an unknown column is passed over. What is broken is said once.
 
 use crate::StoreError;
+use crate::backend::{Backend, Row};
 use config::{Aor, Auth, Config, Endpoint, Object, Subscriber};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Column, Row, SqlitePool};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Reads objects by id.
 pub(crate) struct Realtime {
-    pool: SqlitePool,
+    backend: Backend,
     said: Mutex<BTreeSet<String>>,
 }
 
@@ -22,15 +21,15 @@ const SAID_MAX: usize = 1000;
 const ID_BYTES_MAX: usize = 255;
 
 impl Realtime {
-    pub(crate) fn new(pool: SqlitePool) -> Self {
+    pub(crate) fn new(backend: Backend) -> Self {
         Self {
-            pool,
+            backend,
             said: Mutex::default(),
         }
     }
 
-    pub(crate) fn pool(&self) -> &SqlitePool {
-        &self.pool
+    pub(crate) fn backend(&self) -> &Backend {
+        &self.backend
     }
 
     /// The endpoint with what it names. Files come first, for each object on its own.
@@ -42,7 +41,7 @@ impl Realtime {
         let endpoint = match config.endpoints.get(id) {
             Some(subscriber) => subscriber.endpoint.clone(),
             None => {
-                let row = self.row("SELECT * FROM asterisk.ps_endpoints WHERE id = ?", id);
+                let row = self.row("ps_endpoints", id);
                 let Some(endpoint) = row.await?.and_then(|row| self.object(id, &row)) else {
                     return Ok(None);
                 };
@@ -55,7 +54,7 @@ impl Realtime {
             match config.auths.get(name) {
                 Some(auth) => auths.push(Arc::clone(auth)),
                 None => {
-                    let row = self.row("SELECT * FROM asterisk.ps_auths WHERE id = ?", name);
+                    let row = self.row("ps_auths", name);
                     match row.await?.and_then(|row| self.object::<Auth>(name, &row)) {
                         Some(auth) => auths.push(Arc::new(auth)),
                         None => self.say(format!("endpoint {id}: there is no auth `{name}`")),
@@ -68,7 +67,7 @@ impl Realtime {
             match config.aors.get(name) {
                 Some(aor) => aors.push(Arc::clone(aor)),
                 None => {
-                    let row = self.row("SELECT * FROM asterisk.ps_aors WHERE id = ?", name);
+                    let row = self.row("ps_aors", name);
                     match row.await?.and_then(|row| self.object::<Aor>(name, &row)) {
                         Some(aor) => aors.push(Arc::new(aor)),
                         None => self.say(format!("endpoint {id}: there is no aor `{name}`")),
@@ -83,27 +82,21 @@ impl Realtime {
         })))
     }
 
-    async fn row(&self, sql: &'static str, id: &str) -> Result<Option<SqliteRow>, StoreError> {
-        if id.len() > ID_BYTES_MAX {
+    async fn row(&self, table: &str, id: &str) -> Result<Option<Row>, StoreError> {
+        // PostgreSQL refuses a text with a NUL in it; nobody has one as his name.
+        if id.len() > ID_BYTES_MAX || id.contains('\0') {
             return Ok(None);
         }
-        let row = sqlx::query(sql).bind(id).fetch_optional(&self.pool).await?;
-        Ok(row)
+        let sql = format!("SELECT * FROM {} WHERE id = ?", self.backend.table(table));
+        self.backend.fetch_one(&sql, &[id.into()]).await
     }
 
     /// The object in a row; `None`, and a word about it, if a column of it is broken.
-    fn object<T: Object>(&self, id: &str, row: &SqliteRow) -> Option<T> {
-        let mut columns: Vec<(&str, String)> = Vec::new();
-        for (index, column) in row.columns().iter().enumerate() {
-            // SQLite turns numbers into text by itself. What it cannot turn is as good as unset.
-            let value: Option<String> = row.try_get_unchecked(index).unwrap_or_default();
-            if let Some(value) = value
-                && column.name() != "id"
-            {
-                columns.push((column.name(), value));
-            }
-        }
-        let columns: Vec<(&str, &str)> = columns.iter().map(|(n, v)| (*n, v.as_str())).collect();
+    fn object<T: Object>(&self, id: &str, row: &Row) -> Option<T> {
+        let columns = row.columns().filter(|(name, _)| *name != "id");
+        let columns: Vec<(&str, &str)> = columns
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect();
         match T::from_columns(id, &columns) {
             Ok((object, bad)) => {
                 for column in bad {

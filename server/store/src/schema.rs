@@ -1,214 +1,252 @@
-//! Asterisk's tables, column for column, in the types of SQLite.
+//! Asterisk's tables, column for column, in the types of each database.
+//!
+//! Columns that Asterisk declares as enumerations are text here: the same words fit, and so do those
+//! of the next release. A database made by Asterisk's own migrations is used as it is.
 
-/// One table; its first column is `id`, the key.
+use crate::backend::Dialect;
+use std::sync::LazyLock;
+
+mod notify;
+mod prepare;
+
+pub(crate) use notify::{WATCHED, notify_statements};
+pub use prepare::schema_sql;
+
+/// One table.
+#[derive(Debug)]
 pub(crate) struct Table {
     /// Its name.
     pub(crate) name: &'static str,
-    /// Every column, and its type.
-    pub(crate) columns: &'static [(&'static str, &'static str)],
+    /// Every column.
+    pub(crate) columns: Vec<Column>,
 }
 
-/// The tables of objects, as Asterisk 23 has them.
-#[rustfmt::skip]
-pub(crate) static TABLES: &[Table] = &[
-    Table { name: "ps_aors", columns: &[
-        ("id", "TEXT"),
-        ("contact", "TEXT"),
-        ("default_expiration", "INTEGER"),
-        ("mailboxes", "TEXT"),
-        ("max_contacts", "INTEGER"),
-        ("minimum_expiration", "INTEGER"),
-        ("remove_existing", "TEXT"),
-        ("qualify_frequency", "INTEGER"),
-        ("authenticate_qualify", "TEXT"),
-        ("maximum_expiration", "INTEGER"),
-        ("outbound_proxy", "TEXT"),
-        ("support_path", "TEXT"),
-        ("qualify_timeout", "REAL"),
-        ("voicemail_extension", "TEXT"),
-        ("remove_unavailable", "TEXT"),
-        ("qualify_2xx_only", "TEXT"),
-    ] },
-    Table { name: "ps_auths", columns: &[
-        ("id", "TEXT"),
-        ("auth_type", "TEXT"),
-        ("nonce_lifetime", "INTEGER"),
-        ("md5_cred", "TEXT"),
-        ("password", "TEXT"),
-        ("realm", "TEXT"),
-        ("username", "TEXT"),
-        ("refresh_token", "TEXT"),
-        ("oauth_clientid", "TEXT"),
-        ("oauth_secret", "TEXT"),
-        ("password_digest", "TEXT"),
-        ("supported_algorithms_uas", "TEXT"),
-        ("supported_algorithms_uac", "TEXT"),
-    ] },
-    Table { name: "ps_contacts", columns: &[
-        ("id", "TEXT"),
-        ("uri", "TEXT"),
-        ("expiration_time", "INTEGER"),
-        ("qualify_frequency", "INTEGER"),
-        ("outbound_proxy", "TEXT"),
-        ("path", "TEXT"),
-        ("user_agent", "TEXT"),
-        ("qualify_timeout", "REAL"),
-        ("reg_server", "TEXT"),
-        ("authenticate_qualify", "TEXT"),
-        ("via_addr", "TEXT"),
-        ("via_port", "INTEGER"),
-        ("call_id", "TEXT"),
-        ("endpoint", "TEXT"),
-        ("prune_on_boot", "TEXT"),
-        ("qualify_2xx_only", "TEXT"),
-    ] },
-    Table { name: "ps_endpoints", columns: &[
-        ("id", "TEXT"),
-        ("transport", "TEXT"),
-        ("aors", "TEXT"),
-        ("auth", "TEXT"),
-        ("context", "TEXT"),
-        ("disallow", "TEXT"),
-        ("allow", "TEXT"),
-        ("direct_media", "TEXT"),
-        ("connected_line_method", "TEXT"),
-        ("direct_media_method", "TEXT"),
-        ("direct_media_glare_mitigation", "TEXT"),
-        ("disable_direct_media_on_nat", "TEXT"),
-        ("dtmf_mode", "TEXT"),
-        ("external_media_address", "TEXT"),
-        ("force_rport", "TEXT"),
-        ("ice_support", "TEXT"),
-        ("identify_by", "TEXT"),
-        ("mailboxes", "TEXT"),
-        ("moh_suggest", "TEXT"),
-        ("outbound_auth", "TEXT"),
-        ("outbound_proxy", "TEXT"),
-        ("rewrite_contact", "TEXT"),
-        ("rtp_ipv6", "TEXT"),
-        ("rtp_symmetric", "TEXT"),
-        ("send_diversion", "TEXT"),
-        ("send_pai", "TEXT"),
-        ("send_rpid", "TEXT"),
-        ("timers_min_se", "INTEGER"),
-        ("timers", "TEXT"),
-        ("timers_sess_expires", "INTEGER"),
-        ("callerid", "TEXT"),
-        ("callerid_privacy", "TEXT"),
-        ("callerid_tag", "TEXT"),
-        ("100rel", "TEXT"),
-        ("aggregate_mwi", "TEXT"),
-        ("trust_id_inbound", "TEXT"),
-        ("trust_id_outbound", "TEXT"),
-        ("use_ptime", "TEXT"),
-        ("use_avpf", "TEXT"),
-        ("media_encryption", "TEXT"),
-        ("inband_progress", "TEXT"),
-        ("call_group", "TEXT"),
-        ("pickup_group", "TEXT"),
-        ("named_call_group", "TEXT"),
-        ("named_pickup_group", "TEXT"),
-        ("device_state_busy_at", "INTEGER"),
-        ("fax_detect", "TEXT"),
-        ("t38_udptl", "TEXT"),
-        ("t38_udptl_ec", "TEXT"),
-        ("t38_udptl_maxdatagram", "INTEGER"),
-        ("t38_udptl_nat", "TEXT"),
-        ("t38_udptl_ipv6", "TEXT"),
-        ("tone_zone", "TEXT"),
-        ("language", "TEXT"),
-        ("one_touch_recording", "TEXT"),
-        ("record_on_feature", "TEXT"),
-        ("record_off_feature", "TEXT"),
-        ("rtp_engine", "TEXT"),
-        ("allow_transfer", "TEXT"),
-        ("allow_subscribe", "TEXT"),
-        ("sdp_owner", "TEXT"),
-        ("sdp_session", "TEXT"),
-        ("tos_audio", "TEXT"),
-        ("tos_video", "TEXT"),
-        ("sub_min_expiry", "INTEGER"),
-        ("from_domain", "TEXT"),
-        ("from_user", "TEXT"),
-        ("mwi_from_user", "TEXT"),
-        ("dtls_verify", "TEXT"),
-        ("dtls_rekey", "TEXT"),
-        ("dtls_cert_file", "TEXT"),
-        ("dtls_private_key", "TEXT"),
-        ("dtls_cipher", "TEXT"),
-        ("dtls_ca_file", "TEXT"),
-        ("dtls_ca_path", "TEXT"),
-        ("dtls_setup", "TEXT"),
-        ("srtp_tag_32", "TEXT"),
-        ("media_address", "TEXT"),
-        ("redirect_method", "TEXT"),
-        ("set_var", "TEXT"),
-        ("cos_audio", "INTEGER"),
-        ("cos_video", "INTEGER"),
-        ("message_context", "TEXT"),
-        ("force_avp", "TEXT"),
-        ("media_use_received_transport", "TEXT"),
-        ("accountcode", "TEXT"),
-        ("user_eq_phone", "TEXT"),
-        ("moh_passthrough", "TEXT"),
-        ("media_encryption_optimistic", "TEXT"),
-        ("rpid_immediate", "TEXT"),
-        ("g726_non_standard", "TEXT"),
-        ("rtp_keepalive", "INTEGER"),
-        ("rtp_timeout", "INTEGER"),
-        ("rtp_timeout_hold", "INTEGER"),
-        ("bind_rtp_to_media_address", "TEXT"),
-        ("voicemail_extension", "TEXT"),
-        ("mwi_subscribe_replaces_unsolicited", "TEXT"),
-        ("deny", "TEXT"),
-        ("permit", "TEXT"),
-        ("acl", "TEXT"),
-        ("contact_deny", "TEXT"),
-        ("contact_permit", "TEXT"),
-        ("contact_acl", "TEXT"),
-        ("subscribe_context", "TEXT"),
-        ("fax_detect_timeout", "INTEGER"),
-        ("contact_user", "TEXT"),
-        ("preferred_codec_only", "TEXT"),
-        ("asymmetric_rtp_codec", "TEXT"),
-        ("rtcp_mux", "TEXT"),
-        ("allow_overlap", "TEXT"),
-        ("refer_blind_progress", "TEXT"),
-        ("notify_early_inuse_ringing", "TEXT"),
-        ("max_audio_streams", "INTEGER"),
-        ("max_video_streams", "INTEGER"),
-        ("webrtc", "TEXT"),
-        ("dtls_fingerprint", "TEXT"),
-        ("incoming_mwi_mailbox", "TEXT"),
-        ("bundle", "TEXT"),
-        ("dtls_auto_generate_cert", "TEXT"),
-        ("follow_early_media_fork", "TEXT"),
-        ("accept_multiple_sdp_answers", "TEXT"),
-        ("suppress_q850_reason_headers", "TEXT"),
-        ("trust_connected_line", "TEXT"),
-        ("send_connected_line", "TEXT"),
-        ("ignore_183_without_sdp", "TEXT"),
-        ("codec_prefs_incoming_offer", "TEXT"),
-        ("codec_prefs_outgoing_offer", "TEXT"),
-        ("codec_prefs_incoming_answer", "TEXT"),
-        ("codec_prefs_outgoing_answer", "TEXT"),
-        ("stir_shaken", "TEXT"),
-        ("send_history_info", "TEXT"),
-        ("allow_unauthenticated_options", "TEXT"),
-        ("t38_bind_udptl_to_media_address", "TEXT"),
-        ("geoloc_incoming_call_profile", "TEXT"),
-        ("geoloc_outgoing_call_profile", "TEXT"),
-        ("incoming_call_offer_pref", "TEXT"),
-        ("outgoing_call_offer_pref", "TEXT"),
-        ("stir_shaken_profile", "TEXT"),
-        ("security_negotiation", "TEXT"),
-        ("security_mechanisms", "TEXT"),
-        ("send_aoc", "TEXT"),
-        ("overlap_context", "TEXT"),
-        ("tenantid", "TEXT"),
-        ("suppress_moh_on_sendonly", "TEXT"),
-        ("follow_redirect_methods", "TEXT"),
-        ("rtp_port_start", "INTEGER"),
-        ("rtp_port_end", "INTEGER"),
-    ] },
+/// One column of a table.
+#[derive(Debug)]
+pub(crate) struct Column {
+    pub(crate) name: &'static str,
+    kind: Kind,
+    may_be_null: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Integer,
+    BigInt,
+    Double,
+    Numeric,
+    Boolean,
+    Timestamp,
+    Text,
+    Varchar(u32),
+    /// One of some words; the length of the longest.
+    Word(u32),
+}
+
+/// The tables, as Asterisk 23 has them.
+pub(crate) fn tables() -> &'static [Table] {
+    &TABLES
+}
+
+static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| read(include_str!("schema/columns.csv")));
+
+/// Keys of tables that have no `id`, and of those where it is counted up.
+const KEYS: &[(&str, &[&str])] = &[
+    ("musiconhold", &["name"]),
+    ("musiconhold_entry", &["name", "position"]),
+    ("queue_members", &["queue_name", "interface"]),
+    ("queues", &["name"]),
+    ("voicemail", &["uniqueid"]),
 ];
+/// Columns that count themselves up.
+const COUNTED: &[(&str, &str)] = &[
+    ("extensions", "id"),
+    ("queue_members", "uniqueid"),
+    ("voicemail", "uniqueid"),
+];
+
+/// Lines `table,column,type,nullable`, those of one table together.
+fn read(text: &'static str) -> Vec<Table> {
+    let mut tables: Vec<Table> = Vec::new();
+    for line in text.lines().skip(1) {
+        let mut fields = line.split(',');
+        let mut field = || fields.next().unwrap_or_default();
+        let (name, column, kind, nullable) = (field(), field(), field(), field());
+        let column = Column {
+            name: column,
+            kind: Kind::read(kind),
+            may_be_null: nullable == "YES",
+        };
+        match tables.last_mut() {
+            Some(table) if table.name == name => table.columns.push(column),
+            _ => tables.push(Table {
+                name,
+                columns: vec![column],
+            }),
+        }
+    }
+    tables
+}
+
+impl Kind {
+    fn read(text: &str) -> Self {
+        let inner = |start: &str| text.strip_prefix(start)?.strip_suffix(')');
+        if let Some(length) = inner("varchar(") {
+            return Self::Varchar(length.parse().unwrap_or(255));
+        }
+        if let Some(words) = inner("enum(") {
+            let longest = words.split('|').map(str::len).max().unwrap_or_default();
+            return Self::Word(u32::try_from(longest).unwrap_or(WORD_MIN).max(WORD_MIN));
+        }
+        match text {
+            "integer" => Self::Integer,
+            "bigint" => Self::BigInt,
+            "double precision" => Self::Double,
+            "numeric" => Self::Numeric,
+            "boolean" => Self::Boolean,
+            "timestamp without time zone" => Self::Timestamp,
+            _ => Self::Text,
+        }
+    }
+
+    fn sql(self, dialect: Dialect) -> String {
+        let word = match (dialect, self) {
+            (Dialect::Sqlite, Self::Integer | Self::BigInt) => "INTEGER",
+            (Dialect::Sqlite, Self::Double | Self::Numeric) => "REAL",
+            (Dialect::Sqlite, _) => "TEXT",
+            // A row of InnoDB is short, so the words take one byte a letter.
+            (Dialect::MySql, Self::Word(length)) => {
+                return format!("VARCHAR({length}) CHARACTER SET ascii");
+            }
+            (_, Self::Varchar(length) | Self::Word(length)) => return format!("VARCHAR({length})"),
+            (_, Self::Integer) => "INTEGER",
+            (_, Self::BigInt) => "BIGINT",
+            (Dialect::MySql, Self::Double) => "DOUBLE",
+            (Dialect::Postgres, Self::Double) => "DOUBLE PRECISION",
+            (Dialect::MySql, Self::Numeric) => "DECIMAL(5,2)",
+            (Dialect::Postgres, Self::Numeric) => "NUMERIC(5,2)",
+            (_, Self::Boolean) => "BOOLEAN",
+            (Dialect::MySql, Self::Timestamp) => "DATETIME",
+            (Dialect::Postgres, Self::Timestamp) => "TIMESTAMP",
+            (_, Self::Text) => "TEXT",
+        };
+        word.to_owned()
+    }
+}
+
+/// Room for every spelling of a yes, and for words to come.
+const WORD_MIN: u32 = 20;
+
+impl Table {
+    /// The columns of its key.
+    pub(crate) fn key(&self) -> &'static [&'static str] {
+        let found = KEYS.iter().find(|(table, _)| *table == self.name);
+        found.map_or(&["id"], |(_, key)| key)
+    }
+
+    /// The statements that make it as it should be, given the columns it has: none, it is missing.
+    pub(crate) fn completion(
+        &self,
+        dialect: Dialect,
+        target: &str,
+        present: &[String],
+    ) -> Vec<String> {
+        if present.is_empty() {
+            return vec![self.create(dialect, target)];
+        }
+        let missing = self.columns.iter().filter(|column| {
+            let mut present = present.iter();
+            !present.any(|name| name.eq_ignore_ascii_case(column.name))
+        });
+        let add = missing.map(|column| {
+            let name = dialect.quoted(column.name);
+            let kind = column.kind.sql(dialect);
+            format!("ALTER TABLE {target} ADD COLUMN {name} {kind}")
+        });
+        add.collect()
+    }
+
+    /// The statement that makes it.
+    pub(crate) fn create(&self, dialect: Dialect, target: &str) -> String {
+        let mut lines: Vec<String> = self
+            .columns
+            .iter()
+            .map(|c| self.column(dialect, c))
+            .collect();
+        let key = self.key();
+        let counted = COUNTED.iter().find(|(table, _)| *table == self.name);
+        // In SQLite only the key counts itself up, and says so with the column.
+        let declared = dialect == Dialect::Sqlite && counted.is_some_and(|(_, c)| key == [*c]);
+        if !declared {
+            let key: Vec<String> = key.iter().map(|column| dialect.quoted(column)).collect();
+            lines.push(format!("PRIMARY KEY ({})", key.join(", ")));
+        }
+        if let Some((_, column)) = counted
+            && key != [*column]
+            && dialect != Dialect::Sqlite
+        {
+            lines.push(format!("UNIQUE ({})", dialect.quoted(column)));
+        }
+        let end = match dialect {
+            Dialect::MySql => " ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4",
+            Dialect::Sqlite | Dialect::Postgres => "",
+        };
+        let lines = lines.join(",\n    ");
+        format!("CREATE TABLE IF NOT EXISTS {target} (\n    {lines}\n){end}")
+    }
+
+    fn column(&self, dialect: Dialect, column: &Column) -> String {
+        let name = dialect.quoted(column.name);
+        let kind = column.kind.sql(dialect);
+        if COUNTED.contains(&(self.name, column.name)) {
+            return match dialect {
+                Dialect::Sqlite if self.key() == [column.name] => {
+                    format!("{name} INTEGER PRIMARY KEY")
+                }
+                Dialect::Sqlite => format!("{name} INTEGER"),
+                Dialect::MySql => format!("{name} {kind} NOT NULL AUTO_INCREMENT"),
+                Dialect::Postgres => {
+                    format!("{name} {kind} GENERATED BY DEFAULT AS IDENTITY")
+                }
+            };
+        }
+        match column.may_be_null {
+            true => format!("{name} {kind}"),
+            false => format!("{name} {kind} NOT NULL"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Dialect, Table, tables};
+
+    fn table(name: &str) -> Option<&'static Table> {
+        tables().iter().find(|table| table.name == name)
+    }
+
+    #[test]
+    fn every_table_of_asterisk_is_here_with_every_column() {
+        let count = |name| table(name).unwrap().columns.len();
+        assert!(tables().len() >= 20, "{}", tables().len());
+        assert_eq!(count("ps_aors"), 16);
+        assert!(count("ps_endpoints") > 130);
+        for table in tables() {
+            for column in table.key() {
+                let mut columns = table.columns.iter();
+                assert!(columns.any(|c| c.name == *column), "{}", table.name);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_added_and_what_is_there_stays() {
+        let aors = table("ps_aors").unwrap();
+        let all: Vec<String> = aors.columns.iter().map(|c| c.name.to_owned()).collect();
+        let of = |present: &[String]| aors.completion(Dialect::Postgres, "ps_aors", present);
+        assert_eq!(of(&all), [""; 0]);
+        let add = "ALTER TABLE ps_aors ADD COLUMN \"qualify_2xx_only\" VARCHAR(20)";
+        assert_eq!(of(&all[..all.len() - 1]), [add]);
+        assert!(of(&[])[0].starts_with("CREATE TABLE IF NOT EXISTS ps_aors (\n"));
+    }
+}

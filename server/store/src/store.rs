@@ -1,11 +1,11 @@
 //! The verbs of the domain.
 
-use crate::StoreError;
+use crate::backend::{Backend, Dialect, Transaction};
 use crate::cache::{Answer, Cache};
 use crate::realtime::Realtime;
+use crate::{ScriptError, StoreError};
 use arc_swap::ArcSwap;
 use config::{Config, Secret, Subscriber};
-use sqlx::{SqliteConnection, SqlitePool};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,11 +38,16 @@ pub struct Counts {
 pub const ENDPOINTS_LISTED_MAX: i64 = 10_000;
 
 impl Store {
-    /// Opens the SQLite file, makes it if there is none, and brings its tables up to date.
-    /// Without a path only files are asked.
+    /// Opens the database the files choose; `path` is the SQLite file that is used when they choose
+    /// none. A SQLite file is made if there is none, and its tables are brought up to date. A server
+    /// need not be there yet. Without a path only files are asked.
+    ///
+    /// # Errors
+    ///
+    /// When a SQLite file cannot be opened, or what the files name for a server cannot be read.
     pub async fn open(config: Arc<Config>, path: Option<&Path>) -> Result<Self, StoreError> {
         let realtime = match path {
-            Some(path) => Some(Realtime::new(crate::sqlite::open(path).await?)),
+            Some(path) => Some(Realtime::new(Backend::open(&config.database, path).await?)),
             None => None,
         };
         Ok(Self {
@@ -94,12 +99,12 @@ impl Store {
     pub async fn endpoint_ids(&self) -> Result<Vec<String>, StoreError> {
         let mut ids: BTreeSet<String> = self.config().endpoints.keys().cloned().collect();
         if let Some(realtime) = &self.shared.realtime {
-            let rows =
-                sqlx::query_scalar("SELECT id FROM asterisk.ps_endpoints ORDER BY id LIMIT ?")
-                    .bind(ENDPOINTS_LISTED_MAX)
-                    .fetch_all(realtime.pool());
-            let rows: Vec<String> = rows.await?;
-            ids.extend(rows);
+            let backend = realtime.backend();
+            let table = backend.table("ps_endpoints");
+            let sql = format!("SELECT id FROM {table} ORDER BY id LIMIT {ENDPOINTS_LISTED_MAX}");
+            let rows = backend.fetch(&sql, &[]).await?;
+            let rows = rows.iter().filter_map(|row| row.text("id"));
+            ids.extend(rows.map(str::to_owned));
         }
         Ok(ids.into_iter().collect())
     }
@@ -111,11 +116,11 @@ impl Store {
         ids: &[&str],
         mut password: impl FnMut() -> Secret,
     ) -> Result<Vec<(String, Secret)>, StoreError> {
-        let pool = self.pool()?;
+        let backend = self.backend().ok_or(StoreError::Absent)?;
         let mut accounts = Vec::new();
-        let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = backend.begin().await?;
         for id in ids {
-            let password = demo_account(&mut transaction, id, &password()).await?;
+            let password = demo_account(backend, &mut transaction, id, &password()).await?;
             accounts.push(((*id).to_owned(), password));
         }
         transaction.commit().await?;
@@ -125,11 +130,20 @@ impl Store {
 
     /// Runs SQL text as it stands, of any number of statements, and returns the rows changed. The
     /// tables are known with and without `asterisk.` before their names.
-    pub async fn run_script(&self, sql: &str) -> Result<u64, StoreError> {
-        let script = sqlx::AssertSqlSafe(sql.to_owned());
-        let done = sqlx::raw_sql(script).execute(self.pool()?).await?;
+    ///
+    /// # Errors
+    ///
+    /// At the first statement that fails, with its line.
+    pub async fn run_script(&self, sql: &str) -> Result<u64, ScriptError> {
+        let backend = self.backend().ok_or_else(ScriptError::absent)?;
+        let done = backend.run_script(sql).await;
         self.shared.cache().clear();
-        Ok(done.rows_affected())
+        done
+    }
+
+    /// The database, if there is one.
+    pub fn backend(&self) -> Option<&Backend> {
+        self.shared.realtime.as_ref().map(Realtime::backend)
     }
 
     /// Figures for the status page.
@@ -143,13 +157,8 @@ impl Store {
     /// Writes what is pending and closes the database.
     pub async fn close(&self) {
         if let Some(realtime) = &self.shared.realtime {
-            realtime.pool().close().await;
+            realtime.backend().close().await;
         }
-    }
-
-    fn pool(&self) -> Result<&SqlitePool, StoreError> {
-        let realtime = self.shared.realtime.as_ref();
-        realtime.map(Realtime::pool).ok_or(StoreError::Absent)
     }
 }
 
@@ -162,42 +171,40 @@ impl Shared {
 
 /// One browser's account; returns the password it has now.
 async fn demo_account(
-    connection: &mut SqliteConnection,
+    backend: &Backend,
+    transaction: &mut Transaction,
     id: &str,
     password: &Secret,
 ) -> Result<Secret, StoreError> {
-    sqlx::query(
-        "INSERT INTO asterisk.ps_aors (id, max_contacts, remove_existing) VALUES (?, 5, 'no') \
-         ON CONFLICT (id) DO NOTHING",
-    )
-    .bind(id)
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query(
-        "INSERT INTO asterisk.ps_auths (id, auth_type, username, password) \
-         VALUES (?, 'userpass', ?, ?) \
-         ON CONFLICT (id) DO UPDATE SET password = coalesce(password, excluded.password)",
-    )
-    .bind(id)
-    .bind(id)
-    .bind(password.expose())
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query(
-        "INSERT INTO asterisk.ps_endpoints \
+    let [aors, auths, endpoints] =
+        ["ps_aors", "ps_auths", "ps_endpoints"].map(|table| backend.table(table));
+    let keep = match backend.dialect() {
+        Dialect::Sqlite | Dialect::Postgres => "ON CONFLICT (id) DO NOTHING",
+        Dialect::MySql => "ON DUPLICATE KEY UPDATE id = id",
+    };
+    let sql = format!(
+        "INSERT INTO {aors} (id, max_contacts, remove_existing) VALUES (?, 5, 'no') {keep}"
+    );
+    transaction.execute(&sql, &[id.into()]).await?;
+    let sql = format!(
+        "INSERT INTO {auths} (id, auth_type, username, password) VALUES (?, 'userpass', ?, ?) {keep}"
+    );
+    let binds = [id.into(), id.into(), password.expose().into()];
+    transaction.execute(&sql, &binds).await?;
+    let sql = format!("UPDATE {auths} SET password = ? WHERE id = ? AND password IS NULL");
+    transaction
+        .execute(&sql, &[password.expose().into(), id.into()])
+        .await?;
+    let sql = format!(
+        "INSERT INTO {endpoints} \
          (id, aors, auth, context, disallow, allow, webrtc, max_video_streams) \
-         VALUES (?, ?, ?, 'sets', 'all', 'opus,ulaw,alaw,g722,vp8,vp9,h264,av1', 'yes', 4) \
-         ON CONFLICT (id) DO NOTHING",
-    )
-    .bind(id)
-    .bind(id)
-    .bind(id)
-    .execute(&mut *connection)
-    .await?;
-    let password: String =
-        sqlx::query_scalar("SELECT password FROM asterisk.ps_auths WHERE id = ?")
-            .bind(id)
-            .fetch_one(&mut *connection)
-            .await?;
-    Ok(Secret::new(password))
+         VALUES (?, ?, ?, 'sets', 'all', 'opus,ulaw,alaw,g722,vp8,vp9,h264,av1', 'yes', 4) {keep}"
+    );
+    transaction
+        .execute(&sql, &[id.into(), id.into(), id.into()])
+        .await?;
+    let sql = format!("SELECT password FROM {auths} WHERE id = ?");
+    let row = transaction.fetch_one(&sql, &[id.into()]).await?;
+    let password = row.as_ref().and_then(|row| row.text("password"));
+    Ok(Secret::new(password.unwrap_or_default()))
 }

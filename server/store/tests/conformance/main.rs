@@ -1,56 +1,34 @@
-//! What every database behind the store must do, on real files.
+//! What every database behind the store must do, on real files and real servers.
 
-use config::{Config, Secret, load};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use store::{Store, StoreError};
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-/// A folder that goes away with the test.
-struct Folder(PathBuf);
+use config::Secret;
+use store::{Dialect, Store, StoreError};
+use support::{CHAPTER, Folder, Scratch, files, on_every_database, open};
 
-impl Folder {
-    fn new() -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("store-test-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).expect("the system has room for a folder");
-        Self(path)
-    }
+mod schema;
+mod support;
+mod values;
 
-    fn file(&self) -> PathBuf {
-        self.0.join("it's a database.db")
-    }
-}
+on_every_database!(
+    the_chapter_script_makes_two_subscribers_at_once,
+    files_come_before_the_database_object_by_object,
+    many_askers_cost_one_query_whether_the_name_exists_or_not,
+    an_answer_is_at_most_a_second_old,
+    a_broken_row_is_no_subscriber_and_the_others_live,
+    demo_accounts_keep_their_passwords_over_a_restart,
+);
 
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn files(pjsip: &str) -> Arc<Config> {
-    let plan = "[sets]\nexten => 246,1,Answer()\n";
-    let files = [("pjsip.conf", pjsip), ("extensions.conf", plan)];
-    Arc::new(load(&files.as_slice()).0.expect("files can be read"))
-}
-
-async fn open(path: &Path, pjsip: &str) -> Store {
-    Store::open(files(pjsip), Some(path))
-        .await
-        .expect("the file can be opened")
-}
-
-#[tokio::test]
-async fn the_chapter_script_makes_two_subscribers_at_once() {
-    let folder = Folder::new();
-    let store = open(&folder.file(), "").await;
+async fn the_chapter_script_makes_two_subscribers_at_once(scratch: Scratch) {
+    // To the letter, which names the database: on MariaDB it is the one of that name.
+    let scratch = match scratch.dialect {
+        Dialect::MySql => Scratch::mysql_asterisk().await,
+        Dialect::Sqlite | Dialect::Postgres => scratch,
+    };
+    let store = scratch.store("").await;
     assert_eq!(store.subscriber("WS_PHONE_A").await.unwrap(), None);
 
-    let changed = store
-        .run_script(include_str!("fixtures/realtime.sql"))
-        .await;
+    let changed = store.run_script(CHAPTER).await;
 
     assert_eq!(changed.unwrap(), 6);
     for (id, password) in [
@@ -72,12 +50,10 @@ async fn the_chapter_script_makes_two_subscribers_at_once() {
     }
 }
 
-#[tokio::test]
-async fn files_come_before_the_database_object_by_object() {
-    let folder = Folder::new();
+async fn files_come_before_the_database_object_by_object(scratch: Scratch) {
     let pjsip = "[alice]\ntype=endpoint\ncontext=sets\nallow=opus\nauth=alice\naors=alice\n\
                  [alice]\ntype=aor\nmax_contacts=1\n";
-    let store = open(&folder.file(), pjsip).await;
+    let store = scratch.store(pjsip).await;
     let script = "INSERT INTO ps_endpoints (id, context, allow) VALUES ('alice', 'other', 'ulaw');\
                   INSERT INTO ps_aors (id, max_contacts) VALUES ('alice', 9);\
                   INSERT INTO ps_auths (id, password) VALUES ('alice', 'x');";
@@ -99,14 +75,9 @@ async fn a_new_snapshot_of_the_files_counts_at_once() {
     assert!(store.subscriber("bob").await.unwrap().is_some());
 }
 
-#[tokio::test]
-async fn many_askers_cost_one_query_whether_the_name_exists_or_not() {
-    let folder = Folder::new();
-    let store = open(&folder.file(), "").await;
-    store
-        .run_script(include_str!("fixtures/realtime.sql"))
-        .await
-        .unwrap();
+async fn many_askers_cost_one_query_whether_the_name_exists_or_not(scratch: Scratch) {
+    let store = scratch.store("").await;
+    store.run_script(&scratch.chapter()).await.unwrap();
     for id in ["WS_PHONE_A", "nobody"] {
         let before = store.counts().asked;
         let askers: Vec<_> = (0..50)
@@ -122,18 +93,13 @@ async fn many_askers_cost_one_query_whether_the_name_exists_or_not() {
     }
 }
 
-#[tokio::test]
-async fn an_answer_is_at_most_a_second_old() {
-    let folder = Folder::new();
-    let store = open(&folder.file(), "").await;
-    store
-        .run_script(include_str!("fixtures/realtime.sql"))
-        .await
-        .unwrap();
+async fn an_answer_is_at_most_a_second_old(scratch: Scratch) {
+    let store = scratch.store("").await;
+    store.run_script(&scratch.chapter()).await.unwrap();
     assert!(store.subscriber("WS_PHONE_A").await.unwrap().is_some());
     // Another program changes the row.
-    let other = open(&folder.file(), "").await;
-    let script = "UPDATE asterisk.ps_endpoints SET max_video_streams = 4;";
+    let other = scratch.store("").await;
+    let script = "UPDATE ps_endpoints SET max_video_streams = 4;";
     other.run_script(script).await.unwrap();
 
     let streams = async || {
@@ -147,10 +113,8 @@ async fn an_answer_is_at_most_a_second_old() {
     assert_eq!(streams().await, 4);
 }
 
-#[tokio::test]
-async fn a_broken_row_is_no_subscriber_and_the_others_live() {
-    let folder = Folder::new();
-    let store = open(&folder.file(), "").await;
+async fn a_broken_row_is_no_subscriber_and_the_others_live(scratch: Scratch) {
+    let store = scratch.store("").await;
     let script = "INSERT INTO ps_endpoints (id, context, allow) VALUES \
                   ('bad', 'sets', 'nosuchcodec'), ('good', 'sets', 'g729,ulaw');";
     store.run_script(script).await.unwrap();
@@ -214,31 +178,26 @@ async fn the_file_and_its_journal_are_for_the_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
     let folder = Folder::new();
     let store = open(&folder.file(), "").await;
-    store
-        .run_script(include_str!("fixtures/realtime.sql"))
-        .await
-        .unwrap();
+    store.run_script(CHAPTER).await.unwrap();
     for entry in std::fs::read_dir(&folder.0).unwrap() {
         let mode = entry.unwrap().metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0);
     }
 }
 
-#[tokio::test]
-async fn demo_accounts_keep_their_passwords_over_a_restart() {
-    let folder = Folder::new();
+async fn demo_accounts_keep_their_passwords_over_a_restart(scratch: Scratch) {
     let mut number = 0;
     let mut random = || {
         number += 1;
         Secret::new(format!("secret-{number}"))
     };
-    let store = open(&folder.file(), "").await;
+    let store = scratch.store("").await;
     let first = store
         .demo_accounts(&["alice", "bob"], &mut random)
         .await
         .unwrap();
     store.close().await;
-    let store = open(&folder.file(), "").await;
+    let store = scratch.store("").await;
     let second = store
         .demo_accounts(&["alice", "bob", "carol"], &mut random)
         .await

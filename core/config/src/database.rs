@@ -1,0 +1,180 @@
+//! Which database holds the objects, and under which names its tables go.
+
+use crate::secret::Secret;
+use std::collections::BTreeMap;
+use std::fmt;
+
+mod url;
+
+/// Where the objects of SQL are. The default is the file in the data folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Database {
+    /// The database itself.
+    pub place: Place,
+    /// Tables that go by another name, by the name Asterisk gives them.
+    pub tables: BTreeMap<String, String>,
+    /// Connections at most.
+    pub pool_size: u32,
+    /// How long opening a connection may take, in milliseconds.
+    pub connect_timeout_ms: u32,
+    /// How long a statement may take, in milliseconds.
+    pub query_timeout_ms: u32,
+}
+
+/// A database.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Place {
+    /// The SQLite file in the data folder.
+    #[default]
+    DataFolder,
+    /// Another SQLite file.
+    Sqlite(String),
+    /// MariaDB or MySQL.
+    MySql(Server),
+    /// PostgreSQL.
+    Postgres(Server),
+}
+
+/// A database over a connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Server {
+    /// Its name or address; empty stands for `localhost`.
+    pub host: String,
+    /// Its port, unless it is the usual one.
+    pub port: Option<u16>,
+    /// A local socket (MariaDB: the file; PostgreSQL: the folder) instead of an address.
+    pub socket: Option<String>,
+    /// Who asks.
+    pub user: String,
+    /// How he proves it.
+    pub password: Password,
+    /// The database on the server.
+    pub database: String,
+    /// Encryption of the connection.
+    pub tls: Tls,
+}
+
+/// Where a password stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Password {
+    /// There is none.
+    #[default]
+    None,
+    /// In the configuration.
+    Written(Secret),
+    /// On the first line of a file.
+    File(String),
+    /// In an environment variable.
+    Environment(String),
+}
+
+/// Encryption of the connection to a server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// How much is asked of it.
+    pub mode: TlsMode,
+    /// The authorities the server's certificate may come from (PEM).
+    pub ca_file: Option<String>,
+    /// The certificate that is shown to the server (PEM).
+    pub certificate: Option<String>,
+    /// Its key (PEM).
+    pub private_key: Option<String>,
+}
+
+/// How much encryption is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsMode {
+    /// None.
+    Disable,
+    /// What the server has.
+    #[default]
+    Prefer,
+    /// Encryption, whoever the server is.
+    Require,
+    /// And a certificate of a known authority.
+    VerifyCa,
+    /// And the server's name in it.
+    VerifyFull,
+}
+
+impl TlsMode {
+    /// Every mode with the name it is written by.
+    pub const NAMES: [(&'static str, Self); 5] = [
+        ("disable", Self::Disable),
+        ("prefer", Self::Prefer),
+        ("require", Self::Require),
+        ("verify-ca", Self::VerifyCa),
+        ("verify-full", Self::VerifyFull),
+    ];
+
+    /// The mode of a name, in PostgreSQL's spelling or in MySQL's.
+    fn named(name: &str) -> Option<Self> {
+        let name = name.to_ascii_lowercase().replace('_', "-");
+        let name = match name.as_str() {
+            "disabled" | "off" | "no" => "disable",
+            "preferred" | "allow" => "prefer",
+            "required" | "yes" => "require",
+            "verify-identity" => "verify-full",
+            name => name,
+        };
+        let mut modes = Self::NAMES.iter();
+        modes
+            .find(|(known, _)| *known == name)
+            .map(|(_, mode)| *mode)
+    }
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self {
+            place: Place::default(),
+            tables: BTreeMap::new(),
+            pool_size: 10,
+            connect_timeout_ms: 3000,
+            query_timeout_ms: 2000,
+        }
+    }
+}
+
+impl Database {
+    /// The name the table goes by in the database.
+    pub fn table<'a>(&'a self, name: &'a str) -> &'a str {
+        self.tables.get(name).map_or(name, String::as_str)
+    }
+
+    /// The same, at the place a URL names.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the URL, in one sentence.
+    pub fn at_url(mut self, url: &str) -> Result<Self, String> {
+        url::read(url, &mut self)?;
+        Ok(self)
+    }
+}
+
+/// The place as a URL without the password.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, server) = match self {
+            Self::DataFolder => return f.write_str("sqlite in the data folder"),
+            Self::Sqlite(file) => return write!(f, "sqlite:{file}"),
+            Self::MySql(server) => ("mysql", server),
+            Self::Postgres(server) => ("postgres", server),
+        };
+        write!(f, "{scheme}://")?;
+        if !server.user.is_empty() {
+            write!(f, "{}@", server.user)?;
+        }
+        match (&server.socket, server.host.contains(':')) {
+            (Some(socket), _) => f.write_str(socket)?,
+            (None, true) => write!(f, "[{}]", server.host)?,
+            (None, false) if server.host.is_empty() => f.write_str("localhost")?,
+            (None, false) => f.write_str(&server.host)?,
+        }
+        if let Some(port) = server.port {
+            write!(f, ":{port}")?;
+        }
+        write!(f, "/{}", server.database)
+    }
+}

@@ -1,0 +1,155 @@
+//! What is known of the database's health, so that not everybody has to find out for himself.
+
+use crate::StoreError;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+use tokio::time::Instant;
+
+/// What is wrong with the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// Of which kind it is.
+    pub kind: TroubleKind,
+    /// Since when.
+    pub since: SystemTime,
+    /// What the last one who asked was told.
+    pub error: String,
+}
+
+/// The kinds of trouble.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TroubleKind {
+    /// Nobody gets a connection.
+    Unreachable,
+    /// Some statements got no answer in time.
+    Slow,
+}
+
+#[derive(Default)]
+pub(super) struct Health {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    trouble: Option<Trouble>,
+    /// When somebody last tried although the database was away.
+    tried: Option<Instant>,
+    /// When a statement last got no answer in time.
+    slow: Option<Instant>,
+}
+
+/// While the database is away one in this time finds out whether it is back; others are told at once.
+const TRY_EVERY: Duration = Duration::from_secs(1);
+/// So long without a statement that got no answer, and the database is not slow any longer.
+const SLOW_FOR: Duration = Duration::from_secs(5);
+
+impl Health {
+    pub(super) fn trouble(&self) -> Option<Trouble> {
+        self.state().trouble.clone()
+    }
+
+    /// Whether it is worth to try.
+    pub(super) fn admit(&self) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let Some(trouble) = &state.trouble else {
+            return Ok(());
+        };
+        if trouble.kind != TroubleKind::Unreachable {
+            return Ok(());
+        }
+        let now = Instant::now();
+        let early = |tried: Instant| now.duration_since(tried) < TRY_EVERY;
+        if state.tried.is_some_and(early) {
+            return Err(StoreError::Unreachable(trouble.error.as_str().into()));
+        }
+        state.tried = Some(now);
+        Ok(())
+    }
+
+    pub(super) fn succeeded(&self) {
+        let mut state = self.state();
+        let Some(trouble) = &state.trouble else {
+            return;
+        };
+        let recent = |slow: Instant| slow.elapsed() < SLOW_FOR;
+        if trouble.kind == TroubleKind::Slow && state.slow.is_some_and(recent) {
+            return;
+        }
+        let seconds = trouble.since.elapsed().unwrap_or_default().as_secs();
+        tracing::info!("the database answers again, after {seconds} s");
+        *state = State::default();
+    }
+
+    pub(super) fn failed(&self, error: &StoreError, shown: &str) {
+        let kind = match error {
+            error if error.is_unreachable() => TroubleKind::Unreachable,
+            StoreError::Timeout(_) => TroubleKind::Slow,
+            _ => return,
+        };
+        let now = Instant::now();
+        let mut state = self.state();
+        match kind {
+            TroubleKind::Unreachable => state.tried = Some(now),
+            TroubleKind::Slow => state.slow = Some(now),
+        }
+        let known = state.trouble.as_ref();
+        // What is away is not merely slow.
+        if known.is_some_and(|known| known.kind == TroubleKind::Unreachable) {
+            return;
+        }
+        let since = known.map(|known| known.since);
+        if known.is_none_or(|known| known.kind != kind) {
+            match kind {
+                TroubleKind::Unreachable => tracing::error!(
+                    "the database {shown} cannot be reached: {error}; what is known of it goes on"
+                ),
+                TroubleKind::Slow => tracing::warn!("the database {shown} is slow: {error}"),
+            }
+        }
+        state.trouble = Some(Trouble {
+            kind,
+            since: since.unwrap_or_else(SystemTime::now),
+            error: error.to_string(),
+        });
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic cannot leave it half changed in a way that matters.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Health, SLOW_FOR, TRY_EVERY, TroubleKind};
+    use crate::StoreError;
+    use std::time::Duration;
+
+    #[tokio::test(start_paused = true)]
+    async fn while_it_is_away_one_in_a_second_tries() {
+        let health = Health::default();
+        assert!(health.admit().is_ok());
+        health.failed(&StoreError::Unreachable("refused".into()), "db");
+        assert!(health.admit().is_err());
+        tokio::time::advance(TRY_EVERY).await;
+        assert!(health.admit().is_ok());
+        assert!(health.admit().is_err(), "only one");
+        health.succeeded();
+        assert_eq!(health.trouble(), None);
+        assert!(health.admit().is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_answer_in_time_does_not_make_it_quick() {
+        let health = Health::default();
+        health.failed(&StoreError::Timeout(Duration::from_secs(2)), "db");
+        assert!(health.admit().is_ok(), "others may be quicker");
+        health.succeeded();
+        let kind = health.trouble().map(|trouble| trouble.kind);
+        assert_eq!(kind, Some(TroubleKind::Slow));
+        tokio::time::advance(SLOW_FOR).await;
+        health.succeeded();
+        assert_eq!(health.trouble(), None);
+    }
+}

@@ -1,0 +1,26 @@
+//! PostgreSQL says at once what changed.
+
+/// The channel it is said on.
+pub(crate) const CHANNEL: &str = "sidetone";
+
+/// The tables whose changes are said.
+pub(crate) const WATCHED: [&str; 3] = ["ps_endpoints", "ps_auths", "ps_aors"];
+
+/// The statements that make the trigger for the given tables; they may be run again.
+pub(crate) fn notify_statements(tables: &[String]) -> Vec<String> {
+    let mut statements = vec![format!(
+        "CREATE OR REPLACE FUNCTION sidetone_changed() RETURNS trigger LANGUAGE plpgsql AS $$\n\
+         BEGIN\n    PERFORM pg_notify('{CHANNEL}', TG_TABLE_NAME);\n    RETURN NULL;\nEND\n$$"
+    )];
+    for table in tables {
+        statements.push(format!(
+            "DROP TRIGGER IF EXISTS sidetone_changed ON {table}"
+        ));
+        // One word for each statement, however many rows it changes.
+        statements.push(format!(
+            "CREATE TRIGGER sidetone_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON {table} \
+             FOR EACH STATEMENT EXECUTE FUNCTION sidetone_changed()"
+        ));
+    }
+    statements
+}
