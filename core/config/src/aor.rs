@@ -1,6 +1,6 @@
 //! `type=aor`: an address of record, the place contacts are registered at.
 
-use crate::option::{Fault, Object, Parse, Row, row};
+use crate::option::{Fault, Object, Parse, Row, inert, row};
 
 /// An address of record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,11 +67,12 @@ const OPTIONS: &[Row<Aor>] = &[
         Parse::Number(|a| &mut a.default_expiration_s, 1, SECONDS_MAX),
         "Seconds granted to a phone that asks for none.",
     ),
-    row(
+    inert(
         "mailboxes",
         "",
         Parse::Names(|a| &mut a.mailboxes),
-        "Mailboxes a subscriber hears of; not acted on yet.",
+        "Mailboxes a subscriber hears of.",
+        "there is no voicemail and no mailbox to tell of yet",
     ),
     row(
         "max_contacts",
@@ -97,11 +98,12 @@ const OPTIONS: &[Row<Aor>] = &[
         Parse::YesNo(|a| &mut a.remove_existing),
         "A new registration replaces the others when full.",
     ),
-    row(
+    inert(
         "remove_unavailable",
         "no",
         Parse::YesNo(|a| &mut a.remove_unavailable),
-        "Contacts that answer no qualify go first when full; not acted on yet.",
+        "Contacts that answer no qualify go first when full.",
+        "contacts are not asked whether they are there yet",
     ),
     row(
         "support_path",

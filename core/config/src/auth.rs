@@ -20,6 +20,8 @@ pub struct Auth {
     pub realm: Option<String>,
     /// The algorithms a challenge may use, in the order of preference; the global ones if empty.
     pub algorithms: Vec<DigestAlgorithm>,
+    /// How long a challenge may be answered, in seconds.
+    pub nonce_lifetime_s: u32,
 }
 
 /// `auth_type`.
@@ -75,6 +77,7 @@ impl Auth {
             digests: Vec::new(),
             realm: None,
             algorithms: Vec::new(),
+            nonce_lifetime_s: 32,
         }
     }
 
@@ -151,6 +154,12 @@ const OPTIONS: &[Row<Auth>] = &[
         "",
         Parse::Own(md5_cred),
         "MD5 of user, realm and password (auth_type=md5).",
+    ),
+    row(
+        "nonce_lifetime",
+        "32",
+        Parse::Number(|a| &mut a.nonce_lifetime_s, 1, 86_400),
+        "Seconds a challenge may be answered.",
     ),
     row("password", "", Parse::Own(password), "The plain password."),
     row(

@@ -1,11 +1,14 @@
 //! `type=endpoint`: a phone, a browser or a trunk.
 
+use crate::acl::AddressLists;
 use crate::aor::Aor;
 use crate::auth::Auth;
-
-use crate::option::{Fault, Object, Parse, Row, number, row, word};
-use codec::{CODECS, Codec};
+use crate::identify::IdentifyBy;
+use crate::option::{Object, Row};
+use codec::Codec;
 use std::sync::Arc;
+
+mod options;
 
 /// An endpoint with the objects it names.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,6 +74,58 @@ pub struct Endpoint {
     pub from_user: Option<String>,
     /// The domain of `From` in requests to it.
     pub from_domain: Option<String>,
+    /// How requests may be known as its own; see [`Self::is_identified_by`] for none.
+    pub identify_by: Vec<IdentifyBy>,
+    /// Where its requests may come from.
+    pub acl: AddressLists,
+    /// What the hosts of its Contacts may be.
+    pub contact_acl: AddressLists,
+    /// Whether it may subscribe to events.
+    pub allow_subscribe: bool,
+    /// Whether a number that is too short is answered 484 instead of 404.
+    pub allow_overlap: bool,
+    /// Where it is looked whether a number is too short; `context` if unset.
+    pub overlap_context: Option<String>,
+    /// Whether OPTIONS need not be signed.
+    pub allow_unauthenticated_options: bool,
+    /// Whether what it says of its caller in P-Asserted-Identity is believed.
+    pub trust_id_inbound: bool,
+    /// What the exchange signs with where the endpoint asks for that.
+    pub outbound_auth: Vec<String>,
+    /// How calls are watched over (RFC 4028).
+    pub timers: SessionTimers,
+    /// The shortest time between two signs of life that is accepted, in seconds.
+    pub timers_min_se_s: u32,
+    /// The time between two signs of life that is asked for, in seconds.
+    pub timers_sess_expires_s: u32,
+    /// Whether provisional answers are acknowledged (RFC 3262).
+    pub provisional_acks: ProvisionalAcks,
+}
+
+/// `timers`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionTimers {
+    /// `no`: never.
+    No,
+    /// `yes`: where the peer asks.
+    Yes,
+    /// `required`: only calls of peers that can.
+    Required,
+    /// `always`: also where the peer knows nothing of it.
+    Always,
+}
+
+/// `100rel`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProvisionalAcks {
+    /// `no`: never.
+    No,
+    /// `yes`: where the peer requires it.
+    Yes,
+    /// `required`: only calls of peers that can.
+    Required,
+    /// `peer_supported`: wherever the peer can.
+    PeerSupported,
 }
 
 /// `callerid=Name <number>`.
@@ -110,7 +165,7 @@ pub enum MediaEncryption {
 
 impl Object for Endpoint {
     const KIND: &'static str = "endpoint";
-    const OPTIONS: &'static [Row<Self>] = OPTIONS;
+    const OPTIONS: &'static [Row<Self>] = options::OPTIONS;
 
     fn named(id: &str) -> Self {
         Self::new(id)
@@ -150,7 +205,26 @@ impl Endpoint {
             language: None,
             from_user: None,
             from_domain: None,
+            identify_by: Vec::new(),
+            acl: AddressLists::default(),
+            contact_acl: AddressLists::default(),
+            allow_subscribe: true,
+            allow_overlap: true,
+            overlap_context: None,
+            allow_unauthenticated_options: false,
+            trust_id_inbound: false,
+            outbound_auth: Vec::new(),
+            timers: SessionTimers::Yes,
+            timers_min_se_s: 90,
+            timers_sess_expires_s: 1800,
+            provisional_acks: ProvisionalAcks::Yes,
         }
+    }
+
+    /// Whether a request may be known as its own by the user of From or of the digest. What an
+    /// `identify` object says of addresses, headers and URIs holds in any case.
+    pub fn is_identified_by(&self, by: IdentifyBy) -> bool {
+        self.identify_by.is_empty() || self.identify_by.contains(&by)
     }
 
     /// What `webrtc=yes` implies, whatever else is written: DTLS-SRTP with ICE on one port, in the
@@ -178,290 +252,4 @@ impl Subscriber {
     pub fn is_complete(&self) -> bool {
         self.auths.len() == self.endpoint.auth.len() && self.aors.len() == self.endpoint.aors.len()
     }
-}
-
-const OPTIONS: &[Row<Endpoint>] = &[
-    row(
-        "accountcode",
-        "",
-        Parse::Optional(|e| &mut e.accountcode),
-        "The account of its calls; not acted on yet.",
-    ),
-    row(
-        "allow",
-        "",
-        Parse::Own(allow),
-        "Codecs, the preferred one first; `all`; `!name` takes out.",
-    ),
-    row(
-        "aors",
-        "",
-        Parse::Names(|e| &mut e.aors),
-        "Where it can be reached.",
-    ),
-    row(
-        "auth",
-        "",
-        Parse::Names(|e| &mut e.auth),
-        "What its requests must be signed with.",
-    ),
-    row(
-        "bundle",
-        "no",
-        Parse::YesNo(|e| &mut e.bundle),
-        "One port for all its streams; always so here.",
-    ),
-    row(
-        "callerid",
-        "",
-        Parse::Own(caller_id),
-        "How it is shown to those it calls.",
-    ),
-    row(
-        "context",
-        "default",
-        Parse::Text(|e| &mut e.context),
-        "Where its calls start.",
-    ),
-    row(
-        "disallow",
-        "",
-        Parse::Own(disallow),
-        "Codecs to take out; `all`.",
-    ),
-    row(
-        "dtls_auto_generate_cert",
-        "no",
-        Parse::Own(always),
-        "Always so here.",
-    ),
-    row(
-        "dtmf_mode",
-        "rfc4733",
-        Parse::Own(dtmf_mode),
-        "How digits are sent to it.",
-    ),
-    row(
-        "from_domain",
-        "",
-        Parse::Optional(|e| &mut e.from_domain),
-        "Domain of From to it; our address if unset.",
-    ),
-    row(
-        "from_user",
-        "",
-        Parse::Optional(|e| &mut e.from_user),
-        "User of From to it; the caller's number if unset.",
-    ),
-    row(
-        "ice_support",
-        "no",
-        Parse::YesNo(|e| &mut e.ice_support),
-        "Finds a path by ICE; always so here.",
-    ),
-    row(
-        "language",
-        "",
-        Parse::Optional(|e| &mut e.language),
-        "The language of its prompts.",
-    ),
-    row(
-        "max_audio_streams",
-        "1",
-        Parse::Own(max_audio),
-        "Audio streams it may have at once.",
-    ),
-    row(
-        "max_video_streams",
-        "1",
-        Parse::Own(max_video),
-        "Video streams it may have at once.",
-    ),
-    row(
-        "media_encryption",
-        "no",
-        Parse::Own(media_encryption),
-        "no, sdes or dtls; always dtls here.",
-    ),
-    row(
-        "media_use_received_transport",
-        "no",
-        Parse::YesNo(|e| &mut e.media_use_received_transport),
-        "Answers in the profile of the offer; always so here.",
-    ),
-    row(
-        "message_context",
-        "",
-        Parse::Optional(|e| &mut e.message_context),
-        "Where its messages start; not acted on yet.",
-    ),
-    row(
-        "rtcp_mux",
-        "no",
-        Parse::YesNo(|e| &mut e.rtcp_mux),
-        "RTCP on the port of RTP; always so here.",
-    ),
-    row(
-        "rtp_timeout",
-        "0",
-        Parse::Number(|e| &mut e.rtp_timeout_s, 0, SECONDS_MAX),
-        "Seconds of silence that end a call; not acted on yet.",
-    ),
-    row(
-        "rtp_timeout_hold",
-        "0",
-        Parse::Number(|e| &mut e.rtp_timeout_hold_s, 0, SECONDS_MAX),
-        "The same on hold; not acted on yet.",
-    ),
-    row(
-        "set_var",
-        "",
-        Parse::Own(set_var),
-        "A variable of its calls, `name=value`; repeatable.",
-    ),
-    row(
-        "transport",
-        "",
-        Parse::Optional(|e| &mut e.transport),
-        "What its calls come by; it is called over the flow it registered from.",
-    ),
-    row(
-        "use_avpf",
-        "no",
-        Parse::YesNo(|e| &mut e.use_avpf),
-        "Insists on the AVPF profile; not acted on yet.",
-    ),
-    row(
-        "webrtc",
-        "no",
-        Parse::YesNo(|e| &mut e.webrtc),
-        "It is a browser; sets what those need.",
-    ),
-];
-
-/// A week.
-const SECONDS_MAX: u32 = 7 * 24 * 3600;
-/// Streams of a kind one endpoint may have.
-const STREAMS_MAX: u64 = 256;
-/// Variables set on the calls of one endpoint.
-const VARIABLES_MAX: usize = 100;
-
-/// Codecs Asterisk 23 knows by name and the exchange does not carry.
-const CODECS_OF_ASTERISK: &[&str] = &[
-    "adpcm", "codec2", "g719", "g723", "g726", "g726aal2", "g729", "gsm", "h261", "h263", "h263p",
-    "h265", "ilbc", "jpeg", "lpc10", "mpeg4", "png", "red", "silk", "silk12", "silk16", "silk24",
-    "silk8", "siren14", "siren7", "slin", "slin12", "slin16", "slin192", "slin24", "slin32",
-    "slin44", "slin48", "slin8", "slin96", "speex", "speex16", "speex32", "t140", "testlaw",
-];
-
-fn allow(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    codecs(endpoint, value, true)
-}
-
-fn disallow(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    codecs(endpoint, value, false)
-}
-
-fn codecs(endpoint: &mut Endpoint, value: &str, allow: bool) -> Result<(), Fault> {
-    let mut left_out = None;
-    for word in value
-        .split(',')
-        .map(str::trim)
-        .filter(|word| !word.is_empty())
-    {
-        let (word, allow) = match word.strip_prefix('!') {
-            Some(word) => (word, !allow),
-            None => (word, allow),
-        };
-        // `ulaw:20` names the packet time too, which is negotiated.
-        let name = word.split_once(':').map_or(word, |(name, _)| name);
-        let list = &mut endpoint.allow;
-        if name.eq_ignore_ascii_case("all") {
-            list.clear();
-            if allow {
-                list.extend(CODECS);
-            }
-        } else if let Some(codec) = codec::by_name(name) {
-            list.retain(|other| *other != codec || allow);
-            if allow && !list.contains(&codec) {
-                list.push(codec);
-            }
-        } else if CODECS_OF_ASTERISK
-            .iter()
-            .any(|known| known.eq_ignore_ascii_case(name))
-        {
-            if allow {
-                left_out = Some(Fault::CodecNotHere(name.to_owned()));
-            }
-        } else {
-            return Err(Fault::UnknownCodec(name.to_owned()));
-        }
-    }
-    left_out.map_or(Ok(()), Err)
-}
-
-/// `"Name" <number>`, `Name <number>`, `<number>`, or a number or name alone.
-fn caller_id(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    let (name, number) = match value.split_once('<') {
-        Some((name, number)) => (name.trim(), number.trim_end().trim_end_matches('>').trim()),
-        None if is_number(value) => ("", value),
-        None => (value, ""),
-    };
-    let name = name.trim_matches('"');
-    endpoint.caller_id = (!name.is_empty() || !number.is_empty()).then(|| CallerId {
-        name: name.to_owned(),
-        number: number.to_owned(),
-    });
-    Ok(())
-}
-
-fn is_number(text: &str) -> bool {
-    let digit = |byte: u8| byte.is_ascii_digit() || b"*#+-.()".contains(&byte);
-    !text.is_empty() && text.bytes().all(digit)
-}
-
-fn dtmf_mode(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    const WORDS: &[&str] = &["rfc4733", "inband", "info", "auto", "auto_info"];
-    endpoint.dtmf_mode = match word(value, WORDS)? {
-        0 => DtmfMode::Rfc4733,
-        1 => DtmfMode::Inband,
-        2 => DtmfMode::Info,
-        3 => DtmfMode::Auto,
-        _ => DtmfMode::AutoInfo,
-    };
-    Ok(())
-}
-
-fn media_encryption(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    endpoint.media_encryption = match word(value, &["no", "sdes", "dtls"])? {
-        0 => MediaEncryption::No,
-        1 => MediaEncryption::Sdes,
-        _ => MediaEncryption::Dtls,
-    };
-    Ok(())
-}
-
-fn max_audio(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    endpoint.max_audio_streams = number(value, 0, STREAMS_MAX)?;
-    Ok(())
-}
-
-fn max_video(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    endpoint.max_video_streams = number(value, 0, STREAMS_MAX)?;
-    Ok(())
-}
-
-fn set_var(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    let (name, value) = value.split_once('=').ok_or(Fault::NotAssignment)?;
-    if endpoint.set_var.len() >= VARIABLES_MAX {
-        return Err(Fault::TooMany(VARIABLES_MAX));
-    }
-    let pair = (name.trim().to_owned(), value.trim().to_owned());
-    endpoint.set_var.push(pair);
-    Ok(())
-}
-
-/// An option that only says what the exchange does anyway.
-fn always(_: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    crate::option::yes_no(value).map(|_| ())
 }

@@ -1,18 +1,35 @@
-//! Files with one `[general]` section: `http.conf`, `rtp.conf` and `sidetone.conf`.
+//! Files whose sections have fixed names: `http.conf`, `rtp.conf`, `sidetone.conf`, `cdr.conf`,
+//! `logger.conf`, `features.conf`, `confbridge.conf`, `acl.conf`.
 //!
 //! There is no object to drop, so a broken option is left out alone.
 
+use crate::acl::{AddressList, NamedAcl};
+use crate::cdr::Cdr;
+use crate::confbridge::ConfBridge;
+use crate::features::Features;
 use crate::http::{General, Http, Missing};
+use crate::logger::Logger;
 use crate::option::Object;
 use crate::own::Own;
-use crate::pjsip::Reader;
+use crate::reader::Reader;
 use crate::rtp::Rtp;
-use conf::{Document, Report, Section, Severity};
+use conf::{Document, Report, Section, Severity, closest};
+use std::collections::BTreeMap;
 
 /// Reads `http.conf`.
 pub(crate) fn http(document: &Document, report: &mut Report) -> Http {
     let mut reader = Reader::new(document, report);
-    let (general, section): (General, _) = read(&mut reader, document);
+    let why = |section: &Section| {
+        let restricts = section
+            .last("type")
+            .is_some_and(|entry| entry.value == "restriction");
+        match section.name.as_str() {
+            "post_mappings" => Some("nothing is uploaded to the exchange"),
+            _ if restricts => Some("the paths of the web server have no lists of addresses yet"),
+            _ => None,
+        }
+    };
+    let (general, section): (General, _) = read(&mut reader, document, why);
     let (http, missing) = general.into_http();
     if let Some(section) = section {
         for missing in missing {
@@ -27,10 +44,147 @@ pub(crate) fn http(document: &Document, report: &mut Report) -> Http {
     http
 }
 
+/// Reads `cdr.conf`.
+pub(crate) fn cdr(document: &Document, report: &mut Report) -> Cdr {
+    const UNSERVED: &[(&str, &str)] = &[
+        ("csv", "call records are kept in a database, not in files"),
+        (
+            "custom",
+            "call records are kept in a database, in Asterisk's columns",
+        ),
+        (
+            "manager",
+            "there is no manager interface to send call records to",
+        ),
+        ("radius", "call records are not sent to RADIUS"),
+    ];
+    let mut reader = Reader::new(document, report);
+    let mut cdr = Cdr::default();
+    for section in document.sections.iter().filter(|s| !s.template) {
+        if section.name == "general" {
+            reader.fill(&mut cdr, section);
+        } else {
+            let why = UNSERVED.iter().find(|(name, _)| *name == section.name);
+            reader.unserved(
+                section,
+                why.map(|(_, why)| *why),
+                &["general", "csv", "radius"],
+            );
+        }
+    }
+    cdr
+}
+
+/// Reads `logger.conf`.
+pub(crate) fn logger(document: &Document, report: &mut Report) -> Logger {
+    let mut reader = Reader::new(document, report);
+    let mut logger = Logger::default();
+    let sections = || document.sections.iter().filter(|s| !s.template);
+    // Levels of one's own are known before the lines that name them, wherever they stand.
+    for section in sections() {
+        match section.name.as_str() {
+            "general" => reader.fill(&mut logger, section),
+            "logfiles" => {}
+            _ => reader.unserved(section, None, &["general", "logfiles"]),
+        }
+    }
+    for section in sections().filter(|section| section.name == "logfiles") {
+        for entry in &section.entries {
+            let applied = logger.add_channel(&entry.name, &entry.value);
+            let owner = format!("log `{}` is left out: it", entry.name);
+            reader.applied("logfiles", &applied, entry, &owner);
+        }
+    }
+    logger
+}
+
+/// Reads `features.conf`.
+pub(crate) fn features(document: &Document, report: &mut Report) -> Features {
+    let mut reader = Reader::new(document, report);
+    let mut features = Features::default();
+    for section in document.sections.iter().filter(|s| !s.template) {
+        match section.name.as_str() {
+            "general" => reader.fill(&mut features.general, section),
+            "featuremap" => reader.fill(&mut features.map, section),
+            name => {
+                for entry in &section.entries {
+                    let (kind, applied) = if name == "applicationmap" {
+                        let applied = features.add_application(&entry.name, &entry.value);
+                        ("applicationmap", applied)
+                    } else {
+                        let applied = features.add_to_group(name, &entry.name, &entry.value);
+                        ("featuregroup", applied)
+                    };
+                    let owner = format!("feature `{}` is left out: it", entry.name);
+                    reader.applied(kind, &applied, entry, &owner);
+                }
+            }
+        }
+    }
+    features
+}
+
+/// Reads `confbridge.conf`.
+pub(crate) fn confbridge(document: &Document, report: &mut Report) -> ConfBridge {
+    const TYPES: [&str; 3] = ["user", "bridge", "menu"];
+    let mut reader = Reader::new(document, report);
+    let mut confbridge = ConfBridge::default();
+    for section in document.sections.iter().filter(|s| !s.template) {
+        let id = section.name.clone();
+        let Some(kind) = section.last("type") else {
+            if section.name != "general" {
+                let message = format!("section `{id}` has no `type=` and is not used");
+                let diagnostic = reader.at_section(Severity::Warning, section, message);
+                reader.push(diagnostic.advise("add `type=user`, `type=bridge` or `type=menu`"));
+            }
+            continue;
+        };
+        match kind.value.as_str() {
+            "user" => {
+                let profile = reader.object(section).map(|profile| (id, profile));
+                confbridge.users.extend(profile);
+            }
+            "bridge" => {
+                let profile = reader.object(section).map(|profile| (id, profile));
+                confbridge.bridges.extend(profile);
+            }
+            "menu" => {
+                let menu = reader.object(section).map(|menu| (id, menu));
+                confbridge.menus.extend(menu);
+            }
+            other => {
+                let message = format!("`{other}` is no type; section `{id}` is not used");
+                let diagnostic = reader.at_value(Severity::Error, kind, message);
+                reader.push(match closest(other, TYPES) {
+                    Some(meant) => diagnostic.did_you_mean(Some(meant)),
+                    None => diagnostic.advise(format!("types are {}", TYPES.join(", "))),
+                });
+            }
+        }
+    }
+    confbridge
+}
+
+/// Reads `acl.conf`. A list with a slip in it lets nobody in: it is as good as not defined.
+pub(crate) fn acl(document: &Document, report: &mut Report) -> BTreeMap<String, AddressList> {
+    let mut reader = Reader::new(document, report);
+    let mut lists = BTreeMap::new();
+    for section in document.sections.iter().filter(|s| !s.template) {
+        if let Some(NamedAcl(list)) = reader.object(section) {
+            lists.insert(section.name.clone(), list);
+        }
+    }
+    lists
+}
+
 /// Reads `rtp.conf`.
 pub(crate) fn rtp(document: &Document, report: &mut Report) -> Rtp {
     let mut reader = Reader::new(document, report);
-    let (mut rtp, section): (Rtp, _) = read(&mut reader, document);
+    let why = |section: &Section| {
+        let candidates = section.name == "ice_host_candidates";
+        candidates.then_some("the addresses of the machine are offered as they are")
+    };
+    let (mut rtp, section): (Rtp, _) = read(&mut reader, document, why);
     if let Some(section) = section
         && rtp.ports.start() >= rtp.ports.end()
     {
@@ -50,27 +204,25 @@ pub(crate) fn rtp(document: &Document, report: &mut Report) -> Rtp {
 
 /// Reads `sidetone.conf`.
 pub(crate) fn own(document: &Document, report: &mut Report) -> Own {
-    read(&mut Reader::new(document, report), document).0
+    read(&mut Reader::new(document, report), document, |_| None).0
 }
 
-/// The options of `[general]`, and the section if there is one.
+/// The options of `[general]`, and the section if there is one. `why` tells of another section why it
+/// has no effect, if it is known.
 fn read<'a, T: Object>(
     reader: &mut Reader<'_>,
     document: &'a Document,
+    why: impl Fn(&Section) -> Option<&'static str>,
 ) -> (T, Option<&'a Section>) {
     let mut object = T::named("general");
     let mut general = None;
     for section in document.sections.iter().filter(|s| !s.template) {
         if section.name != "general" {
-            let message = format!("section `{}` is not served and has no effect", section.name);
-            reader.say(Severity::Warning, section, message);
+            reader.unserved(section, why(section), &["general"]);
             continue;
         }
         general = Some(section);
-        for entry in &section.entries {
-            let owner = format!("option is left out: {}", entry.name);
-            reader.option(&mut object, entry, &owner);
-        }
+        reader.fill(&mut object, section);
     }
     object.finish();
     (object, general)

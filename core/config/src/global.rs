@@ -1,6 +1,7 @@
 //! `type=global`: what holds for all of SIP.
 
 use crate::auth::{DigestAlgorithm, algorithm_list};
+use crate::identify::IdentifyBy;
 use crate::option::{Fault, Object, Parse, Row, row};
 
 /// The one `type=global` object.
@@ -16,6 +17,18 @@ pub struct Global {
     pub default_from_user: String,
     /// Challenge algorithms where the auth names none.
     pub default_auth_algorithms_uas: Vec<DigestAlgorithm>,
+    /// The ways to know who speaks, in the order they are tried; the usual order if empty.
+    pub endpoint_identifier_order: Vec<IdentifyBy>,
+    /// Whether endpoints are never looked for by `user@domain`.
+    pub disable_multi_domain: bool,
+    /// Whether what follows a `;` in the user of a URI is left out.
+    pub ignore_uri_user_options: bool,
+    /// Requests of nobody we know, from one address, before it is warned of.
+    pub unidentified_request_count: u32,
+    /// The seconds in which they are counted.
+    pub unidentified_request_period_s: u32,
+    /// The seconds after which a silent address is forgotten.
+    pub unidentified_request_prune_interval_s: u32,
 }
 
 impl Default for Global {
@@ -26,6 +39,12 @@ impl Default for Global {
             max_forwards: 70,
             default_from_user: "asterisk".to_owned(),
             default_auth_algorithms_uas: vec![DigestAlgorithm::Md5],
+            endpoint_identifier_order: Vec::new(),
+            disable_multi_domain: false,
+            ignore_uri_user_options: false,
+            unidentified_request_count: 5,
+            unidentified_request_period_s: 5,
+            unidentified_request_prune_interval_s: 30,
         }
     }
 }
@@ -59,10 +78,50 @@ const OPTIONS: &[Row<Global>] = &[
         "Realm of challenges whose auth names none.",
     ),
     row(
+        "disable_multi_domain",
+        "no",
+        Parse::YesNo(|g| &mut g.disable_multi_domain),
+        "Never looks for endpoints named with their domain (`[alice@example.com]`).",
+    ),
+    row(
+        "endpoint_identifier_order",
+        "",
+        Parse::Own(order),
+        "ip, username, anonymous, header, auth_username, request_uri in the order tried; this one if unset.",
+    ),
+    row(
+        "ignore_uri_user_options",
+        "no",
+        Parse::YesNo(|g| &mut g.ignore_uri_user_options),
+        "Leaves out what follows a `;` in the user of a URI.",
+    ),
+    row(
         "max_forwards",
         "70",
         Parse::Number(|g| &mut g.max_forwards, 1, 255),
-        "Max-Forwards of our requests; not acted on yet.",
+        "Max-Forwards of our requests.",
+    ),
+    row(
+        "unidentified_request_count",
+        "5",
+        Parse::Number(|g| &mut g.unidentified_request_count, 0, 1_000_000),
+        "Requests of nobody known, from one address, before it is warned of.",
+    ),
+    row(
+        "unidentified_request_period",
+        "5",
+        Parse::Number(|g| &mut g.unidentified_request_period_s, 0, SECONDS_MAX),
+        "Seconds in which they are counted.",
+    ),
+    row(
+        "unidentified_request_prune_interval",
+        "30",
+        Parse::Number(
+            |g| &mut g.unidentified_request_prune_interval_s,
+            0,
+            SECONDS_MAX,
+        ),
+        "Seconds after which a silent address is forgotten.",
     ),
     row(
         "user_agent",
@@ -71,6 +130,14 @@ const OPTIONS: &[Row<Global>] = &[
         "Server and User-Agent.",
     ),
 ];
+
+/// A day.
+const SECONDS_MAX: u32 = 24 * 3600;
+
+fn order(global: &mut Global, value: &str) -> Result<(), Fault> {
+    global.endpoint_identifier_order = IdentifyBy::list(value)?;
+    Ok(())
+}
 
 fn default_algorithms(global: &mut Global, value: &str) -> Result<(), Fault> {
     global.default_auth_algorithms_uas = algorithm_list(value)?;

@@ -1,44 +1,65 @@
 //! The configuration files as typed objects.
 //!
-//! [`load`] reads `pjsip.conf`, `http.conf`, `rtp.conf` and `extensions.conf` through a [`Source`]
-//! into one immutable [`Config`], and says by file, line and column what it could not use. What is
-//! broken drops the object it belongs to; the others live on. Every option is one row of a table
+//! [`load`] reads the [`FILES`] through a [`Source`] into one immutable [`Config`], and says by file,
+//! line and column what it could not use. What is broken drops the object it belongs to; the others
+//! live on. Every option is one row of a table
 //! ([`Row`]), which the reader of files and the reader of database rows share.
 
+mod acl;
 mod aor;
 mod auth;
+mod cdr;
+mod confbridge;
 mod database;
 mod diff;
 mod endpoint;
+mod features;
 mod general;
 mod global;
 mod http;
+mod identify;
 mod known;
+mod logger;
 mod manual;
 mod option;
 mod own;
 mod pjsip;
+mod reader;
 mod reference;
+mod registration;
 mod rtp;
 mod secret;
 mod shown;
 mod snapshot;
+mod system;
 mod transport;
 
+pub use acl::{Acl, AddressList, AddressLists, AddressRule, Network};
 pub use aor::Aor;
 pub use auth::{Auth, AuthKind, Credential, DigestAlgorithm, PasswordDigest};
+pub use cdr::Cdr;
 pub use conf::{Diagnostic, Severity, Source, Wildcard};
+pub use confbridge::{
+    BridgeProfile, ConfBridge, Menu, MenuAction, RembBehavior, UserProfile, VideoMode,
+};
 pub use database::{Database, Password, Place, Server, Tls, TlsMode};
 pub use diff::{Change, Detail, How, diff};
-pub use endpoint::{CallerId, DtmfMode, Endpoint, MediaEncryption, Subscriber};
+pub use endpoint::{
+    CallerId, DtmfMode, Endpoint, MediaEncryption, ProvisionalAcks, SessionTimers, Subscriber,
+};
+pub use features::{ActivatedBy, FeatureApplication, FeatureGeneral, FeatureMap, Features};
 pub use global::Global;
 pub use http::{Http, HttpTls, Redirect};
+pub use identify::{HeaderMatch, Identify, IdentifyBy, TextMatch};
+pub use logger::{LogChannel, LogFormat, LogLevel, LogTarget, Logger, RotateStrategy};
 pub use manual::manual;
 pub use option::{Applied, BadColumn, Fault, Field, Object, Parse, Row};
 pub use own::Own;
 pub use reference::Dangling;
+pub use registration::{DomainAlias, Registration};
 pub use rtp::{Rtp, StrictRtp};
 pub use secret::Secret;
 pub use shown::Shown;
-pub use snapshot::{Config, load};
+pub use snapshot::{Config, FILES, load};
+pub use system::System;
 pub use transport::{Protocol, TransportConfig};

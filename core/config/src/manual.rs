@@ -2,9 +2,13 @@
 
 use std::fmt::Write as _;
 
+use crate::acl::NamedAcl;
 use crate::http::General;
 use crate::option::Object;
-use crate::{Aor, Auth, Endpoint, Global, Own, Rtp, TransportConfig, known};
+use crate::{
+    Acl, Aor, Auth, BridgeProfile, Cdr, DomainAlias, Endpoint, FeatureGeneral, FeatureMap, Global,
+    Identify, Logger, Menu, Own, Registration, Rtp, System, TransportConfig, UserProfile, known,
+};
 
 /// Every option of every kind of object, in Markdown. Made from the tables that the readers use, so
 /// that the page cannot say anything else than the program does.
@@ -20,12 +24,36 @@ pub fn manual() -> String {
     describe::<Aor>(&mut page);
     describe::<TransportConfig>(&mut page);
     describe::<Global>(&mut page);
+    describe::<System>(&mut page);
+    describe::<Identify>(&mut page);
+    describe::<Registration>(&mut page);
+    describe::<Acl>(&mut page);
+    describe::<DomainAlias>(&mut page);
+    page.push_str("\nSections of other types are accepted and have no effect:\n\n");
+    for (kind, why) in crate::pjsip::unserved_types() {
+        let _ = writeln!(page, "- `type={kind}`, because {why}");
+    }
+    page.push_str("\n## acl.conf\n");
+    describe::<NamedAcl>(&mut page);
     page.push_str("\n## http.conf\n");
     describe::<General>(&mut page);
     page.push_str("\n## rtp.conf\n");
     describe::<Rtp>(&mut page);
     page.push_str("\n## sidetone.conf\n");
     describe::<Own>(&mut page);
+    page.push_str("\n## extensions.conf\n");
+    extensions(&mut page);
+    page.push_str("\n## cdr.conf\n");
+    describe::<Cdr>(&mut page);
+    page.push_str("\n## logger.conf\n");
+    describe::<Logger>(&mut page);
+    page.push_str("\n## features.conf\n");
+    describe::<FeatureGeneral>(&mut page);
+    describe::<FeatureMap>(&mut page);
+    page.push_str("\n## confbridge.conf\n");
+    describe::<UserProfile>(&mut page);
+    describe::<BridgeProfile>(&mut page);
+    describe::<Menu>(&mut page);
     page
 }
 
@@ -35,21 +63,73 @@ fn describe<T: Object>(page: &mut String) {
         page,
         "\n### {kind}\n\n| option | default | meaning |\n|---|---|---|"
     );
-    for row in T::OPTIONS {
-        let default = if row.default.is_empty() {
-            String::new()
-        } else {
-            format!("`{}`", row.default)
-        };
-        let doc = row.doc.replace('|', "\\|");
-        let _ = writeln!(page, "| `{}` | {default} | {doc} |", row.name);
-    }
-    let unserved: Vec<String> = known::names(kind).map(|name| format!("`{name}`")).collect();
-    if !unserved.is_empty() {
+    if let Some(why) = T::INERT {
         let _ = writeln!(
             page,
-            "\nRead without effect, and said so: {}.",
-            unserved.join(", ")
+            "| (all) | | No effect here, because {} |",
+            escaped(why)
         );
     }
+    for row in T::OPTIONS {
+        let doc = match row.inert {
+            Some(why) => format!("{} No effect here, because {why}.", row.doc),
+            None => row.doc.to_owned(),
+        };
+        let _ = writeln!(
+            page,
+            "| `{}` | {} | {} |",
+            row.name,
+            code(row.default),
+            escaped(&doc)
+        );
+    }
+    unserved(kind, page);
+}
+
+/// What is no object: the dial plan.
+fn extensions(page: &mut String) {
+    page.push_str(
+        "\nContexts hold `exten`, `same` and `include`; `[general]` has `autofallthrough` (`yes`): a call \
+         that runs out of steps is hung up. Accepted without effect, and said so:\n\n",
+    );
+    for (name, _, why) in dialplan::WITHOUT_EFFECT {
+        let _ = writeln!(page, "- `{name}`, because {why}");
+    }
+}
+
+/// Options that are accepted without effect, by their reason.
+fn unserved(kind: &str, page: &mut String) {
+    let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
+    for known in known::of(kind) {
+        let name = match known.default {
+            "" => format!("`{}`", known.name),
+            default => format!("`{}` ({})", known.name, code(default)),
+        };
+        match reasons.iter_mut().find(|(why, _)| *why == known.why) {
+            Some((_, names)) => names.push(name),
+            None => reasons.push((known.why, vec![name])),
+        }
+    }
+    if reasons.is_empty() {
+        return;
+    }
+    let _ = writeln!(
+        page,
+        "\nAccepted without effect, and said so (defaults of Asterisk in parentheses):\n"
+    );
+    for (why, names) in reasons {
+        let _ = writeln!(page, "- {}, because {why}", names.join(", "));
+    }
+}
+
+fn code(text: &str) -> String {
+    match text {
+        "" => String::new(),
+        text => format!("`{text}`"),
+    }
+}
+
+/// A cell of a table must not end early.
+fn escaped(text: &str) -> String {
+    text.replace('|', "\\|")
 }

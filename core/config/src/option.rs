@@ -10,6 +10,10 @@ pub trait Object: Sized + 'static {
     const KIND: &'static str;
     /// What it can be told.
     const OPTIONS: &'static [Row<Self>];
+    /// Names [`Self::free_option`] takes besides.
+    const FREE: &'static [&'static str] = &[];
+    /// Why none of its options changes anything, if that is so: the end of a sentence.
+    const INERT: Option<&'static str> = None;
 
     /// The object without any option.
     fn named(id: &str) -> Self;
@@ -17,16 +21,24 @@ pub trait Object: Sized + 'static {
     /// Called after the last option: what one implies for another.
     fn finish(&mut self) {}
 
+    /// Reads an option whose name is not in the table, because names of its kind are free.
+    fn free_option(&mut self, _name: &str, _value: &str) -> Option<Applied> {
+        None
+    }
+
     /// Reads one option.
     fn set(&mut self, name: &str, value: &str) -> Applied {
         let mut rows = Self::OPTIONS.iter();
         match rows.find(|row| row.name.eq_ignore_ascii_case(name)) {
-            Some(row) => match row.parse.apply(self, value) {
-                Ok(()) => Applied::Set,
-                Err(fault) => Applied::Fault(fault),
+            Some(row) => match (row.parse.apply(self, value), row.inert.or(Self::INERT)) {
+                (Err(fault), _) => Applied::Fault(fault),
+                (Ok(()), Some(why)) => Applied::Inert(why),
+                (Ok(()), None) => Applied::Set,
             },
-            None if known::is_known(Self::KIND, name) => Applied::Unserved,
-            None => Applied::Unknown,
+            None => match known::find(Self::KIND, name) {
+                Some(known) => Applied::Inert(known.why),
+                None => self.free_option(name, value).unwrap_or(Applied::Unknown),
+            },
         }
     }
 
@@ -63,7 +75,10 @@ pub trait Object: Sized + 'static {
     /// The option that was probably meant.
     fn closest_option(name: &str) -> Option<&'static str> {
         let rows = Self::OPTIONS.iter().map(|row| row.name);
-        closest(name, rows.chain(known::names(Self::KIND)))
+        closest(
+            name,
+            rows.chain(known::of(Self::KIND).map(|known| known.name)),
+        )
     }
 }
 
@@ -72,8 +87,8 @@ pub trait Object: Sized + 'static {
 pub enum Applied {
     /// It is in the object.
     Set,
-    /// Asterisk knows it; it has no effect here.
-    Unserved,
+    /// It is accepted and has no effect here, because of this: the end of a sentence.
+    Inert(&'static str),
     /// Nobody knows it.
     Unknown,
     /// Its value cannot be used.
@@ -105,6 +120,8 @@ pub struct Row<T: 'static> {
     pub parse: Parse<T>,
     /// What it is for, in one sentence.
     pub doc: &'static str,
+    /// Why its value, though read, changes nothing: the end of a sentence.
+    pub inert: Option<&'static str>,
 }
 
 /// The field of a row.
@@ -154,6 +171,24 @@ pub(crate) const fn row<T>(
         default,
         parse,
         doc,
+        inert: None,
+    }
+}
+
+/// A row of an option that is read and changes nothing: "it has no effect here, because `why`".
+pub(crate) const fn inert<T>(
+    name: &'static str,
+    default: &'static str,
+    parse: Parse<T>,
+    doc: &'static str,
+    why: &'static str,
+) -> Row<T> {
+    Row {
+        name,
+        default,
+        parse,
+        doc,
+        inert: Some(why),
     }
 }
 
@@ -178,6 +213,20 @@ pub enum Fault {
     NotAssignment,
     /// Not `ALGORITHM:hexadecimal` of the right length.
     NotDigest,
+    /// Not digits of a telephone, or too many of them.
+    NotDigits,
+    /// Not `digits,on,application`.
+    NotFeature,
+    /// Not `digits=action`, or an action nobody knows.
+    NotAction(String),
+    /// Not an address, a network, or (where names are allowed) a host.
+    NotNetwork(String),
+    /// Not `Header: value`.
+    NotHeader,
+    /// Not a regular expression; why.
+    NotRegex(String),
+    /// Not a URI of SIP.
+    NotUri,
     /// Too many of something; the limit.
     TooMany(usize),
 }
@@ -199,6 +248,13 @@ impl fmt::Display for Fault {
             Self::NotRedirect => f.write_str("is not two paths, `/from /to`"),
             Self::NotAssignment => f.write_str("is not `name=value`"),
             Self::NotDigest => f.write_str("is not `ALGORITHM:hexadecimal hash`"),
+            Self::NotDigits => f.write_str("is not 1 to 11 of the digits 0-9, *, # and A-D"),
+            Self::NotFeature => f.write_str("is not `digits,self|peer[/caller|callee|both],App`"),
+            Self::NotAction(action) => write!(f, "names the unknown action `{action}`"),
+            Self::NotNetwork(text) => write!(f, "names `{text}`, which is no address or network"),
+            Self::NotHeader => f.write_str("is not `Header: value` or `Header: /expression/`"),
+            Self::NotRegex(why) => write!(f, "is not a regular expression: {why}"),
+            Self::NotUri => f.write_str("is not a URI that begins with sip: or sips:"),
             Self::TooMany(most) => write!(f, "names more than {most}"),
         }
     }
@@ -210,9 +266,45 @@ impl Fault {
         !matches!(self, Self::CodecNotHere(_))
     }
 
+    /// What to write, where nothing like the value can be meant.
+    pub(crate) fn advice(&self) -> Option<String> {
+        Some(match self {
+            Self::NotYesNo => "write `yes` or `no`".to_owned(),
+            Self::NotNumber(least, most) => format!("write a number from {least} to {most}"),
+            Self::NotOneOf(words) => format!("write one of {}", words.join(", ")),
+            Self::UnknownCodec(_) => {
+                let names = codec::CODECS.iter().map(|codec| codec.name);
+                format!("codecs are {}", names.collect::<Vec<_>>().join(", "))
+            }
+            Self::CodecNotHere(name) => format!("take `{name}` out of the list"),
+            Self::NotAddress => {
+                "write for example `0.0.0.0`, `192.0.2.1:5060` or `[::]:5060`".to_owned()
+            }
+            Self::NotRedirect => {
+                "write for example `redirect=/phone /static/phone/index.html`".to_owned()
+            }
+            Self::NotAssignment => "write for example `set_var=GREETING=hello`".to_owned(),
+            Self::NotDigest => {
+                "write for example `SHA-256:` and the hash of `user:realm:password`".to_owned()
+            }
+            Self::NotDigits => "write for example `*1`".to_owned(),
+            Self::NotFeature => "write for example `*9,self/caller,Playback,tt-monkeys`".to_owned(),
+            Self::NotAction(_) => {
+                "write for example `toggle_mute` or `playback(tt-monkeys)`".to_owned()
+            }
+            Self::NotNetwork(_) => "write for example `192.0.2.0/24` or `2001:db8::/32`".to_owned(),
+            Self::NotHeader => "write for example `match_header=X-Trunk: acme`".to_owned(),
+            Self::NotRegex(_) => "put `\\` before a character that means itself".to_owned(),
+            Self::NotUri => "write for example `sip:1234@provider.example.com`".to_owned(),
+            Self::TooMany(most) => format!("keep it below {most}"),
+        })
+    }
+
     /// What was probably meant by `value`.
     pub fn meant(&self, value: &str) -> Option<&'static str> {
         match self {
+            // No number is like another.
+            Self::NotOneOf(_) if value.bytes().all(|byte| byte.is_ascii_digit()) => None,
             Self::NotOneOf(words) => closest(value, words.iter().copied()),
             Self::NotYesNo => closest(value, ["yes", "no", "true", "false", "on", "off"]),
             Self::UnknownCodec(name) => closest(name, codec::CODECS.iter().map(|codec| codec.name)),
@@ -222,7 +314,14 @@ impl Fault {
             | Self::NotRedirect
             | Self::NotAssignment
             | Self::NotDigest
+            | Self::NotDigits
+            | Self::NotFeature
+            | Self::NotNetwork(_)
+            | Self::NotHeader
+            | Self::NotRegex(_)
+            | Self::NotUri
             | Self::TooMany(_) => None,
+            Self::NotAction(action) => closest(action, crate::confbridge::ACTIONS.iter().copied()),
         }
     }
 }

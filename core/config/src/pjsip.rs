@@ -1,52 +1,85 @@
 //! `pjsip.conf`: sections to objects, and what they name to each other.
 
+use crate::acl::{Acl, AddressLists};
 use crate::auth::Auth;
 use crate::endpoint::Endpoint;
-use crate::option::{Applied, Object};
+use crate::identify::Identify;
+use crate::reader::Reader;
+use crate::reference::Dangling;
+use crate::registration::{DomainAlias, NOT_SENT, Registration};
 use crate::snapshot::Config;
 use crate::transport::{Protocol, TransportConfig};
-use conf::{Diagnostic, Document, Entry, Report, Section, Severity, closest};
-use std::collections::{BTreeMap, BTreeSet};
+use conf::{Diagnostic, Document, Report, Section, Severity, closest};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Types that are read.
-const SERVED: [&str; 6] = ["aor", "auth", "endpoint", "global", "system", "transport"];
-/// Types Asterisk knows besides.
-const UNSERVED: [&str; 13] = [
+const SERVED: [&str; 10] = [
     "acl",
-    "asterisk-publication",
-    "contact",
+    "aor",
+    "auth",
     "domain_alias",
+    "endpoint",
+    "global",
     "identify",
-    "inbound-publication",
-    "outbound-publish",
-    "phoneprov",
     "registration",
-    "resource_list",
-    "subscription_persistence",
-    "taskpool",
-    "transport-websocket",
+    "system",
+    "transport",
 ];
-/// Options without effect that are there to keep somebody out.
-const GUARDS: [&str; 9] = [
-    "acl",
-    "contact_acl",
-    "contact_deny",
-    "contact_permit",
-    "deny",
-    "ice_acl",
-    "ice_deny",
-    "ice_permit",
-    "permit",
+/// Types Asterisk knows besides, and why their sections have no effect.
+const UNSERVED: [(&str, &str); 9] = [
+    (
+        "asterisk-publication",
+        "states of devices are not exchanged with other servers",
+    ),
+    (
+        "contact",
+        "contacts are what phones register; one that needs no registration is written `contact=` in its aor",
+    ),
+    (
+        "inbound-publication",
+        "states of devices are not taken from other servers",
+    ),
+    (
+        "outbound-publish",
+        "states of devices are not sent to other servers",
+    ),
+    ("phoneprov", "phones are not provisioned over HTTP"),
+    (
+        "resource_list",
+        "lists of subscriptions (RFC 4662) are not served",
+    ),
+    (
+        "subscription_persistence",
+        "phones cannot subscribe to events yet",
+    ),
+    (
+        "taskpool",
+        "tasks are scheduled on as many threads as the machine has cores",
+    ),
+    (
+        "transport-websocket",
+        "web sockets listen where http.conf says",
+    ),
 ];
 
-/// Reads the objects of a document into `config`; its plan must be there already.
+/// The sections of objects, for what is said about them when all are read.
+#[derive(Default)]
+struct Sections<'a> {
+    endpoints: BTreeMap<String, (Endpoint, &'a Section)>,
+    identifies: Vec<&'a Section>,
+    registrations: Vec<&'a Section>,
+    acls: Vec<&'a Section>,
+}
+
+/// Reads the objects of a document into `config`; its plan and its named lists of addresses must be
+/// there already.
 pub(crate) fn read(document: &Document, config: &mut Config, report: &mut Report) {
     let mut reader = Reader::new(document, report);
-    let mut endpoints: BTreeMap<String, (Endpoint, &Section)> = BTreeMap::new();
+    let mut sections = Sections::default();
     let mut defined: BTreeMap<(&str, &str), &Section> = BTreeMap::new();
     for section in document.sections.iter().filter(|s| !s.template) {
-        let Some(kind) = reader.kind(section) else {
+        let Some(kind) = kind(&mut reader, section) else {
             continue;
         };
         if let Some(earlier) = defined.insert((kind, &section.name), section) {
@@ -54,243 +87,303 @@ pub(crate) fn read(document: &Document, config: &mut Config, report: &mut Report
                 "{kind} `{}` is defined already in line {}; this one is left out",
                 section.name, earlier.at.line
             );
-            reader.say(Severity::Error, section, message);
+            let diagnostic = reader.at_section(Severity::Error, section, message);
+            let advice = format!(
+                "write `[{}](+)` to add to the first one, or give this one another name",
+                section.name
+            );
+            reader.push(diagnostic.advise(advice));
             defined.insert((kind, &section.name), earlier);
             continue;
         }
-        let id = section.name.clone();
-        match kind {
-            "global" => config.global = reader.object(section).unwrap_or_default(),
-            "system" => reader.unserved(section, "system"),
-            "transport" => config.transports.extend(reader.transport(section)),
-            "auth" => {
-                if let Some(auth) = reader.auth(section) {
-                    config.auths.insert(id, Arc::new(auth));
-                }
-            }
-            "aor" => {
-                if let Some(aor) = reader.object(section) {
-                    config.aors.insert(id, Arc::new(aor));
-                }
-            }
-            _ => {
-                if let Some(endpoint) = reader.endpoint(section) {
-                    endpoints.insert(id, (endpoint, section));
-                }
-            }
-        }
+        object(&mut reader, kind, section, config, &mut sections);
     }
-    for (id, (endpoint, section)) in endpoints {
-        reader.references(&endpoint, section, config);
+    for (id, (endpoint, section)) in std::mem::take(&mut sections.endpoints) {
+        endpoint_references(&mut reader, &endpoint, section, config);
         let subscriber = config.subscriber(endpoint);
         config.endpoints.insert(id, Arc::new(subscriber));
     }
+    references(&mut reader, &sections, config);
 }
 
-/// Reads sections of any file into objects.
-pub(crate) struct Reader<'a> {
-    document: &'a Document,
-    report: &'a mut Report,
-    /// Options without effect that were mentioned already.
-    mentioned: BTreeSet<(&'static str, String)>,
+/// The type of a section, if objects of it are read.
+fn kind(reader: &mut Reader<'_>, section: &Section) -> Option<&'static str> {
+    let Some(entry) = section.last("type") else {
+        let message = format!("section `{}` has no `type=` and is not used", section.name);
+        let diagnostic = reader.at_section(Severity::Warning, section, message);
+        let advice = "add for example `type=endpoint`, or `(!)` after the name of a template";
+        reader.push(diagnostic.advise(advice));
+        return None;
+    };
+    let kind = entry.value.as_str();
+    if let Some(kind) = SERVED.into_iter().find(|served| *served == kind) {
+        return Some(kind);
+    }
+    let unserved = UNSERVED.into_iter().find(|(name, _)| *name == kind);
+    let diagnostic = if let Some((_, why)) = unserved {
+        let message = format!(
+            "type={kind} is accepted, section `{}` has no effect here, because {why}",
+            section.name
+        );
+        reader.at_value(Severity::Warning, entry, message)
+    } else {
+        let message = format!(
+            "`{kind}` is no type; section `{}` is not used",
+            section.name
+        );
+        let names = UNSERVED.iter().map(|(name, _)| *name);
+        let meant = closest(kind, SERVED.into_iter().chain(names));
+        let diagnostic = reader.at_value(Severity::Error, entry, message);
+        match meant {
+            Some(_) => diagnostic.did_you_mean(meant),
+            None => diagnostic.advise(format!("types are {}", SERVED.join(", "))),
+        }
+    };
+    reader.push(diagnostic);
+    None
 }
 
-impl<'a> Reader<'a> {
-    pub(crate) fn new(document: &'a Document, report: &'a mut Report) -> Self {
-        Self {
-            document,
-            report,
-            mentioned: BTreeSet::new(),
+/// Reads one section into the snapshot.
+fn object<'a>(
+    reader: &mut Reader<'_>,
+    kind: &'static str,
+    section: &'a Section,
+    config: &mut Config,
+    sections: &mut Sections<'a>,
+) {
+    let id = section.name.clone();
+    match kind {
+        "global" => config.global = reader.object(section).unwrap_or_default(),
+        "system" => config.system = reader.object(section).unwrap_or_default(),
+        "transport" => config.transports.extend(transport(reader, section)),
+        "auth" => {
+            if let Some(auth) = auth(reader, section) {
+                config.auths.insert(id, Arc::new(auth));
+            }
+        }
+        "aor" => {
+            if let Some(aor) = reader.object(section) {
+                config.aors.insert(id, Arc::new(aor));
+            }
+        }
+        "identify" => {
+            config.identifies.extend(identify(reader, section));
+            sections.identifies.push(section);
+        }
+        "registration" => {
+            config.registrations.extend(registration(reader, section));
+            sections.registrations.push(section);
+        }
+        "acl" => {
+            // A list with a slip in it must not let everybody in.
+            let acl = reader.object(section).unwrap_or_else(|| closed(&id));
+            config.acls.push(acl);
+            sections.acls.push(section);
+        }
+        "domain_alias" => {
+            if let Some(alias) = domain_alias(reader, section) {
+                config.domain_aliases.insert(id, alias.domain);
+            }
+        }
+        _ => {
+            if let Some(endpoint) = endpoint(reader, section) {
+                sections.endpoints.insert(id, (endpoint, section));
+            }
         }
     }
+}
 
-    /// The type of a section, if objects of it are read.
-    fn kind(&mut self, section: &Section) -> Option<&'static str> {
-        let Some(entry) = section.last("type") else {
-            let message = format!("section `{}` has no `type=` and is not used", section.name);
-            self.say(Severity::Warning, section, message);
-            return None;
-        };
-        let kind = entry.value.as_str();
-        if let Some(kind) = SERVED.into_iter().find(|served| *served == kind) {
-            return Some(kind);
-        }
-        let diagnostic = if UNSERVED.contains(&kind) {
-            let message = format!("type={kind} is not served yet; the section has no effect");
-            self.at_value(Severity::Warning, entry, message)
-        } else {
+/// A list that lets nobody in.
+fn closed(id: &str) -> Acl {
+    let mut source = AddressLists::default();
+    let all = source.own.add(false, "0.0.0.0/0,::/0");
+    all.expect("both are networks");
+    Acl {
+        id: id.to_owned(),
+        source,
+        contact: AddressLists::default(),
+    }
+}
+
+fn transport(reader: &mut Reader<'_>, section: &Section) -> Option<TransportConfig> {
+    let transport: TransportConfig = reader.object(section)?;
+    match transport.protocol {
+        Protocol::Udp | Protocol::Ws | Protocol::Wss => {}
+        Protocol::Tcp | Protocol::Tls => {
             let message = format!(
-                "`{kind}` is no type; section `{}` is not used",
-                section.name
+                "transport `{}` is not served yet: nothing listens on {}",
+                section.name,
+                transport.protocol.as_str()
             );
-            self.at_value(Severity::Error, entry, message)
-                .did_you_mean(closest(kind, SERVED.into_iter().chain(UNSERVED)))
-        };
-        self.report.push(diagnostic);
+            reader.say(Severity::Warning, section, message);
+        }
+    }
+    Some(transport)
+}
+
+fn auth(reader: &mut Reader<'_>, section: &Section) -> Option<Auth> {
+    let auth: Auth = reader.object(section)?;
+    if auth.password.is_none() && auth.digests.is_empty() {
+        let message = format!("auth `{}` has no secret: nobody can sign by it", auth.id);
+        let diagnostic = reader.at_section(Severity::Warning, section, message);
+        reader.push(diagnostic.advise("add `password=…`, or `password_digest=SHA-256:…`"));
+    }
+    Some(auth)
+}
+
+fn endpoint(reader: &mut Reader<'_>, section: &Section) -> Option<Endpoint> {
+    let endpoint: Endpoint = reader.object(section)?;
+    if endpoint.allow.is_empty() {
+        let message = format!(
+            "endpoint `{}` allows no codec: its calls will be refused",
+            endpoint.id
+        );
+        let diagnostic = reader.at_section(Severity::Warning, section, message);
+        reader.push(diagnostic.advise("add for example `allow=opus,ulaw,vp8`"));
+    }
+    Some(endpoint)
+}
+
+fn identify(reader: &mut Reader<'_>, section: &Section) -> Option<Identify> {
+    let identify: Identify = reader.object(section)?;
+    let lacks = if identify.endpoint.is_empty() {
+        Some(("names no endpoint", "add `endpoint=…`"))
+    } else if identify.networks.is_empty()
+        && identify.hosts.is_empty()
+        && identify.headers.is_empty()
+        && identify.request_uris.is_empty()
+    {
+        Some((
+            "fits no request",
+            "add `match=ADDRESS` or `match_header=NAME: VALUE`",
+        ))
+    } else {
         None
-    }
+    };
+    let Some((lacks, advice)) = lacks else {
+        return Some(identify);
+    };
+    let message = format!("identify `{}` {lacks} and is not used", identify.id);
+    let diagnostic = reader.at_section(Severity::Error, section, message);
+    reader.push(diagnostic.advise(advice));
+    None
+}
 
-    /// The object in a section; `None`, and an error, if an option of it is broken.
-    fn object<T: Object>(&mut self, section: &Section) -> Option<T> {
-        let mut object = T::named(&section.name);
-        let mut usable = true;
-        for entry in &section.entries {
-            if entry.name.eq_ignore_ascii_case("type") {
-                continue;
-            }
-            let owner = format!("{} `{}` is not used: {}", T::KIND, section.name, entry.name);
-            usable &= self.option(&mut object, entry, &owner);
-        }
-        object.finish();
-        usable.then_some(object)
-    }
-
-    /// Reads one option; false if its value is broken. `owner` begins the message that says so.
-    pub(crate) fn option<T: Object>(&mut self, object: &mut T, entry: &Entry, owner: &str) -> bool {
-        match object.set(&entry.name, &entry.value) {
-            Applied::Set => {}
-            Applied::Unserved => self.mention(T::KIND, entry),
-            Applied::Unknown => {
-                let message = format!("option `{}` is not known in {}", entry.name, T::KIND);
-                let mut diagnostic = self
-                    .document
-                    .diagnostic(Severity::Warning, entry.at, message)
-                    .did_you_mean(T::closest_option(&entry.name));
-                diagnostic.excerpt = Some(format!("{}=…", entry.name));
-                self.report.push(diagnostic);
-            }
-            Applied::Fault(fault) => {
-                let meant = fault.meant(&entry.value);
-                let diagnostic = if fault.drops() {
-                    self.at_value(Severity::Error, entry, format!("{owner} {fault}"))
-                } else {
-                    let message = format!("{} {fault}", entry.name);
-                    self.at_value(Severity::Warning, entry, message)
-                };
-                self.report.push(diagnostic.did_you_mean(meant));
-                return !fault.drops();
-            }
-        }
-        true
-    }
-
-    /// Says once that an option has no effect.
-    fn mention(&mut self, kind: &'static str, entry: &Entry) {
-        let name = entry.name.to_ascii_lowercase();
-        // Whoever relies on a list of addresses must not be left to believe that it holds.
-        let (severity, message) = if GUARDS.contains(&name.as_str()) {
-            let message = format!("option `{name}` has no effect here: it keeps nobody out");
-            (Severity::Warning, message)
-        } else {
-            let message = format!("option `{name}` is accepted and has no effect here");
-            (Severity::Info, message)
-        };
-        if self.mentioned.insert((kind, name)) {
-            let diagnostic = self.document.diagnostic(severity, entry.at, message);
-            self.report.push(diagnostic);
+fn registration(reader: &mut Reader<'_>, section: &Section) -> Option<Registration> {
+    let registration: Registration = reader.object(section)?;
+    for (value, option) in [
+        (&registration.server_uri, "server_uri"),
+        (&registration.client_uri, "client_uri"),
+    ] {
+        if value.is_empty() {
+            let message = format!("registration `{}` has no {option}", registration.id);
+            let diagnostic = reader.at_section(Severity::Error, section, message);
+            reader.push(diagnostic.advise(format!("add `{option}=sip:…`")));
+            return None;
         }
     }
-
-    /// A section whose options are all without effect.
-    fn unserved(&mut self, section: &Section, kind: &'static str) {
-        for entry in &section.entries {
-            if !entry.name.eq_ignore_ascii_case("type") {
-                self.mention(kind, entry);
-            }
-        }
+    if registration.line != registration.endpoint.is_some() {
+        let message = format!(
+            "registration `{}`: `line` and `endpoint` go together",
+            registration.id
+        );
+        reader.say(Severity::Warning, section, message);
     }
+    let message = format!(
+        "registration `{}` is read and not sent: {NOT_SENT}",
+        registration.id
+    );
+    let diagnostic = reader.at_section(Severity::Warning, section, message);
+    let advice = "where the provider knows this exchange by its address, `type=identify` is enough";
+    reader.push(diagnostic.advise(advice));
+    Some(registration)
+}
 
-    fn transport(&mut self, section: &Section) -> Option<TransportConfig> {
-        let transport: TransportConfig = self.object(section)?;
-        match transport.protocol {
-            Protocol::Udp | Protocol::Ws | Protocol::Wss => {}
-            Protocol::Tcp | Protocol::Tls => {
-                let message = format!(
-                    "transport `{}` is not served yet: nothing listens on {}",
-                    section.name,
-                    transport.protocol.as_str()
-                );
-                self.say(Severity::Warning, section, message);
-            }
-        }
-        Some(transport)
+fn domain_alias(reader: &mut Reader<'_>, section: &Section) -> Option<DomainAlias> {
+    let alias: DomainAlias = reader.object(section)?;
+    if alias.domain.is_empty() {
+        let message = format!("domain_alias `{}` has no domain and is not used", alias.id);
+        let diagnostic = reader.at_section(Severity::Error, section, message);
+        reader.push(diagnostic.advise("add `domain=example.com`"));
+        return None;
     }
+    Some(alias)
+}
 
-    fn auth(&mut self, section: &Section) -> Option<Auth> {
-        let auth: Auth = self.object(section)?;
-        if auth.password.is_none() && auth.digests.is_empty() {
-            let message = format!("auth `{}` has no secret: nobody can sign by it", auth.id);
-            self.say(Severity::Warning, section, message);
-        }
-        Some(auth)
+fn endpoint_references(
+    reader: &mut Reader<'_>,
+    endpoint: &Endpoint,
+    section: &Section,
+    config: &Config,
+) {
+    let mut dangling = config.dangling(endpoint);
+    dangling.extend(config.dangling_objects(endpoint));
+    for reference in dangling {
+        say_dangling(reader, section, &reference);
     }
-
-    fn endpoint(&mut self, section: &Section) -> Option<Endpoint> {
-        let endpoint: Endpoint = self.object(section)?;
-        if endpoint.allow.is_empty() {
+    let aors = endpoint.aors.iter();
+    for aor in aors.filter_map(|name| config.aors.get(name)) {
+        if aor.max_contacts == 0 && aor.contacts.is_empty() {
             let message = format!(
-                "endpoint `{}` allows no codec: its calls will be refused",
-                endpoint.id
+                "aor `{}` has max_contacts=0: `{}` cannot register",
+                aor.id, endpoint.id
             );
-            let diagnostic = self.at_section(Severity::Warning, section, message);
-            self.report
-                .push(diagnostic.advise("add for example `allow=opus,ulaw,vp8`"));
+            let diagnostic = reader.at_section(Severity::Warning, section, message);
+            reader.push(diagnostic.advise(format!("add `max_contacts=1` to aor `{}`", aor.id)));
         }
-        Some(endpoint)
     }
+}
 
-    fn references(&mut self, endpoint: &Endpoint, section: &Section, config: &Config) {
-        let mut dangling = config.dangling(endpoint);
-        dangling.extend(config.dangling_objects(endpoint));
+/// What identifies, registrations and lists of addresses name.
+fn references(reader: &mut Reader<'_>, sections: &Sections<'_>, config: &Config) {
+    let mut say = |among: &[&Section], id: &str, dangling: &[Dangling]| {
+        let section = among.iter().find(|section| section.name == id);
         for reference in dangling {
-            let message = format!("{} {}", reference.option, reference.missing());
-            let diagnostic = match section.last(reference.option) {
-                Some(entry) => self.at_value(Severity::Warning, entry, message),
-                None => self.at_section(Severity::Warning, section, message),
-            };
-            self.report
-                .push(diagnostic.did_you_mean(reference.meant.as_deref()));
-        }
-        for aor in endpoint
-            .aors
-            .iter()
-            .filter_map(|name| config.aors.get(name))
-        {
-            if aor.max_contacts == 0 && aor.contacts.is_empty() {
-                let message = format!(
-                    "aor `{}` has max_contacts=0: `{}` cannot register",
-                    aor.id, endpoint.id
-                );
-                self.say(Severity::Warning, section, message);
+            if let Some(section) = section {
+                say_dangling(reader, section, reference);
             }
         }
+    };
+    for identify in &config.identifies {
+        let dangling = config.dangling_identify(identify);
+        say(&sections.identifies, &identify.id, &dangling);
     }
+    for registration in &config.registrations {
+        let dangling = config.dangling_registration(registration);
+        say(&sections.registrations, &registration.id, &dangling);
+    }
+    for acl in &config.acls {
+        let lists = [("acl", &acl.source), ("contact_acl", &acl.contact)];
+        say(&sections.acls, &acl.id, &config.dangling_lists(lists));
+    }
+}
 
-    pub(crate) fn at_value(
-        &self,
-        severity: Severity,
-        entry: &Entry,
-        message: impl Into<String>,
-    ) -> Diagnostic {
-        self.document.diagnostic(severity, entry.value_at, message)
-    }
+fn say_dangling(reader: &mut Reader<'_>, section: &Section, reference: &Dangling) {
+    let message = format!("{} {}", reference.option, reference.missing());
+    let severity = reference.severity();
+    let entries = section.entries.iter().rev();
+    let mut named = entries.filter(|entry| entry.name.eq_ignore_ascii_case(reference.option));
+    // Of several lines of one option, the one that has the name.
+    let entry = named
+        .clone()
+        .find(|entry| {
+            entry
+                .value
+                .split(',')
+                .any(|word| word.trim() == reference.name)
+        })
+        .or_else(|| named.next());
+    let diagnostic: Diagnostic = match entry {
+        Some(entry) => reader.at_value(severity, entry, message),
+        None => reader.at_section(severity, section, message),
+    };
+    reader.push(match &reference.meant {
+        Some(meant) => diagnostic.did_you_mean(Some(meant)),
+        None => diagnostic.advise(reference.advice()),
+    });
+}
 
-    pub(crate) fn at_section(
-        &self,
-        severity: Severity,
-        section: &Section,
-        message: impl Into<String>,
-    ) -> Diagnostic {
-        self.document.diagnostic(severity, section.at, message)
-    }
-
-    pub(crate) fn say(
-        &mut self,
-        severity: Severity,
-        section: &Section,
-        message: impl Into<String>,
-    ) {
-        let diagnostic = self.at_section(severity, section, message);
-        self.report.push(diagnostic);
-    }
+/// Why sections of a type have no effect, for the page of options.
+pub(crate) fn unserved_types() -> impl Iterator<Item = (&'static str, &'static str)> {
+    UNSERVED.into_iter()
 }

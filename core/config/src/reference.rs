@@ -1,8 +1,11 @@
 //! Names in one object that stand for another.
 
+use crate::acl::AddressLists;
 use crate::endpoint::{Endpoint, Subscriber};
+use crate::identify::Identify;
+use crate::registration::Registration;
 use crate::snapshot::Config;
-use conf::closest;
+use conf::{Severity, closest};
 use std::fmt;
 
 /// A name no object has.
@@ -29,7 +32,36 @@ impl fmt::Display for Dangling {
 impl Dangling {
     /// What follows the name of the option.
     pub(crate) fn missing(&self) -> String {
-        format!("names `{}`, which no file defines", self.name)
+        match self.option {
+            "acl" | "contact_acl" => format!(
+                "names `{}`, which acl.conf does not define: nobody is let in",
+                self.name
+            ),
+            _ => format!("names `{}`, which no file defines", self.name),
+        }
+    }
+
+    /// How much it matters: a list of addresses that is not there keeps everybody out.
+    pub(crate) fn severity(&self) -> Severity {
+        match self.option {
+            "acl" | "contact_acl" => Severity::Error,
+            _ => Severity::Warning,
+        }
+    }
+
+    /// What to do where nothing like the name exists.
+    pub(crate) fn advice(&self) -> String {
+        let name = &self.name;
+        match self.option {
+            "acl" | "contact_acl" => format!("add `[{name}]` with `permit=…` to acl.conf"),
+            "aors" => format!("add `[{name}]` with `type=aor`, or a row to ps_aors"),
+            "auth" | "outbound_auth" => {
+                format!("add `[{name}]` with `type=auth`, or a row to ps_auths")
+            }
+            "endpoint" => format!("add `[{name}]` with `type=endpoint`, or a row to ps_endpoints"),
+            "transport" => format!("add `[{name}]` with `type=transport`"),
+            _ => format!("add `[{name}]` to extensions.conf"),
+        }
     }
 
     fn new<'a>(
@@ -46,8 +78,8 @@ impl Dangling {
 }
 
 impl Config {
-    /// The transport and the context an endpoint names and no file defines. The endpoint works all
-    /// the same, whether a file or a database defines it.
+    /// The transport, the contexts and the lists of addresses an endpoint names and no file defines.
+    /// But for the lists the endpoint works all the same, whether a file or a database defines it.
     pub fn dangling(&self, endpoint: &Endpoint) -> Vec<Dangling> {
         let mut found = Vec::new();
         let transports = || self.transports.iter().map(|t| t.id.as_str());
@@ -57,33 +89,83 @@ impl Config {
             found.push(Dangling::new("transport", name, transports()));
         }
         let contexts = || self.plan.contexts().map(|(name, _)| name);
-        let named = [Some(&endpoint.context), endpoint.message_context.as_ref()];
-        for (name, option) in named.into_iter().zip(["context", "message_context"]) {
+        let named = [
+            Some(&endpoint.context),
+            endpoint.message_context.as_ref(),
+            endpoint.overlap_context.as_ref(),
+        ];
+        let options = ["context", "message_context", "overlap_context"];
+        for (name, option) in named.into_iter().zip(options) {
             if let Some(name) = name
                 && !self.plan.has_context(name)
             {
                 found.push(Dangling::new(option, name, contexts()));
             }
         }
+        let lists = [
+            ("acl", &endpoint.acl),
+            ("contact_acl", &endpoint.contact_acl),
+        ];
+        found.extend(self.dangling_lists(lists));
         found
     }
 
-    /// The auths and addresses of record an endpoint names and no file defines; a database may.
-    pub(crate) fn dangling_objects(&self, endpoint: &Endpoint) -> Vec<Dangling> {
-        let auths = || self.auths.keys().map(String::as_str);
-        let aors = || self.aors.keys().map(String::as_str);
-        let missing_auths = endpoint
-            .auth
-            .iter()
-            .filter(|name| !self.auths.contains_key(*name));
-        let missing_aors = endpoint
-            .aors
-            .iter()
-            .filter(|name| !self.aors.contains_key(*name));
-        missing_auths
-            .map(|name| Dangling::new("auth", name, auths()))
-            .chain(missing_aors.map(|name| Dangling::new("aors", name, aors())))
+    /// Lists of addresses that `acl.conf` does not define.
+    pub(crate) fn dangling_lists<'a>(
+        &self,
+        lists: impl IntoIterator<Item = (&'static str, &'a AddressLists)>,
+    ) -> Vec<Dangling> {
+        let defined = || self.named_acls.keys().map(String::as_str);
+        let lists = lists.into_iter();
+        lists
+            .flat_map(|(option, lists)| lists.named.iter().map(move |name| (option, name)))
+            .filter(|(_, name)| !self.named_acls.contains_key(*name))
+            .map(|(option, name)| Dangling::new(option, name, defined()))
             .collect()
+    }
+
+    /// The endpoint an identify names, if no file defines it; a database may.
+    pub(crate) fn dangling_identify(&self, identify: &Identify) -> Vec<Dangling> {
+        self.dangling_endpoint(&identify.endpoint)
+            .into_iter()
+            .collect()
+    }
+
+    /// What a registration names and no file defines.
+    pub(crate) fn dangling_registration(&self, registration: &Registration) -> Vec<Dangling> {
+        let transports = || self.transports.iter().map(|t| t.id.as_str());
+        let transport = registration.transport.as_ref();
+        let transport = transport
+            .filter(|name| !transports().any(|id| id == name.as_str()))
+            .map(|name| Dangling::new("transport", name, transports()));
+        let endpoint = registration.endpoint.as_ref();
+        let endpoint = endpoint.and_then(|name| self.dangling_endpoint(name));
+        let auths = self.dangling_auths("outbound_auth", &registration.outbound_auth);
+        transport.into_iter().chain(endpoint).chain(auths).collect()
+    }
+
+    fn dangling_endpoint(&self, name: &str) -> Option<Dangling> {
+        let endpoints = || self.endpoints.keys().map(String::as_str);
+        (!self.endpoints.contains_key(name)).then(|| Dangling::new("endpoint", name, endpoints()))
+    }
+
+    fn dangling_auths(&self, option: &'static str, names: &[String]) -> Vec<Dangling> {
+        let auths = || self.auths.keys().map(String::as_str);
+        let missing = names.iter().filter(|name| !self.auths.contains_key(*name));
+        missing
+            .map(|name| Dangling::new(option, name, auths()))
+            .collect()
+    }
+
+    /// The auths (outgoing ones too) and addresses of record an endpoint names and no file defines; a database may.
+    pub(crate) fn dangling_objects(&self, endpoint: &Endpoint) -> Vec<Dangling> {
+        let aors = || self.aors.keys().map(String::as_str);
+        let missing_aors = endpoint.aors.iter();
+        let missing_aors = missing_aors.filter(|name| !self.aors.contains_key(*name));
+        let mut found = self.dangling_auths("auth", &endpoint.auth);
+        found.extend(missing_aors.map(|name| Dangling::new("aors", name, aors())));
+        found.extend(self.dangling_auths("outbound_auth", &endpoint.outbound_auth));
+        found
     }
 
     /// An endpoint with those objects it names that the files define.

@@ -1,6 +1,6 @@
 //! `rtp.conf`: ports of media and how strictly they are guarded.
 
-use crate::option::{Fault, Object, Parse, Row, number, row, word, yes_no};
+use crate::option::{Fault, Object, Parse, Row, inert, number, row, word, yes_no};
 use std::ops::RangeInclusive;
 
 /// `[general]` of `rtp.conf`.
@@ -45,11 +45,12 @@ impl Object for Rtp {
 }
 
 const OPTIONS: &[Row<Rtp>] = &[
-    row(
+    inert(
         "icesupport",
         "yes",
         Parse::YesNo(|r| &mut r.ice_support),
-        "ICE, where an endpoint asks; always so here.",
+        "ICE, where an endpoint asks.",
+        "browsers' media is found by ICE, always",
     ),
     row(
         "rtpend",
@@ -63,11 +64,12 @@ const OPTIONS: &[Row<Rtp>] = &[
         Parse::Own(start),
         "The first port of media.",
     ),
-    row(
+    inert(
         "strictrtp",
         "yes",
         Parse::Own(strict),
-        "Drops packets from unexpected addresses; always so here.",
+        "Drops packets from unexpected addresses.",
+        "packets are taken from the pair of addresses ICE chose, and believed by their key",
     ),
 ];
 

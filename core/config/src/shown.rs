@@ -2,8 +2,8 @@
 
 use crate::option::{Object, Parse};
 use crate::{
-    Aor, Auth, AuthKind, DtmfMode, Endpoint, Global, MediaEncryption, Own, Rtp, StrictRtp,
-    TransportConfig,
+    Aor, Auth, AuthKind, DtmfMode, Endpoint, Global, MediaEncryption, Own, ProvisionalAcks, Rtp,
+    SessionTimers, StrictRtp, TransportConfig,
 };
 use codec::Codec;
 
@@ -36,7 +36,34 @@ pub trait Shown: Object + Clone {
 impl Shown for Endpoint {
     fn own(&self, option: &str) -> Option<String> {
         Some(match option {
+            "100rel" => match self.provisional_acks {
+                ProvisionalAcks::No => "no",
+                ProvisionalAcks::Yes => "yes",
+                ProvisionalAcks::Required => "required",
+                ProvisionalAcks::PeerSupported => "peer_supported",
+            }
+            .to_owned(),
+            "acl" => self.acl.named.join(","),
             "allow" => codecs(&self.allow),
+            "contact_acl" => self.contact_acl.named.join(","),
+            "contact_deny" => self.contact_acl.written(false),
+            "contact_permit" => self.contact_acl.written(true),
+            "deny" => self.acl.written(false),
+            "permit" => self.acl.written(true),
+            "identify_by" => match self.identify_by.as_slice() {
+                [] => "username,auth_username,ip".to_owned(),
+                some => {
+                    let names: Vec<&str> = some.iter().map(|by| by.as_str()).collect();
+                    names.join(",")
+                }
+            },
+            "timers" => match self.timers {
+                SessionTimers::No => "no",
+                SessionTimers::Yes => "yes",
+                SessionTimers::Required => "required",
+                SessionTimers::Always => "always",
+            }
+            .to_owned(),
             "callerid" => match &self.caller_id {
                 Some(id) => format!("\"{}\" <{}>", id.name, id.number),
                 None => "<unknown>".to_owned(),
@@ -110,11 +137,18 @@ impl Shown for Auth {
 
 impl Shown for Global {
     fn own(&self, option: &str) -> Option<String> {
-        (option == "default_auth_algorithms_uas").then(|| {
-            let names = self.default_auth_algorithms_uas.iter();
-            let names: Vec<&str> = names.map(|algorithm| algorithm.as_str()).collect();
-            names.join(",")
-        })
+        let names: Vec<&str> = match option {
+            "default_auth_algorithms_uas" => {
+                let names = self.default_auth_algorithms_uas.iter();
+                names.map(|algorithm| algorithm.as_str()).collect()
+            }
+            "endpoint_identifier_order" => {
+                let order = self.endpoint_identifier_order.iter();
+                order.map(|by| by.as_str()).collect()
+            }
+            _ => return None,
+        };
+        Some(names.join(","))
     }
 }
 

@@ -1,13 +1,21 @@
 //! All files, read: one immutable value, replaced whole on reload.
 
+use crate::acl::{Acl, AddressList};
 use crate::aor::Aor;
 use crate::auth::Auth;
+use crate::cdr::Cdr;
+use crate::confbridge::ConfBridge;
 use crate::database::Database;
 use crate::endpoint::Subscriber;
+use crate::features::Features;
 use crate::global::Global;
 use crate::http::Http;
+use crate::identify::Identify;
+use crate::logger::Logger;
 use crate::own::Own;
+use crate::registration::Registration;
 use crate::rtp::Rtp;
+use crate::system::System;
 use crate::transport::TransportConfig;
 use conf::{Diagnostic, Document, Report, Source};
 use dialplan::Plan;
@@ -29,6 +37,26 @@ pub struct Config {
     pub aors: BTreeMap<String, Arc<Aor>>,
     /// Which database holds the objects that no file defines.
     pub database: Database,
+    /// `type=system` of `pjsip.conf`.
+    pub system: System,
+    /// `type=identify`, in the order of the file.
+    pub identifies: Vec<Identify>,
+    /// `type=registration`, in the order of the file.
+    pub registrations: Vec<Registration>,
+    /// `type=acl` of `pjsip.conf`, in the order of the file; each holds for every request.
+    pub acls: Vec<Acl>,
+    /// Sections of `acl.conf`, by name.
+    pub named_acls: BTreeMap<String, AddressList>,
+    /// `type=domain_alias`: the domain each alias stands for.
+    pub domain_aliases: BTreeMap<String, String>,
+    /// `cdr.conf`.
+    pub cdr: Cdr,
+    /// `logger.conf`.
+    pub logger: Logger,
+    /// `features.conf`.
+    pub features: Features,
+    /// `confbridge.conf`.
+    pub confbridge: ConfBridge,
     /// `http.conf`.
     pub http: Http,
     /// `rtp.conf`.
@@ -47,14 +75,35 @@ pub fn load(source: &dyn Source) -> (Option<Config>, Vec<Diagnostic>) {
         plan: Arc::new(Plan::read(source, &mut report)),
         ..Config::default()
     };
-    if let Some(document) = Document::read(source, "pjsip.conf", &mut report) {
-        crate::pjsip::read(&document, &mut config, &mut report);
+    let mut read = |name: &str| Document::read(source, name, &mut report);
+    let (acl, pjsip) = (read("acl.conf"), read("pjsip.conf"));
+    let (http, rtp) = (read("http.conf"), read("rtp.conf"));
+    let (cdr, logger) = (read("cdr.conf"), read("logger.conf"));
+    let (features, confbridge) = (read("features.conf"), read("confbridge.conf"));
+    let report_ref = &mut report;
+    if let Some(document) = acl {
+        config.named_acls = crate::general::acl(&document, report_ref);
     }
-    if let Some(document) = Document::read(source, "http.conf", &mut report) {
-        config.http = crate::general::http(&document, &mut report);
+    if let Some(document) = pjsip {
+        crate::pjsip::read(&document, &mut config, report_ref);
     }
-    if let Some(document) = Document::read(source, "rtp.conf", &mut report) {
-        config.rtp = crate::general::rtp(&document, &mut report);
+    if let Some(document) = http {
+        config.http = crate::general::http(&document, report_ref);
+    }
+    if let Some(document) = rtp {
+        config.rtp = crate::general::rtp(&document, report_ref);
+    }
+    if let Some(document) = cdr {
+        config.cdr = crate::general::cdr(&document, report_ref);
+    }
+    if let Some(document) = logger {
+        config.logger = crate::general::logger(&document, report_ref);
+    }
+    if let Some(document) = features {
+        config.features = crate::general::features(&document, report_ref);
+    }
+    if let Some(document) = confbridge {
+        config.confbridge = crate::general::confbridge(&document, report_ref);
     }
     if let Some(document) = Document::read(source, "sidetone.conf", &mut report) {
         config.own = crate::general::own(&document, &mut report);
@@ -64,10 +113,15 @@ pub fn load(source: &dyn Source) -> (Option<Config>, Vec<Diagnostic>) {
 }
 
 /// What [`load`] reads.
-const FILES: [&str; 5] = [
+pub const FILES: [&str; 10] = [
     "extensions.conf",
+    "acl.conf",
     "pjsip.conf",
     "http.conf",
     "rtp.conf",
     "sidetone.conf",
+    "cdr.conf",
+    "logger.conf",
+    "features.conf",
+    "confbridge.conf",
 ];

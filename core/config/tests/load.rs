@@ -59,15 +59,11 @@ fn the_chapter_files_are_read_to_the_letter() {
 
 #[test]
 fn a_list_of_addresses_that_keeps_nobody_out_is_warned_of() {
-    let text = "[alice]\ntype=endpoint\ncontext=sets\nallow=opus\ndeny=0.0.0.0/0\ntone_zone=de\n";
-    let plan = "[sets]\nexten => 246,1,Answer()\n";
-    let (_, diagnostics) = read(&[("pjsip.conf", text), ("extensions.conf", plan)]);
+    let text = "[general]\nice_deny=0.0.0.0/0\nprobation=4\n";
+    let (_, diagnostics) = read(&[("rtp.conf", text)]);
     let said = said(&diagnostics);
-    assert!(
-        said.contains("`deny` has no effect here: it keeps nobody out"),
-        "{said}"
-    );
-    assert!(!said.contains("tone_zone"), "{said}");
+    assert!(said.contains("`ice_deny` keeps nobody out"), "{said}");
+    assert!(!said.contains("probation"), "{said}");
 }
 
 #[test]
@@ -225,6 +221,7 @@ fn dangling_names_are_warned_of_and_the_endpoint_works() {
             warning pjsip.conf:16:6: aors names `bob`, which no file defines
              16 | aors=bob
                 |      ^
+                = add `[bob]` with `type=aor`, or a row to ps_aors
         "#]],
     );
     let alice = &config.endpoints["alice"];
@@ -242,6 +239,7 @@ fn unknown_options_are_warned_of_without_showing_their_values() {
             warning pjsip.conf:19:2: auth `alice` has no secret: nobody can sign by it
              19 | [alice]
                 |  ^
+                = add `password=…`, or `password_digest=SHA-256:…`
             warning pjsip.conf:23:1: option `passwrod` is not known in auth
              23 | passwrod=…
                 | ^
@@ -279,7 +277,7 @@ direct_media=no
         .map(|d| format!("{} {d}\n", d.severity))
         .collect();
     expect![[r#"
-        info pjsip.conf:5:1: option `direct_media` is accepted and has no effect here
+        info pjsip.conf:5:1: option `direct_media` is accepted, has no effect here, because media always passes through the exchange, as with direct_media=no
          5 | direct_media=no
            | ^
     "#]]

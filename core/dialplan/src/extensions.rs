@@ -111,15 +111,67 @@ const KEYS: [&str; 8] = [
     "autohints",
 ];
 
-/// Options of `[general]` that are known and change nothing here.
-const GENERAL_WITHOUT_EFFECT: [&str; 6] = [
-    "static",
-    "writeprotect",
-    "clearglobalvars",
-    "extenpatternmatchnew",
-    "overrideswitch",
-    "userscontext",
+/// Options of `[general]` and keys of a context that change nothing here: name, Asterisk's default, and
+/// why. A reason is the end of the sentence "accepted, has no effect here, because …".
+pub const WITHOUT_EFFECT: [(&str, &str, &str); 11] = [
+    (
+        "clearglobalvars",
+        "no",
+        "every reload reads [globals] anew, and calls keep the values they set",
+    ),
+    (
+        "extenpatternmatchnew",
+        "no",
+        "extensions are found by the same rules, in a table that needs no second algorithm",
+    ),
+    (
+        "overrideswitch",
+        "",
+        "no other source of extensions is asked, so none can come before the file",
+    ),
+    (
+        "static",
+        "no",
+        "the console changes no file, so none needs protection from it",
+    ),
+    ("userscontext", "default", "there is no users.conf"),
+    (
+        "writeprotect",
+        "no",
+        "the console changes no file, so none needs protection from it",
+    ),
+    (
+        "ignorepat",
+        "",
+        "it keeps the dial tone of analogue phones, and there are none",
+    ),
+    (
+        "switch",
+        "",
+        "extensions are looked for in this file alone, not at another server or in a database",
+    ),
+    (
+        "lswitch",
+        "",
+        "extensions are looked for in this file alone, not at another server or in a database",
+    ),
+    (
+        "eswitch",
+        "",
+        "extensions are looked for in this file alone, not at another server or in a database",
+    ),
+    (
+        "autohints",
+        "no",
+        "states of devices are not published to phones yet",
+    ),
 ];
+
+/// Why an option or a key changes nothing.
+fn why_without_effect(name: &str) -> Option<&'static str> {
+    let found = WITHOUT_EFFECT.iter().find(|(known, ..)| *known == name);
+    found.map(|(_, _, why)| *why)
+}
 
 impl<'a> Reader<'a> {
     fn general(&mut self, section: &Section) {
@@ -130,11 +182,12 @@ impl<'a> Reader<'a> {
                     Some(value) => self.plan.autofallthrough = value,
                     None => self.warn(entry.value_at, "value is neither yes nor no", None),
                 }
-            } else if GENERAL_WITHOUT_EFFECT.contains(&name.as_str()) {
-                let message = format!("option `{name}` is accepted and has no effect");
+            } else if let Some(why) = why_without_effect(&name) {
+                let message =
+                    format!("option `{name}` is accepted, has no effect here, because {why}");
                 self.say(Severity::Info, entry.at, message, None);
             } else {
-                let known = GENERAL_WITHOUT_EFFECT.into_iter();
+                let known = WITHOUT_EFFECT.iter().map(|(name, ..)| *name);
                 let meant = closest(&name, known.chain(["autofallthrough"]));
                 let message = format!("option `{name}` is not known in [general]");
                 self.warn(entry.at, message, meant);
@@ -158,8 +211,9 @@ impl<'a> Reader<'a> {
                 "exten" => self.exten(&mut draft, &mut cursor, entry),
                 "same" => self.same(&mut draft, &mut cursor, entry),
                 "include" => self.include(&mut draft, entry),
-                "ignorepat" | "switch" | "lswitch" | "eswitch" | "autohints" => {
-                    let message = format!("`{}` is not served yet and has no effect", entry.name);
+                key @ ("ignorepat" | "switch" | "lswitch" | "eswitch" | "autohints") => {
+                    let why = why_without_effect(key).unwrap_or_default();
+                    let message = format!("`{key}` is accepted, has no effect here, because {why}");
                     self.warn(entry.at, message, None);
                 }
                 other => {

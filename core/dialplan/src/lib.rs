@@ -15,6 +15,7 @@ mod substitute;
 pub use conf::{Diagnostic, Severity};
 pub use edit::{EDITED, NotEdited};
 pub use expression::evaluate;
+pub use extensions::WITHOUT_EFFECT;
 pub use pattern::{Pattern, PatternError};
 pub use plan::{Extension, Extensions, Include, Plan, Position, Step};
 pub use substitute::{Note, Variables, substitute};

@@ -113,7 +113,7 @@ exten => 5,1,Answer()
              2 | autofalltrough=yes
                | ^
                = did you mean `autofallthrough`?
-            info extensions.conf:3:1: option `static` is accepted and has no effect
+            info extensions.conf:3:1: option `static` is accepted, has no effect here, because the console changes no file, so none needs protection from it
              3 | static=yes
                | ^
             warning extensions.conf:4:17: value is neither yes nor no
@@ -139,7 +139,7 @@ exten => 5,1,Answer()
             warning extensions.conf:11:12: the times of an `include` are not served yet: it holds always
              11 | include => outside,9:00-17:00,mon-fri,*,*
                 |            ^
-            warning extensions.conf:12:1: `ignorepat` is not served yet and has no effect
+            warning extensions.conf:12:1: `ignorepat` is accepted, has no effect here, because it keeps the dial tone of analogue phones, and there are none
              12 | ignorepat => 9
                 | ^
         "#]],

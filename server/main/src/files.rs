@@ -81,10 +81,23 @@ const NAMES_MAX: usize = 10_000;
 /// When nothing can be run from these files.
 pub(crate) fn load(source: &dyn Source) -> Result<Config> {
     let (config, messages) = read(source);
-    let mut errors = 0_usize;
+    let (mut errors, mut without_effect) = (0_usize, 0_usize);
     for message in &messages {
-        eprintln!("{message}");
-        errors += usize::from(message.severity == Severity::Error);
+        // What has no effect would hide what is wrong; `sidetone check` shows it.
+        match message.severity {
+            Severity::Info => without_effect += 1,
+            Severity::Warning => eprintln!("{message}"),
+            Severity::Error => {
+                eprintln!("{message}");
+                errors += 1;
+            }
+        }
+    }
+    if without_effect > 0 {
+        tracing::info!(
+            options = without_effect,
+            "options without effect here; `sidetone check` names them and says why"
+        );
     }
     match config {
         Some(config) => {

@@ -1,0 +1,445 @@
+//! The options of an endpoint.
+
+use super::{CallerId, DtmfMode, Endpoint, MediaEncryption, ProvisionalAcks, SessionTimers};
+use crate::identify::IdentifyBy;
+use crate::option::{Fault, Parse, Row, inert, number, row, word};
+use codec::CODECS;
+
+pub(super) const OPTIONS: &[Row<Endpoint>] = &[
+    inert(
+        "100rel",
+        "yes",
+        Parse::Own(provisional_acks),
+        "Acknowledges provisional answers (RFC 3262).",
+        "provisional answers are not acknowledged: a call that requires it is refused with 420",
+    ),
+    inert(
+        "accountcode",
+        "",
+        Parse::Optional(|e| &mut e.accountcode),
+        "The account of its calls.",
+        "call records are not written yet",
+    ),
+    row(
+        "acl",
+        "",
+        Parse::Own(|e, v| e.acl.name(v)),
+        "Sections of acl.conf that say where its requests may come from; others get 403.",
+    ),
+    row(
+        "allow",
+        "",
+        Parse::Own(allow),
+        "Codecs, the preferred one first; `all`; `!name` takes out.",
+    ),
+    row(
+        "allow_overlap",
+        "yes",
+        Parse::YesNo(|e| &mut e.allow_overlap),
+        "Answers 484 instead of 404 where the number could go on.",
+    ),
+    row(
+        "allow_subscribe",
+        "yes",
+        Parse::YesNo(|e| &mut e.allow_subscribe),
+        "May subscribe to events; if not, it gets 603.",
+    ),
+    row(
+        "allow_unauthenticated_options",
+        "no",
+        Parse::YesNo(|e| &mut e.allow_unauthenticated_options),
+        "Its OPTIONS need not be signed.",
+    ),
+    row(
+        "aors",
+        "",
+        Parse::Names(|e| &mut e.aors),
+        "Where it can be reached.",
+    ),
+    row(
+        "auth",
+        "",
+        Parse::Names(|e| &mut e.auth),
+        "What its requests must be signed with.",
+    ),
+    inert(
+        "bundle",
+        "no",
+        Parse::YesNo(|e| &mut e.bundle),
+        "One port for all its streams.",
+        "all streams of a browser share one port, always",
+    ),
+    row(
+        "callerid",
+        "",
+        Parse::Own(caller_id),
+        "How it is shown to those it calls.",
+    ),
+    row(
+        "contact_acl",
+        "",
+        Parse::Own(|e, v| e.contact_acl.name(v)),
+        "Sections of acl.conf that say what hosts of its Contacts may be; others get 403.",
+    ),
+    row(
+        "contact_deny",
+        "",
+        Parse::Own(|e, v| e.contact_acl.own.add(false, v)),
+        "Networks hosts of its Contacts may not be in; repeatable, the last one that fits decides.",
+    ),
+    row(
+        "contact_permit",
+        "",
+        Parse::Own(|e, v| e.contact_acl.own.add(true, v)),
+        "Networks hosts of its Contacts may be in; repeatable, the last one that fits decides.",
+    ),
+    row(
+        "context",
+        "default",
+        Parse::Text(|e| &mut e.context),
+        "Where its calls start.",
+    ),
+    row(
+        "deny",
+        "",
+        Parse::Own(|e, v| e.acl.own.add(false, v)),
+        "Networks its requests may not come from; repeatable, the last one that fits decides.",
+    ),
+    row(
+        "disallow",
+        "",
+        Parse::Own(disallow),
+        "Codecs to take out; `all`.",
+    ),
+    inert(
+        "dtls_auto_generate_cert",
+        "no",
+        Parse::Own(always),
+        "Makes the certificate of DTLS itself.",
+        "a certificate is made in any case",
+    ),
+    inert(
+        "dtmf_mode",
+        "rfc4733",
+        Parse::Own(dtmf_mode),
+        "How digits are sent to it.",
+        "digits are taken as they come, as RFC 4733 events or SIP INFO, and none are sent yet",
+    ),
+    row(
+        "from_domain",
+        "",
+        Parse::Optional(|e| &mut e.from_domain),
+        "Domain of From to it; our address if unset.",
+    ),
+    row(
+        "from_user",
+        "",
+        Parse::Optional(|e| &mut e.from_user),
+        "User of From to it; the caller's number if unset.",
+    ),
+    inert(
+        "ice_support",
+        "no",
+        Parse::YesNo(|e| &mut e.ice_support),
+        "Finds a path by ICE.",
+        "browsers' media is found by ICE, always",
+    ),
+    row(
+        "identify_by",
+        "",
+        Parse::Own(identify_by),
+        "username (user of From), auth_username (that of the digest), or both; both if unset.",
+    ),
+    row(
+        "language",
+        "",
+        Parse::Optional(|e| &mut e.language),
+        "The language of its prompts, as CHANNEL(language) tells.",
+    ),
+    row(
+        "max_audio_streams",
+        "1",
+        Parse::Own(max_audio),
+        "Audio streams it may have at once.",
+    ),
+    row(
+        "max_video_streams",
+        "1",
+        Parse::Own(max_video),
+        "Video streams it may have at once.",
+    ),
+    inert(
+        "media_encryption",
+        "no",
+        Parse::Own(media_encryption),
+        "no, sdes or dtls.",
+        "media is served with DTLS-SRTP alone so far",
+    ),
+    inert(
+        "media_use_received_transport",
+        "no",
+        Parse::YesNo(|e| &mut e.media_use_received_transport),
+        "Answers in the profile of the offer.",
+        "an answer always has the profile of the offer",
+    ),
+    inert(
+        "message_context",
+        "",
+        Parse::Optional(|e| &mut e.message_context),
+        "Where its messages start.",
+        "messages outside calls do not reach the dial plan yet",
+    ),
+    inert(
+        "outbound_auth",
+        "",
+        Parse::Names(|e| &mut e.outbound_auth),
+        "What the exchange signs with where the endpoint asks for it.",
+        "the exchange answers no challenge of others yet",
+    ),
+    row(
+        "overlap_context",
+        "",
+        Parse::Optional(|e| &mut e.overlap_context),
+        "Where it is looked whether a number could go on; `context` if unset.",
+    ),
+    row(
+        "permit",
+        "",
+        Parse::Own(|e, v| e.acl.own.add(true, v)),
+        "Networks its requests may come from; repeatable, the last one that fits decides.",
+    ),
+    inert(
+        "rtcp_mux",
+        "no",
+        Parse::YesNo(|e| &mut e.rtcp_mux),
+        "RTCP on the port of RTP.",
+        "RTCP always shares the port of RTP",
+    ),
+    inert(
+        "rtp_timeout",
+        "0",
+        Parse::Number(|e| &mut e.rtp_timeout_s, 0, SECONDS_MAX),
+        "Seconds of silence that end a call.",
+        "media that is gone is noticed by ICE, in 30 seconds",
+    ),
+    inert(
+        "rtp_timeout_hold",
+        "0",
+        Parse::Number(|e| &mut e.rtp_timeout_hold_s, 0, SECONDS_MAX),
+        "The same on hold.",
+        "media that is gone is noticed by ICE, on hold too",
+    ),
+    row(
+        "set_var",
+        "",
+        Parse::Own(set_var),
+        "A variable of its calls, `name=value`; repeatable.",
+    ),
+    row(
+        "timers",
+        "yes",
+        Parse::Own(timers),
+        "no, yes, required or always: signs of life in calls (RFC 4028).",
+    ),
+    row(
+        "timers_min_se",
+        "90",
+        Parse::Number(|e| &mut e.timers_min_se_s, 90, SECONDS_MAX),
+        "The shortest seconds between two signs of life that are accepted.",
+    ),
+    row(
+        "timers_sess_expires",
+        "1800",
+        Parse::Number(|e| &mut e.timers_sess_expires_s, 90, SECONDS_MAX),
+        "Seconds between two signs of life that are asked for.",
+    ),
+    row(
+        "transport",
+        "",
+        Parse::Optional(|e| &mut e.transport),
+        "What its calls come by; it is called over the flow it registered from.",
+    ),
+    row(
+        "trust_id_inbound",
+        "no",
+        Parse::YesNo(|e| &mut e.trust_id_inbound),
+        "Believes P-Asserted-Identity and Remote-Party-ID about who calls.",
+    ),
+    inert(
+        "use_avpf",
+        "no",
+        Parse::YesNo(|e| &mut e.use_avpf),
+        "Insists on the AVPF profile.",
+        "the profile is that of the offer",
+    ),
+    row(
+        "webrtc",
+        "no",
+        Parse::YesNo(|e| &mut e.webrtc),
+        "It is a browser; sets what those need.",
+    ),
+];
+
+/// A week.
+const SECONDS_MAX: u32 = 7 * 24 * 3600;
+/// Streams of a kind one endpoint may have.
+const STREAMS_MAX: u64 = 256;
+/// Variables set on the calls of one endpoint.
+const VARIABLES_MAX: usize = 100;
+
+/// Codecs Asterisk 23 knows by name and the exchange does not carry.
+const CODECS_OF_ASTERISK: &[&str] = &[
+    "adpcm", "codec2", "g719", "g723", "g726", "g726aal2", "g729", "gsm", "h261", "h263", "h263p",
+    "h265", "ilbc", "jpeg", "lpc10", "mpeg4", "png", "red", "silk", "silk12", "silk16", "silk24",
+    "silk8", "siren14", "siren7", "slin", "slin12", "slin16", "slin192", "slin24", "slin32",
+    "slin44", "slin48", "slin8", "slin96", "speex", "speex16", "speex32", "t140", "testlaw",
+];
+
+fn allow(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
+    codecs(endpoint, value, true)
+}
+
+fn disallow(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
+    codecs(endpoint, value, false)
+}
+
+fn codecs(endpoint: &mut Endpoint, value: &str, allow: bool) -> Result<(), Fault> {
+    let mut left_out = None;
+    for word in value
+        .split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
+    {
+        let (word, allow) = match word.strip_prefix('!') {
+            Some(word) => (word, !allow),
+            None => (word, allow),
+        };
+        // `ulaw:20` names the packet time too, which is negotiated.
+        let name = word.split_once(':').map_or(word, |(name, _)| name);
+        let list = &mut endpoint.allow;
+        if name.eq_ignore_ascii_case("all") {
+            list.clear();
+            if allow {
+                list.extend(CODECS);
+            }
+        } else if let Some(codec) = codec::by_name(name) {
+            list.retain(|other| *other != codec || allow);
+            if allow && !list.contains(&codec) {
+                list.push(codec);
+            }
+        } else if CODECS_OF_ASTERISK
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(name))
+        {
+            if allow {
+                left_out = Some(Fault::CodecNotHere(name.to_owned()));
+            }
+        } else {
+            return Err(Fault::UnknownCodec(name.to_owned()));
+        }
+    }
+    left_out.map_or(Ok(()), Err)
+}
+
+/// `"Name" <number>`, `Name <number>`, `<number>`, or a number or name alone.
+fn caller_id(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
+    let (name, number) = match value.split_once('<') {
+        Some((name, number)) => (name.trim(), number.trim_end().trim_end_matches('>').trim()),
+        None if is_number(value) => ("", value),
+        None => (value, ""),
+    };
+    let name = name.trim_matches('"');
+    endpoint.caller_id = (!name.is_empty() || !number.is_empty()).then(|| CallerId {
+        name: name.to_owned(),
+        number: number.to_owned(),
+    });
+    Ok(())
+}
+
+fn is_number(text: &str) -> bool {
+    let digit = |byte: u8| byte.is_ascii_digit() || b"*#+-.()".contains(&byte);
+    !text.is_empty() && text.bytes().all(digit)
+}
+
+fn dtmf_mode(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
+    const WORDS: &[&str] = &["rfc4733", "inband", "info", "auto", "auto_info"];
+    endpoint.dtmf_mode = match word(value, WORDS)? {
+        0 => DtmfMode::Rfc4733,
+        1 => DtmfMode::Inband,
+        2 => DtmfMode::Info,
+        3 => DtmfMode::Auto,
+        _ => DtmfMode::AutoInfo,
+    };
+    Ok(())
+}
+
+fn media_encryption(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
+    endpoint.media_encryption = match word(value, &["no", "sdes", "dtls"])? {
+        0 => MediaEncryption::No,
+        1 => MediaEncryption::Sdes,
+        _ => MediaEncryption::Dtls,
+    };
+    Ok(())
+}
+
+fn max_audio(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
+    endpoint.max_audio_streams = number(value, 0, STREAMS_MAX)?;
+    Ok(())
+}
+
+fn max_video(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
+    endpoint.max_video_streams = number(value, 0, STREAMS_MAX)?;
+    Ok(())
+}
+
+fn set_var(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
+    let (name, value) = value.split_once('=').ok_or(Fault::NotAssignment)?;
+    if endpoint.set_var.len() >= VARIABLES_MAX {
+        return Err(Fault::TooMany(VARIABLES_MAX));
+    }
+    let pair = (name.trim().to_owned(), value.trim().to_owned());
+    endpoint.set_var.push(pair);
+    Ok(())
+}
+
+/// An option that only says what the exchange does anyway.
+fn always(_: &mut Endpoint, value: &str) -> Result<(), Fault> {
+    crate::option::yes_no(value).map(|_| ())
+}
+
+fn identify_by(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
+    endpoint.identify_by = IdentifyBy::list(value)?;
+    Ok(())
+}
+
+fn timers(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
+    const WORDS: &[&str] = &["no", "yes", "required", "always", "forced"];
+    endpoint.timers = match word(value, WORDS) {
+        Ok(2) => SessionTimers::Required,
+        Ok(3 | 4) => SessionTimers::Always,
+        Ok(1) => SessionTimers::Yes,
+        Ok(_) => SessionTimers::No,
+        Err(fault) => match crate::option::yes_no(value) {
+            Ok(true) => SessionTimers::Yes,
+            Ok(false) => SessionTimers::No,
+            Err(_) => return Err(fault),
+        },
+    };
+    Ok(())
+}
+
+fn provisional_acks(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
+    const WORDS: &[&str] = &["no", "yes", "required", "peer_supported"];
+    endpoint.provisional_acks = match word(value, WORDS) {
+        Ok(0) => ProvisionalAcks::No,
+        Ok(1) => ProvisionalAcks::Yes,
+        Ok(2) => ProvisionalAcks::Required,
+        Ok(_) => ProvisionalAcks::PeerSupported,
+        Err(fault) => match crate::option::yes_no(value) {
+            Ok(true) => ProvisionalAcks::Yes,
+            Ok(false) => ProvisionalAcks::No,
+            Err(_) => return Err(fault),
+        },
+    };
+    Ok(())
+}

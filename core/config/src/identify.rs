@@ -1,0 +1,273 @@
+//! `type=identify`: endpoints known by where a request comes from or what stands in it.
+
+use crate::acl::Network;
+use crate::option::{Fault, Object, Parse, Row, inert, row};
+use regex_lite::{Regex, RegexBuilder};
+use std::net::IpAddr;
+
+/// One `type=identify` object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identify {
+    /// The section's name.
+    pub id: String,
+    /// The endpoint that speaks.
+    pub endpoint: String,
+    /// Networks its requests come from.
+    pub networks: Vec<Network>,
+    /// Hosts its requests come from, whose addresses are looked up.
+    pub hosts: Vec<String>,
+    /// Headers its requests have.
+    pub headers: Vec<HeaderMatch>,
+    /// Request-URIs it asks for.
+    pub request_uris: Vec<TextMatch>,
+    /// Whether SRV records of the hosts are looked up too.
+    pub srv_lookups: bool,
+}
+
+/// `match_header`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderMatch {
+    /// The header.
+    pub name: String,
+    /// What stands in it.
+    pub value: TextMatch,
+}
+
+/// A text, or an expression between slashes.
+#[derive(Clone, Debug)]
+pub enum TextMatch {
+    /// The text itself.
+    Exact(String),
+    /// An expression found anywhere in the text; not so if `negated`.
+    Expression {
+        /// The expression.
+        regex: Regex,
+        /// Whether it must not be found.
+        negated: bool,
+    },
+}
+
+impl TextMatch {
+    /// Whether the text is meant.
+    pub fn matches(&self, text: &str) -> bool {
+        match self {
+            Self::Exact(exact) => exact == text,
+            Self::Expression { regex, negated } => regex.is_match(text) != *negated,
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, Fault> {
+        let (inner, negated) = match text.strip_prefix("!/") {
+            Some(rest) => (rest.strip_suffix('/'), true),
+            None => (
+                text.strip_prefix('/').and_then(|t| t.strip_suffix('/')),
+                false,
+            ),
+        };
+        let Some(expression) = inner else {
+            return Ok(Self::Exact(text.to_owned()));
+        };
+        let regex = RegexBuilder::new(expression)
+            .size_limit(REGEX_BYTES_MAX)
+            .build()
+            .map_err(|error| Fault::NotRegex(error.to_string()))?;
+        Ok(Self::Expression { regex, negated })
+    }
+
+    /// As written.
+    pub fn written(&self) -> String {
+        match self {
+            Self::Exact(exact) => exact.clone(),
+            Self::Expression { regex, negated } => {
+                format!("{}/{}/", if *negated { "!" } else { "" }, regex.as_str())
+            }
+        }
+    }
+}
+
+impl PartialEq for TextMatch {
+    fn eq(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+            && self.written() == other.written()
+    }
+}
+
+impl Eq for TextMatch {}
+
+impl Identify {
+    /// Whether one of its networks holds the address.
+    pub fn holds(&self, address: IpAddr) -> bool {
+        self.networks
+            .iter()
+            .any(|network| network.contains(address))
+    }
+}
+
+impl Object for Identify {
+    const KIND: &'static str = "identify";
+    const OPTIONS: &'static [Row<Self>] = OPTIONS;
+
+    fn named(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            srv_lookups: true,
+            ..Self::default()
+        }
+    }
+}
+
+const OPTIONS: &[Row<Identify>] = &[
+    row(
+        "endpoint",
+        "",
+        Parse::Text(|i| &mut i.endpoint),
+        "The endpoint that speaks.",
+    ),
+    row(
+        "match",
+        "",
+        Parse::Own(matching),
+        "Addresses, networks and hosts its requests come from, between commas; repeatable.",
+    ),
+    row(
+        "match_header",
+        "",
+        Parse::Own(header),
+        "`Header: value` or `Header: /expression/` its requests have; repeatable.",
+    ),
+    row(
+        "match_request_uri",
+        "",
+        Parse::Own(request_uri),
+        "A Request-URI, or `/expression/`, it asks for; repeatable.",
+    ),
+    inert(
+        "srv_lookups",
+        "yes",
+        Parse::YesNo(|i| &mut i.srv_lookups),
+        "Looks up SRV records of the hosts.",
+        "the hosts of `match` are looked up by their A and AAAA records alone",
+    ),
+];
+
+/// A compiled expression.
+const REGEX_BYTES_MAX: usize = 64 << 10;
+/// Lines of one kind in one object.
+const MATCHES_MAX: usize = 1000;
+
+fn matching(identify: &mut Identify, value: &str) -> Result<(), Fault> {
+    for word in value
+        .split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
+    {
+        if identify.networks.len() + identify.hosts.len() >= MATCHES_MAX {
+            return Err(Fault::TooMany(MATCHES_MAX));
+        }
+        match Network::parse(word) {
+            Some(network) => identify.networks.push(network),
+            None if is_host(word) => identify.hosts.push(word.to_ascii_lowercase()),
+            None => return Err(Fault::NotNetwork(word.to_owned())),
+        }
+    }
+    Ok(())
+}
+
+/// RFC 1123 §2.1; a last part of digits alone is a mistyped address.
+fn is_host(text: &str) -> bool {
+    let text = text.strip_suffix('.').unwrap_or(text);
+    let is_part = |part: &str| {
+        !part.is_empty()
+            && part.len() <= 63
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+            && !part.starts_with('-')
+            && !part.ends_with('-')
+    };
+    let last = text.rsplit('.').next().unwrap_or_default();
+    text.len() <= 253
+        && text.split('.').all(is_part)
+        && !last.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn header(identify: &mut Identify, value: &str) -> Result<(), Fault> {
+    let (name, text) = value.split_once(':').ok_or(Fault::NotHeader)?;
+    let name = name.trim();
+    if name.is_empty() || identify.headers.len() >= MATCHES_MAX {
+        return Err(Fault::NotHeader);
+    }
+    identify.headers.push(HeaderMatch {
+        name: name.to_owned(),
+        value: TextMatch::parse(text.trim())?,
+    });
+    Ok(())
+}
+
+fn request_uri(identify: &mut Identify, value: &str) -> Result<(), Fault> {
+    if identify.request_uris.len() >= MATCHES_MAX {
+        return Err(Fault::TooMany(MATCHES_MAX));
+    }
+    identify.request_uris.push(TextMatch::parse(value)?);
+    Ok(())
+}
+
+/// `identify_by` and `endpoint_identifier_order`: ways to know who speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdentifyBy {
+    /// By the address the request came from.
+    Ip,
+    /// By the user of From.
+    Username,
+    /// Everybody else is the endpoint `anonymous`.
+    Anonymous,
+    /// By a header.
+    Header,
+    /// By the user name of the digest.
+    AuthUsername,
+    /// By the Request-URI.
+    RequestUri,
+}
+
+impl IdentifyBy {
+    /// The order where none is written.
+    pub const ORDER: [Self; 6] = [
+        Self::Ip,
+        Self::Username,
+        Self::Anonymous,
+        Self::Header,
+        Self::AuthUsername,
+        Self::RequestUri,
+    ];
+
+    const WORDS: &'static [&'static str] = &[
+        "ip",
+        "username",
+        "anonymous",
+        "header",
+        "auth_username",
+        "request_uri",
+    ];
+
+    /// As written in files.
+    pub fn as_str(self) -> &'static str {
+        let index = Self::ORDER.iter().position(|by| *by == self);
+        Self::WORDS[index.unwrap_or_default()]
+    }
+
+    /// Ways between commas.
+    pub(crate) fn list(value: &str) -> Result<Vec<Self>, Fault> {
+        let mut list = Vec::new();
+        for name in value
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+        {
+            let by = Self::ORDER[crate::option::word(name, Self::WORDS)?];
+            if !list.contains(&by) {
+                list.push(by);
+            }
+        }
+        Ok(list)
+    }
+}
