@@ -120,6 +120,13 @@ impl AddressList {
         &self.rules
     }
 
+    /// The networks of one sense, between commas.
+    pub fn written(&self, permit: bool) -> String {
+        let rules = self.rules.iter().filter(|rule| rule.permit == permit);
+        let words: Vec<String> = rules.map(|rule| rule.network.to_string()).collect();
+        words.join(",")
+    }
+
     /// Adds the networks between commas; `!` before one turns its sense.
     pub(crate) fn add(&mut self, permit: bool, value: &str) -> Result<(), Fault> {
         for word in value
@@ -152,13 +159,6 @@ impl AddressLists {
     pub(crate) fn name(&mut self, value: &str) -> Result<(), Fault> {
         self.named.extend(crate::option::names(value)?);
         Ok(())
-    }
-
-    /// The lines as they would be written, `permit` or `deny`, between commas.
-    pub(crate) fn written(&self, permit: bool) -> String {
-        let rules = self.own.rules.iter().filter(|rule| rule.permit == permit);
-        let words: Vec<String> = rules.map(|rule| rule.network.to_string()).collect();
-        words.join(",")
     }
 }
 

@@ -111,11 +111,58 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
     changes.extend(named("aor", &old.aors, &new.aors, |old, new| {
         options(&**old, &**new)
     }));
+    changes.extend(one("system", &old.system, &new.system, options));
+    let identifies = |config: &Config| by_name(&config.identifies, |identify| &identify.id);
+    changes.extend(named(
+        "identify",
+        &identifies(old),
+        &identifies(new),
+        options,
+    ));
+    let registrations = |config: &Config| by_name(&config.registrations, |object| &object.id);
+    let (before, after) = (registrations(old), registrations(new));
+    changes.extend(named("registration", &before, &after, options));
+    let acls = |config: &Config| by_name(&config.acls, |acl| &acl.id);
+    changes.extend(named("acl", &acls(old), &acls(new), options));
+    let lists = (&old.named_acls, &new.named_acls);
+    changes.extend(named("acl.conf", lists.0, lists.1, |old, new| {
+        [("deny", false), ("permit", true)]
+            .into_iter()
+            .map(|(name, permit)| Detail::new(name, old.written(permit), new.written(permit)))
+            .filter(|detail| detail.before != detail.after)
+            .collect()
+    }));
+    let aliases = (&old.domain_aliases, &new.domain_aliases);
+    changes.extend(named("domain_alias", aliases.0, aliases.1, |old, new| {
+        vec![Detail::new("domain", old, new)]
+    }));
     http(&old.http, &new.http, &mut changes);
     changes.extend(one("rtp.conf", &old.rtp, &new.rtp, options));
+    other_files(old, new, &mut changes);
     changes.extend(one("sidetone.conf", &old.own, &new.own, options));
     plan(&old.plan, &new.plan, &mut changes);
     changes
+}
+
+/// `cdr.conf`, `logger.conf`, `features.conf`, `confbridge.conf`.
+fn other_files(old: &Config, new: &Config, changes: &mut Vec<Change>) {
+    changes.extend(one("cdr.conf", &old.cdr, &new.cdr, options));
+    changes.extend(one("logger.conf", &old.logger, &new.logger, options));
+    let (before, after) = (&old.features, &new.features);
+    changes.extend(one("features.conf", before, after, |old, new| {
+        let mut details = options(&old.general, &new.general);
+        details.extend(options(&old.map, &new.map));
+        details
+    }));
+    let (before, after) = (&old.confbridge, &new.confbridge);
+    changes.extend(named("user profile", &before.users, &after.users, options));
+    changes.extend(named(
+        "bridge profile",
+        &before.bridges,
+        &after.bridges,
+        options,
+    ));
+    changes.extend(named("menu", &before.menus, &after.menus, options));
 }
 
 /// The options that are written differently.

@@ -2,8 +2,10 @@
 
 use crate::option::{Object, Parse};
 use crate::{
-    Aor, Auth, AuthKind, DtmfMode, Endpoint, Global, MediaEncryption, Own, ProvisionalAcks, Rtp,
-    SessionTimers, StrictRtp, TransportConfig,
+    Acl, Aor, Auth, AuthKind, BridgeProfile, Cdr, DtmfMode, Endpoint, FeatureGeneral, FeatureMap,
+    Global, Identify, Logger, MediaEncryption, Menu, Own, ProvisionalAcks, Registration,
+    RotateStrategy, Rtp, SessionTimers, StrictRtp, System, TextMatch, TransportConfig, UserProfile,
+    VideoMode,
 };
 use codec::Codec;
 
@@ -46,10 +48,10 @@ impl Shown for Endpoint {
             "acl" => self.acl.named.join(","),
             "allow" => codecs(&self.allow),
             "contact_acl" => self.contact_acl.named.join(","),
-            "contact_deny" => self.contact_acl.written(false),
-            "contact_permit" => self.contact_acl.written(true),
-            "deny" => self.acl.written(false),
-            "permit" => self.acl.written(true),
+            "contact_deny" => self.contact_acl.own.written(false),
+            "contact_permit" => self.contact_acl.own.written(true),
+            "deny" => self.acl.own.written(false),
+            "permit" => self.acl.own.written(true),
             "identify_by" => match self.identify_by.as_slice() {
                 [] => "username,auth_username,ip".to_owned(),
                 some => {
@@ -180,6 +182,133 @@ impl Shown for Rtp {
 }
 
 impl Shown for Own {
+    fn own(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
+impl Shown for Identify {
+    fn own(&self, option: &str) -> Option<String> {
+        let words: Vec<String> = match option {
+            "match" => {
+                let networks = self.networks.iter().map(ToString::to_string);
+                networks.chain(self.hosts.iter().cloned()).collect()
+            }
+            "match_header" => {
+                let headers = self.headers.iter();
+                headers
+                    .map(|header| format!("{}: {}", header.name, header.value.written()))
+                    .collect()
+            }
+            "match_request_uri" => self.request_uris.iter().map(TextMatch::written).collect(),
+            _ => return None,
+        };
+        Some(words.join(","))
+    }
+}
+
+impl Shown for Acl {
+    fn own(&self, option: &str) -> Option<String> {
+        Some(match option {
+            "acl" => self.source.named.join(","),
+            "contact_acl" => self.contact.named.join(","),
+            "contact_deny" => self.contact.own.written(false),
+            "contact_permit" => self.contact.own.written(true),
+            "deny" => self.source.own.written(false),
+            "permit" => self.source.own.written(true),
+            _ => return None,
+        })
+    }
+}
+
+impl Shown for Registration {
+    fn own(&self, option: &str) -> Option<String> {
+        Some(match option {
+            "client_uri" => self.client_uri.clone(),
+            "server_uri" => self.server_uri.clone(),
+            _ => return None,
+        })
+    }
+}
+
+impl Shown for Logger {
+    fn own(&self, option: &str) -> Option<String> {
+        (option == "rotatestrategy").then(|| {
+            match self.rotate_strategy {
+                RotateStrategy::Sequential => "sequential",
+                RotateStrategy::Rotate => "rotate",
+                RotateStrategy::Timestamp => "timestamp",
+                RotateStrategy::None => "none",
+            }
+            .to_owned()
+        })
+    }
+}
+
+impl Shown for FeatureMap {
+    fn own(&self, option: &str) -> Option<String> {
+        Some(match option {
+            "atxfer" => self.attended_transfer.clone(),
+            "automixmon" => self.record.clone(),
+            "blindxfer" => self.blind_transfer.clone(),
+            "disconnect" => self.disconnect.clone(),
+            "parkcall" => self.park_call.clone(),
+            _ => return None,
+        })
+    }
+}
+
+impl Shown for UserProfile {
+    /// The PIN stays dots.
+    fn own(&self, option: &str) -> Option<String> {
+        (option == "pin").then(|| {
+            let pin = self.pin.as_ref().map(ToString::to_string);
+            pin.unwrap_or_default()
+        })
+    }
+}
+
+impl Shown for BridgeProfile {
+    fn own(&self, option: &str) -> Option<String> {
+        let rate = |rate: Option<u32>| rate.map(|rate| rate.to_string()).unwrap_or_default();
+        Some(match option {
+            "internal_sample_rate" => rate(self.internal_sample_rate_hz),
+            "maximum_sample_rate" => rate(self.maximum_sample_rate_hz),
+            "mixing_interval" => self.mixing_interval_ms.to_string(),
+            "remb_behavior" => format!("{:?}", self.remb_behavior).to_ascii_lowercase(),
+            "remb_estimated_bitrate" => rate(self.remb_bitrate_bps),
+            "video_mode" => match self.video_mode {
+                VideoMode::None => "none",
+                VideoMode::FollowTalker => "follow_talker",
+                VideoMode::LastMarked => "last_marked",
+                VideoMode::FirstMarked => "first_marked",
+                VideoMode::Sfu => "sfu",
+            }
+            .to_owned(),
+            _ => return None,
+        })
+    }
+}
+
+impl Shown for System {
+    fn own(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
+impl Shown for Cdr {
+    fn own(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
+impl Shown for FeatureGeneral {
+    fn own(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
+impl Shown for Menu {
     fn own(&self, _: &str) -> Option<String> {
         None
     }

@@ -75,3 +75,41 @@ fn objects_come_and_go() {
         "#]],
     );
 }
+
+#[test]
+fn lists_identifies_and_the_other_files_are_told_too() {
+    let read = |files: &[(&str, &str)]| config::load(&files).0.unwrap();
+    let old = read(&[
+        ("acl.conf", "[office]\npermit=192.0.2.0/24\n"),
+        (
+            "pjsip.conf",
+            "[a]\ntype=identify\nendpoint=alice\nmatch=192.0.2.1\n",
+        ),
+    ]);
+    let new = read(&[
+        (
+            "acl.conf",
+            "[office]\ndeny=0.0.0.0/0\npermit=192.0.2.0/24\n",
+        ),
+        (
+            "pjsip.conf",
+            "[a]\ntype=identify\nendpoint=alice\nmatch=192.0.2.2\n[x]\ntype=acl\nacl=office\n",
+        ),
+        ("cdr.conf", "[general]\nunanswered=yes\n"),
+        ("logger.conf", "[logfiles]\nconsole=error\n"),
+        ("features.conf", "[featuremap]\nblindxfer=##\n"),
+        ("confbridge.conf", "[u]\ntype=user\npin=1\n"),
+    ]);
+    let lines = diff(&old, &new).into_iter();
+    let lines: String = lines.map(|change| format!("{change}\n")).collect();
+    expect![[r#"
+        ~ identify a: match 192.0.2.1/32 → 192.0.2.2/32
+        + acl x
+        ~ acl.conf office: deny (none) → 0.0.0.0/0
+        ~ cdr.conf: unanswered false → true
+        ~ logger.conf
+        ~ features.conf: blindxfer # → ##
+        + user profile u
+    "#]]
+    .assert_eq(&lines);
+}

@@ -28,6 +28,16 @@ pub enum Part {
     Http,
     /// `rtp.conf`.
     Rtp,
+    /// `acl.conf`.
+    Acl,
+    /// `cdr.conf`.
+    Cdr,
+    /// `logger.conf`.
+    Logger,
+    /// `features.conf`.
+    Features,
+    /// `confbridge.conf`.
+    ConfBridge,
 }
 
 impl Part {
@@ -51,6 +61,11 @@ impl Part {
             "pjsip.conf" => Self::Pjsip,
             "http.conf" => Self::Http,
             "rtp.conf" => Self::Rtp,
+            "acl.conf" => Self::Acl,
+            "cdr.conf" => Self::Cdr,
+            "logger.conf" => Self::Logger,
+            "features.conf" => Self::Features,
+            "confbridge.conf" => Self::ConfBridge,
             _ => return None,
         })
     }
@@ -58,8 +73,13 @@ impl Part {
 
 /// The names a module goes by.
 pub(crate) const MODULES: &[(&str, Part)] = &[
+    ("acl", Part::Acl),
+    ("app_confbridge", Part::ConfBridge),
+    ("cdr", Part::Cdr),
     ("dialplan", Part::Dialplan),
+    ("features", Part::Features),
     ("http", Part::Http),
+    ("logger", Part::Logger),
     ("pbx_config", Part::Dialplan),
     ("pjsip", Part::Pjsip),
     ("res_pjsip", Part::Pjsip),
@@ -210,13 +230,23 @@ const UNCHANGED: &str = "Nothing changes.\n";
 fn merge(old: &Config, new: Config, part: Part) -> Config {
     let Config {
         global,
+        system,
         transports,
         endpoints,
         auths,
         aors,
+        identifies,
+        registrations,
+        acls,
+        named_acls,
+        domain_aliases,
         http,
         rtp,
         own,
+        cdr,
+        logger,
+        features,
+        confbridge,
         plan,
         // Opened at the start alone.
         database: _,
@@ -231,6 +261,27 @@ fn merge(old: &Config, new: Config, part: Part) -> Config {
         merged.endpoints = endpoints;
         merged.auths = auths;
         merged.aors = aors;
+        merged.system = system;
+        merged.identifies = identifies;
+        merged.registrations = registrations;
+        merged.acls = acls;
+        merged.domain_aliases = domain_aliases;
+    }
+    // Lists of addresses are named by endpoints and paths alike.
+    if part.has(Part::Pjsip) || part.has(Part::Http) || part.has(Part::Acl) {
+        merged.named_acls = named_acls;
+    }
+    if part.has(Part::Cdr) {
+        merged.cdr = cdr;
+    }
+    if part.has(Part::Logger) {
+        merged.logger = logger;
+    }
+    if part.has(Part::Features) {
+        merged.features = features;
+    }
+    if part.has(Part::ConfBridge) {
+        merged.confbridge = confbridge;
     }
     if part.has(Part::Http) {
         merged.http = http;
