@@ -52,6 +52,8 @@ pub struct Subject<'a> {
     pub password: Option<Secret>,
     /// What is called, if not the first echo of the dial plan.
     pub exten: Option<String>,
+    /// Whether a real browser calls too.
+    pub browser: bool,
 }
 
 /// Examines every link.
@@ -61,7 +63,7 @@ pub async fn examine(subject: &Subject<'_>) -> Report {
     let config = subject.config.as_deref();
     let mut links = vec![configuration::examine(config, messages, &places)];
     if let Some(config) = &subject.config {
-        with_config(subject, config, &places, &mut links).await;
+        Box::pin(with_config(subject, config, &places, &mut links)).await;
     } else {
         links.extend(
             DEPENDENT.map(|name| Link::skipped(name, "because the configuration cannot be used")),
@@ -130,7 +132,7 @@ async fn with_config(
             in_files: &file_accounts,
             in_rows: &rows,
         };
-        phone(subject, config, places, &store, &accounts, links).await;
+        Box::pin(phone(subject, config, places, &store, &accounts, links)).await;
     } else {
         let because = match failed {
             true => "because the exchange does not start",
@@ -290,7 +292,8 @@ async fn phone(
             "because there is no WebSocket",
         );
     };
-    let (link, socket) = websocket::examine(&url, subject.origin.as_deref(), places, store).await;
+    let opened = websocket::examine(&url, subject.origin.as_deref(), places, store);
+    let (link, socket) = Box::pin(opened).await;
     links.push(link);
     let Some(socket) = socket else {
         return skip(
