@@ -62,4 +62,4 @@ pub use secret::Secret;
 pub use shown::Shown;
 pub use snapshot::{Config, FILES, load};
 pub use system::System;
-pub use transport::{Protocol, TransportConfig};
+pub use transport::{CIPHERS, Protocol, TlsMethod, TransportConfig, Written};

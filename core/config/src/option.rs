@@ -227,6 +227,8 @@ pub enum Fault {
     NotRegex(String),
     /// Not a URI of SIP.
     NotUri,
+    /// Not a type of service.
+    NotTos,
     /// Too many of something; the limit.
     TooMany(usize),
 }
@@ -255,6 +257,7 @@ impl fmt::Display for Fault {
             Self::NotHeader => f.write_str("is not `Header: value` or `Header: /expression/`"),
             Self::NotRegex(why) => write!(f, "is not a regular expression: {why}"),
             Self::NotUri => f.write_str("is not a URI that begins with sip: or sips:"),
+            Self::NotTos => f.write_str("is no type of service"),
             Self::TooMany(most) => write!(f, "names more than {most}"),
         }
     }
@@ -296,6 +299,7 @@ impl Fault {
             Self::NotHeader => "write for example `match_header=X-Trunk: acme`".to_owned(),
             Self::NotRegex(_) => "put `\\` before a character that means itself".to_owned(),
             Self::NotUri => "write for example `sip:1234@provider.example.com`".to_owned(),
+            Self::NotTos => "write for example `cs3`, `af31`, `ef`, or a number to 255".to_owned(),
             Self::TooMany(most) => format!("keep it below {most}"),
         })
     }
@@ -320,6 +324,7 @@ impl Fault {
             | Self::NotHeader
             | Self::NotRegex(_)
             | Self::NotUri
+            | Self::NotTos
             | Self::TooMany(_) => None,
             Self::NotAction(action) => closest(action, crate::confbridge::ACTIONS.iter().copied()),
         }

@@ -8,7 +8,7 @@ use crate::reader::Reader;
 use crate::reference::Dangling;
 use crate::registration::{DomainAlias, NOT_SENT, Registration};
 use crate::snapshot::Config;
-use crate::transport::{Protocol, TransportConfig};
+use crate::transport::{TransportConfig, Written};
 use conf::{Diagnostic, Document, Report, Section, Severity, closest};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -155,7 +155,10 @@ fn object<'a>(
     match kind {
         "global" => config.global = reader.object(section).unwrap_or_default(),
         "system" => config.system = reader.object(section).unwrap_or_default(),
-        "transport" => config.transports.extend(transport(reader, section)),
+        "transport" => {
+            let transport = transport(reader, section, &config.transports);
+            config.transports.extend(transport);
+        }
         "auth" => {
             if let Some(auth) = auth(reader, section) {
                 config.auths.insert(id, Arc::new(auth));
@@ -205,18 +208,33 @@ fn closed(id: &str) -> Acl {
     }
 }
 
-fn transport(reader: &mut Reader<'_>, section: &Section) -> Option<TransportConfig> {
-    let transport: TransportConfig = reader.object(section)?;
-    match transport.protocol {
-        Protocol::Udp | Protocol::Ws | Protocol::Wss => {}
-        Protocol::Tcp | Protocol::Tls => {
-            let message = format!(
-                "transport `{}` is not served yet: nothing listens on {}",
-                section.name,
-                transport.protocol.as_str()
-            );
-            reader.say(Severity::Warning, section, message);
-        }
+fn transport(
+    reader: &mut Reader<'_>,
+    section: &Section,
+    others: &[TransportConfig],
+) -> Option<TransportConfig> {
+    let mut transport: TransportConfig = reader.object(section)?;
+    let at = reader.at_section(Severity::Info, section, "");
+    transport.written = Written {
+        file: at.file,
+        line: at.line,
+    };
+    for (fatal, message) in transport.faults() {
+        let severity = if fatal {
+            Severity::Error
+        } else {
+            Severity::Warning
+        };
+        let message = format!("transport `{}`: {message}", transport.id);
+        reader.say(severity, section, message);
+    }
+    if let Some(other) = others.iter().find(|other| other.collides(&transport)) {
+        let message = format!(
+            "transport `{}` is left out: `{}` in line {} listens on {} already",
+            transport.id, other.id, other.written.line, other.bind
+        );
+        reader.say(Severity::Error, section, message);
+        return None;
     }
     Some(transport)
 }

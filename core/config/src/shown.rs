@@ -4,8 +4,7 @@ use crate::option::{Object, Parse};
 use crate::{
     Acl, Aor, Auth, AuthKind, BridgeProfile, Cdr, DtmfMode, Endpoint, FeatureGeneral, FeatureMap,
     Global, Identify, Logger, MediaEncryption, Menu, Own, ProvisionalAcks, Registration,
-    RotateStrategy, Rtp, SessionTimers, StrictRtp, System, TextMatch, TransportConfig, UserProfile,
-    VideoMode,
+    RotateStrategy, Rtp, SessionTimers, StrictRtp, System, TextMatch, UserProfile, VideoMode,
 };
 use codec::Codec;
 
@@ -151,17 +150,6 @@ impl Shown for Global {
             _ => return None,
         };
         Some(names.join(","))
-    }
-}
-
-impl Shown for TransportConfig {
-    fn own(&self, option: &str) -> Option<String> {
-        Some(match option {
-            "bind" => self.bind.to_string(),
-            "external_signaling_port" => self.external_signaling_port.to_string(),
-            "protocol" => self.protocol.as_str().to_owned(),
-            _ => return None,
-        })
     }
 }
 

@@ -16,8 +16,8 @@ use crate::own::Own;
 use crate::registration::Registration;
 use crate::rtp::Rtp;
 use crate::system::System;
-use crate::transport::TransportConfig;
-use conf::{Diagnostic, Document, Report, Source};
+use crate::transport::{Protocol, TransportConfig};
+use conf::{Diagnostic, Document, Report, Severity, Source};
 use dialplan::Plan;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -108,8 +108,35 @@ pub fn load(source: &dyn Source) -> (Option<Config>, Vec<Diagnostic>) {
     if let Some(document) = Document::read(source, "sidetone.conf", &mut report) {
         config.own = crate::general::own(&document, &mut report);
     }
+    for transport in &config.transports {
+        report_deaf(transport, &config.http, &mut report);
+    }
     let readable = FILES.iter().all(|file| source.read(file).is_ok());
     (readable.then_some(config), report.finish())
+}
+
+/// A transport of web sockets without a web server.
+fn report_deaf(transport: &TransportConfig, http: &Http, report: &mut Report) {
+    let (listens, cure) = match transport.protocol {
+        Protocol::Ws => (http.bind.is_some(), "enabled=yes` and `bindaddr"),
+        Protocol::Wss => (
+            http.tls.is_some(),
+            "tlsenable=yes`, `tlsbindaddr` and `tlscertfile",
+        ),
+        Protocol::Udp | Protocol::Tcp | Protocol::Tls => return,
+    };
+    if !listens {
+        let message = format!(
+            "transport `{}`: web sockets come in through http.conf, where nothing listens for {}",
+            transport.id,
+            transport.protocol.as_str()
+        );
+        let mut diagnostic =
+            Diagnostic::about_file(Severity::Warning, &transport.written.file, message)
+                .advise(format!("write `{cure}` there"));
+        (diagnostic.line, diagnostic.column) = (transport.written.line, 1);
+        report.push(diagnostic);
+    }
 }
 
 /// What [`load`] reads.

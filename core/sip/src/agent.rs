@@ -62,8 +62,18 @@ impl Agent {
         }
     }
 
+    /// The host (and port) that Contact and Via name on this flow in place of our end of it: where
+    /// address translation lies between. `None` takes it back; do so when the flow is forgotten.
+    pub fn advertise(&mut self, flow: FlowId, host: Option<String>) {
+        match host {
+            Some(host) => self.base.advertised.insert(flow, host.into()),
+            None => self.base.advertised.remove(&flow),
+        };
+    }
+
     /// The connection is gone: transactions on it end, each answered call gets [`Event::FlowLost`].
     pub fn handle_flow_closed(&mut self, now: Instant, flow: FlowId) {
+        self.base.advertised.remove(&flow);
         for id in self.by_flow.remove(&flow).into_iter().flatten() {
             self.with(id, |invite, base| {
                 if invite.is_on(flow) {

@@ -67,6 +67,18 @@ impl StreamFramer {
         self.buffer.extend_from_slice(bytes);
     }
 
+    /// What was fed and is not a whole frame yet.
+    pub fn pending(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    /// The head of the message at the front, as far as it is there. After a [`FramingError`] it tells
+    /// whom to answer.
+    pub fn head(&self) -> &[u8] {
+        let end = memmem::find(&self.buffer, b"\r\n\r\n").map(|at| at + 4);
+        &self.buffer[..end.unwrap_or(self.buffer.len())]
+    }
+
     /// The next frame, if a whole one is there.
     pub fn poll(&mut self) -> Result<Option<Frame>, FramingError> {
         if let Some(frame) = self.keep_alive() {

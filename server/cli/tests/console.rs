@@ -41,7 +41,7 @@ impl World {
         let config = config::load(&FILES.as_slice()).0.unwrap();
         let switch = Switch::new(parts(config, NoMedia).await);
         let options = signal::Options::new(Vec::new(), [0; 32]);
-        let signal = Signal::start(options, switch.clone()).unwrap();
+        let signal = Signal::start(options, switch.clone());
         let tracing = Arc::new(AtomicBool::new(false));
         let seen = tracing.clone();
         let exchange = Arc::new(Exchange::new(Parts {

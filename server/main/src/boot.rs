@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use cli::Exchange;
-use config::{Config, Protocol, Secret};
+use config::{Config, Secret};
 use media::{Plane, PlaneConfig};
 use signal::Signal;
 use store::Store;
@@ -17,8 +17,6 @@ use web::{Audience, Certificate, Listen, Options, Routes, Server};
 use crate::addresses::{self, Addresses};
 use crate::arguments::RunArguments;
 use crate::data::{self, DataFolder};
-use crate::heartbeat::{self, Machines};
-use crate::notify::Notify;
 use crate::reload::{self, Origin};
 use crate::stop::Stop;
 use crate::watch::Watched;
@@ -32,7 +30,6 @@ use crate::{certificate, console, demo, files, logging, report};
 pub(crate) async fn run(arguments: RunArguments) -> Result<Then> {
     let trace = logging::start(&arguments.log, arguments.sip_trace)?;
     let mut stop = Stop::new()?;
-    let notify = Notify::from_environment();
     let folder = match &arguments.data {
         Some(path) => DataFolder::open(path)?,
         None => DataFolder::open(&data::default_path()?)?,
@@ -58,7 +55,7 @@ pub(crate) async fn run(arguments: RunArguments) -> Result<Then> {
     };
     let running = Running::start(&config, store, &addresses, wanted.web, accounts.as_deref())?;
     let exchange = running.exchange(&wanted.origin, trace);
-    reload::listen(&exchange, &wanted.origin, arguments.autoreload, &notify)?;
+    reload::listen(&exchange, &wanted.origin, arguments.autoreload)?;
     let console = console::listen(&folder, exchange);
     announce(&running, accounts.as_deref());
     if addresses.loopback_only {
@@ -68,22 +65,11 @@ pub(crate) async fn run(arguments: RunArguments) -> Result<Then> {
         );
     }
     let switch = running.switch.clone();
-    let machines = running.machines();
-    notify.ready(&machines.status());
-    let heartbeat = tokio::spawn(heartbeat::run(machines, notify.clone()));
-    // Whoever ends the demo is done with it.
-    let is_drained = !wanted.demo;
-    let drain = || match is_drained {
-        true => Duration::from_secs(switch.config().own.drain_s.into()),
-        false => Duration::ZERO,
-    };
     let ended = tokio::select! {
         ended = switch.until_stop() => ended,
-        never = stop.watch(&switch, &notify, drain) => never,
+        never = stop.watch(&switch) => never,
     };
     tracing::info!("{}: hanging up and leaving", ended.by);
-    notify.stopping("hanging up and leaving", Duration::ZERO);
-    heartbeat.abort();
     if let Some(console) = console {
         console.shutdown(FLUSH).await;
     }
@@ -223,19 +209,14 @@ impl Running {
             functions: apps::FUNCTIONS,
             seed: seed()?,
         });
-        let signal = Signal::start(signal_options(config)?, switch.clone()).map_err(|error| {
-            let signal::StartError::Bind {
-                address,
-                ref source,
-            } = error;
-            busy(
-                address,
-                source,
-                "SIP over UDP",
-                accounts.is_some().then_some("--sip-port"),
-            )
-            .unwrap_or_else(|| error.into())
-        })?;
+        let signal = Signal::start(signal_options(config)?, switch.clone());
+        for fault in signal.faults() {
+            if accounts.is_some() {
+                anyhow::bail!("{fault} (--sip-port chooses another port)");
+            }
+            // As with Asterisk, the other transports are of use meanwhile.
+            tracing::error!("{fault}");
+        }
         switch.connect(signal.technologies());
         let signal = Arc::new(signal);
         let server = Arc::new(OnceLock::new());
@@ -281,15 +262,6 @@ impl Running {
             trace,
             product: console::PRODUCT,
         }))
-    }
-
-    /// What the watchdog asks.
-    fn machines(&self) -> Machines {
-        Machines {
-            switch: self.switch.clone(),
-            signal: self.signal.clone(),
-            plane: self.plane.clone(),
-        }
     }
 
     /// Calls first, so that their BYEs still find a connection.
@@ -346,11 +318,7 @@ fn routes(
 }
 
 fn signal_options(config: &Config) -> Result<signal::Options> {
-    let udp = config
-        .transports
-        .iter()
-        .filter(|transport| transport.protocol == Protocol::Udp);
-    let mut options = signal::Options::new(udp.map(|transport| transport.bind).collect(), seed()?);
+    let mut options = signal::Options::new(config.transports.clone(), seed()?);
     options.server.clone_from(&config.global.user_agent);
     Ok(options)
 }

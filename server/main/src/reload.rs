@@ -6,7 +6,6 @@ use anyhow::{Context as _, Result};
 use cli::{Exchange, Files, Part, Piece, Ready};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::notify::Notify;
 use crate::watch::Watched;
 use crate::{demo, files, watch};
 
@@ -71,22 +70,13 @@ fn waits(
 /// # Errors
 ///
 /// When the system refuses a signal handler.
-pub(crate) fn listen(
-    exchange: &Arc<Exchange>,
-    origin: &Origin,
-    autoreload: bool,
-    notify: &Notify,
-) -> Result<()> {
+pub(crate) fn listen(exchange: &Arc<Exchange>, origin: &Origin, autoreload: bool) -> Result<()> {
     let mut hangups = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
-    let (asked, notify) = (exchange.clone(), notify.clone());
+    let asked = exchange.clone();
     tokio::spawn(async move {
         while hangups.recv().await.is_some() {
-            notify.reloading();
             // The log has what came of it.
-            notify.ready(match asked.reload(Part::All, "SIGHUP").await {
-                Ok(_) => "the configuration was read again",
-                Err(_) => "the changed configuration has errors; the old one is in force",
-            });
+            let _ = asked.reload(Part::All, "SIGHUP").await;
         }
     });
     if let Origin::Folder(watched) = origin {

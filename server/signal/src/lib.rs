@@ -1,4 +1,4 @@
-//! Signalling protocols. So far one: [`sip`], over UDP and WebSocket.
+//! Signalling protocols. So far one: [`sip`], over UDP, TCP, TLS and WebSocket.
 //!
 //! [`Signal::start`] runs the driver, which owns the SIP machine ([`::sip::Agent`]), and the sockets.
 //! Requests are answered in short tasks of their own; a call that is let in goes to
@@ -7,4 +7,6 @@
 mod signal;
 pub mod sip;
 
-pub use signal::{Counts, Keepalive, Options, Registered, Signal, StartError};
+pub use signal::{Counts, Keepalive, Options, Prepared, Registered, Signal};
+pub use sip::transport::admission::Limits;
+pub use sip::transport::listeners::TransportState;

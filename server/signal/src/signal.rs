@@ -1,25 +1,27 @@
 //! The handle `main` holds: start, routes, counts, stop.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use config::{Config, Protocol, TransportConfig};
 use switch::Switch;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::sip::driver::{self, Driver, INPUTS_MAX};
+use crate::sip::driver::{Driver, INPUTS_MAX};
 use crate::sip::outbound::Pjsip;
 use crate::sip::shared::{self, Shared};
-use crate::sip::transport::{udp, ws};
+use crate::sip::transport::admission::Limits;
+use crate::sip::transport::listeners::{Listeners, Planned, TransportState};
+use crate::sip::transport::{Links, ws};
 
 /// How to start.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// UDP addresses to bind; port 0 takes a free one.
-    pub udp: Vec<SocketAddr>,
+    /// Where to listen; port 0 takes a free one. Those of WebSockets listen in the web server.
+    pub transports: Vec<TransportConfig>,
     /// The value of Server and User-Agent; the product's own name if `None`.
     pub server: Option<String>,
     /// Where nonces, tags and branches come from: 32 bytes nobody can guess.
@@ -28,6 +30,8 @@ pub struct Options {
     pub keepalive: Keepalive,
     /// Bounds of the SIP machine.
     pub limits: ::sip::Limits,
+    /// What connections may cost.
+    pub connections: Limits,
 }
 
 /// How long a silent WebSocket is believed in.
@@ -49,38 +53,30 @@ impl Default for Keepalive {
 }
 
 impl Options {
-    /// Everything but the addresses as usual.
-    pub fn new(udp: Vec<SocketAddr>, seed: [u8; 32]) -> Self {
+    /// Everything but the transports as usual.
+    pub fn new(transports: Vec<TransportConfig>, seed: [u8; 32]) -> Self {
         Self {
-            udp,
+            transports,
             server: None,
             seed,
             keepalive: Keepalive::default(),
             limits: ::sip::Limits::default(),
+            connections: Limits::default(),
         }
     }
 }
 
 const PRODUCT: &str = concat!("Sidetone/", env!("CARGO_PKG_VERSION"));
 
-/// Why signalling does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A UDP address cannot be bound.
-    #[error("cannot listen on UDP {address}: {source}")]
-    Bind {
-        /// The address.
-        address: SocketAddr,
-        /// What the system says.
-        source: io::Error,
-    },
-}
-
 /// What signalling holds now, and what it refused since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
     /// WebSockets that speak SIP.
     pub websockets: usize,
+    /// TCP and TLS connections.
+    pub streams: usize,
+    /// Connections turned away because there were too many.
+    pub crowded: usize,
     /// Remote UDP addresses that are remembered.
     pub udp_flows: usize,
     /// Registered contacts.
@@ -95,7 +91,7 @@ pub struct Counts {
     pub failed_auths: usize,
     /// Messages that were no SIP.
     pub garbage: usize,
-    /// Messages that could not be sent: a slow reader, a socket's full buffer, a flow that is gone.
+    /// Messages that could not be taken or sent: a slow reader, a socket's full buffer, a flow that is gone.
     pub dropped: usize,
 }
 
@@ -117,82 +113,119 @@ pub struct Registered {
 /// Running signalling.
 #[derive(Debug)]
 pub struct Signal {
-    shared: Arc<Shared>,
-    inputs: mpsc::Sender<driver::Input>,
-    udp: Vec<SocketAddr>,
+    links: Links,
+    listeners: Arc<Listeners>,
     keepalive: Keepalive,
-    tracker: TaskTracker,
-    stopping: CancellationToken,
+}
+
+/// What a new configuration needs, made ready by [`Signal::prepare`]. Dropped, it leaves everything
+/// as it was.
+#[derive(Debug)]
+#[must_use = "nothing changes before `commit`"]
+pub struct Prepared {
+    listeners: Arc<Listeners>,
+    planned: Planned,
+}
+
+impl Prepared {
+    /// Puts it in force. Connections and calls that are there stay; what is removed takes nobody new.
+    pub fn commit(self) {
+        self.listeners.commit(self.planned);
+    }
 }
 
 impl Signal {
-    /// Binds the UDP addresses and starts the driver. Must be called inside a tokio runtime.
-    pub fn start(options: Options, switch: Switch) -> Result<Self, StartError> {
-        let mut sockets = Vec::new();
-        for address in options.udp {
-            let socket =
-                udp::bind(address).map_err(|source| StartError::Bind { address, source })?;
-            sockets.push(Arc::new(socket));
-        }
+    /// Starts the driver and whatever transport can listen; [`Signal::faults`] says which cannot and
+    /// why. Must be called inside a tokio runtime.
+    pub fn start(options: Options, switch: Switch) -> Self {
         let (inputs, received) = mpsc::channel(INPUTS_MAX);
         let (shared, commands) = Shared::new(switch, options.seed);
         let (tracker, stopping) = (TaskTracker::new(), CancellationToken::new());
         let server = options.server.unwrap_or_else(|| PRODUCT.to_owned());
         let identity = ::sip::Identity { server, host: None };
         let agent = ::sip::Agent::new(identity, options.limits, options.seed);
-        let udp = sockets
-            .iter()
-            .filter_map(|socket| socket.local_addr().ok())
-            .collect();
-        for (index, socket) in sockets.iter().enumerate() {
-            tracker.spawn(udp::receive(
-                index,
-                socket.clone(),
-                inputs.clone(),
-                stopping.clone(),
-            ));
-        }
-        let driver = Driver::new(agent, shared.clone(), sockets, tracker.clone());
+        let idle = options.connections.idle;
+        let driver = Driver::new(agent, shared.clone(), tracker.clone(), idle);
         tracker.spawn(driver.run(commands, received, stopping.clone()));
-        Ok(Self {
-            shared,
+        let links = Links {
             inputs,
-            udp,
-            keepalive: options.keepalive,
+            shared,
             tracker,
             stopping,
+            limits: options.connections,
+        };
+        let listeners = Arc::new(Listeners::new(links.clone()));
+        let (planned, ..) = listeners.plan(&options.transports);
+        listeners.commit(planned);
+        Self {
+            links,
+            listeners,
+            keepalive: options.keepalive,
+        }
+    }
+
+    /// Makes ready what `config` needs: binds new addresses and reads every certificate anew, without
+    /// effect on what runs.
+    ///
+    /// # Errors
+    ///
+    /// A sentence for each transport that would not work. One that did not work before and is
+    /// written as it was is no error: it must not forbid other changes.
+    pub fn prepare(&self, config: &Config) -> Result<Prepared, Vec<String>> {
+        let (planned, faults, old_faults) = self.listeners.plan(&config.transports);
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        for fault in old_faults {
+            tracing::warn!("{fault}");
+        }
+        Ok(Prepared {
+            listeners: self.listeners.clone(),
+            planned,
         })
+    }
+
+    /// Every transport that binds an address, in the order of the file.
+    pub fn transports(&self) -> Vec<TransportState> {
+        self.listeners.states()
+    }
+
+    /// Why transports do not listen, each with its place in the file.
+    pub fn faults(&self) -> Vec<String> {
+        let states = self.transports().into_iter();
+        states.filter_map(|state| state.fault).collect()
     }
 
     /// Adds what signalling serves: the WebSocket `/ws` with the subprotocol `sip`.
     #[must_use]
     pub fn routes(&self, routes: web::Routes) -> web::Routes {
-        let (inputs, shared, keepalive) =
-            (self.inputs.clone(), self.shared.clone(), self.keepalive);
+        let (links, keepalive) = (self.links.clone(), self.keepalive);
         routes.websocket("/ws", "sip", move |socket| {
-            ws::run(socket, inputs.clone(), shared.clone(), keepalive)
+            ws::run(socket, links.clone(), keepalive)
         })
     }
 
     /// How calls go out, for [`Switch::connect`].
     pub fn technologies(&self) -> Vec<Arc<dyn switch::Technology>> {
-        vec![Arc::new(Pjsip::new(&self.shared))]
+        vec![Arc::new(Pjsip::new(&self.links.shared))]
     }
 
     /// The UDP addresses really bound.
-    pub fn udp(&self) -> &[SocketAddr] {
-        &self.udp
+    pub fn udp(&self) -> Vec<SocketAddr> {
+        let states = self.transports().into_iter();
+        let udp = states.filter(|state| state.config.protocol == Protocol::Udp);
+        udp.filter_map(|state| state.bound).collect()
     }
 
     /// For `/status`.
     pub fn counts(&self) -> Counts {
-        self.shared.counts()
+        self.links.shared.counts()
     }
 
     /// Every registered contact, by address of record.
     pub fn contacts(&self) -> Vec<Registered> {
         let now = shared::now();
-        let location = self.shared.location();
+        let location = self.links.shared.location();
         let bindings = location.all();
         bindings
             .map(|(aor, binding)| Registered {
@@ -205,16 +238,10 @@ impl Signal {
             .collect()
     }
 
-    /// Returns when the driver has taken a command: the proof that it does not hang.
-    pub async fn respond(&self) {
-        // A driver that has ended drops the question unanswered; that is the end of signalling.
-        let _ = self.shared.ping().await;
-    }
-
-    /// Ends the driver and the UDP sockets. Calls are hung up before, by the switch.
+    /// Ends the driver, the sockets and the connections. Calls are hung up before, by the switch.
     pub async fn shutdown(&self, grace: Duration) {
-        self.stopping.cancel();
-        self.tracker.close();
-        let _ = tokio::time::timeout(grace, self.tracker.wait()).await;
+        self.links.stopping.cancel();
+        self.links.tracker.close();
+        let _ = tokio::time::timeout(grace, self.links.tracker.wait()).await;
     }
 }

@@ -21,12 +21,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::limits::{MESSAGE_BYTES_MAX, READ_BUFFER_BYTES, WRITE_BUFFER_BYTES_MAX, WRITE_TIMEOUT};
+use crate::metered::{Allowance, Metered};
 use crate::{Connection, page};
 
 /// One WebSocket of a peer that asked for our subprotocol.
 #[derive(Debug)]
 pub struct WebSocket {
-    stream: WebSocketStream<TokioIo<Upgraded>>,
+    stream: WebSocketStream<Metered<TokioIo<Upgraded>>>,
+    allowance: Allowance,
     connection: Connection,
     stopping: CancellationToken,
     _tracked: TaskTrackerToken,
@@ -56,6 +58,12 @@ pub enum Closed {
     /// Nobody takes what we write.
     #[error("the peer does not read")]
     Stalled,
+    /// There are too many connections like this one.
+    #[error("there are too many connections")]
+    Crowded,
+    /// Nobody has proven who he is.
+    #[error("nobody has proven who he is")]
+    Unproven,
     /// The server stops.
     #[error("the server stops")]
     Stopping,
@@ -97,7 +105,8 @@ impl WebSocket {
             Closed::ByPeer => CloseCode::Normal,
             Closed::TooBig => CloseCode::Size,
             Closed::Protocol => CloseCode::Protocol,
-            Closed::Stalled => CloseCode::Policy,
+            Closed::Stalled | Closed::Unproven => CloseCode::Policy,
+            Closed::Crowded => CloseCode::Again,
             Closed::Stopping => CloseCode::Away,
         };
         let frame = CloseFrame {
@@ -105,6 +114,13 @@ impl WebSocket {
             reason: Utf8Bytes::from_static(""),
         };
         let _ = self.write(Message::Close(Some(frame))).await;
+    }
+
+    /// The bytes that may still come before the connection ends as [`Closed::TooBig`];
+    /// `usize::MAX` is no limit. Without one from the start, who is unknown could have a message of
+    /// [`MESSAGE_BYTES_MAX`] kept in memory on every connection he opens.
+    pub fn allow(&self, bytes: usize) {
+        self.allowance.set(bytes);
     }
 
     /// The addresses of both ends.
@@ -125,6 +141,7 @@ fn closed(error: &Error) -> Closed {
     match error {
         Error::Capacity(_) => Closed::TooBig,
         Error::WriteBufferFull(_) => Closed::Stalled,
+        Error::Io(error) if error.kind() == std::io::ErrorKind::QuotaExceeded => Closed::TooBig,
         Error::Protocol(
             tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
         ) => Closed::ByPeer,
@@ -205,7 +222,8 @@ impl Upgrade {
         stopping: CancellationToken,
         tracked: TaskTrackerToken,
     ) -> Option<WebSocket> {
-        let upgraded = TokioIo::new(self.upgraded.await.ok()?);
+        let allowance = Allowance::default();
+        let upgraded = Metered::new(TokioIo::new(self.upgraded.await.ok()?), allowance.clone());
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES)
             .write_buffer_size(0)
@@ -215,6 +233,7 @@ impl Upgrade {
         let stream = WebSocketStream::from_raw_socket(upgraded, Role::Server, Some(config)).await;
         Some(WebSocket {
             stream,
+            allowance,
             connection,
             stopping,
             _tracked: tracked,

@@ -53,6 +53,8 @@ pub(crate) struct Base {
     pub(crate) requests: BTreeMap<RequestId, Waiting>,
     /// INVITEs without final response, of each flow.
     pub(crate) pending: BTreeMap<FlowId, usize>,
+    /// Hosts that stand for ours on some flows.
+    pub(crate) advertised: BTreeMap<FlowId, Box<str>>,
     pub(crate) transmits: VecDeque<Transmit>,
     pub(crate) events: VecDeque<Event>,
     rng: ChaCha12Rng,
@@ -69,6 +71,7 @@ impl Base {
             dialogs: BTreeMap::new(),
             requests: BTreeMap::new(),
             pending: BTreeMap::new(),
+            advertised: BTreeMap::new(),
             transmits: VecDeque::new(),
             events: VecDeque::new(),
             rng: ChaCha12Rng::from_seed(seed),
@@ -115,10 +118,16 @@ impl Base {
     /// Our Contact on this flow. Always `sip:`: JsSIP answers 416 to `sips:`.
     pub(crate) fn contact(&self, flow: &Flow) -> String {
         let token = flow.transport.uri_token();
-        match &self.identity.host {
+        match self.host(flow) {
             Some(host) => format!("<sip:{host};transport={token}>"),
             None => format!("<sip:{};transport={token}>", canonical(flow)),
         }
+    }
+
+    /// The host that stands for ours on this flow.
+    fn host(&self, flow: &Flow) -> Option<&str> {
+        let advertised = self.advertised.get(&flow.id).map(|host| &**host);
+        advertised.or(self.identity.host.as_deref())
     }
 
     /// Sends a response and gives its bytes. Adds the To tag (RFC 3261 §8.2.6.2) and Server.
@@ -180,12 +189,13 @@ impl Base {
     fn dress(&mut self, flow: &Flow, request: &mut Request) -> Box<str> {
         let branch = format!("z9hG4bK{}", self.token());
         let local = canonical(flow);
-        let mut via = Via::new(
-            flow.transport.via_token(),
-            Host::from(local.ip()),
-            Some(local.port()),
-            &branch,
-        );
+        let token = flow.transport.via_token();
+        let advertised = self
+            .advertised
+            .get(&flow.id)
+            .and_then(|host| Via::parse(&format!("SIP/2.0/{token} {host};branch={branch}")).ok());
+        let own = || Via::new(token, Host::from(local.ip()), Some(local.port()), &branch);
+        let mut via = advertised.unwrap_or_else(own);
         // RFC 3581 §3: "the client … MUST include an rport parameter"; of use on UDP only.
         if flow.transport == Transport::Udp {
             via.params.set("rport", None);

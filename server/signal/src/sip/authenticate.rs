@@ -57,12 +57,19 @@ impl Denied {
     }
 }
 
-/// The endpoint that sent the request, proven; or the answer that asks for proof.
+/// The endpoint that sent the request, proven; or the answer that asks for proof. Its connection is
+/// no stranger's any more.
 pub(crate) async fn check(
     shared: &Shared,
     flow: &Flow,
     request: &Request,
 ) -> Result<Arc<Subscriber>, Denied> {
+    let subscriber = find(shared, flow, request).await?;
+    shared.admissions().prove(flow.id);
+    Ok(subscriber)
+}
+
+async fn find(shared: &Shared, flow: &Flow, request: &Request) -> Result<Arc<Subscriber>, Denied> {
     let credentials = match request.headers.authorizations() {
         Ok(all) => all
             .into_iter()

@@ -4,8 +4,6 @@ use std::sync::{Arc, OnceLock};
 
 use ::sip::{Body, Flow, HeaderName, InviteId, RequestId, Response, Status, Uri};
 
-use tokio::sync::oneshot;
-
 use crate::sip::outbound::Ask;
 
 /// What the driver is to do, or to know.
@@ -26,8 +24,6 @@ pub(crate) enum Command {
     Call(CallRef, Verb),
     /// These contacts have just been registered over this flow.
     Registered { flow: Flow, parties: Vec<Party> },
-    /// Proof that the driver turns.
-    Ping(oneshot::Sender<()>),
 }
 
 /// One verb of `sip::Agent` for one call, or news the driver keeps beside it.

@@ -15,7 +15,6 @@ use ::sip::{Agent, Body, Event, Flow, FlowId, HeaderName, InviteId, Request, Req
 use bytes::Bytes;
 use switch::story::StoryEvent;
 use switch::{Cause, ChannelEvent};
-use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,9 +26,10 @@ use crate::sip::flows::{Flows, Sent};
 use crate::sip::outbound::{Ask, Route};
 use crate::sip::shared::{Shared, now};
 use crate::sip::trace::{self, Name, Way};
+use crate::sip::transport::udp::UdpListener;
 use crate::sip::{inbound, request};
 
-/// Messages from the wire that may wait. WebSockets wait for room, datagrams are dropped.
+/// Messages from the wire that may wait. Connections wait for room, datagrams are dropped.
 pub(crate) const INPUTS_MAX: usize = 1_024;
 
 /// How often idle UDP flows are looked for.
@@ -38,18 +38,21 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// What the sockets tell.
 #[derive(Debug)]
 pub(crate) enum Input {
-    /// A WebSocket is open; what is put into `writer` goes out on it.
+    /// A connection is open; what is put into `writer` goes out on it.
     Opened {
         flow: Flow,
         writer: mpsc::Sender<Bytes>,
+        /// What Contact and Via name in place of our address.
+        host: Option<String>,
     },
     /// A message on it.
     Message { flow: Flow, bytes: Bytes },
     /// It is gone.
     Closed { flow: FlowId },
-    /// A message on the UDP socket of this index.
+    /// A message on a UDP socket, and which address of ours it came to.
     Datagram {
-        socket: usize,
+        listener: Arc<UdpListener>,
+        local: SocketAddr,
         remote: SocketAddr,
         bytes: Bytes,
     },
@@ -62,6 +65,8 @@ pub(crate) struct Driver {
     flows: Flows,
     calls: Calls,
     tracker: TaskTracker,
+    /// Silence after which a TCP or TLS connection without use is closed.
+    idle: Duration,
     sweep_at: Instant,
 }
 
@@ -69,13 +74,14 @@ impl Driver {
     pub(crate) fn new(
         agent: Agent,
         shared: Arc<Shared>,
-        sockets: Vec<Arc<UdpSocket>>,
         tracker: TaskTracker,
+        idle: Duration,
     ) -> Self {
         Self {
             agent,
             shared,
-            flows: Flows::new(sockets),
+            flows: Flows::new(),
+            idle,
             calls: Calls::default(),
             tracker,
             sweep_at: now() + SWEEP_EVERY,
@@ -130,44 +136,71 @@ impl Driver {
             self.sweep_at = now + SWEEP_EVERY;
             let pinned = self.pinned();
             self.flows.sweep(now, &pinned);
+            for flow in self.flows.idle(now, self.idle, &pinned) {
+                tracing::debug!(flow = flow.0, "closed a silent connection nobody needs");
+                self.close(flow, now);
+            }
+            self.forget();
+        }
+    }
+
+    fn forget(&mut self) {
+        for forgotten in self.flows.forgotten() {
+            self.agent.advertise(forgotten, None);
         }
     }
 
     fn on_input(&mut self, input: Input) {
         let now = now();
         match input {
-            Input::Opened { flow, writer } => {
+            Input::Opened { flow, writer, host } => {
                 self.shared.location().open(flow.id);
-                self.flows.open(flow, writer);
+                self.agent.advertise(flow.id, host);
+                self.flows.open(flow, writer, now);
             }
             Input::Message { flow, bytes } => {
+                self.flows.hear(flow.id, now);
                 trace::message(Way::In, &flow, &bytes);
                 self.agent.handle_message(now, flow, &bytes);
             }
             Input::Closed { flow } => self.close(flow, now),
             Input::Datagram {
-                socket,
+                listener,
+                local,
                 remote,
                 bytes,
-            } => {
-                // RFC 5626 §3.5.2 and devices that keep their NAT open send what is no message.
-                if bytes
-                    .iter()
-                    .all(|byte| matches!(byte, b'\r' | b'\n' | b'\0'))
-                {
-                    return;
-                }
-                let (calls, shared) = (&self.calls, &self.shared);
-                let pinned = || pinned(calls, shared);
-                match self.flows.of_datagram(socket, remote, now, pinned) {
-                    Some(flow) => {
-                        trace::message(Way::In, &flow, &bytes);
-                        self.agent.handle_message(now, flow, &bytes);
-                    }
-                    None => self.dropped(),
-                }
-            }
+            } => self.on_datagram(&listener, local, remote, &bytes, now),
         }
+    }
+
+    fn on_datagram(
+        &mut self,
+        listener: &Arc<UdpListener>,
+        local: SocketAddr,
+        remote: SocketAddr,
+        bytes: &Bytes,
+        now: Instant,
+    ) {
+        // RFC 5626 §3.5.2 and devices that keep their NAT open send what is no message.
+        if bytes
+            .iter()
+            .all(|byte| matches!(byte, b'\r' | b'\n' | b'\0'))
+        {
+            return;
+        }
+        let (calls, shared) = (&self.calls, &self.shared);
+        let pinned = || pinned(calls, shared);
+        let flow = self.flows.of_datagram(listener, local, remote, now, pinned);
+        self.forget();
+        let Some((flow, is_new)) = flow else {
+            return self.dropped();
+        };
+        if is_new {
+            let host = listener.config.load().external_host(remote.ip());
+            self.agent.advertise(flow.id, host);
+        }
+        trace::message(Way::In, &flow, bytes);
+        self.agent.handle_message(now, flow, bytes);
     }
 
     fn on_command(&mut self, command: Command) {
@@ -180,8 +213,6 @@ impl Driver {
                     self.on_verb(now, id, verb);
                 }
             }
-            // Nobody waits any more: it came too late.
-            Command::Ping(reply) => drop(reply.send(())),
             Command::Registered { flow, parties } => {
                 for id in self.calls.of_parties(&parties, flow.id) {
                     self.agent.rebind(now, id, flow);
@@ -234,10 +265,7 @@ impl Driver {
     fn invite(&mut self, now: Instant, call: &CallRef, ask: Ask, offer: Body) {
         let flow = match ask.route() {
             Route::Flow(flow) => self.flows.find(flow.id),
-            Route::Udp(remote) => {
-                let (calls, shared) = (&self.calls, &self.shared);
-                self.flows.of_address(remote, now, || pinned(calls, shared))
-            }
+            Route::Udp(remote) => self.udp_flow(remote, now),
         };
         let Some(flow) = flow else {
             let text = "the connection of this contact is gone".to_owned();
@@ -256,6 +284,21 @@ impl Driver {
         self.calls.begin_ours(id, flow, ours);
     }
 
+    /// The flow to an address that has not written to us, maybe.
+    fn udp_flow(&mut self, remote: SocketAddr, now: Instant) -> Option<Flow> {
+        let (calls, shared) = (&self.calls, &self.shared);
+        let pinned = || pinned(calls, shared);
+        let listeners = shared.udp.load_full();
+        let found = self.flows.of_address(&listeners, remote, now, pinned);
+        self.forget();
+        let (flow, listener, is_new) = found?;
+        if is_new {
+            let host = listener.config.load().external_host(remote.ip());
+            self.agent.advertise(flow.id, host);
+        }
+        Some(flow)
+    }
+
     /// Everything the Agent has to say, until it has nothing left: an event may be answered on the
     /// spot, and that makes new messages.
     fn drain(&mut self) {
@@ -267,7 +310,7 @@ impl Driver {
                 quiet = false;
             }
             for flow in stalled {
-                tracing::warn!(flow = flow.0, "closed a WebSocket that does not read");
+                tracing::warn!(flow = flow.0, "closed a connection that does not read");
                 self.close(flow, now());
             }
             if quiet {
@@ -280,9 +323,9 @@ impl Driver {
             .store(counts.transactions, Ordering::Relaxed);
         counters.dialogs.store(counts.dialogs, Ordering::Relaxed);
         counters.invites.store(counts.invites, Ordering::Relaxed);
-        counters
-            .websockets
-            .store(self.flows.connections(), Ordering::Relaxed);
+        let (websockets, streams) = self.flows.connections();
+        counters.websockets.store(websockets, Ordering::Relaxed);
+        counters.streams.store(streams, Ordering::Relaxed);
         counters
             .udp_flows
             .store(self.flows.udp_flows(), Ordering::Relaxed);

@@ -1,16 +1,16 @@
-//! The driver's table of flows: WebSocket connections, and pairs of a UDP socket and a remote address.
+//! The driver's table of flows: connections, and pairs of a UDP socket and a remote address.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use ::sip::{Flow, FlowId, Transport};
 use bytes::Bytes;
-use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
-use crate::sip::transport::udp;
+use crate::sip::transport::udp::UdpListener;
 
 /// Remote UDP addresses remembered. Beyond it the longest silent ones without call and registration
 /// are forgotten; a forger of source addresses costs them no more than a retransmission.
@@ -22,24 +22,34 @@ pub(crate) const UDP_FLOW_IDLE_MAX: Duration = Duration::from_secs(300);
 /// Where messages go.
 #[derive(Debug)]
 pub(crate) struct Flows {
-    sockets: Vec<Arc<UdpSocket>>,
     connections: BTreeMap<FlowId, Connection>,
     udp: BTreeMap<FlowId, UdpFlow>,
-    by_address: BTreeMap<(usize, SocketAddr), FlowId>,
+    by_address: BTreeMap<Addresses, FlowId>,
     next_id: u64,
+    forgotten: Vec<FlowId>,
 }
+
+/// Socket, our address, theirs.
+type Addresses = (u32, SocketAddr, SocketAddr);
 
 #[derive(Debug)]
 struct Connection {
     flow: Flow,
     writer: mpsc::Sender<Bytes>,
+    heard: Instant,
 }
 
 #[derive(Debug)]
 struct UdpFlow {
     flow: Flow,
-    socket: usize,
+    listener: Arc<UdpListener>,
     heard: Instant,
+}
+
+impl UdpFlow {
+    fn addresses(&self) -> Addresses {
+        (self.listener.id, self.flow.local, self.flow.remote)
+    }
 }
 
 /// What became of a message.
@@ -48,24 +58,52 @@ pub(crate) enum Sent {
     Yes,
     /// There is no such flow, or the kernel's buffer is full: as if the network had lost it.
     Lost,
-    /// A WebSocket whose reader is too slow: it must be closed.
+    /// A connection whose reader is too slow: it must be closed.
     Stalled,
 }
 
 impl Flows {
-    pub(crate) fn new(sockets: Vec<Arc<UdpSocket>>) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
-            sockets,
             connections: BTreeMap::new(),
             udp: BTreeMap::new(),
             by_address: BTreeMap::new(),
             next_id: 1,
+            forgotten: Vec::new(),
         }
     }
 
-    pub(crate) fn open(&mut self, flow: Flow, writer: mpsc::Sender<Bytes>) {
-        self.connections
-            .insert(flow.id, Connection { flow, writer });
+    pub(crate) fn open(&mut self, flow: Flow, writer: mpsc::Sender<Bytes>, now: Instant) {
+        let connection = Connection {
+            flow,
+            writer,
+            heard: now,
+        };
+        self.connections.insert(flow.id, connection);
+    }
+
+    /// A message came on a connection.
+    pub(crate) fn hear(&mut self, id: FlowId, now: Instant) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.heard = now;
+        }
+    }
+
+    /// TCP and TLS connections that said nothing for `idle` and are of no use to anybody. WebSockets
+    /// are pinged, so a silent one is found out by its own task.
+    pub(crate) fn idle(
+        &self,
+        now: Instant,
+        idle: Duration,
+        pinned: &BTreeSet<FlowId>,
+    ) -> Vec<FlowId> {
+        let is_stream = |flow: &Flow| matches!(flow.transport, Transport::Tcp | Transport::Tls);
+        let connections = self.connections.iter().filter(|(id, connection)| {
+            is_stream(&connection.flow)
+                && now.saturating_duration_since(connection.heard) > idle
+                && !pinned.contains(id)
+        });
+        connections.map(|(id, _)| *id).collect()
     }
 
     /// `false`: it was closed before.
@@ -73,19 +111,23 @@ impl Flows {
         self.connections.remove(&id).is_some()
     }
 
-    /// The flow of a datagram. `pinned` tells which flows have a call or registration; it is asked
-    /// when the table is full.
+    /// The flow of a datagram, and whether it is new. `pinned` tells which flows have a call or
+    /// registration; it is asked when the table is full.
     pub(crate) fn of_datagram(
         &mut self,
-        socket: usize,
+        listener: &Arc<UdpListener>,
+        local: SocketAddr,
         remote: SocketAddr,
         now: Instant,
         pinned: impl FnOnce() -> BTreeSet<FlowId>,
-    ) -> Option<Flow> {
-        if let Some(id) = self.by_address.get(&(socket, remote)) {
+    ) -> Option<(Flow, bool)> {
+        if let Some(id) = self.by_address.get(&(listener.id, local, remote)) {
             let known = self.udp.get_mut(id)?;
             known.heard = now;
-            return Some(known.flow);
+            return Some((known.flow, false));
+        }
+        if listener.retired.load(Ordering::Relaxed) {
+            return None;
         }
         if self.udp.len() >= UDP_FLOWS_MAX {
             self.make_room(&pinned());
@@ -93,7 +135,6 @@ impl Flows {
         if self.udp.len() >= UDP_FLOWS_MAX {
             return None;
         }
-        let local = udp::local_address(self.sockets.get(socket)?, remote)?;
         let flow = Flow {
             id: FlowId(self.next_id),
             transport: Transport::Udp,
@@ -101,30 +142,36 @@ impl Flows {
             remote,
         };
         self.next_id += 1;
-        self.udp.insert(
-            flow.id,
-            UdpFlow {
-                flow,
-                socket,
-                heard: now,
-            },
-        );
-        self.by_address.insert((socket, remote), flow.id);
-        Some(flow)
+        let known = UdpFlow {
+            flow,
+            listener: listener.clone(),
+            heard: now,
+        };
+        listener.flows.fetch_add(1, Ordering::Relaxed);
+        self.by_address.insert(known.addresses(), flow.id);
+        self.udp.insert(flow.id, known);
+        Some((flow, true))
     }
 
-    /// The flow to an address nobody needs to have written from.
+    /// UDP flows that were forgotten since the last time.
+    pub(crate) fn forgotten(&mut self) -> Vec<FlowId> {
+        std::mem::take(&mut self.forgotten)
+    }
+
+    /// The flow to an address nobody needs to have written from, and whether it is new.
     pub(crate) fn of_address(
         &mut self,
+        listeners: &[Arc<UdpListener>],
         remote: SocketAddr,
         now: Instant,
         pinned: impl FnOnce() -> BTreeSet<FlowId>,
-    ) -> Option<Flow> {
-        let socket = self.sockets.iter().position(|socket| {
-            let local = socket.local_addr();
-            local.is_ok_and(|local| local.is_ipv4() == remote.is_ipv4())
-        })?;
-        self.of_datagram(socket, remote, now, pinned)
+    ) -> Option<(Flow, Arc<UdpListener>, bool)> {
+        let reached = listeners
+            .iter()
+            .find_map(|listener| Some((listener, listener.local_for(remote)?)));
+        let (listener, local) = reached?;
+        let (flow, is_new) = self.of_datagram(listener, local, remote, now, pinned)?;
+        Some((flow, listener.clone(), is_new))
     }
 
     /// Forgets UDP flows that were silent for long.
@@ -150,12 +197,10 @@ impl Flows {
         let Some(flow) = self.udp.get(&id) else {
             return Sent::Lost;
         };
-        let Some(socket) = self.sockets.get(flow.socket) else {
-            return Sent::Lost;
-        };
-        match socket.try_send_to(&bytes, flow.flow.remote) {
-            Ok(_) => Sent::Yes,
-            Err(_) => Sent::Lost,
+        let Flow { local, remote, .. } = flow.flow;
+        match flow.listener.send(local, remote, &bytes) {
+            true => Sent::Yes,
+            false => Sent::Lost,
         }
     }
 
@@ -164,8 +209,13 @@ impl Flows {
         connection.or_else(|| self.udp.get(&id).map(|flow| flow.flow))
     }
 
-    pub(crate) fn connections(&self) -> usize {
-        self.connections.len()
+    /// WebSockets, and connections of TCP and TLS.
+    pub(crate) fn connections(&self) -> (usize, usize) {
+        let is_web = |connection: &&Connection| {
+            matches!(connection.flow.transport, Transport::Ws | Transport::Wss)
+        };
+        let web = self.connections.values().filter(is_web).count();
+        (web, self.connections.len() - web)
     }
 
     pub(crate) fn udp_flows(&self) -> usize {
@@ -189,7 +239,9 @@ impl Flows {
     fn forget(&mut self, ids: &[FlowId]) {
         for id in ids {
             if let Some(flow) = self.udp.remove(id) {
-                self.by_address.remove(&(flow.socket, flow.flow.remote));
+                self.by_address.remove(&flow.addresses());
+                flow.listener.flows.fetch_sub(1, Ordering::Relaxed);
+                self.forgotten.push(*id);
             }
         }
     }
@@ -197,6 +249,8 @@ impl Flows {
 
 #[cfg(test)]
 mod tests {
+    use config::Object;
+
     use super::*;
 
     fn remote(number: usize) -> SocketAddr {
@@ -206,28 +260,66 @@ mod tests {
 
     #[tokio::test]
     async fn flood_of_addresses_forgets_the_silent_and_spares_who_is_registered() {
-        let socket = udp::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let (mut flows, now) = (Flows::new(vec![Arc::new(socket)]), Instant::now());
-        let registered = flows.of_datagram(0, remote(0), now, BTreeSet::new).unwrap();
+        let (config, _) =
+            config::TransportConfig::from_columns("u", &[("bind", "127.0.0.1")]).unwrap();
+        let mut config = config;
+        config.bind.set_port(0);
+        let listener = Arc::new(UdpListener::bind(Arc::new(config), false).unwrap());
+        let (mut flows, now, local) = (Flows::new(), Instant::now(), listener.bound);
+        let (registered, is_new) = flows
+            .of_datagram(&listener, local, remote(0), now, BTreeSet::new)
+            .unwrap();
+        assert!(is_new);
         let pinned = || BTreeSet::from([registered.id]);
         for number in 1..UDP_FLOWS_MAX * 2 {
             let later = now + Duration::from_millis(number as u64);
-            assert!(
-                flows
-                    .of_datagram(0, remote(number), later, pinned)
-                    .is_some()
-            );
+            let flow = flows.of_datagram(&listener, local, remote(number), later, pinned);
+            assert!(flow.is_some());
             assert!(flows.udp_flows() <= UDP_FLOWS_MAX);
         }
-        let again = flows.of_datagram(0, remote(0), now, pinned).unwrap();
-        assert_eq!(again.id, registered.id);
+        assert_eq!(listener.flows.load(Ordering::Relaxed), flows.udp_flows());
+        let again = flows.of_datagram(&listener, local, remote(0), now, pinned);
+        assert_eq!(again, Some((registered, false)));
         flows.sweep(now + Duration::from_secs(3_600), &pinned());
         assert_eq!(flows.udp_flows(), 1);
+        assert_eq!(flows.forgotten().len(), UDP_FLOWS_MAX * 2 - 1);
+        listener.retired.store(true, Ordering::Relaxed);
+        let newcomer = flows.of_datagram(&listener, local, remote(1), now, pinned);
+        assert_eq!(newcomer, None, "a removed transport takes nobody new");
+        let again = flows.of_datagram(&listener, local, remote(0), now, pinned);
+        assert_eq!(again, Some((registered, false)), "and keeps who was there");
+    }
+
+    #[test]
+    fn silent_connections_without_use_are_found_and_no_others() {
+        let (mut flows, now) = (Flows::new(), Instant::now());
+        let address = "127.0.0.1:5060".parse().unwrap();
+        let all = [
+            (1, Transport::Tcp),
+            (2, Transport::Tls),
+            (3, Transport::Ws),
+            (4, Transport::Tcp),
+            (5, Transport::Tcp),
+        ];
+        for (id, transport) in all {
+            let flow = Flow {
+                id: FlowId(id),
+                transport,
+                local: address,
+                remote: address,
+            };
+            flows.open(flow, mpsc::channel(1).0, now);
+        }
+        let (idle, later) = (Duration::from_secs(600), now + Duration::from_secs(601));
+        flows.hear(FlowId(4), later);
+        let found = flows.idle(later, idle, &BTreeSet::from([FlowId(5)]));
+        assert_eq!(found, [FlowId(1), FlowId(2)]);
+        assert_eq!(flows.idle(now + idle, idle, &BTreeSet::new()), []);
     }
 
     #[tokio::test]
     async fn reader_that_is_too_slow_is_noticed() {
-        let mut flows = Flows::new(Vec::new());
+        let mut flows = Flows::new();
         let address = "127.0.0.1:5060".parse().unwrap();
         let flow = Flow {
             id: FlowId(7),
@@ -236,7 +328,7 @@ mod tests {
             remote: address,
         };
         let (writer, _queue) = mpsc::channel(1);
-        flows.open(flow, writer);
+        flows.open(flow, writer, Instant::now());
         assert_eq!(flows.send(flow.id, Bytes::new()), Sent::Yes);
         assert_eq!(flows.send(flow.id, Bytes::new()), Sent::Stalled);
         assert!(flows.close(flow.id));

@@ -95,7 +95,7 @@ impl<K> Default for Forgiveness<K> {
 }
 
 /// One subscriber of an IPv6 network has a whole /64.
-fn prefix(address: IpAddr) -> IpAddr {
+pub(crate) fn prefix(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
             let [a, b, c, d, ..] = v6.segments();

@@ -6,14 +6,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ::sip::digest::Challenger;
+use arc_swap::ArcSwap;
 use switch::Switch;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::Counts;
 use crate::sip::command::Command;
 use crate::sip::limiter::Limiter;
 use crate::sip::location::Location;
+use crate::sip::transport::admission::Admissions;
+use crate::sip::transport::udp::UdpListener;
 
 /// Commands that may wait for the driver. A call makes a handful in its life.
 const COMMANDS_MAX: usize = 16_384;
@@ -32,6 +35,9 @@ pub(crate) struct Shared {
     location: Mutex<Location>,
     challenger: Mutex<Challenger>,
     limiter: Mutex<Limiter>,
+    admissions: Mutex<Admissions>,
+    /// UDP sockets that requests to written addresses may leave by, in the order of the file.
+    pub(crate) udp: ArcSwap<Vec<Arc<UdpListener>>>,
     pub(crate) counters: Counters,
 }
 
@@ -39,6 +45,9 @@ pub(crate) struct Shared {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) websockets: AtomicUsize,
+    pub(crate) streams: AtomicUsize,
+    /// Connections turned away because there were too many.
+    pub(crate) crowded: AtomicUsize,
     pub(crate) udp_flows: AtomicUsize,
     pub(crate) transactions: AtomicUsize,
     pub(crate) dialogs: AtomicUsize,
@@ -60,16 +69,11 @@ impl Shared {
             location: Mutex::default(),
             challenger: Mutex::new(Challenger::new(nonce_seed, NONCE_LIFETIME)),
             limiter: Mutex::default(),
+            admissions: Mutex::default(),
+            udp: ArcSwap::default(),
             counters: Counters::default(),
         };
         (Arc::new(shared), receiver)
-    }
-
-    /// Answered by the driver when it has done what was asked before.
-    pub(crate) fn ping(&self) -> oneshot::Receiver<()> {
-        let (reply, answered) = oneshot::channel();
-        self.command(Command::Ping(reply));
-        answered
     }
 
     /// Puts a command into the driver's queue. A full queue means a storm; then a task waits in
@@ -99,6 +103,12 @@ impl Shared {
         self.limiter.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn admissions(&self) -> MutexGuard<'_, Admissions> {
+        self.admissions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A message that was no SIP.
     pub(crate) fn garbage(&self) {
         self.counters.garbage.fetch_add(1, Ordering::Relaxed);
@@ -114,6 +124,8 @@ impl Shared {
         let counters = &self.counters;
         Counts {
             websockets: read(&counters.websockets),
+            streams: read(&counters.streams),
+            crowded: read(&counters.crowded),
             udp_flows: read(&counters.udp_flows),
             bindings: self.location().count(),
             transactions: read(&counters.transactions),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use config::Config;
+use config::{Config, Object, TransportConfig};
 use futures_util::{SinkExt, StreamExt};
 use media::{AllocateError, EchoMode, LegStats};
 use rtc::policy::Policy;
@@ -105,6 +105,7 @@ impl Exchange {
         ]);
         let (config, diagnostics) = config::load(&files);
         let config: Config = config.unwrap_or_else(|| panic!("{diagnostics:?}"));
+        let transports = vec![transport("udp", "127.0.0.1", &[])];
         let store = Store::open(Arc::new(config), None).await.unwrap();
         let switch = Switch::new(Parts {
             store,
@@ -115,9 +116,10 @@ impl Exchange {
         });
         let options = Options {
             keepalive,
-            ..Options::new(vec!["127.0.0.1:0".parse().unwrap()], [2; 32])
+            ..Options::new(transports, [2; 32])
         };
-        let signal = Signal::start(options, switch.clone()).unwrap();
+        let signal = Signal::start(options, switch.clone());
+        assert_eq!(signal.faults(), Vec::<String>::new());
         switch.connect(signal.technologies());
         let listen = Listen {
             address: "127.0.0.1:0".parse().unwrap(),
@@ -142,6 +144,15 @@ impl Exchange {
     pub(crate) async fn phone(&self) -> Phone {
         Phone::connect(self.ws).await
     }
+}
+
+/// A transport on a free port.
+pub(crate) fn transport(protocol: &str, ip: &str, options: &[(&str, &str)]) -> TransportConfig {
+    let mut columns = vec![("protocol", protocol), ("bind", ip)];
+    columns.extend(options);
+    let (mut transport, _) = TransportConfig::from_columns(protocol, &columns).unwrap();
+    transport.bind.set_port(0);
+    transport
 }
 
 /// Waits until `condition` holds.

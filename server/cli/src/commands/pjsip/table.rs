@@ -171,10 +171,8 @@ pub(super) fn auths<'a>(auths: impl ExactSizeIterator<Item = &'a Arc<Auth>>) -> 
 
 /// `pjsip show transports`.
 pub(super) fn transports(transports: &[TransportConfig]) -> String {
-    let served = transports
+    let rows: Vec<String> = transports
         .iter()
-        .filter(|transport| transport.protocol.is_served());
-    let rows: Vec<String> = served
         .map(|transport| transport_row(transport, ""))
         .collect();
     match rows.is_empty() {
@@ -192,8 +190,8 @@ fn transport_row(transport: &TransportConfig, indent: &str) -> String {
         "{indent}Transport:  {:<21}  {:>6}  {:>5}  {:>5}  {}\n",
         transport.id,
         transport.protocol.as_str(),
-        0,
-        0,
+        transport.cos,
+        transport.tos,
         transport.bind
     )
 }

@@ -1,86 +1,98 @@
 //! SIP over WebSocket (RFC 7118): one message, text or binary, is one SIP message.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use ::sip::{Flow, FlowId, Transport};
+use ::sip::{Flow, Transport};
 use bytes::Bytes;
+use config::Protocol;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 use web::{Closed, Frame, WebSocket};
 
 use crate::Keepalive;
 use crate::sip::driver::Input;
 use crate::sip::shared::Shared;
-
-/// Messages that may wait for a slow reader; one more and the connection ends.
-pub(crate) const WRITE_QUEUE_MAX: usize = 64;
+use crate::sip::transport::admission::Place;
+use crate::sip::transport::kind::{Kind, kind_of};
+use crate::sip::transport::{Links, WRITE_QUEUE_MAX, canonical, next_connection};
 
 /// Messages that are no SIP which one connection may send before it is closed.
 pub(crate) const GARBAGE_MAX: usize = 8;
 
-/// WebSocket flows count up from here, UDP flows below; neither is ever used again.
-pub(crate) const FIRST_FLOW: u64 = 1 << 62;
-
-static NEXT_FLOW: AtomicU64 = AtomicU64::new(FIRST_FLOW);
-
 /// Runs one connection to its end.
-pub(crate) async fn run(
-    mut socket: WebSocket,
-    inputs: mpsc::Sender<Input>,
-    shared: Arc<Shared>,
-    keepalive: Keepalive,
-) {
+pub(crate) async fn run(mut socket: WebSocket, links: Links, keepalive: Keepalive) {
     let connection = socket.connection();
     let flow = Flow {
-        id: FlowId(NEXT_FLOW.fetch_add(1, Ordering::Relaxed)),
+        id: next_connection(),
         transport: if connection.secure {
             Transport::Wss
         } else {
             Transport::Ws
         },
-        local: connection.local,
-        remote: connection.remote,
+        local: canonical(connection.local),
+        remote: canonical(connection.remote),
     };
+    let Some(place) = Place::take(&links.shared, flow.id, flow.remote.ip(), &links.limits) else {
+        return socket.close(&Closed::Crowded).await;
+    };
+    socket.allow(links.limits.stranger_bytes);
     let (writer, queue) = mpsc::channel(WRITE_QUEUE_MAX);
-    if inputs.send(Input::Opened { flow, writer }).await.is_err() {
+    let host = external_host(&links.shared, &flow);
+    let opened = Input::Opened { flow, writer, host };
+    if links.inputs.send(opened).await.is_err() {
         return socket.close(&Closed::Stopping).await;
     }
-    let closed = exchange(&mut socket, flow, queue, &inputs, &shared, keepalive).await;
+    let closed = exchange(&mut socket, flow, &place, queue, &links, keepalive).await;
     tracing::debug!(flow = flow.id.0, remote = %flow.remote, "WebSocket {closed}");
-    let _ = inputs.send(Input::Closed { flow: flow.id }).await;
+    let _ = links.inputs.send(Input::Closed { flow: flow.id }).await;
     socket.close(&closed).await;
+}
+
+/// WebSockets have no transport of their own; the first of their protocol says what is written to
+/// peers outside.
+fn external_host(shared: &Shared, flow: &Flow) -> Option<String> {
+    let protocol = match flow.transport {
+        Transport::Wss => Protocol::Wss,
+        _ => Protocol::Ws,
+    };
+    let config = shared.switch.config();
+    let mut transports = config.transports.iter();
+    transports
+        .find(|transport| transport.protocol == protocol)?
+        .external_host(flow.remote.ip())
 }
 
 /// Carries messages both ways until something ends the connection.
 async fn exchange(
     socket: &mut WebSocket,
     flow: Flow,
+    place: &Place,
     mut queue: mpsc::Receiver<Bytes>,
-    inputs: &mpsc::Sender<Input>,
-    shared: &Shared,
+    links: &Links,
     keepalive: Keepalive,
 ) -> Closed {
+    let (inputs, shared) = (&links.inputs, &links.shared);
+    let mut is_known = false;
+    let unproven_until = Instant::now() + links.limits.stranger_life;
     let mut pings = interval_at(Instant::now() + keepalive.ping_every, keepalive.ping_every);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut heard = Instant::now();
     let mut garbage = 0;
     loop {
+        if !is_known && place.is_known() {
+            is_known = true;
+            socket.allow(usize::MAX);
+        }
         tokio::select! {
+            () = sleep_until(unproven_until), if !is_known => {
+                if !place.is_known() {
+                    return Closed::Unproven;
+                }
+            }
             frame = socket.receive() => {
                 heard = Instant::now();
                 let bytes = match frame {
                     Ok(Frame::Message(bytes)) => bytes,
                     Ok(Frame::Sign) => continue,
-                    Err(closed) => {
-                        // What was said before the end is still told: a BYE, say.
-                        while let Ok(bytes) = queue.try_recv() {
-                            if closed != Closed::Stopping || socket.send(bytes).await.is_err() {
-                                break;
-                            }
-                        }
-                        return closed;
-                    }
+                    Err(closed) => return last_words(socket, queue, closed).await,
                 };
                 match kind_of(&bytes) {
                     Kind::Message => {
@@ -122,66 +134,15 @@ async fn exchange(
     }
 }
 
-/// What a WebSocket message is, by its first line.
-#[derive(Debug, PartialEq, Eq)]
-enum Kind {
-    Message,
-    /// RFC 5626 §4.4.1: "the client … sends a double-CRLF (the 'ping') then waits to receive a
-    /// single CRLF (the 'pong')".
-    Ping,
-    Pong,
-    Garbage,
-}
-
-fn kind_of(bytes: &[u8]) -> Kind {
-    let start = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n'));
-    let Some(start) = start else {
-        return if bytes.len() >= 4 {
-            Kind::Ping
-        } else {
-            Kind::Pong
-        };
-    };
-    let line = &bytes[start..];
-    let end = line
-        .iter()
-        .position(|&byte| byte == b'\n')
-        .unwrap_or(line.len());
-    let line = line[..end].trim_ascii_end();
-    let is_status_line = line
-        .get(..4)
-        .is_some_and(|word| word.eq_ignore_ascii_case(b"SIP/"));
-    let last_word = line.rsplit(|&byte| byte == b' ').next().unwrap_or_default();
-    let is_request_line = last_word
-        .get(..4)
-        .is_some_and(|word| word.eq_ignore_ascii_case(b"SIP/"));
-    if is_status_line || is_request_line {
-        Kind::Message
-    } else {
-        Kind::Garbage
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn first_line_tells_messages_from_garbage() {
-        assert_eq!(kind_of(b"REGISTER sip:a SIP/2.0\r\n\r\n"), Kind::Message);
-        assert_eq!(kind_of(b"\r\nSIP/2.0 200 OK\r\n\r\n"), Kind::Message);
-        assert_eq!(kind_of(b"OPTIONS sip:a SIP/3.0\r\n\r\n"), Kind::Message);
-        assert_eq!(kind_of(b"\r\n\r\n"), Kind::Ping);
-        assert_eq!(kind_of(b"\r\n"), Kind::Pong);
-        assert_eq!(kind_of(b""), Kind::Pong);
-        for garbage in [
-            &b"hello"[..],
-            b"{\"jsonrpc\":\"2.0\"}",
-            b"\0\xff\xfe",
-            b"GET / HTTP/1.1\r\n",
-            b" ",
-        ] {
-            assert_eq!(kind_of(garbage), Kind::Garbage, "{garbage:?}");
-        }
-    }
+/// What was said before the end is still told: a BYE, say.
+async fn last_words(
+    socket: &mut WebSocket,
+    mut queue: mpsc::Receiver<Bytes>,
+    closed: Closed,
+) -> Closed {
+    while closed == Closed::Stopping
+        && let Ok(bytes) = queue.try_recv()
+        && socket.send(bytes).await.is_ok()
+    {}
+    closed
 }
