@@ -36,6 +36,12 @@ const EDGES: &[(&str, &[&str])] = &[
         "cli",
         &["switch", "signal", "web", "config", "dialplan", "store"],
     ),
+    (
+        "doctor",
+        &[
+            "codec", "conf", "config", "dialplan", "rtc", "sdp", "sip", "store", "web",
+        ],
+    ),
     ("xtask", &[]),
 ];
 

@@ -3,10 +3,21 @@
 use crate::option::{Object, Parse, Row, row};
 
 /// `[general]` of `sidetone.conf`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Own {
     /// Whether a file that changes is read again without being asked to.
     pub autoreload: bool,
+    /// Seconds that running calls have to end by themselves when the service is stopped.
+    pub drain_s: u32,
+}
+
+impl Default for Own {
+    fn default() -> Self {
+        Self {
+            autoreload: false,
+            drain_s: 30,
+        }
+    }
 }
 
 impl Object for Own {
@@ -18,9 +29,20 @@ impl Object for Own {
     }
 }
 
-const OPTIONS: &[Row<Own>] = &[row(
-    "autoreload",
-    "no",
-    Parse::YesNo(|own| &mut own.autoreload),
-    "Reads the files again when one of them changes, those they include among them.",
-)];
+const OPTIONS: &[Row<Own>] = &[
+    row(
+        "autoreload",
+        "no",
+        Parse::YesNo(|own| &mut own.autoreload),
+        "Reads the files again when one of them changes, those they include among them.",
+    ),
+    row(
+        "drain",
+        "30",
+        Parse::Number(|own| &mut own.drain_s, 0, DRAIN_S_MAX),
+        "Seconds that calls have to end when the service is stopped; new ones are refused.",
+    ),
+];
+
+/// A day.
+const DRAIN_S_MAX: u32 = 24 * 3600;

@@ -323,6 +323,14 @@ impl Peer {
         lines.map(|line| (line.id, line.kind))
     }
 
+    /// What the peer likes best to receive on a stream, digits aside; for whoever makes packets itself
+    /// instead of sending on those of others.
+    pub fn format(&self, stream: StreamId) -> Option<Format> {
+        let line = self.lines.iter().find(|line| line.id == stream)?;
+        let mut formats = line.sendable.iter().map(|(format, _)| *format);
+        formats.find(|format| !format.is_telephone_event())
+    }
+
     /// The agreed streams, in the order of their m-lines.
     pub fn streams(&self) -> impl Iterator<Item = (StreamId, codec::Kind)> {
         self.lines.iter().map(|line| (line.id, line.kind))

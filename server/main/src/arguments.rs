@@ -36,6 +36,66 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Run a console command on the running exchange; fails if the command does.
     Exec(ExecArguments),
+    /// Prove the whole chain, from the files to a call with sound, and say how to mend what is broken.
+    ///
+    /// A running exchange is examined as it runs; a stopped one is started for the examination on its own
+    /// ports, with a copy of its data. Exits with 1 if a link failed.
+    Doctor(Box<DoctorArguments>),
+    /// Print the completions of a shell: `sidetone completions bash`.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, in roff.
+    Man,
+}
+
+/// What is examined.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DoctorArguments {
+    /// Folder of configuration files [default: /etc/sidetone].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// The data folder of the exchange [default: the running one's, else /var/lib/sidetone].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Call with a headless Chromium too.
+    #[arg(long)]
+    pub(crate) browser: bool,
+
+    /// The WebSocket to register at, if not the one of the files: wss://host:8089/ws.
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+
+    /// The site whose web phone connects, as browsers name it: https://phones.example.org.
+    #[arg(long, value_name = "ORIGIN")]
+    pub(crate) origin: Option<String>,
+
+    /// A name that browsers use for this exchange; the certificate must speak for it. Repeatable.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Vec<String>,
+
+    /// The endpoint to register as [default: the first browser that has a password].
+    #[arg(long, value_name = "ID")]
+    pub(crate) user: Option<String>,
+
+    /// Its password, if it is not written in the files or the database.
+    #[arg(long, value_name = "PASSWORD", requires = "user")]
+    pub(crate) password: Option<String>,
+
+    /// The extension to call [default: the first that runs Echo or StreamEcho].
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) exten: Option<String>,
+
+    /// A folder that stands for /: its proc, etc and sys are looked at first.
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub(crate) root: Option<PathBuf>,
 }
 
 /// A console command, and where the exchange is that it is for.

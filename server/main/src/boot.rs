@@ -17,6 +17,8 @@ use web::{Audience, Certificate, Listen, Options, Routes, Server};
 use crate::addresses::{self, Addresses};
 use crate::arguments::RunArguments;
 use crate::data::{self, DataFolder};
+use crate::heartbeat::{self, Machines};
+use crate::notify::Notify;
 use crate::reload::{self, Origin};
 use crate::stop::Stop;
 use crate::watch::Watched;
@@ -30,6 +32,7 @@ use crate::{certificate, console, demo, files, logging, report};
 pub(crate) async fn run(arguments: RunArguments) -> Result<Then> {
     let trace = logging::start(&arguments.log, arguments.sip_trace)?;
     let mut stop = Stop::new()?;
+    let notify = Notify::from_environment();
     let folder = match &arguments.data {
         Some(path) => DataFolder::open(path)?,
         None => DataFolder::open(&data::default_path()?)?,
@@ -55,7 +58,7 @@ pub(crate) async fn run(arguments: RunArguments) -> Result<Then> {
     };
     let running = Running::start(&config, store, &addresses, wanted.web, accounts.as_deref())?;
     let exchange = running.exchange(&wanted.origin, trace);
-    reload::listen(&exchange, &wanted.origin, arguments.autoreload)?;
+    reload::listen(&exchange, &wanted.origin, arguments.autoreload, &notify)?;
     let console = console::listen(&folder, exchange);
     announce(&running, accounts.as_deref());
     if addresses.loopback_only {
@@ -65,11 +68,22 @@ pub(crate) async fn run(arguments: RunArguments) -> Result<Then> {
         );
     }
     let switch = running.switch.clone();
+    let machines = running.machines();
+    notify.ready(&machines.status());
+    let heartbeat = tokio::spawn(heartbeat::run(machines, notify.clone()));
+    // Whoever ends the demo is done with it.
+    let is_drained = !wanted.demo;
+    let drain = || match is_drained {
+        true => Duration::from_secs(switch.config().own.drain_s.into()),
+        false => Duration::ZERO,
+    };
     let ended = tokio::select! {
         ended = switch.until_stop() => ended,
-        never = stop.watch(&switch) => never,
+        never = stop.watch(&switch, &notify, drain) => never,
     };
     tracing::info!("{}: hanging up and leaving", ended.by);
+    notify.stopping("hanging up and leaving", Duration::ZERO);
+    heartbeat.abort();
     if let Some(console) = console {
         console.shutdown(FLUSH).await;
     }
@@ -262,6 +276,15 @@ impl Running {
             trace,
             product: console::PRODUCT,
         }))
+    }
+
+    /// What the watchdog asks.
+    fn machines(&self) -> Machines {
+        Machines {
+            switch: self.switch.clone(),
+            signal: self.signal.clone(),
+            plane: self.plane.clone(),
+        }
     }
 
     /// Calls first, so that their BYEs still find a connection.

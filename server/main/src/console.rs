@@ -29,7 +29,7 @@ pub(crate) fn listen(folder: &DataFolder, exchange: Arc<Exchange>) -> Option<Con
 pub(crate) fn execute(folder: Option<PathBuf>, line: &str) -> Result<bool> {
     let folder = match folder {
         Some(folder) => folder,
-        None => data::default_path()?,
+        None => data::of_running()?,
     };
     let answer = cli::ask(&folder, line)?;
     print!("{}", answer.text);

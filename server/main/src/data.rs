@@ -83,6 +83,27 @@ pub(crate) fn default_path() -> Result<PathBuf> {
         .context("neither XDG_DATA_HOME nor HOME is set; say where the data goes with --data DIR")
 }
 
+/// The data folder of the exchange that runs here, for commands that ask it: the default one if an exchange
+/// answers there, else the service's.
+///
+/// # Errors
+///
+/// As [`default_path`], where there is no service.
+pub(crate) fn of_running() -> Result<PathBuf> {
+    let own = default_path();
+    match &own {
+        Ok(own) if own.join(cli::SOCKET_NAME).exists() => {}
+        _ if Path::new(SERVICE).is_dir() => return Ok(PathBuf::from(SERVICE)),
+        _ => {}
+    }
+    own
+}
+
+/// The files of the service, as the package installs it.
+pub(crate) const CONFIGURATION: &str = "/etc/sidetone";
+/// The data of the service.
+const SERVICE: &str = "/var/lib/sidetone";
+
 /// Only the owner may look.
 const MODE: u32 = 0o700;
 

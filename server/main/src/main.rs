@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use switch::Then;
 
-use crate::arguments::{Arguments, Command};
+use crate::arguments::{Arguments, Command, DoctorArguments};
 
 mod addresses;
 mod arguments;
@@ -14,8 +14,12 @@ mod certificate;
 mod console;
 mod data;
 mod demo;
+mod examine;
 mod files;
+mod heartbeat;
 mod logging;
+mod manual;
+mod notify;
 mod reload;
 mod report;
 mod restart;
@@ -26,6 +30,9 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let run = match (arguments.command, arguments.execute) {
         (Some(Command::Run(run)), _) => run,
+        (Some(Command::Doctor(doctor)), _) => return diagnose(*doctor),
+        (Some(Command::Completions { shell }), _) => return manual::completions(shell),
+        (Some(Command::Man), _) => return manual::page(),
         (Some(Command::Exec(exec)), _) => {
             let line = exec.command.join(" ");
             return match console::execute(exec.data, &line) {
@@ -59,6 +66,22 @@ fn main() -> ExitCode {
                 Then::Restart => refuse(&restart::again()),
             }
         }
+        Err(error) => refuse(&format!("{error:#}")),
+    }
+}
+
+/// Success if no link of the chain failed.
+fn diagnose(arguments: DoctorArguments) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return refuse(&format!("cannot start the runtime: {error}")),
+    };
+    match runtime.block_on(examine::run(arguments)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => refuse(&format!("{error:#}")),
     }
 }

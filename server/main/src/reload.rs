@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use cli::{Exchange, Files, Part, Piece, Ready};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::notify::Notify;
 use crate::watch::Watched;
 use crate::{demo, files, watch};
 
@@ -70,13 +71,22 @@ fn waits(
 /// # Errors
 ///
 /// When the system refuses a signal handler.
-pub(crate) fn listen(exchange: &Arc<Exchange>, origin: &Origin, autoreload: bool) -> Result<()> {
+pub(crate) fn listen(
+    exchange: &Arc<Exchange>,
+    origin: &Origin,
+    autoreload: bool,
+    notify: &Notify,
+) -> Result<()> {
     let mut hangups = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
-    let asked = exchange.clone();
+    let (asked, notify) = (exchange.clone(), notify.clone());
     tokio::spawn(async move {
         while hangups.recv().await.is_some() {
+            notify.reloading();
             // The log has what came of it.
-            let _ = asked.reload(Part::All, "SIGHUP").await;
+            notify.ready(match asked.reload(Part::All, "SIGHUP").await {
+                Ok(_) => "the configuration was read again",
+                Err(_) => "the changed configuration has errors; the old one is in force",
+            });
         }
     });
     if let Origin::Folder(watched) = origin {

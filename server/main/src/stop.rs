@@ -1,8 +1,13 @@
 //! What ends the exchange: Ctrl-C or SIGTERM.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
 use switch::Switch;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
+
+use crate::notify::Notify;
 
 /// Listens from its creation on, so that a signal during the start is not lost.
 pub(crate) struct Stop {
@@ -21,15 +26,46 @@ impl Stop {
         })
     }
 
-    /// Asks the switch to stop for each of them. Never ends.
-    pub(crate) async fn watch<T>(&mut self, switch: &Switch) -> T {
+    /// Asks the switch to stop. SIGTERM lets calls end for `drain` and refuses new ones; a second signal, or
+    /// Ctrl-C, ends them at once. Never ends.
+    pub(crate) async fn watch<T>(
+        &mut self,
+        switch: &Switch,
+        notify: &Notify,
+        drain: impl Fn() -> Duration,
+    ) -> T {
+        let mut due = None;
         loop {
-            let by = tokio::select! {
-                Some(()) = self.interrupt.recv() => "Ctrl-C",
-                Some(()) = self.terminate.recv() => "SIGTERM",
+            let over = async {
+                match due {
+                    Some(due) => tokio::time::sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let stop = tokio::select! {
+                Some(()) = self.interrupt.recv() => switch::Stop::now("Ctrl-C"),
+                Some(()) = self.terminate.recv() => match (due, drain()) {
+                    (None, drain) if !drain.is_zero() => {
+                        due = Some(Instant::now() + drain);
+                        let calls = switch.directory().count();
+                        let sentence = format!(
+                            "{calls} calls have {} s to end; new ones are refused", drain.as_secs()
+                        );
+                        notify.stopping(&sentence, drain);
+                        if calls > 0 {
+                            tracing::info!("SIGTERM: {sentence}; a second SIGTERM ends them at once");
+                        }
+                        switch::Stop::gracefully("SIGTERM")
+                    }
+                    _ => switch::Stop::now("SIGTERM"),
+                },
+                () = over => {
+                    due = None;
+                    switch::Stop::now("SIGTERM")
+                }
                 else => std::future::pending().await,
             };
-            switch.ask_stop(switch::Stop::now(by));
+            switch.ask_stop(stop);
         }
     }
 }

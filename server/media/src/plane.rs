@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// What a plane is made from.
 #[derive(Clone, Debug)]
@@ -181,6 +181,17 @@ impl Plane {
             addresses: sum(|gauges| &gauges.addresses),
             shards: self.shards.len(),
             ports: self.shards.iter().map(|shard| shard.port).collect(),
+        }
+    }
+
+    /// Returns when every thread has taken a command: the proof that none of them hangs.
+    pub async fn respond(&self) {
+        for shard in &self.shards {
+            let (reply, answered) = oneshot::channel();
+            // A thread that has ended drops the question unanswered; that is the end of the plane.
+            if shard.commands.send(Command::Ping(reply)).await.is_ok() {
+                let _ = answered.await;
+            }
         }
     }
 

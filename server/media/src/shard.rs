@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Open(LegId, Box<LegConfig>),
     Leg(LegId, Request),
     Close(LegId),
+    /// Proof that the thread turns.
+    Ping(oneshot::Sender<()>),
     Shutdown,
 }
 
@@ -115,6 +117,8 @@ impl Shard {
                 slot.handle_request(now, request);
             }),
             Command::Close(id) => self.close(now, id.serial),
+            // Nobody waits any more: it came too late.
+            Command::Ping(reply) => drop(reply.send(())),
             Command::Shutdown => self.shut_down(now),
         }
     }

@@ -238,6 +238,12 @@ impl Signal {
             .collect()
     }
 
+    /// Returns when the driver has taken a command: the proof that it does not hang.
+    pub async fn respond(&self) {
+        // A driver that has ended drops the question unanswered; that is the end of signalling.
+        let _ = self.links.shared.ping().await;
+    }
+
     /// Ends the driver, the sockets and the connections. Calls are hung up before, by the switch.
     pub async fn shutdown(&self, grace: Duration) {
         self.links.stopping.cancel();

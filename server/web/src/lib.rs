@@ -24,4 +24,5 @@ pub use guard::Guard;
 pub use limits::{CONNECTIONS_MAX, MESSAGE_BYTES_MAX, WRITE_TIMEOUT};
 pub use listener::{Connection, Counts, Listen, Options, Server, StartError};
 pub use routes::{Audience, Routes};
+pub use validity::validity_of;
 pub use websocket::{Closed, Frame, WebSocket};

@@ -1,7 +1,7 @@
 //! When a certificate is valid: the one field of X.509 (RFC 5280 §4.1.2.5) that rustls does not tell.
 
 /// The validity period of a DER certificate in Unix seconds, `None` when the bytes are no certificate.
-pub(crate) fn validity_of(der: &[u8]) -> Option<(i64, i64)> {
+pub fn validity_of(der: &[u8]) -> Option<(i64, i64)> {
     let (certificate, _) = element(der, SEQUENCE)?;
     let (mut body, _) = element(certificate, SEQUENCE)?;
     if body.first() == Some(&VERSION) {

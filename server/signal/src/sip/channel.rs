@@ -7,7 +7,7 @@ use rtc::Refused;
 use sdp::Sdp;
 use switch::{Cause, Signaling};
 
-use crate::sip::authenticate::Denied;
+use crate::sip::authenticate::{Denied, RETRY_AFTER_S};
 use crate::sip::command::{CallRef, Command, Verb};
 use crate::sip::outbound::Ask;
 use crate::sip::shared::Shared;
@@ -123,6 +123,9 @@ impl Signaling for SipSignaling {
             // RFC 3326 §3.1: phones show no missed call then.
             let elsewhere = "SIP;cause=200;text=\"Call completed elsewhere\"";
             headers.insert(0, (HeaderName::Reason, elsewhere.to_owned()));
+        }
+        if status == Status::SERVICE_UNAVAILABLE {
+            headers.push((HeaderName::RetryAfter, RETRY_AFTER_S.to_string()));
         }
         self.tell(Verb::Hangup { status, headers });
     }

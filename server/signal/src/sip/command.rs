@@ -4,6 +4,8 @@ use std::sync::{Arc, OnceLock};
 
 use ::sip::{Body, Flow, HeaderName, InviteId, RequestId, Response, Status, Uri};
 
+use tokio::sync::oneshot;
+
 use crate::sip::outbound::Ask;
 
 /// What the driver is to do, or to know.
@@ -24,6 +26,8 @@ pub(crate) enum Command {
     Call(CallRef, Verb),
     /// These contacts have just been registered over this flow.
     Registered { flow: Flow, parties: Vec<Party> },
+    /// Proof that the driver turns.
+    Ping(oneshot::Sender<()>),
 }
 
 /// One verb of `sip::Agent` for one call, or news the driver keeps beside it.

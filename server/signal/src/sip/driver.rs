@@ -213,6 +213,8 @@ impl Driver {
                     self.on_verb(now, id, verb);
                 }
             }
+            // Nobody waits any more: it came too late.
+            Command::Ping(reply) => drop(reply.send(())),
             Command::Registered { flow, parties } => {
                 for id in self.calls.of_parties(&parties, flow.id) {
                     self.agent.rebind(now, id, flow);

@@ -9,7 +9,7 @@ use ::sip::digest::Challenger;
 use arc_swap::ArcSwap;
 use switch::Switch;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::Counts;
 use crate::sip::command::Command;
@@ -74,6 +74,13 @@ impl Shared {
             counters: Counters::default(),
         };
         (Arc::new(shared), receiver)
+    }
+
+    /// Answered by the driver when it has done what was asked before.
+    pub(crate) fn ping(&self) -> oneshot::Receiver<()> {
+        let (reply, answered) = oneshot::channel();
+        self.command(Command::Ping(reply));
+        answered
     }
 
     /// Puts a command into the driver's queue. A full queue means a storm; then a task waits in
