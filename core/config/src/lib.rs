@@ -38,7 +38,7 @@ pub use acl::{Acl, AddressList, AddressLists, AddressRule, Network};
 pub use aor::Aor;
 pub use auth::{Auth, AuthKind, Credential, DigestAlgorithm, PasswordDigest};
 pub use cdr::Cdr;
-pub use conf::{Diagnostic, Severity, Source, Wildcard};
+pub use conf::{Diagnostic, Severity, Source, Wildcard, closest};
 pub use confbridge::{
     BridgeProfile, ConfBridge, Menu, MenuAction, RembBehavior, UserProfile, VideoMode,
 };

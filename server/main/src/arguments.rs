@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Run a console command on the running exchange; fails if the command does.
     Exec(ExecArguments),
+    /// Make, fill or inspect the database, whether the exchange runs or not.
+    Db(DbArguments),
     /// Prove the whole chain, from the files to a call with sound, and say how to mend what is broken.
     ///
     /// A running exchange is examined as it runs; a stopped one is started for the examination on its own
@@ -96,6 +98,74 @@ pub(crate) struct DoctorArguments {
     /// A folder that stands for /: its proc, etc and sys are looked at first.
     #[arg(long, value_name = "DIR", hide = true)]
     pub(crate) root: Option<PathBuf>,
+}
+
+/// What to do with which database.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DbArguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: DbCommand,
+
+    /// Folder of configuration files, which choose the database.
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) config: Option<PathBuf>,
+
+    /// The data folder, where the database is if nothing else is chosen [default: $XDG_DATA_HOME/sidetone].
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) data: Option<PathBuf>,
+
+    /// The database itself: `mysql://user:password@host/asterisk`, `postgres://…`, `sqlite:FILE`.
+    #[arg(long, value_name = "URL", global = true)]
+    pub(crate) database: Option<String>,
+}
+
+/// What can be done with a database.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum DbCommand {
+    /// Make the database, the tables and the columns that are missing.
+    Init,
+    /// Print the SQL that makes the tables.
+    Schema {
+        /// For this database, instead of the one that is chosen.
+        #[arg(long, value_name = "KIND")]
+        dialect: Option<DialectName>,
+    },
+    /// Run a file of SQL.
+    Exec {
+        /// The file; `-` is the standard input.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Inspect the database: reachable, tables, columns, rights, rows; fails if there are errors.
+    Check {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// A kind of database.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum DialectName {
+    /// SQLite.
+    Sqlite,
+    /// MariaDB and MySQL.
+    #[value(alias = "mariadb")]
+    Mysql,
+    /// PostgreSQL.
+    #[value(alias = "postgresql")]
+    Postgres,
+}
+
+impl From<DialectName> for store::Dialect {
+    fn from(name: DialectName) -> Self {
+        match name {
+            DialectName::Sqlite => Self::Sqlite,
+            DialectName::Mysql => Self::MySql,
+            DialectName::Postgres => Self::Postgres,
+        }
+    }
 }
 
 /// A console command, and where the exchange is that it is for.

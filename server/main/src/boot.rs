@@ -22,7 +22,7 @@ use crate::notify::Notify;
 use crate::reload::{self, Origin};
 use crate::stop::Stop;
 use crate::watch::Watched;
-use crate::{certificate, console, demo, files, logging, report};
+use crate::{certificate, console, database, demo, files, logging, report};
 
 /// Runs the exchange until it is asked to stop; says what comes then.
 ///
@@ -47,7 +47,7 @@ pub(crate) async fn run(arguments: RunArguments) -> Result<Then> {
     let database = if wanted.demo {
         "demo.db"
     } else {
-        "sidetone.db"
+        database::FILE
     };
     let store = Store::open(config.clone(), Some(&folder.file(database)))
         .await

@@ -13,6 +13,7 @@ mod boot;
 mod certificate;
 mod console;
 mod data;
+mod database;
 mod demo;
 mod examine;
 mod files;
@@ -36,6 +37,20 @@ fn main() -> ExitCode {
         (Some(Command::Exec(exec)), _) => {
             let line = exec.command.join(" ");
             return match console::execute(exec.data, &line) {
+                Ok(true) => ExitCode::SUCCESS,
+                Ok(false) => ExitCode::FAILURE,
+                Err(error) => refuse(&format!("{error:#}")),
+            };
+        }
+        (Some(Command::Db(arguments)), _) => {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            let done = match runtime {
+                Ok(runtime) => runtime.block_on(database::run(arguments)),
+                Err(error) => Err(error.into()),
+            };
+            return match done {
                 Ok(true) => ExitCode::SUCCESS,
                 Ok(false) => ExitCode::FAILURE,
                 Err(error) => refuse(&format!("{error:#}")),

@@ -106,6 +106,36 @@ impl Backend {
     ///
     /// When a file cannot be opened, or what the settings name cannot be read.
     pub async fn open(settings: &Database, folder_file: &Path) -> Result<Self, StoreError> {
+        let file = match &settings.place {
+            Place::DataFolder => Some(folder_file),
+            Place::Sqlite(file) => Some(Path::new(file)),
+            Place::MySql(_) | Place::Postgres(_) => None,
+        };
+        if let Some(file) = file {
+            sqlite::make_private(file)?;
+        }
+        let backend = Self::open_as_it_is(settings, folder_file).await?;
+        if let Pool::Sqlite(pool) = &backend.shared.pool {
+            sqlite::complete(pool, settings, &backend.shared.shown).await?;
+        }
+        Ok(backend)
+    }
+
+    /// A SQLite file that is made if it is not there, its tables left as they are.
+    pub(crate) async fn open_file(settings: &Database, file: &Path) -> Result<Self, StoreError> {
+        sqlite::make_private(file)?;
+        Self::open_as_it_is(settings, file).await
+    }
+
+    /// The same without making or completing anything.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`]; a file that does not exist cannot be opened.
+    pub async fn open_as_it_is(
+        settings: &Database,
+        folder_file: &Path,
+    ) -> Result<Self, StoreError> {
         let mut shown = settings.place.to_string();
         let pool = match &settings.place {
             Place::DataFolder => {

@@ -87,6 +87,13 @@ impl StoreError {
         }
     }
 
+    /// Whether the server has no database of that name.
+    pub(crate) fn is_unknown_database(&self) -> bool {
+        self.database().is_some_and(|(message, code)| {
+            code == "3D000" || message.to_ascii_lowercase().contains("unknown database")
+        })
+    }
+
     /// What the database itself says, and its code, if it was the database.
     pub(crate) fn database(&self) -> Option<(&str, String)> {
         let Self::Query(error) = self else {

@@ -9,6 +9,7 @@
 mod backend;
 mod cache;
 mod error;
+mod inspect;
 mod password;
 mod realtime;
 mod schema;
@@ -21,6 +22,7 @@ pub use backend::{
 };
 pub use cache::SUBSCRIBERS_CACHED_MAX;
 pub use error::StoreError;
-pub use schema::schema_sql;
+pub use inspect::{About, Finding, inspect};
+pub use schema::{init, schema_sql};
 pub use script::ScriptError;
 pub use store::{Counts, ENDPOINTS_LISTED_MAX, Store};

@@ -93,11 +93,7 @@ impl Realtime {
 
     /// The object in a row; `None`, and a word about it, if a column of it is broken.
     fn object<T: Object>(&self, id: &str, row: &Row) -> Option<T> {
-        let columns = row.columns().filter(|(name, _)| *name != "id");
-        let columns: Vec<(&str, &str)> = columns
-            .filter_map(|(name, value)| Some((name, value?)))
-            .collect();
-        match T::from_columns(id, &columns) {
+        match T::from_columns(id, &columns(row)) {
             Ok((object, bad)) => {
                 for column in bad {
                     self.say(format!("{} `{id}` in the database: {column}", T::KIND));
@@ -139,4 +135,12 @@ impl Realtime {
             said.insert(sentence);
         }
     }
+}
+
+/// The columns of a row that say something.
+pub(crate) fn columns(row: &Row) -> Vec<(&str, &str)> {
+    let columns = row.columns().filter(|(name, _)| *name != "id");
+    columns
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect()
 }

@@ -9,8 +9,8 @@ use std::sync::LazyLock;
 mod notify;
 mod prepare;
 
-pub(crate) use notify::{WATCHED, notify_statements};
-pub use prepare::schema_sql;
+pub(crate) use notify::{TRIGGER, WATCHED, notify_statements};
+pub use prepare::{init, schema_sql};
 
 /// One table.
 #[derive(Debug)]

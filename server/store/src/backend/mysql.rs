@@ -34,7 +34,6 @@ fn options(server: &Server) -> Result<MySqlConnectOptions, StoreError> {
         } else {
             &server.host
         })
-        .database(&server.database)
         .charset("utf8mb4")
         // Times and `||` mean what they mean to everybody else who uses the database.
         .timezone(None)
@@ -47,6 +46,9 @@ fn options(server: &Server) -> Result<MySqlConnectOptions, StoreError> {
             TlsMode::VerifyCa => MySqlSslMode::VerifyCa,
             TlsMode::VerifyFull => MySqlSslMode::VerifyIdentity,
         });
+    if !server.database.is_empty() {
+        options = options.database(&server.database);
+    }
     if !server.user.is_empty() {
         options = options.username(&server.user);
     }

@@ -17,14 +17,10 @@ const SCHEMA_VERSION: i64 = 1;
 /// Connections to the file. SQLite has one writer whatever this says.
 pub(super) const CONNECTIONS_MAX: u32 = 4;
 
-/// Opens the file, makes it if there is none, and completes its tables.
+/// Opens the file, which must be there.
 pub(super) async fn open(path: &Path, settings: &Database) -> Result<SqlitePool, StoreError> {
     let wait_max = Duration::from_millis(settings.connect_timeout_ms.into());
-    let opening = |cause: Arc<dyn Error + Send + Sync>| StoreError::Open {
-        file: path.display().to_string(),
-        cause,
-    };
-    make_private(path).map_err(|error| opening(Arc::new(error)))?;
+    std::fs::metadata(path).map_err(|error| opening(path, Arc::new(error)))?;
     // The file is attached under the name of Asterisk's schema, beside an empty database in memory:
     // attached to itself, it would wait for its own locks.
     let options = SqliteConnectOptions::new()
@@ -36,7 +32,7 @@ pub(super) async fn open(path: &Path, settings: &Database) -> Result<SqlitePool,
         path.display().to_string().replace('\'', "''")
     )
     .into();
-    let pool = SqlitePoolOptions::new()
+    SqlitePoolOptions::new()
         .max_connections(CONNECTIONS_MAX)
         .acquire_timeout(wait_max)
         .after_connect(move |connection, _| {
@@ -45,26 +41,41 @@ pub(super) async fn open(path: &Path, settings: &Database) -> Result<SqlitePool,
         })
         .connect_with(options)
         .await
-        .map_err(|error| opening(Arc::new(error)))?;
+        .map_err(|error| opening(path, Arc::new(error)))
+}
+
+fn opening(path: &Path, cause: Arc<dyn Error + Send + Sync>) -> StoreError {
+    StoreError::Open {
+        file: path.display().to_string(),
+        cause,
+    }
+}
+
+/// Brings the tables of the file up to date.
+pub(super) async fn complete(
+    pool: &SqlitePool,
+    settings: &Database,
+    shown: &str,
+) -> Result<(), StoreError> {
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
     let found: i64 = sqlx::query_scalar("PRAGMA asterisk.user_version")
         .fetch_one(&mut *transaction)
         .await?;
     if found > SCHEMA_VERSION {
         return Err(StoreError::Newer {
-            file: path.display().to_string(),
+            file: shown.trim_start_matches("sqlite:").to_owned(),
             found,
             known: SCHEMA_VERSION,
         });
     }
     for table in schema::tables() {
-        complete(&mut transaction, table, settings).await?;
+        complete_table(&mut transaction, table, settings).await?;
     }
     if found < SCHEMA_VERSION {
         stamp(&mut transaction).await?;
     }
     transaction.commit().await?;
-    Ok(pool)
+    Ok(())
 }
 
 /// Runs one statement; `alone` if no transaction is open.
@@ -137,17 +148,18 @@ fn row(row: &SqliteRow) -> Row {
 }
 
 /// Passwords are in it: the file is for its owner alone from its first byte.
-fn make_private(path: &Path) -> std::io::Result<()> {
+pub(super) fn make_private(path: &Path) -> Result<(), StoreError> {
     let mut options = std::fs::OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    let made = options.open(path).map(drop);
+    made.map_err(|error| opening(path, Arc::new(error)))
 }
 
 /// Makes the table, or adds the columns it lacks: a file made by Asterisk's own scripts, or by
 /// hand, has those of its version.
-async fn complete(
+async fn complete_table(
     connection: &mut SqliteConnection,
     table: &Table,
     settings: &Database,

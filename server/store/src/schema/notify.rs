@@ -3,6 +3,9 @@
 /// The channel it is said on.
 pub(crate) const CHANNEL: &str = "sidetone";
 
+/// The trigger that says it.
+pub(crate) const TRIGGER: &str = "sidetone_changed";
+
 /// The tables whose changes are said.
 pub(crate) const WATCHED: [&str; 3] = ["ps_endpoints", "ps_auths", "ps_aors"];
 
@@ -13,12 +16,10 @@ pub(crate) fn notify_statements(tables: &[String]) -> Vec<String> {
          BEGIN\n    PERFORM pg_notify('{CHANNEL}', TG_TABLE_NAME);\n    RETURN NULL;\nEND\n$$"
     )];
     for table in tables {
-        statements.push(format!(
-            "DROP TRIGGER IF EXISTS sidetone_changed ON {table}"
-        ));
+        statements.push(format!("DROP TRIGGER IF EXISTS {TRIGGER} ON {table}"));
         // One word for each statement, however many rows it changes.
         statements.push(format!(
-            "CREATE TRIGGER sidetone_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON {table} \
+            "CREATE TRIGGER {TRIGGER} AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON {table} \
              FOR EACH STATEMENT EXECUTE FUNCTION sidetone_changed()"
         ));
     }

@@ -3,7 +3,8 @@
 use super::{WATCHED, notify_statements, tables};
 use crate::StoreError;
 use crate::backend::{Backend, Dialect};
-use config::Database;
+use config::{Database, Place};
+use std::path::Path;
 
 /// The SQL that makes all tables in an empty database.
 pub fn schema_sql(dialect: Dialect, settings: &Database) -> String {
@@ -29,6 +30,53 @@ fn schema_statements() -> [String; 2] {
         "CREATE SCHEMA IF NOT EXISTS asterisk".to_owned(),
         "SET search_path = asterisk, public".to_owned(),
     ]
+}
+
+/// Makes the database if the server has none of that name, and everything in it that is missing; what
+/// was done, a line each.
+///
+/// # Errors
+///
+/// When the database cannot be reached or refuses.
+pub async fn init(settings: &Database, folder_file: &Path) -> Result<Vec<String>, StoreError> {
+    let mut done = Vec::new();
+    let backend = match &settings.place {
+        Place::DataFolder => Backend::open_file(settings, folder_file).await?,
+        Place::Sqlite(file) => Backend::open_file(settings, Path::new(file)).await?,
+        Place::MySql(_) | Place::Postgres(_) => {
+            let backend = Backend::open_as_it_is(settings, folder_file).await?;
+            match backend.probe().await {
+                Err(error) if error.is_unknown_database() => {
+                    done.push(make_database(settings, folder_file).await?);
+                    Backend::open_as_it_is(settings, folder_file).await?
+                }
+                probed => {
+                    probed?;
+                    backend
+                }
+            }
+        }
+    };
+    done.extend(backend.prepare().await?);
+    backend.close().await;
+    Ok(done)
+}
+
+/// Makes the database itself, asked of the one that is always there.
+async fn make_database(settings: &Database, folder_file: &Path) -> Result<String, StoreError> {
+    let mut settings = settings.clone();
+    let mut name = String::new();
+    if let Place::MySql(server) = &mut settings.place {
+        std::mem::swap(&mut name, &mut server.database);
+    } else if let Place::Postgres(server) = &mut settings.place {
+        name = std::mem::replace(&mut server.database, "postgres".to_owned());
+    }
+    let backend = Backend::open_as_it_is(&settings, folder_file).await?;
+    let sql = format!("CREATE DATABASE {}", backend.dialect().quoted(&name));
+    let made = backend.run_script(&sql).await;
+    backend.close().await;
+    made.map_err(|error| error.error)?;
+    Ok(format!("made the database {name}"))
 }
 
 impl Backend {

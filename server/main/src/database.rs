@@ -1,0 +1,183 @@
+//! `sidetone db`: makes, fills and inspects the database, whether the exchange runs or not.
+
+use std::io::Read as _;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use config::{Config, Place, Severity};
+use store::{Backend, Dialect, Finding};
+
+use crate::arguments::{DbArguments, DbCommand};
+use crate::{data, files};
+
+/// The file of an operator's objects in the data folder.
+pub(crate) const FILE: &str = "sidetone.db";
+
+/// Runs the command; whether it found everything as it should be.
+pub(crate) async fn run(arguments: DbArguments) -> Result<bool> {
+    let config = config(&arguments)?;
+    let folder = match &arguments.data {
+        Some(folder) => folder.clone(),
+        None => data::default_path()?,
+    };
+    let file = folder.join(FILE);
+    match arguments.command {
+        DbCommand::Init => init(&config, &folder, &file).await,
+        DbCommand::Schema { dialect } => {
+            let dialect = dialect.map_or_else(|| of_place(&config.database.place), Into::into);
+            print(&store::schema_sql(dialect, &config.database));
+            Ok(true)
+        }
+        DbCommand::Exec { file: script } => exec(&config, &folder, &file, &script).await,
+        DbCommand::Check { json } => {
+            let findings = store::inspect(&config, &file).await;
+            print(&match json {
+                true => json_of(&findings),
+                false => findings.iter().map(line).collect(),
+            });
+            Ok(findings
+                .iter()
+                .all(|finding| finding.severity < Severity::Error))
+        }
+    }
+}
+
+/// What the files say, with the database the command line names.
+fn config(arguments: &DbArguments) -> Result<Config> {
+    let mut config = match &arguments.config {
+        Some(folder) => {
+            let (config, messages) = files::read(&files::Folder(folder.clone()));
+            let errors = messages
+                .iter()
+                .filter(|message| message.severity == Severity::Error);
+            let said: String = errors.map(|message| format!("{message}\n")).collect();
+            match config {
+                Some(config) => {
+                    eprint!("{said}");
+                    config
+                }
+                None => bail!("the configuration cannot be used:\n{said}"),
+            }
+        }
+        None => Config::default(),
+    };
+    if let Some(url) = &arguments.database {
+        let database = std::mem::take(&mut config.database).at_url(url);
+        config.database = database.map_err(|what| anyhow!("the URL of --database {what}"))?;
+    }
+    Ok(config)
+}
+
+async fn init(config: &Config, folder: &Path, file: &Path) -> Result<bool> {
+    make_folder(config, folder)?;
+    let done = store::init(&config.database, file).await.map_err(|error| {
+        let finding = Finding::unreachable(&config.database, &error);
+        anyhow!("{}{}", finding.message, cure(&finding))
+    })?;
+    let place = &config.database.place;
+    let mut text: String = done.iter().map(|line| format!("{line}\n")).collect();
+    match done.is_empty() {
+        true => text.push_str(&format!("{place}: everything was there already\n")),
+        false => text.push_str(&format!("{place}: done\n")),
+    }
+    print(&text);
+    Ok(true)
+}
+
+async fn exec(config: &Config, folder: &Path, file: &Path, script: &Path) -> Result<bool> {
+    let text = match script == Path::new("-") {
+        true => {
+            let mut text = String::new();
+            std::io::stdin()
+                .read_to_string(&mut text)
+                .context("standard input cannot be read as text")?;
+            text
+        }
+        false => std::fs::read_to_string(script)
+            .with_context(|| format!("{} cannot be read", script.display()))?,
+    };
+    make_folder(config, folder)?;
+    let backend = Backend::open(&config.database, file).await?;
+    let done = backend.run_script(&text).await;
+    backend.close().await;
+    match done {
+        Ok(changed) => {
+            let rows = if changed == 1 { "row" } else { "rows" };
+            print(&format!("{changed} {rows} changed\n"));
+            Ok(true)
+        }
+        Err(error) => {
+            let name = match script == Path::new("-") {
+                true => "standard input".to_owned(),
+                false => script.display().to_string(),
+            };
+            let before = match error.changed {
+                0 => String::new(),
+                changed => format!("\nthe statements before it have changed {changed} rows"),
+            };
+            bail!("{name}: {error}{before}")
+        }
+    }
+}
+
+/// The data folder, if the database is a file in it.
+fn make_folder(config: &Config, folder: &Path) -> Result<()> {
+    if config.database.place != Place::DataFolder {
+        return Ok(());
+    }
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder);
+    made.with_context(|| {
+        let shown = PathBuf::from(folder);
+        format!(
+            "cannot make the data folder {}; choose another with --data DIR",
+            shown.display()
+        )
+    })
+}
+
+fn of_place(place: &Place) -> Dialect {
+    match place {
+        Place::DataFolder | Place::Sqlite(_) => Dialect::Sqlite,
+        Place::MySql(_) => Dialect::MySql,
+        Place::Postgres(_) => Dialect::Postgres,
+    }
+}
+
+/// One finding as one line, and its cure below it.
+fn line(finding: &Finding) -> String {
+    let word = match finding.severity {
+        Severity::Info => "ok",
+        Severity::Warning => "warning",
+        Severity::Error => "error",
+    };
+    format!("{word:<8} {}{}\n", finding.message, cure(finding))
+}
+
+fn cure(finding: &Finding) -> String {
+    let cure = finding.cure.as_ref();
+    cure.map_or_else(String::new, |cure| format!("\n         → {cure}"))
+}
+
+fn json_of(findings: &[Finding]) -> String {
+    let findings = findings.iter().map(|finding| {
+        serde_json::json!({
+            "severity": finding.severity.to_string(),
+            "message": finding.message,
+            "cure": finding.cure,
+        })
+    });
+    let all = serde_json::Value::Array(findings.collect());
+    format!("{all:#}\n")
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "the person who typed the command reads it"
+)]
+fn print(text: &str) {
+    print!("{text}");
+}
