@@ -278,6 +278,7 @@ impl World {
             offer: (input.next()? & 1 == 0).then(|| Body::sdp("v=0\r\n")),
             call_id: None,
             logins: Vec::new(),
+            session: sip::SessionRules::default(),
         };
         let id = self
             .agent

@@ -87,7 +87,7 @@ const OPTIONS: &[Row<Global>] = &[
         "endpoint_identifier_order",
         "",
         Parse::Own(order),
-        "ip, username, anonymous, header, auth_username, request_uri in the order tried; this one if unset.",
+        "ip, username, header, auth_username, request_uri, anonymous in the order tried; this one if unset.",
     ),
     row(
         "ignore_uri_user_options",

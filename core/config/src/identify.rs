@@ -230,23 +230,23 @@ pub enum IdentifyBy {
 }
 
 impl IdentifyBy {
-    /// The order where none is written.
+    /// The order where none is written. Asterisk has `anonymous` third, where it hides the ways after it.
     pub const ORDER: [Self; 6] = [
         Self::Ip,
         Self::Username,
-        Self::Anonymous,
         Self::Header,
         Self::AuthUsername,
         Self::RequestUri,
+        Self::Anonymous,
     ];
 
     const WORDS: &'static [&'static str] = &[
         "ip",
         "username",
-        "anonymous",
         "header",
         "auth_username",
         "request_uri",
+        "anonymous",
     ];
 
     /// As written in files.

@@ -24,6 +24,7 @@ pub use limits::{Counts, Identity, Limits};
 pub(crate) use limits::{FORKS_MAX, REQUESTS_PER_INVITE_MAX, RETRY_AFTER_S};
 
 use crate::invite::{Invite, carries_contact};
+use crate::session_timer::SessionRules;
 use crate::timer::{TimerTable, earliest};
 use crate::transaction::{ClientUser, ServerUser};
 use crate::{HeaderName, Message, Method, Request, Response, Status};
@@ -180,6 +181,11 @@ impl Agent {
         self.with(id, |invite, base| {
             invite.provisional(now, base, status, body)
         });
+    }
+
+    /// How the call is watched over from now on (RFC 4028): before the first INVITE is answered, as a rule.
+    pub fn watch(&mut self, id: InviteId, rules: SessionRules) {
+        self.with(id, |invite, _| invite.watch(rules));
     }
 
     /// 200 to the first INVITE, sent again until the ACK comes, on every transport (RFC 3261 §13.3.1.4).

@@ -324,7 +324,7 @@ impl Window {
 }
 
 impl Challenger {
-    /// A challenger whose nonces live for `lifetime`.
+    /// A challenger whose nonces live for `lifetime`, or shorter where [`Self::verify_within`] says so.
     pub fn new(seed: [u8; 32], lifetime: Duration) -> Self {
         let lifetime_s = lifetime.as_secs();
         Self {
@@ -368,6 +368,18 @@ impl Challenger {
         credentials: &Credentials,
         check: &Check<'_>,
     ) -> Verdict {
+        let lifetime = Duration::from_secs(self.lifetime_s);
+        self.verify_within(now_unix_s, credentials, check, lifetime)
+    }
+
+    /// The same for a user whose nonces are stale after `lifetime`.
+    pub fn verify_within(
+        &mut self,
+        now_unix_s: u64,
+        credentials: &Credentials,
+        check: &Check<'_>,
+        lifetime: Duration,
+    ) -> Verdict {
         let algorithm = Algorithm::from_token(credentials.get("algorithm").unwrap_or("MD5"));
         if !credentials.is_digest()
             || credentials.is_empty()
@@ -385,7 +397,9 @@ impl Challenger {
             return Verdict::Wrong;
         }
         match self.stamp(input.nonce) {
-            Some(stamp) if self.is_fresh(now_unix_s, stamp) => self.spend(now_unix_s, stamp, count),
+            Some(stamp) if self.is_fresh(now_unix_s, stamp, lifetime.as_secs()) => {
+                self.spend(now_unix_s, stamp, count)
+            }
             _ => Verdict::Stale,
         }
     }
@@ -416,10 +430,11 @@ impl Challenger {
         is_same(self.nonce(stamp).as_bytes(), nonce.as_bytes()).then_some(stamp)
     }
 
-    fn is_fresh(&self, now_unix_s: u64, stamp: Stamp) -> bool {
+    fn is_fresh(&self, now_unix_s: u64, stamp: Stamp, lifetime_s: u64) -> bool {
         // A clock that was set back makes nonces from the future; they live no longer for it.
         let age_s = now_unix_s.abs_diff(stamp.time_s);
-        age_s <= self.lifetime_s && self.forgotten.is_none_or(|forgotten| stamp > forgotten)
+        age_s <= lifetime_s.min(self.lifetime_s)
+            && self.forgotten.is_none_or(|forgotten| stamp > forgotten)
     }
 
     /// `count` is `None` without qop: such a nonce is good for one request.

@@ -19,7 +19,7 @@ use crate::agent::{
     Timeout,
 };
 use crate::dialog::{Dialog, DialogId};
-use crate::session_timer::{Due, SessionTimer, Terms};
+use crate::session_timer::{Due, SessionRules, SessionTimer, Terms};
 use crate::timer::earliest;
 use crate::transaction::{ClientUser, Purpose, ServerId, TransactionId};
 use crate::{HeaderName, Headers, Method, Request, Response, Status};
@@ -47,6 +47,8 @@ pub(crate) struct Invite {
     turn: Turn,
     held: Option<Held>,
     session_timer: Option<SessionTimer>,
+    /// How it is watched over.
+    session_rules: SessionRules,
     /// The largest Min-SE a 422 told us (RFC 4028 §7.4), in seconds.
     min_se: Option<u32>,
     /// The peer's Allow names UPDATE.
@@ -89,12 +91,18 @@ impl Invite {
             turn: Turn::Idle,
             held: None,
             session_timer: None,
+            session_rules: SessionRules::default(),
             min_se: None,
             allows_update: false,
             owns_call_id: false,
             description: None,
             waiting: Vec::new(),
         }
+    }
+
+    /// From the next request or answer on.
+    pub(crate) const fn watch(&mut self, rules: SessionRules) {
+        self.session_rules = rules;
     }
 
     pub(crate) const fn is_over(&self) -> bool {

@@ -41,7 +41,7 @@
 //!     }
 //! }
 //!
-//! let identity = Identity { server: "Example".into(), host: None };
+//! let identity = Identity { server: "Example".into(), ..Identity::default() };
 //! // The seed must be secret and fresh: take it from the operating system.
 //! let mut agent = Agent::new(identity, Limits::default(), [7; 32]);
 //! let flow = Flow {
@@ -114,6 +114,7 @@ pub use header::{Headers, limits};
 pub use login::{Login, sign};
 pub use message::{Capabilities, Message, Request, Response};
 pub use method::Method;
+pub use session_timer::{SessionMode, SessionRules};
 pub use status::Status;
 pub use stream::{Frame, FramingError, StreamFramer};
 pub use timer::{T1, T2, T4, Timer};

@@ -18,6 +18,45 @@ pub(crate) const SESSION_EXPIRES_S: u32 = 1_800;
 /// The longest interval we let a 422 talk us into, a day.
 pub(crate) const SESSION_EXPIRES_S_MAX: u32 = 86_400;
 
+/// How a call is watched over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionRules {
+    /// When signs of life are asked for.
+    pub mode: SessionMode,
+    /// The shortest interval that is accepted, in seconds; never below the 90 of RFC 4028.
+    pub min_se_s: u32,
+    /// The interval that is asked for, in seconds.
+    pub interval_s: u32,
+}
+
+/// When signs of life are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionMode {
+    /// Never, whatever the peer asks.
+    Never,
+    /// Of those we call, and of callers that ask for it themselves.
+    Asked,
+    /// In every call; of a caller that knows nothing of it we are the one who refreshes.
+    Always,
+}
+
+impl Default for SessionRules {
+    fn default() -> Self {
+        Self {
+            mode: SessionMode::Asked,
+            min_se_s: MIN_SE_S,
+            interval_s: SESSION_EXPIRES_S,
+        }
+    }
+}
+
+impl SessionRules {
+    /// What Min-SE of a 422 says.
+    pub(crate) fn min_se_s(self) -> u32 {
+        self.min_se_s.max(MIN_SE_S)
+    }
+}
+
 /// What a request and its 2xx agreed on. `refresher` is meant relative to that request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Terms {
@@ -34,18 +73,27 @@ impl Terms {
     pub(crate) fn answer(
         request: &Request,
         running: Option<u32>,
+        rules: SessionRules,
     ) -> Result<Option<Self>, TooSmall> {
+        if rules.mode == SessionMode::Never {
+            return Ok(None);
+        }
         let supported = request.headers.supports("timer");
         let asked = request.headers.session_expires().ok().flatten();
         let Some(asked) = asked else {
             // A refresh that says nothing keeps what runs, if the peer can refresh.
-            let kept = running.filter(|_| supported);
-            return Ok(kept.map(|delta_s| Self {
+            let kept = running.filter(|_| supported).map(|delta_s| Self {
                 delta_s,
                 refresher: Refresher::Uac,
-            }));
+            });
+            // §9, table 2: without a wish of the caller's the callee may name itself.
+            let ours = (rules.mode == SessionMode::Always).then(|| Self {
+                delta_s: running.unwrap_or_else(|| rules.interval_s.max(rules.min_se_s())),
+                refresher: Refresher::Uas,
+            });
+            return Ok(kept.or(ours));
         };
-        if asked.delta_s < MIN_SE_S {
+        if asked.delta_s < rules.min_se_s() {
             // "If … the request contains a Supported header field with a value 'timer', the UAS MAY reject":
             // one that does not would not understand the 422.
             return if supported { Err(TooSmall) } else { Ok(None) };

@@ -372,3 +372,15 @@ fn a_full_table_forgets_the_oldest_nonce_and_never_accepts_it_again() {
     let replay = ALICE.answer(&challenges[1], 1);
     assert_eq!(verify(&mut challenger, NOW_S, &replay), Verdict::Replayed);
 }
+
+#[test]
+fn a_user_may_have_a_shorter_lifetime_of_nonces_than_others() {
+    let (mut challenger, challenge) = challenger();
+    let credentials = ALICE.answer(&challenge, 1);
+    let check = check(Algorithm::Md5);
+    let short = Duration::from_secs(5);
+    let later = challenger.verify_within(NOW_S + 6, &credentials, &check, short);
+    assert_eq!(later, Verdict::Stale);
+    let sooner = challenger.verify_within(NOW_S + 5, &credentials, &check, short);
+    assert_eq!(sooner, Verdict::Ok);
+}

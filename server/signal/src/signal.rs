@@ -139,10 +139,15 @@ impl Signal {
     /// why. Must be called inside a tokio runtime.
     pub fn start(options: Options, switch: Switch) -> Self {
         let (inputs, received) = mpsc::channel(INPUTS_MAX);
-        let (shared, commands) = Shared::new(switch, options.seed);
         let (tracker, stopping) = (TaskTracker::new(), CancellationToken::new());
         let server = options.server.unwrap_or_else(|| PRODUCT.to_owned());
-        let identity = ::sip::Identity { server, host: None };
+        let hops = switch.config().global.max_forwards;
+        let identity = ::sip::Identity {
+            server,
+            host: None,
+            max_forwards: u8::try_from(hops).ok().filter(|hops| *hops != 70),
+        };
+        let (shared, commands) = Shared::new(switch, options.seed);
         let agent = ::sip::Agent::new(identity, options.limits, options.seed);
         let idle = options.connections.idle;
         let driver = Driver::new(agent, shared.clone(), tracker.clone(), idle);

@@ -4,6 +4,7 @@
 //! INVITE and every other request from outside a dialog is answered by a short task, because looking
 //! up an endpoint may ask the database.
 
+mod acl;
 mod authenticate;
 mod channel;
 mod command;
@@ -19,7 +20,9 @@ pub(crate) mod outbound;
 mod redact;
 mod registrar;
 mod request;
+mod session;
 pub(crate) mod shared;
+mod strangers;
 mod trace;
 pub(crate) mod transport;
 

@@ -203,6 +203,10 @@ impl Base {
         request
             .headers
             .push_front(HeaderName::Via, &via.to_string());
+        if let Some(hops) = self.identity.max_forwards {
+            let headers = &mut request.headers;
+            headers.set(HeaderName::MaxForwards, &hops.to_string());
+        }
         if !self.identity.server.is_empty() && !request.headers.has(&HeaderName::UserAgent) {
             let server = &self.identity.server;
             request.headers.push(HeaderName::UserAgent, server);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::agent::Flow;
+use crate::session_timer::SessionRules;
 use crate::{HeaderName, Login, NameAddr, Request, Response, Status, Uri};
 
 macro_rules! id {
@@ -72,6 +73,8 @@ pub struct OutgoingInvite {
     pub call_id: Option<Box<str>>,
     /// What a 401 or 407 is answered with.
     pub logins: Vec<Login>,
+    /// How the call is watched over (RFC 4028).
+    pub session: SessionRules,
 }
 
 /// What the Agent has to tell. For each [`InviteId`] exactly one [`Event::Ended`] comes, as its last.

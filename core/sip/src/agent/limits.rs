@@ -7,6 +7,8 @@ pub struct Identity {
     pub server: String,
     /// The host (and port) of our Contact; `None` takes our end of the flow.
     pub host: Option<String>,
+    /// Max-Forwards of our requests; the 70 of RFC 3261 if `None`.
+    pub max_forwards: Option<u8>,
 }
 
 /// Bounds of the Agent's tables. Beyond them a new request gets 503 with Retry-After.

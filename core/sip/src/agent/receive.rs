@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::{Agent, Base, Event, Flow, InviteId, METHODS, tag_of};
 use crate::dialog::{Dialog, DialogId};
 use crate::invite::Invite;
-use crate::session_timer::{MIN_SE_S, Terms};
+use crate::session_timer::{MIN_SE_S, SessionRules, Terms};
 use crate::transaction::{AckIs, ClientUser, Origin, Purpose, ServerId, ServerKey, ServerUser};
 use crate::{Capabilities, HeaderError, HeaderName, Method, Request, Response, Status};
 
@@ -183,7 +183,7 @@ impl Agent {
             self.base.respond(now, server, response);
             return;
         }
-        if Terms::answer(request, None).is_err() {
+        if Terms::answer(request, None, SessionRules::default()).is_err() {
             let mut response = request.response(Status::SESSION_INTERVAL_TOO_SMALL);
             response
                 .headers

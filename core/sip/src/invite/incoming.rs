@@ -129,7 +129,9 @@ impl Invite {
         let mut response = request.response(Status::OK);
         dress_answer(base, &flow, request, &mut response);
         let running = self.session_timer.as_ref().map(|timer| timer.delta_s);
-        let terms = Terms::answer(request, running).ok().flatten();
+        let terms = Terms::answer(request, running, self.session_rules)
+            .ok()
+            .flatten();
         if let Some(terms) = terms {
             terms.write(&mut response.headers);
         }

@@ -8,7 +8,9 @@ use crate::agent::{
     Base, Body, Ended, Event, FORKS_MAX, Failure, Flow, InviteId, OutgoingInvite, tag_of,
 };
 use crate::dialog::Dialog;
-use crate::session_timer::{MIN_SE_S, SESSION_EXPIRES_S, SESSION_EXPIRES_S_MAX, Terms};
+use crate::session_timer::{
+    MIN_SE_S, SESSION_EXPIRES_S, SESSION_EXPIRES_S_MAX, SessionMode, Terms,
+};
 use crate::transaction::{ClientUser, Purpose, TransactionId};
 use crate::{HeaderName, Login, Method, Request, Response, Status, sign};
 
@@ -78,6 +80,7 @@ impl Invite {
     ) -> Self {
         let description = invite.offer.clone();
         let logins = std::mem::take(&mut invite.logins);
+        let rules = invite.session;
         let request = first_request(base, &flow, invite);
         let user = ClientUser::Invite(id, Purpose::Initial);
         let transaction = base.start(now, flow, request.clone(), user);
@@ -93,6 +96,7 @@ impl Invite {
         let mut invite = Self::new(id, flow, Phase::Outgoing(Box::new(outgoing)), None);
         invite.description = description;
         invite.owns_call_id = true;
+        invite.session_rules = rules;
         invite
     }
 
@@ -383,6 +387,7 @@ fn first_request(base: &mut Base, flow: &Flow, invite: OutgoingInvite) -> Reques
         offer,
         call_id,
         logins: _,
+        session,
     } = invite;
     let tag = base.token();
     let call_id = call_id.unwrap_or_else(|| base.token().into());
@@ -397,9 +402,13 @@ fn first_request(base: &mut Base, flow: &Flow, invite: OutgoingInvite) -> Reques
     headers.push(HeaderName::CSeq, "1 INVITE");
     headers.push(HeaderName::Contact, &base.contact(flow));
     headers.push(HeaderName::Allow, crate::agent::ALLOW);
-    headers.push(HeaderName::Supported, "timer");
-    headers.push(HeaderName::SessionExpires, &SESSION_EXPIRES_S.to_string());
-    headers.push(HeaderName::MinSe, &MIN_SE_S.to_string());
+    if session.mode != SessionMode::Never {
+        let min_se_s = session.min_se_s();
+        let interval_s = session.interval_s.max(min_se_s);
+        headers.push(HeaderName::Supported, "timer");
+        headers.push(HeaderName::SessionExpires, &interval_s.to_string());
+        headers.push(HeaderName::MinSe, &min_se_s.to_string());
+    }
     for (name, value) in &extra {
         headers.push(name.clone(), value);
     }

@@ -7,7 +7,7 @@ use super::offer::{Theirs, Turn};
 use super::{Invite, Phase, description, dress_answer};
 use crate::agent::{Base, Ended, Event, Flow, OfferVia};
 use crate::dialog::DialogId;
-use crate::session_timer::{MIN_SE_S, Terms, TooSmall};
+use crate::session_timer::{Terms, TooSmall};
 use crate::transaction::ServerId;
 use crate::{HeaderName, Method, Request, Response, Status};
 
@@ -22,8 +22,8 @@ enum Refusal {
     Glare,
     /// RFC 3261 §14.2, RFC 3311 §5.2: the peer's last request is pending: 500 with Retry-After.
     Pending,
-    /// RFC 4028 §9: 422 with Min-SE.
-    IntervalTooSmall,
+    /// RFC 4028 §9: 422 with this Min-SE.
+    IntervalTooSmall(u32),
     /// The body is no session description: 415.
     MediaType,
     /// Too many requests wait for the layer above: 503.
@@ -222,10 +222,13 @@ impl Invite {
             return Err(Refusal::Glare);
         }
         let running = self.session_timer.as_ref().map(|timer| timer.delta_s);
-        match Terms::answer(request, running) {
-            Ok(_) => Ok(()),
-            Err(TooSmall) => Err(Refusal::IntervalTooSmall),
-        }
+        self.terms(request, running).map(|_| ())
+    }
+
+    fn terms(&self, request: &Request, running: Option<u32>) -> Result<Option<Terms>, Refusal> {
+        let rules = self.session_rules;
+        Terms::answer(request, running, rules)
+            .map_err(|TooSmall| Refusal::IntervalTooSmall(rules.min_se_s()))
     }
 
     /// An UPDATE without body: a session refresh (RFC 4028), answered here.
@@ -237,8 +240,7 @@ impl Invite {
         request: &Arc<Request>,
     ) -> Result<(), Refusal> {
         let running = self.session_timer.as_ref().map(|timer| timer.delta_s);
-        let terms =
-            Terms::answer(request, running).map_err(|TooSmall| Refusal::IntervalTooSmall)?;
+        let terms = self.terms(request, running)?;
         self.refresh_target(request);
         let flow = base
             .servers
@@ -293,7 +295,7 @@ impl Refusal {
             Self::OutOfOrder | Self::Pending => Status::SERVER_INTERNAL_ERROR,
             Self::Gone => Status::CALL_DOES_NOT_EXIST,
             Self::Glare => Status::REQUEST_PENDING,
-            Self::IntervalTooSmall => Status::SESSION_INTERVAL_TOO_SMALL,
+            Self::IntervalTooSmall(_) => Status::SESSION_INTERVAL_TOO_SMALL,
             Self::MediaType => Status::UNSUPPORTED_MEDIA_TYPE,
             Self::Overload => Status::SERVICE_UNAVAILABLE,
             Self::Method => Status::METHOD_NOT_ALLOWED,
@@ -308,7 +310,9 @@ impl Refusal {
                     &crate::agent::RETRY_AFTER_S.to_string(),
                 );
             }
-            Self::IntervalTooSmall => headers.push(HeaderName::MinSe, &MIN_SE_S.to_string()),
+            Self::IntervalTooSmall(min_se_s) => {
+                headers.push(HeaderName::MinSe, &min_se_s.to_string());
+            }
             Self::MediaType => headers.push(HeaderName::Accept, "application/sdp"),
             Self::Method => headers.push(HeaderName::Allow, crate::agent::ALLOW),
             Self::OutOfOrder | Self::Gone | Self::Glare => {}

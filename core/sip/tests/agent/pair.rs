@@ -80,7 +80,7 @@ pub(crate) fn some_moment() -> Instant {
 pub(crate) fn identity(name: &str) -> Identity {
     Identity {
         server: name.into(),
-        host: None,
+        ..Identity::default()
     }
 }
 
@@ -298,6 +298,7 @@ pub(crate) fn outgoing(offer: Option<&'static str>) -> OutgoingInvite {
         offer: offer.map(Body::sdp),
         call_id: None,
         logins: Vec::new(),
+        session: sip::SessionRules::default(),
     }
 }
 

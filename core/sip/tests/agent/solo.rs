@@ -222,3 +222,18 @@ pub(crate) fn request(method: &str, cseq: u32, branch: &str, to_tag: &str, more:
 }
 
 pub(crate) const SDP: &str = "Content-Type: application/sdp\n\nv=0\r\n";
+
+#[test]
+fn requests_of_ours_have_the_hops_they_are_told() {
+    let identity = sip::Identity {
+        max_forwards: Some(9),
+        ..sip::Identity::default()
+    };
+    let mut agent = Agent::new(identity, Limits::default(), [1; 32]);
+    let flow = flow(1, Transport::Udp);
+    agent.invite(some_moment(), flow, super::pair::outgoing(None));
+    let sent = agent.poll_transmit().expect("the INVITE");
+    let text = String::from_utf8_lossy(&sent.bytes).into_owned();
+    assert!(text.contains("Max-Forwards: 9\r\n"), "{text}");
+    assert!(!text.contains("Max-Forwards: 70"), "{text}");
+}

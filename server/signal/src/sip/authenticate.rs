@@ -5,13 +5,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use ::sip::digest::{Algorithm, Check, Secret, Verdict};
-use ::sip::{Credentials, Flow, HeaderName, Request, Response, Status, Uri};
+use ::sip::{Credentials, Flow, HeaderName, Method, Request, Response, Status, Uri};
 use config::{Auth, Credential, DigestAlgorithm, Global, Subscriber};
 
-use crate::sip::identify;
-use crate::sip::shared::{Shared, now, unix_s};
+use crate::sip::shared::{NONCE_LIFETIME, Shared, now, printable, unix_s};
+use crate::sip::strangers::Threshold;
+use crate::sip::{acl, identify};
 
 /// A request is not let in: what to answer.
 #[derive(Debug)]
@@ -81,18 +83,26 @@ async fn find(shared: &Shared, flow: &Flow, request: &Request) -> Result<Arc<Sub
             ));
         }
     };
-    let found = identify::endpoint(&shared.switch, request, credentials.as_ref()).await;
+    let config = shared.switch.config();
+    acl::check_exchange(shared, &config, flow, request)?;
+    let found = identify::endpoint(shared, flow, request, credentials.as_ref()).await;
     let subscriber = found.map_err(|error| {
         tracing::error!("cannot look up an endpoint: {error}");
         Denied::retry_after(Status::SERVICE_UNAVAILABLE, RETRY_AFTER_S)
     })?;
-    // An endpoint without `auth` is let in by its name, as in Asterisk.
-    if let Some(subscriber) = &subscriber
-        && subscriber.endpoint.auth.is_empty()
-    {
-        return Ok(subscriber.clone());
+    match &subscriber {
+        Some(subscriber) => {
+            let endpoint = &subscriber.endpoint;
+            acl::check_endpoint(shared, &config, flow, request, endpoint)?;
+            // An endpoint without `auth` is let in by what it was known by, as in Asterisk.
+            let unsigned =
+                request.method == Method::Options && endpoint.allow_unauthenticated_options;
+            if endpoint.auth.is_empty() || unsigned {
+                return Ok(subscriber.clone());
+            }
+        }
+        None => unidentified(shared, &config.global, flow, request),
     }
-    let config = shared.switch.config();
     let lock = Lock::of(subscriber.as_deref(), credentials.as_ref(), &config.global);
     let Some(credentials) = credentials else {
         return Err(lock.challenge(shared, false));
@@ -127,6 +137,29 @@ async fn find(shared: &Shared, flow: &Flow, request: &Request) -> Result<Arc<Sub
     shared.limiter().failed(source, flow.id, now());
     shared.failed_auth(source, credentials.username(), reason);
     Err(lock.challenge(shared, false))
+}
+
+/// Says of an address whose requests speak for nobody that it goes on with it. One of them is no news:
+/// whoever mistypes a name is told with his credentials.
+fn unidentified(shared: &Shared, global: &Global, flow: &Flow, request: &Request) {
+    let source = flow.remote.ip();
+    let threshold = Threshold {
+        count: global.unidentified_request_count,
+        period: Duration::from_secs(global.unidentified_request_period_s.into()),
+        forget: Duration::from_secs(global.unidentified_request_prune_interval_s.into()),
+    };
+    if shared.unidentified().note(source, now(), threshold) {
+        let from = request.headers.from().ok();
+        let user = from.and_then(|from| from.uri.user().map(|user| printable(&user)));
+        tracing::warn!(
+            remote = %source,
+            method = request.method.as_str(),
+            user = user.unwrap_or_default(),
+            "no matching endpoint for {} requests in {} s",
+            threshold.count,
+            global.unidentified_request_period_s
+        );
+    }
 }
 
 /// What a request must fit: an `auth` object, or nothing that anybody has.
@@ -203,7 +236,11 @@ impl<'a> Lock<'a> {
                 .map_or_else(|| credentials.username(), |auth| &auth.username),
             secret,
         };
-        shared.challenger().verify(unix_s(), credentials, &check)
+        let lifetime = self.auth.map_or(NONCE_LIFETIME, |auth| {
+            Duration::from_secs(auth.nonce_lifetime_s.into())
+        });
+        let mut challenger = shared.challenger();
+        challenger.verify_within(unix_s(), credentials, &check, lifetime)
     }
 
     fn fits(&self, credentials: &Credentials) -> bool {

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use ::sip::{Body, Flow, HeaderName, InviteId, RequestId, Response, Status, Uri};
+use ::sip::{Body, Flow, HeaderName, InviteId, RequestId, Response, SessionRules, Status, Uri};
 
 use tokio::sync::oneshot;
 
@@ -57,7 +57,7 @@ pub(crate) enum Verb {
         headers: Vec<(HeaderName, String)>,
     },
     /// The caller of this INVITE is known now.
-    Admitted { party: Party },
+    Admitted { party: Party, rules: SessionRules },
 }
 
 /// Names a call. One of ours has its id from the moment the driver has sent the INVITE; what is asked of

@@ -259,7 +259,10 @@ impl Driver {
                 self.calls.sent(id, &self.calls.farewell(id));
                 self.agent.hangup(now, id, headers, status);
             }
-            Verb::Admitted { party } => self.calls.admitted(id, party),
+            Verb::Admitted { party, rules } => {
+                self.calls.admitted(id, party);
+                self.agent.watch(id, rules);
+            }
         }
     }
 

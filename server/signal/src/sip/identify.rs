@@ -1,35 +1,194 @@
-//! Which endpoint a request speaks for: Asterisk's `identify_by=username,auth_username`.
+//! Which endpoint a request speaks for, by the ways and in the order of Asterisk's
+//! `endpoint_identifier_order`: the address it came from, the user of From, a header, the user name of
+//! the digest, the Request-URI, and the endpoint `anonymous` for everybody else.
+//!
+//! Who is found is not proven yet: an endpoint with an `auth` is challenged all the same.
 
+mod hosts;
+
+use std::pin::Pin;
 use std::sync::Arc;
 
-use ::sip::{Credentials, Request};
-use config::Subscriber;
+use ::sip::{Credentials, Flow, HeaderName, Request};
+use config::{Config, Identify, IdentifyBy, Subscriber};
 use store::StoreError;
-use switch::Switch;
 
-/// The endpoint named by the user of From, else the one named by the digest's username.
+pub(crate) use hosts::Hosts;
+
+use crate::sip::shared::Shared;
+
+/// The endpoint that speaks, if any way leads to one.
 pub(crate) async fn endpoint(
-    switch: &Switch,
+    shared: &Shared,
+    flow: &Flow,
     request: &Request,
     credentials: Option<&Credentials>,
 ) -> Result<Option<Arc<Subscriber>>, StoreError> {
-    let from = request
-        .headers
-        .from()
-        .ok()
-        .and_then(|from| from.uri.user().map(String::from));
-    let username = credentials.map(|credentials| credentials.username().to_owned());
-    let username = username.filter(|username| Some(username) != from.as_ref());
-    for name in [from, username].into_iter().flatten() {
-        if name.is_empty() || name.len() > NAME_BYTES_MAX {
-            continue;
-        }
-        if let Some(subscriber) = switch.store().subscriber(&name).await? {
+    let config = shared.switch.config();
+    let written = config.global.endpoint_identifier_order.as_slice();
+    let order = if written.is_empty() {
+        &IdentifyBy::ORDER
+    } else {
+        written
+    };
+    let asker = Asker {
+        shared,
+        config: &config,
+        flow,
+        request,
+        credentials,
+    };
+    for by in order {
+        if let Some(subscriber) = asker.endpoint_by(*by).await? {
             return Ok(Some(subscriber));
         }
     }
     Ok(None)
 }
+
+/// A request that waits to be known.
+struct Asker<'a> {
+    shared: &'a Shared,
+    config: &'a Config,
+    flow: &'a Flow,
+    request: &'a Request,
+    credentials: Option<&'a Credentials>,
+}
+
+impl Asker<'_> {
+    async fn endpoint_by(&self, by: IdentifyBy) -> Result<Option<Arc<Subscriber>>, StoreError> {
+        match by {
+            IdentifyBy::Ip => {
+                for identify in &self.config.identifies {
+                    if self.came_from(identify).await
+                        && let Some(found) = self.named(&identify.endpoint).await?
+                    {
+                        return Ok(Some(found));
+                    }
+                }
+                Ok(None)
+            }
+            IdentifyBy::Header => self.fitting(|identify| self.has_header(identify)).await,
+            IdentifyBy::RequestUri => {
+                let uri = self.request.uri.as_str();
+                let asks = |identify: &Identify| {
+                    identify
+                        .request_uris
+                        .iter()
+                        .any(|wanted| wanted.matches(uri))
+                };
+                self.fitting(asks).await
+            }
+            IdentifyBy::Username => {
+                let from = self.request.headers.from().ok();
+                let user = from.as_ref().and_then(|from| from.uri.user());
+                let Some(user) = user else { return Ok(None) };
+                let user = self.without_options(&user).to_owned();
+                let host = from.as_ref().and_then(|from| from.uri.host());
+                let host = host.map(|host| host.to_string().to_ascii_lowercase());
+                self.user(&user, host.as_deref(), by).await
+            }
+            IdentifyBy::AuthUsername => match self.credentials {
+                Some(credentials) => self.user(credentials.username(), None, by).await,
+                None => Ok(None),
+            },
+            IdentifyBy::Anonymous => self.named("anonymous").await,
+        }
+    }
+
+    /// The first endpoint whose `identify` fits.
+    async fn fitting(
+        &self,
+        fits: impl Fn(&Identify) -> bool,
+    ) -> Result<Option<Arc<Subscriber>>, StoreError> {
+        for identify in self
+            .config
+            .identifies
+            .iter()
+            .filter(|identify| fits(identify))
+        {
+            if let Some(found) = self.named(&identify.endpoint).await? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn came_from(&self, identify: &Identify) -> bool {
+        let source = self.flow.remote.ip().to_canonical();
+        if identify.holds(source) {
+            return true;
+        }
+        for host in &identify.hosts {
+            if self.shared.hosts.addresses(host).await.contains(&source) {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn has_header(&self, identify: &Identify) -> bool {
+        identify.headers.iter().any(|wanted| {
+            let name = HeaderName::from(wanted.name.as_str());
+            let mut values = self.request.headers.get_all(&name);
+            values.any(|value| wanted.value.matches(value))
+        })
+    }
+
+    /// The endpoint named by a user, if it may be known that way. Endpoints may be named with their
+    /// domain, `alice@example.com`; those are looked for where a file speaks of domains.
+    async fn user(
+        &self,
+        user: &str,
+        host: Option<&str>,
+        by: IdentifyBy,
+    ) -> Result<Option<Arc<Subscriber>>, StoreError> {
+        if let Some(host) = host.filter(|_| self.has_domains()) {
+            let domain = self.config.domain_aliases.get(host);
+            for domain in domain.map(String::as_str).into_iter().chain([host]) {
+                let found = self.named(&format!("{user}@{domain}")).await?;
+                let found = found.filter(|found| found.endpoint.is_identified_by(by));
+                if found.is_some() {
+                    return Ok(found);
+                }
+            }
+        }
+        let found = self.named(user).await?;
+        Ok(found.filter(|found| found.endpoint.is_identified_by(by)))
+    }
+
+    /// Whether endpoints are named with their domain: each name looked for may cost a query.
+    fn has_domains(&self) -> bool {
+        let config = self.config;
+        !config.global.disable_multi_domain
+            && (!config.domain_aliases.is_empty()
+                || config.endpoints.keys().any(|id| id.contains('@')))
+    }
+
+    fn without_options<'b>(&self, user: &'b str) -> &'b str {
+        without_options(self.config, user)
+    }
+
+    async fn named(&self, name: &str) -> Result<Option<Arc<Subscriber>>, StoreError> {
+        if name.is_empty() || name.len() > NAME_BYTES_MAX {
+            return Ok(None);
+        }
+        // In a box of its own: the state of a query is large, and most requests wait for none.
+        let query: Query<'_> = Box::pin(self.shared.switch.store().subscriber(name));
+        query.await
+    }
+}
+
+/// The user of a URI, without what follows a `;` if `ignore_uri_user_options` says so.
+pub(crate) fn without_options<'a>(config: &Config, user: &'a str) -> &'a str {
+    match user.split_once(';') {
+        Some((before, _)) if config.global.ignore_uri_user_options => before,
+        _ => user,
+    }
+}
+
+type Query<'a> =
+    Pin<Box<dyn Future<Output = Result<Option<Arc<Subscriber>>, StoreError>> + Send + 'a>>;
 
 /// Names of endpoints are short; the database is not asked for more.
 const NAME_BYTES_MAX: usize = 255;

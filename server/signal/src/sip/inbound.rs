@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use ::sip::{Contacts, Flow, HeaderName, InviteId, Request, Status};
-use config::{CallerId, Endpoint, Subscriber};
+use ::sip::{Contacts, Flow, HeaderName, InviteId, NameAddr, Request, Status};
+use config::{CallerId, Config, Endpoint, Subscriber};
 use sdp::Sdp;
 use switch::{Cause, InboxReceiver, InboxSender, Incoming};
 
 use crate::sip::authenticate::{self, Denied};
 use crate::sip::channel::SipSignaling;
 use crate::sip::command::{Command, Party, Verb};
+use crate::sip::identify;
 use crate::sip::request::content_type;
+use crate::sip::session;
 use crate::sip::shared::{Shared, printable};
 
 /// Lets one call in, or refuses it.
@@ -30,7 +32,9 @@ pub(crate) async fn invite(
                 offer,
             } = admitted;
             let party = party_of(&shared, &subscriber.endpoint, &flow, &request);
-            shared.command(Command::Call(id.into(), Verb::Admitted { party }));
+            let rules = session::rules(&subscriber.endpoint);
+            let verb = Verb::Admitted { party, rules };
+            shared.command(Command::Call(id.into(), verb));
             let incoming = Incoming {
                 caller,
                 context: subscriber.endpoint.context.clone(),
@@ -65,21 +69,35 @@ async fn admit(shared: &Shared, flow: &Flow, request: &Request) -> Result<Admitt
     if !request.uri.is_sip() {
         return Err(Denied::new(Status::UNSUPPORTED_URI_SCHEME));
     }
+    session::check(endpoint, request)?;
     let caller = caller_of(endpoint, request);
-    let exten = extension_of(request);
-    let plan = shared.switch.config().plan.clone();
+    let config = shared.switch.config();
+    let exten = extension_of(&config, request);
+    let plan = &config.plan;
     if plan
         .find(&endpoint.context, &exten, Some(&caller.number))
         .is_none()
     {
-        let (exten, context) = (printable(&exten), &endpoint.context);
+        let dialled = exten;
+        let (exten, context) = (printable(&dialled), &endpoint.context);
         tracing::info!(
             endpoint = endpoint.id,
             exten,
             context,
             "call refused: no such extension"
         );
-        let mut denied = Denied::new(Status::NOT_FOUND);
+        // Q.931 calls both an unallocated number; who dials digit by digit goes on after a 484.
+        let overlap = endpoint
+            .overlap_context
+            .as_ref()
+            .unwrap_or(&endpoint.context);
+        let incomplete =
+            endpoint.allow_overlap && plan.could_be_longer(overlap, &dialled, Some(&caller.number));
+        let mut denied = Denied::new(if incomplete {
+            Status::ADDRESS_INCOMPLETE
+        } else {
+            Status::NOT_FOUND
+        });
         denied
             .headers
             .push((HeaderName::Reason, Cause::Unallocated.reason()));
@@ -102,9 +120,9 @@ async fn admit(shared: &Shared, flow: &Flow, request: &Request) -> Result<Admitt
 }
 
 /// The user part of the Request-URI; Asterisk takes an empty one as `s`.
-fn extension_of(request: &Request) -> String {
+fn extension_of(config: &Config, request: &Request) -> String {
     match request.uri.user() {
-        Some(user) if !user.is_empty() => user.into_owned(),
+        Some(user) if !user.is_empty() => identify::without_options(config, &user).to_owned(),
         _ => "s".to_owned(),
     }
 }
@@ -112,6 +130,11 @@ fn extension_of(request: &Request) -> String {
 /// What the configuration says of the caller; else what From says. From is proven only as far as
 /// the endpoint is, so it never decides anything but what is shown.
 fn caller_of(endpoint: &Endpoint, request: &Request) -> CallerId {
+    if endpoint.trust_id_inbound
+        && let Some(caller) = asserted(request)
+    {
+        return caller;
+    }
     if let Some(caller) = &endpoint.caller_id {
         return caller.clone();
     }
@@ -122,6 +145,22 @@ fn caller_of(endpoint: &Endpoint, request: &Request) -> CallerId {
         name: printable(from.display_name.as_deref().unwrap_or_default()),
         number: printable(from.uri.user().as_deref().unwrap_or_default()),
     }
+}
+
+/// What a trusted peer says of who calls: P-Asserted-Identity (RFC 3325), else Remote-Party-ID.
+fn asserted(request: &Request) -> Option<CallerId> {
+    let headers = ["P-Asserted-Identity", "Remote-Party-ID"];
+    let addresses = headers.into_iter().filter_map(|name| {
+        let value = request.headers.get(&HeaderName::from(name))?;
+        // RFC 3325 §9.1: there may be a second value, the tel: URI of the same.
+        let first = value.split_inclusive('>').next().unwrap_or(value);
+        NameAddr::parse(first).ok()
+    });
+    let mut callers = addresses.map(|address| CallerId {
+        name: printable(address.display_name.as_deref().unwrap_or_default()),
+        number: printable(address.uri.user().as_deref().unwrap_or_default()),
+    });
+    callers.find(|caller| !caller.number.is_empty())
 }
 
 /// The offer in the body; none asks us to offer.

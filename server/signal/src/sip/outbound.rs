@@ -8,12 +8,13 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 
-use ::sip::{Body, Flow, HeaderName, Host, Login, NameAddr, OutgoingInvite, Uri};
+use ::sip::{Body, Flow, HeaderName, Host, Login, NameAddr, OutgoingInvite, SessionRules, Uri};
 use config::{CallerId, Subscriber};
 use switch::{Outgoing, Reply, Signaling, Target, Technology, Unreachable};
 
 use crate::sip::channel::SipSignaling;
 use crate::sip::command::Party;
+use crate::sip::session;
 use crate::sip::shared::{Shared, printable};
 
 /// The technology the dial plan calls `PJSIP`.
@@ -207,6 +208,7 @@ fn target(shared: &Arc<Shared>, subscriber: &Arc<Subscriber>, place: Place) -> T
                 caller: outgoing.caller,
                 call_id,
                 from: From::of(&shared, &own),
+                session: session::rules(&own.endpoint),
                 place,
                 inbox: outgoing.inbox,
             };
@@ -228,6 +230,7 @@ pub(crate) struct Ask {
     call_id: String,
     from: From,
     place: Place,
+    session: SessionRules,
     pub(crate) inbox: switch::InboxSender,
 }
 
@@ -271,6 +274,7 @@ impl Ask {
             call_id,
             from,
             place,
+            session,
             ..
         } = self;
         let number = Some(printable(&caller.number)).filter(|number| !number.is_empty());
@@ -291,6 +295,7 @@ impl Ask {
             offer: Some(offer),
             call_id: Some(call_id.into()),
             logins: Vec::<Login>::new(),
+            session,
         }
     }
 }

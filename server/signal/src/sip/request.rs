@@ -7,6 +7,7 @@ use config::Subscriber;
 
 use crate::sip::authenticate::{self, Denied};
 use crate::sip::command::Command;
+use crate::sip::identify;
 use crate::sip::registrar;
 use crate::sip::shared::Shared;
 
@@ -45,6 +46,12 @@ fn respond(shared: &Shared, subscriber: &Subscriber, request: &Request) -> Respo
                 denied
             }
         },
+        // What Asterisk answers.
+        Method::Subscribe if !subscriber.endpoint.allow_subscribe => {
+            let endpoint = &subscriber.endpoint.id;
+            tracing::info!(endpoint, "subscription refused: allow_subscribe is no");
+            Denied::new(Status::DECLINE)
+        }
         Method::Subscribe | Method::Publish => Denied::with_warning(
             Status::BAD_EVENT,
             "This exchange publishes no events to phones",
@@ -67,9 +74,10 @@ fn respond(shared: &Shared, subscriber: &Subscriber, request: &Request) -> Respo
 /// chosen had the request been an INVITE."
 fn options(shared: &Shared, subscriber: &Subscriber, request: &Request) -> Response {
     let config = shared.switch.config();
-    let exten = request.uri.user().unwrap_or_default();
+    let user = request.uri.user().unwrap_or_default();
+    let exten = identify::without_options(&config, &user);
     let context = &subscriber.endpoint.context;
-    let known = exten.is_empty() || config.plan.find(context, &exten, None).is_some();
+    let known = exten.is_empty() || config.plan.find(context, exten, None).is_some();
     let mut response = request.response(if known { Status::OK } else { Status::NOT_FOUND });
     if known {
         let headers = &mut response.headers;

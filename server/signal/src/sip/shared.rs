@@ -13,8 +13,10 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::Counts;
 use crate::sip::command::Command;
+use crate::sip::identify::Hosts;
 use crate::sip::limiter::Limiter;
 use crate::sip::location::Location;
+use crate::sip::strangers::Strangers;
 use crate::sip::transport::admission::Admissions;
 use crate::sip::transport::udp::UdpListener;
 
@@ -24,8 +26,11 @@ const COMMANDS_MAX: usize = 16_384;
 /// Requests and new calls being looked up at a time; more are answered 503.
 pub(crate) const REQUESTS_MAX: usize = 1_024;
 
-/// How long a nonce is good for. Asterisk's own default.
-const NONCE_LIFETIME: Duration = Duration::from_secs(32);
+/// How long a nonce may be good for at most; `nonce_lifetime` of the auth says how long it is.
+const NONCE_LIFETIME_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// How long a nonce is good for where no auth says so. Asterisk's own default.
+pub(crate) const NONCE_LIFETIME: Duration = Duration::from_secs(32);
 
 /// See the module.
 pub(crate) struct Shared {
@@ -38,6 +43,9 @@ pub(crate) struct Shared {
     admissions: Mutex<Admissions>,
     /// UDP sockets that requests to written addresses may leave by, in the order of the file.
     pub(crate) udp: ArcSwap<Vec<Arc<UdpListener>>>,
+    unidentified: Mutex<Strangers>,
+    refused: Mutex<Strangers>,
+    pub(crate) hosts: Hosts,
     pub(crate) counters: Counters,
 }
 
@@ -67,10 +75,13 @@ impl Shared {
             requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
             commands,
             location: Mutex::default(),
-            challenger: Mutex::new(Challenger::new(nonce_seed, NONCE_LIFETIME)),
+            challenger: Mutex::new(Challenger::new(nonce_seed, NONCE_LIFETIME_MAX)),
             limiter: Mutex::default(),
             admissions: Mutex::default(),
             udp: ArcSwap::default(),
+            unidentified: Mutex::default(),
+            refused: Mutex::default(),
+            hosts: Hosts::default(),
             counters: Counters::default(),
         };
         (Arc::new(shared), receiver)
@@ -114,6 +125,18 @@ impl Shared {
         self.admissions
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Requests that speak for nobody, by address.
+    pub(crate) fn unidentified(&self) -> MutexGuard<'_, Strangers> {
+        self.unidentified
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Requests that a list of addresses keeps out, by address.
+    pub(crate) fn refused(&self) -> MutexGuard<'_, Strangers> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A message that was no SIP.

@@ -99,10 +99,15 @@ impl Exchange {
     }
 
     pub(crate) async fn with(pjsip: &str, keepalive: Keepalive) -> Self {
-        let files = BTreeMap::from([
-            ("pjsip.conf".to_owned(), pjsip.to_owned()),
-            ("extensions.conf".to_owned(), EXTENSIONS.to_owned()),
-        ]);
+        Self::with_files(&[("pjsip.conf", pjsip)], keepalive).await
+    }
+
+    /// With these files and the usual plan.
+    pub(crate) async fn with_files(files: &[(&str, &str)], keepalive: Keepalive) -> Self {
+        let mut all = BTreeMap::from([("extensions.conf".to_owned(), EXTENSIONS.to_owned())]);
+        let files = files.iter();
+        all.extend(files.map(|(name, text)| ((*name).to_owned(), (*text).to_owned())));
+        let files = all;
         let (config, diagnostics) = config::load(&files);
         let config: Config = config.unwrap_or_else(|| panic!("{diagnostics:?}"));
         let transports = vec![transport("udp", "127.0.0.1", &[])];
