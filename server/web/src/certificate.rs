@@ -1,4 +1,9 @@
-//! The server's certificate: read from PEM files, checked, replaceable while connections live.
+//! A server's certificate: read from PEM files, checked, replaceable while connections live.
+//!
+//! [`Certificate`] is a handle: its clones, and every TLS configuration made with it, show what it
+//! holds at the moment of a handshake. [`Certificate::watch`] follows the files.
+
+mod files;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,24 +11,27 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use rustls::crypto::aws_lc_rs;
-use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::validity::validity_of;
+use files::Files;
+pub use files::Refreshed;
+
+use crate::x509::Facts;
 
 /// A certificate chain with its key. Clones are handles on the same one: [`Certificate::replace`]
 /// changes what new connections of every listener see, established ones keep running.
 #[derive(Clone, Debug)]
 pub struct Certificate {
     current: Arc<ArcSwap<Current>>,
+    files: Option<Arc<Files>>,
 }
 
 #[derive(Debug)]
 struct Current {
     key: Arc<CertifiedKey>,
-    names: Vec<String>,
+    facts: Facts,
 }
 
 /// Why a certificate cannot be used, naming the file.
@@ -44,6 +52,12 @@ pub enum CertificateError {
         file: PathBuf,
         /// What was looked for.
         wanted: &'static str,
+    },
+    /// The key is in the file, but behind a password, which nobody could type at a start.
+    #[error("the private key in {} is encrypted; store it without a password (openssl pkey -in OLD -out NEW)", file.display())]
+    Encrypted {
+        /// The file.
+        file: PathBuf,
     },
     /// A PEM section or what is in it is damaged.
     #[error("{} is not usable: {reason}", file.display())]
@@ -74,18 +88,73 @@ pub enum CertificateError {
 impl Certificate {
     /// Reads a chain (leaf first) and its RSA or EC key. One file may hold both.
     pub fn from_files(certificate: &Path, key: &Path) -> Result<Self, CertificateError> {
-        let chain_pem = read(certificate)?;
-        let key_pem = read(key)?;
-        Self::from_pem_named(&chain_pem, certificate, &key_pem, key)
+        let files = Files::new(certificate, key);
+        Ok(Self {
+            current: Arc::new(ArcSwap::from_pointee(files.load()?)),
+            files: Some(Arc::new(files)),
+        })
     }
 
     /// The same from memory, for a certificate just generated.
     pub fn from_pem(certificate: &[u8], key: &[u8]) -> Result<Self, CertificateError> {
         let name = Path::new("(generated certificate)");
-        Self::from_pem_named(certificate, name, key, name)
+        let current = Current::from_pem(certificate, name, key, name)?;
+        Ok(Self {
+            current: Arc::new(ArcSwap::from_pointee(current)),
+            files: None,
+        })
     }
 
-    fn from_pem_named(
+    /// New connections get what `other` holds now.
+    pub fn replace(&self, other: &Self) {
+        self.current.store(other.current.load_full());
+    }
+
+    /// What the leaf says about itself.
+    pub fn facts(&self) -> Facts {
+        self.current.load().facts.clone()
+    }
+
+    /// The DNS names the certificate speaks for, wildcards as they are written.
+    pub fn names(&self) -> Vec<String> {
+        self.current.load().facts.names.clone()
+    }
+
+    /// Whether a client that asked for `host` (a name or an address) accepts the names.
+    pub fn covers(&self, host: &str) -> bool {
+        self.current.load().facts.cover(host)
+    }
+
+    /// What to say about a certificate that works, though not for everybody; sentences for the log.
+    pub fn remarks(&self) -> Vec<String> {
+        let current = self.current.load();
+        let place = match &self.files {
+            Some(files) => format!("the certificate in {}", files.certificate().display()),
+            None => "the certificate".to_owned(),
+        };
+        let mut remarks = Vec::new();
+        if current.facts.names.is_empty() && current.facts.addresses.is_empty() {
+            remarks.push(format!(
+                "{place} has no subjectAltName: browsers refuse it whatever its common name says; \
+                 `sidetone cert` makes one that they accept"
+            ));
+        }
+        let left_s = current.facts.not_after - now_s();
+        if left_s < 0 {
+            remarks.push(format!("{place} has expired: browsers refuse it"));
+        } else if left_s / DAY_S < EXPIRY_WARNING_DAYS {
+            remarks.push(format!("{place} expires in {} days", left_s / DAY_S));
+        }
+        remarks
+    }
+
+    pub(crate) fn key(&self) -> Arc<CertifiedKey> {
+        self.current.load().key.clone()
+    }
+}
+
+impl Current {
+    fn from_pem(
         chain_pem: &[u8],
         certificate: &Path,
         key_pem: &[u8],
@@ -104,91 +173,64 @@ impl Certificate {
                 wanted: "certificate",
             });
         };
-        check_dates(leaf, certificate)?;
-        let names = names_of(leaf);
-        let der = PrivateKeyDer::from_pem_slice(key_pem).map_err(|error| match error {
-            rustls_pki_types::pem::Error::NoItemsFound => CertificateError::Missing {
-                file: key.to_owned(),
-                wanted: "private key",
-            },
-            error => damaged(key, error.to_string()),
-        })?;
-        let signer = aws_lc_rs::sign::any_supported_type(&der)
-            .map_err(|error| damaged(key, error.to_string()))?;
-        let certified = CertifiedKey::new(chain, signer);
-        match certified.keys_match() {
-            Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => {}
-            Err(rustls::Error::InconsistentKeys(_)) => {
-                return Err(CertificateError::Mismatch {
-                    certificate: certificate.to_owned(),
-                    key: key.to_owned(),
-                });
-            }
-            Err(error) => return Err(damaged(certificate, error.to_string())),
-        }
-        let current = Current {
-            key: Arc::new(certified),
-            names,
+        let Some(facts) = Facts::of(leaf) else {
+            return Err(damaged(
+                certificate,
+                "it is no X.509 certificate".to_owned(),
+            ));
         };
+        check_dates(&facts, certificate)?;
+        let signer = aws_lc_rs::sign::any_supported_type(&read_key(key_pem, key)?)
+            .map_err(|error| damaged(key, error.to_string()))?;
+        let matches = signer
+            .public_key()
+            .is_none_or(|own| own.as_ref() == facts.public_key);
+        let certified = CertifiedKey::new(chain, signer);
+        // The encoding of one public key may differ by an absent parameter, which rustls forgives.
+        if !matches && certified.keys_match().is_err() {
+            return Err(CertificateError::Mismatch {
+                certificate: certificate.to_owned(),
+                key: key.to_owned(),
+            });
+        }
         Ok(Self {
-            current: Arc::new(ArcSwap::from_pointee(current)),
+            key: Arc::new(certified),
+            facts,
         })
     }
-
-    /// New connections get what `other` holds now.
-    pub fn replace(&self, other: &Self) {
-        self.current.store(other.current.load_full());
-    }
-
-    /// The DNS names the certificate speaks for, wildcards as they are written.
-    pub fn names(&self) -> Vec<String> {
-        self.current.load().names.clone()
-    }
-
-    /// A rustls configuration that always asks this handle.
-    pub(crate) fn server_config(&self) -> Arc<rustls::ServerConfig> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let mut config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("the provider has suites for TLS 1.2 and 1.3")
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(self.clone()));
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Arc::new(config)
-    }
 }
 
-impl ResolvesServerCert for Certificate {
-    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.current.load().key.clone())
-    }
-}
-
-fn read(file: &Path) -> Result<Vec<u8>, CertificateError> {
-    std::fs::read(file).map_err(|source| CertificateError::Unreadable {
-        file: file.to_owned(),
-        source,
+fn read_key(pem: &[u8], file: &Path) -> Result<PrivateKeyDer<'static>, CertificateError> {
+    PrivateKeyDer::from_pem_slice(pem).map_err(|error| match error {
+        rustls_pki_types::pem::Error::NoItemsFound if is_encrypted(pem) => {
+            CertificateError::Encrypted {
+                file: file.to_owned(),
+            }
+        }
+        rustls_pki_types::pem::Error::NoItemsFound => CertificateError::Missing {
+            file: file.to_owned(),
+            wanted: "private key",
+        },
+        error => CertificateError::Damaged {
+            file: file.to_owned(),
+            reason: error.to_string(),
+        },
     })
 }
 
-fn check_dates(leaf: &CertificateDer<'_>, file: &Path) -> Result<(), CertificateError> {
-    let Some((not_before, not_after)) = validity_of(leaf) else {
-        let reason = "it is no X.509 certificate".to_owned();
-        return Err(CertificateError::Damaged {
-            file: file.to_owned(),
-            reason,
-        });
-    };
-    let since_1970 = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let now = i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX);
-    let fault = if now > not_after {
-        format!("expired since {} days", (now - not_after) / 86_400)
-    } else if now < not_before {
+fn is_encrypted(pem: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(pem);
+    text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED")
+}
+
+fn check_dates(facts: &Facts, file: &Path) -> Result<(), CertificateError> {
+    let now = now_s();
+    let fault = if now > facts.not_after {
+        format!("expired since {} days", (now - facts.not_after) / DAY_S)
+    } else if now < facts.not_before {
         format!(
             "not valid for another {} days",
-            (not_before - now) / 86_400 + 1
+            (facts.not_before - now) / DAY_S + 1
         )
     } else {
         return Ok(());
@@ -199,9 +241,15 @@ fn check_dates(leaf: &CertificateDer<'_>, file: &Path) -> Result<(), Certificate
     })
 }
 
-fn names_of(leaf: &CertificateDer<'_>) -> Vec<String> {
-    let Ok(parsed) = webpki::EndEntityCert::try_from(leaf) else {
-        return Vec::new();
-    };
-    parsed.valid_dns_names().map(str::to_owned).collect()
+/// Unix seconds.
+pub(crate) fn now_s() -> i64 {
+    let since_1970 = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX)
 }
+
+const DAY_S: i64 = 86_400;
+
+/// Longer than the renewal interval of every issuer's own tool leaves.
+const EXPIRY_WARNING_DAYS: i64 = 14;

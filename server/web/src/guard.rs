@@ -7,14 +7,15 @@ use std::sync::Mutex;
 use axum::http::HeaderMap;
 use axum::http::header::{HOST, ORIGIN};
 
-use crate::Connection;
 use crate::limits::REFUSALS_LOGGED_MAX;
+use crate::{Certificate, Connection};
 
 /// The names and origins that are ours.
 #[derive(Debug, Default)]
 pub struct Guard {
     names: BTreeSet<String>,
     origins: BTreeSet<String>,
+    certificate: Option<Certificate>,
     logged: Mutex<BTreeSet<String>>,
 }
 
@@ -26,28 +27,43 @@ pub(crate) enum Refusal {
     NoHost,
     /// A name that is not ours.
     #[error(
-        "This server is not called \"{0}\". Use its address, localhost, its host name, or a name from its certificate."
+        "This server is not called \"{0}\". Use its address, localhost, its host name, or a name from its \
+         certificate; or add the name to `hostnames` in http.conf."
     )]
     ForeignHost(String),
     /// A page of another site.
-    #[error("Pages from \"{0}\" may not use this server. Open the page from this server.")]
+    #[error(
+        "Pages from \"{0}\" may not use this server. Open the page from this server, or add the site to \
+         `websocket_origins` in http.conf."
+    )]
     ForeignOrigin(String),
     /// The route answers this machine alone.
     #[error("This page is for the machine the server runs on.")]
     NotLoopback,
+    /// A section of http.conf with `type=restriction` denies it.
+    #[error("Your address may not open this page (type=restriction in http.conf).")]
+    Restricted,
 }
 
 impl Guard {
     /// `names`: host names that are ours beside `localhost` and addresses; `*.example.org` is every
-    /// name one label longer, as in certificates (RFC 6125 §6.4.3). `origins`: other sites
-    /// whose pages may connect, as `https://example.org`; `*` admits every one.
+    /// name one label longer, as in certificates (RFC 9525 §6.3), `*` every name. `origins`: other
+    /// sites whose pages may connect, as `https://example.org`; `*` admits every one.
     pub fn new(names: &[String], origins: &[String]) -> Self {
         let lower = |text: &String| text.trim_end_matches(['.', '/']).to_ascii_lowercase();
         Self {
             names: names.iter().map(lower).collect(),
             origins: origins.iter().map(lower).collect(),
+            certificate: None,
             logged: Mutex::default(),
         }
+    }
+
+    /// The names of the certificate are ours too, those of its successors included.
+    #[must_use]
+    pub(crate) fn with_certificate(mut self, certificate: Option<Certificate>) -> Self {
+        self.certificate = certificate;
+        self
     }
 
     /// The `Host` must be a name or address we serve. `wildcard`: the listener takes any address of
@@ -76,6 +92,11 @@ impl Guard {
             }
             Err(_) => name == "localhost" || self.names.contains(&name) || self.has_wildcard(&name),
         };
+        let ours = ours
+            || self
+                .certificate
+                .as_ref()
+                .is_some_and(|certificate| certificate.covers(&name));
         if ours {
             Ok(())
         } else {
@@ -84,13 +105,26 @@ impl Guard {
     }
 
     fn has_wildcard(&self, name: &str) -> bool {
-        name.split_once('.')
-            .is_some_and(|(_, parent)| self.names.contains(&format!("*.{parent}")))
+        self.names.contains("*")
+            || name
+                .split_once('.')
+                .is_some_and(|(_, parent)| self.names.contains(&format!("*.{parent}")))
     }
 
-    /// RFC 6455 §10.2: servers "SHOULD verify the |Origin| field is an origin they expect". None
-    /// means a program, not a page. Same origin is decided by host and port, whichever scheme.
+    /// For what a page may read: it must come from this host and port, whichever scheme. No Origin
+    /// means a program, not a page.
     pub(crate) fn check_origin(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        self.check(headers, Ports::Same)
+    }
+
+    /// For WebSockets, RFC 6455 §10.2: servers "SHOULD verify the |Origin| field is an origin they
+    /// expect". Here that is a page of the same host, on whichever port: the phone page may come
+    /// from a web server of its own. Who connects must still know a password.
+    pub(crate) fn check_websocket_origin(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        self.check(headers, Ports::Any)
+    }
+
+    fn check(&self, headers: &HeaderMap, ports: Ports) -> Result<(), Refusal> {
         // A page's plain GET carries no Origin; browsers say where it comes from in this header.
         let fetched_from = headers
             .get("sec-fetch-site")
@@ -113,7 +147,8 @@ impl Guard {
                 && split_authority(authority)
                     .zip(host.and_then(split_authority))
                     .is_some_and(|((name, port), (own_name, own_port))| {
-                        name == own_name && port.unwrap_or(default) == own_port.unwrap_or(default)
+                        let same_port = port.unwrap_or(default) == own_port.unwrap_or(default);
+                        name == own_name && (ports == Ports::Any || same_port)
                     })
         });
         if same {
@@ -133,6 +168,13 @@ impl Guard {
             tracing::warn!(%remote, "refused a request: {sentence}");
         }
     }
+}
+
+/// Which ports of our host are ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ports {
+    Same,
+    Any,
 }
 
 /// Host in lower case without brackets and final dot, and the port if there is one.

@@ -5,24 +5,38 @@
 //! first checked by [`Guard`]: its `Host` must be ours (RFC 9110 §7.2; a foreign one is DNS
 //! rebinding), and the routes that do or tell something also check the `Origin` (RFC 6455 §10.2).
 //!
-//! Deliberately absent: HTTP/2, compression, request bodies, directories of files on disk.
+//! [`Certificate`] is a handle on a chain and its key that follows its files, for every server of ours
+//! that speaks TLS; [`TlsSettings`] says how. [`Challenges`] are the answers to an ACME server.
+//!
+//! Deliberately absent: WebSockets over HTTP/2, listings of folders, bodies of requests.
 
+mod acme;
 mod certificate;
+mod compress;
 mod counted;
+mod files;
 mod guard;
 mod limits;
 mod listener;
 mod metered;
 mod page;
+mod places;
 mod routes;
+mod serve;
+mod site;
 mod static_files;
-mod validity;
+mod status_page;
+mod tls;
 mod websocket;
+mod x509;
 
-pub use certificate::{Certificate, CertificateError};
+pub use acme::{Challenges, Offered};
+pub use certificate::{Certificate, CertificateError, Refreshed};
 pub use guard::Guard;
 pub use limits::{CONNECTIONS_MAX, MESSAGE_BYTES_MAX, WRITE_TIMEOUT};
-pub use listener::{Connection, Counts, Listen, Options, Server, StartError};
+pub use listener::{Connection, Counts, Listen, Options, Prepared, Server, StartError};
 pub use routes::{Audience, Routes};
-pub use validity::validity_of;
+pub use site::{Pace, Redirect, Restriction, Site};
+pub use tls::{Clients, TlsError, TlsSettings};
 pub use websocket::{Closed, Frame, WebSocket};
+pub use x509::Facts;

@@ -1,10 +1,14 @@
 //! The phone page. Its files are part of the binary, so there is no path on disk to escape to.
 
 use axum::body::Body;
-use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
-use axum::http::{HeaderMap, Method, Response, StatusCode};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
+};
+use axum::http::{HeaderMap, Response, StatusCode};
+use bytes::Bytes;
 use rust_embed::{EmbeddedFile, RustEmbed};
 
+use crate::compress::{Compressor, Encoding, is_compressible};
 use crate::page;
 
 #[derive(RustEmbed)]
@@ -12,54 +16,65 @@ use crate::page;
 #[allow_missing = true]
 struct Client;
 
-/// GET and HEAD of an embedded file; `/` is `index.html`.
-pub(crate) fn serve(method: &Method, path: &str, headers: &HeaderMap) -> Response<Body> {
-    if !matches!(*method, Method::GET | Method::HEAD) {
-        let mut response = page::sentence(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "Files can only be read here, with GET or HEAD.",
-        );
-        response
-            .headers_mut()
-            .insert(ALLOW, page::value("GET, HEAD"));
-        return response;
-    }
+/// An embedded file; `/` is `index.html`.
+pub(crate) async fn serve(
+    path: &str,
+    headers: &HeaderMap,
+    compressor: &Compressor,
+) -> Response<Body> {
     let name = match path.trim_start_matches('/') {
         "" => "index.html",
         name => name,
     };
     match Client::get(name) {
-        Some(file) => answer(name, file, headers),
+        Some(file) => answer(name, file, headers, compressor).await,
         None if name == "index.html" => page::sentence(
             StatusCode::OK,
             "Sidetone runs. This build has no phone page.",
         ),
-        None => page::sentence(StatusCode::NOT_FOUND, "There is nothing at this address."),
+        None => absent(),
     }
 }
 
-fn answer(name: &str, file: EmbeddedFile, request: &HeaderMap) -> Response<Body> {
+/// 404.
+pub(crate) fn absent() -> Response<Body> {
+    page::sentence(StatusCode::NOT_FOUND, "There is nothing at this address.")
+}
+
+/// The paths of the files of our typeface, for pages that are made here.
+pub(crate) fn fonts() -> impl Iterator<Item = String> {
+    Client::iter()
+        .filter(|name| name.ends_with(".woff2"))
+        .map(|name| format!("/{name}"))
+}
+
+async fn answer(
+    name: &str,
+    file: EmbeddedFile,
+    request: &HeaderMap,
+    compressor: &Compressor,
+) -> Response<Body> {
     let hash = file.metadata.sha256_hash();
-    let etag = hash
-        .iter()
-        .take(16)
-        .fold(String::from("\""), |etag, byte| format!("{etag}{byte:02x}"));
-    let etag = format!("{etag}\"");
-    let known = request
-        .get_all(IF_NONE_MATCH)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .any(|value| {
-            value
-                .split(',')
-                .any(|tag| tag.trim() == "*" || tag.trim().trim_start_matches("W/") == etag)
-        });
-    let mut response = if known {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        response
-    } else {
-        Response::new(Body::from(file.data.into_owned()))
+    let hash = hash.iter().take(16);
+    let version = hash.fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    let kind = content_type(name, file.metadata.mimetype());
+    let mut body = Bytes::from(file.data.into_owned());
+    let encoding = match is_compressible(&kind) {
+        true => Encoding::wanted(request),
+        false => None,
+    };
+    let mut etag = format!("\"{version}\"");
+    let mut encoded = None;
+    if let Some(encoding) = encoding {
+        let key = format!("embedded:{name}:{version}");
+        if let Some(compressed) = compressor.compressed(key, encoding, body.clone()).await {
+            (body, encoded) = (compressed, Some(encoding));
+            etag = format!("\"{version}-{}\"", encoding.suffix());
+        }
+    }
+    let mut response = match is_known(request, &etag) {
+        true => page::not_modified(),
+        false => Response::new(Body::from(body)),
     };
     let headers = response.headers_mut();
     headers.insert(ETAG, page::value(&etag));
@@ -69,20 +84,36 @@ fn answer(name: &str, file: EmbeddedFile, request: &HeaderMap) -> Response<Body>
         "no-cache"
     };
     headers.insert(CACHE_CONTROL, page::value(caching));
-    headers.insert(
-        CONTENT_TYPE,
-        page::value(&content_type(name, file.metadata.mimetype())),
-    );
+    headers.insert(CONTENT_TYPE, page::value(&kind));
+    if is_compressible(&kind) {
+        headers.insert(VARY, page::value("Accept-Encoding"));
+    }
+    if let Some(encoding) = encoded {
+        headers.insert(CONTENT_ENCODING, page::value(encoding.name()));
+    }
     response
 }
 
+/// RFC 9110 §13.1.2: weak comparison.
+pub(crate) fn is_known(request: &HeaderMap, etag: &str) -> bool {
+    request
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
+}
+
 /// Text types get their charset; a script must be one by name, or nosniff refuses it.
-fn content_type(name: &str, guessed: &str) -> String {
+pub(crate) fn content_type(name: &str, guessed: &str) -> String {
     match name.rsplit('.').next() {
         Some("js" | "mjs") => "text/javascript; charset=utf-8".to_owned(),
         Some("webmanifest") => "application/manifest+json".to_owned(),
         Some("map" | "json") => "application/json".to_owned(),
+        Some("wasm") => "application/wasm".to_owned(),
         Some("woff2") => "font/woff2".to_owned(),
+        Some("svg") => "image/svg+xml".to_owned(),
         _ if guessed.starts_with("text/") => format!("{guessed}; charset=utf-8"),
         _ => guessed.to_owned(),
     }
@@ -139,20 +170,12 @@ mod tests {
         assert_eq!(content_type("a.svg", "image/svg+xml"), "image/svg+xml");
     }
 
-    #[test]
-    fn no_path_leads_out_of_the_binary() {
-        for path in [
-            "/../Cargo.toml",
-            "/..%2f..%2fCargo.toml",
-            "//etc/passwd",
-            "/./../../x",
-            "/\0",
-        ] {
-            let response = serve(&Method::GET, path, &HeaderMap::new());
+    #[tokio::test]
+    async fn no_path_leads_out_of_the_binary() {
+        let compressor = Compressor::default();
+        for path in ["/../Cargo.toml", "//etc/passwd", "/./../../x"] {
+            let response = serve(path, &HeaderMap::new(), &compressor).await;
             assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
         }
-        let response = serve(&Method::POST, "/", &HeaderMap::new());
-        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
-        assert_eq!(response.headers()[ALLOW], "GET, HEAD");
     }
 }

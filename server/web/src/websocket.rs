@@ -22,6 +22,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::limits::{MESSAGE_BYTES_MAX, READ_BUFFER_BYTES, WRITE_BUFFER_BYTES_MAX, WRITE_TIMEOUT};
 use crate::metered::{Allowance, Metered};
+use crate::site::Site;
 use crate::{Connection, page};
 
 /// One WebSocket of a peer that asked for our subprotocol.
@@ -161,12 +162,18 @@ impl Upgrade {
     pub(crate) fn of(
         request: &mut Request<Body>,
         subprotocol: &'static str,
+        connection: Connection,
+        site: &Site,
     ) -> Result<Self, Box<Response<Body>>> {
         let headers = request.headers();
         if !has_token(headers, UPGRADE.as_str(), "websocket")
             || !has_token(headers, CONNECTION.as_str(), "upgrade")
         {
-            return Err(Box::new(page::upgrade_required(headers)));
+            return Err(Box::new(page::upgrade_required(
+                headers,
+                connection.secure,
+                site,
+            )));
         }
         let version = headers
             .get(SEC_WEBSOCKET_VERSION)

@@ -1,0 +1,68 @@
+//! Sockets that listen.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::net::TcpListener;
+
+/// Binds and listens. IPv6 sockets take IPv6 alone: `0.0.0.0` and `::` can both be in the list.
+///
+/// `own` are those we have already. One of them may hold the port on another address, as `0.0.0.0`
+/// does for a new `127.0.0.1`: the two then share it until the old one is closed.
+pub(super) fn bind<'a>(
+    address: SocketAddr,
+    own: impl Iterator<Item = &'a TcpListener>,
+) -> io::Result<(TcpListener, SocketAddr)> {
+    let busy = match listen(address, false) {
+        Ok(bound) => return Ok(bound),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => error,
+        Err(error) => return Err(error),
+    };
+    let shares = |listener: &&TcpListener| {
+        let local = listener.local_addr();
+        local.is_ok_and(|local| local.port() == address.port() && local.ip() != address.ip())
+    };
+    let overlapping: Vec<&TcpListener> = own.filter(shares).collect();
+    if overlapping.is_empty() {
+        return Err(busy);
+    }
+    // SO_REUSEPORT is on for this moment only, since with it any program of the same user could
+    // take a share of our connections.
+    for listener in &overlapping {
+        SockRef::from(*listener).set_reuse_port(true)?;
+    }
+    let bound = listen(address, true);
+    for listener in &overlapping {
+        SockRef::from(*listener).set_reuse_port(false)?;
+    }
+    bound
+}
+
+fn listen(address: SocketAddr, reuse_port: bool) -> io::Result<(TcpListener, SocketAddr)> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.set_reuse_port(reuse_port)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_reuse_port(false)?;
+    let listener = TcpListener::from_std(StdListener::from(socket))?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+/// The machine has no such address or no such family.
+pub(super) fn is_absent(error: &io::Error) -> bool {
+    const EAFNOSUPPORT: i32 = 97;
+    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(EAFNOSUPPORT)
+}
+
+const BACKLOG: i32 = 1_024;
