@@ -12,7 +12,7 @@ use media::{Plane, PlaneConfig};
 use signal::Signal;
 use store::Store;
 use switch::{Cause, Parts, Switch, Then};
-use web::{Audience, Certificate, Listen, Options, Routes, Server};
+use web::{Audience, Certificate, Listen, Options, Routes, Server, Site};
 
 use crate::addresses::{self, Addresses};
 use crate::arguments::RunArguments;
@@ -20,9 +20,10 @@ use crate::data::{self, DataFolder};
 use crate::heartbeat::{self, Machines};
 use crate::notify::Notify;
 use crate::reload::{self, Origin};
+use crate::site::Folders;
 use crate::stop::Stop;
 use crate::watch::Watched;
-use crate::{certificate, console, database, demo, files, logging, report};
+use crate::{certificate, console, database, demo, files, logging, report, site};
 
 /// Runs the exchange until it is asked to stop; says what comes then.
 ///
@@ -39,7 +40,7 @@ pub(crate) async fn run(arguments: RunArguments) -> Result<Then> {
     };
     let addresses = addresses::of_this_machine();
     let wanted = match &arguments.config {
-        Some(path) => Wanted::of_files(path)?,
+        Some(path) => Wanted::of_files(path, &folder)?,
         None => Wanted::of_demo(&arguments, &folder)?,
     };
     let config = Arc::new(wanted.config);
@@ -57,7 +58,7 @@ pub(crate) async fn run(arguments: RunArguments) -> Result<Then> {
         false => None,
     };
     let running = Running::start(&config, store, &addresses, wanted.web, accounts.as_deref())?;
-    let exchange = running.exchange(&wanted.origin, trace);
+    let exchange = running.exchange(&wanted.origin, wanted.folders.as_ref(), trace);
     reload::listen(&exchange, &wanted.origin, arguments.autoreload, &notify)?;
     let console = console::listen(&folder, exchange);
     announce(&running, accounts.as_deref());
@@ -98,6 +99,8 @@ struct Wanted {
     demo: bool,
     /// Where the files are read again.
     origin: Origin,
+    /// Where the files lie that they name; the demo names none.
+    folders: Option<Folders>,
 }
 
 impl Wanted {
@@ -134,6 +137,10 @@ impl Wanted {
         let web = Options {
             listeners,
             certificate: Some(certificate),
+            site: Site {
+                server_name: Some(console::PRODUCT.to_owned()),
+                ..Site::default()
+            },
             ..Options::default()
         };
         Ok(Self {
@@ -143,55 +150,34 @@ impl Wanted {
             origin: Origin::Demo {
                 sip_port: arguments.sip_port,
             },
+            folders: None,
         })
     }
 
-    fn of_files(path: &Path) -> Result<Self> {
+    fn of_files(path: &Path, folder: &DataFolder) -> Result<Self> {
         let watched = Arc::new(Watched::new(files::Folder(path.to_owned())));
         let config = files::load(&*watched)?;
-        let http = &config.http;
-        let mut web = Options {
-            connections_max: http.session_limit,
-            ..Options::default()
+        let folders = Folders {
+            config: path.to_owned(),
+            data: folder.path().to_owned(),
         };
-        if let Some(address) = http.bind {
-            web.listeners.push(Listen {
-                address,
-                secure: false,
-                optional: false,
-            });
+        let wanted = site::wanted(&config.http, &folders);
+        // Asterisk starts without HTTPS too; the other transports are of use meanwhile.
+        for fault in wanted.faults {
+            tracing::error!("{fault}");
         }
-        if let Some(tls) = &http.tls {
-            match Certificate::from_files(Path::new(&tls.certificate), Path::new(&tls.private_key))
-            {
-                Ok(certificate) => {
-                    web.certificate = Some(certificate);
-                    web.listeners.push(Listen {
-                        address: tls.bind,
-                        secure: true,
-                        optional: false,
-                    });
-                }
-                // Asterisk starts without HTTPS too; the other transports are of use meanwhile.
-                Err(error) => {
-                    tracing::error!("http.conf: HTTPS on {} does not start: {error}", tls.bind)
-                }
-            }
+        for remark in wanted.remarks {
+            tracing::warn!("{remark}");
         }
-        web.names.extend(hostname());
+        let web = wanted.options;
         Ok(Self {
             config,
             web,
             demo: false,
             origin: Origin::Folder(watched),
+            folders: Some(folders),
         })
     }
-}
-
-/// The machine's name, under which its pages are opened.
-fn hostname() -> Option<String> {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
-    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
 /// Everything that runs.
@@ -253,7 +239,7 @@ impl Running {
                 busy(address, source, what, accounts.is_some().then_some(switch))
                     .unwrap_or_else(|| error.into())
             }
-            web::StartError::NoCertificate(_) => error.into(),
+            web::StartError::NoCertificate(_) | web::StartError::Tls(_) => error.into(),
         })?;
         server.set(started).ok();
         Ok(Self {
@@ -265,14 +251,21 @@ impl Running {
     }
 
     /// What the console and reloads see of this.
-    fn exchange(&self, origin: &Origin, trace: logging::Trace) -> Arc<Exchange> {
+    fn exchange(
+        &self,
+        origin: &Origin,
+        folders: Option<&Folders>,
+        trace: logging::Trace,
+    ) -> Arc<Exchange> {
         let origin = origin.clone();
+        let mut pieces = reload::pieces();
+        pieces.extend(folders.map(|folders| site::piece(&self.server, folders)));
         Arc::new(Exchange::new(cli::Parts {
             switch: self.switch.clone(),
             signal: self.signal.clone(),
             server: self.server.clone(),
             read: Arc::new(move || origin.read()),
-            pieces: reload::pieces(),
+            pieces,
             trace,
             product: console::PRODUCT,
         }))
@@ -384,7 +377,7 @@ fn announce(running: &Running, accounts: Option<&[(String, Secret)]>) {
             println!("{}", demo::banner(http, https, accounts));
         }
         None => {
-            for listen in listening {
+            for listen in &listening {
                 let scheme = if listen.secure { "https" } else { "http" };
                 println!("  Open {scheme}://{}/ ; WebSocket at /ws", listen.address);
             }

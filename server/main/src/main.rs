@@ -24,6 +24,7 @@ mod notify;
 mod reload;
 mod report;
 mod restart;
+mod site;
 mod stop;
 mod watch;
 

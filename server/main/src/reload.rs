@@ -44,7 +44,6 @@ pub(crate) fn pieces() -> Vec<Piece> {
         waits(Part::Pjsip, "transports", |old, new| {
             old.transports != new.transports
         }),
-        waits(Part::Http, "http.conf", |old, new| old.http != new.http),
         waits(Part::Rtp, "rtp.conf", |old, new| old.rtp != new.rtp),
     ]
 }

@@ -7,7 +7,6 @@ mod bind;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -114,14 +113,6 @@ pub enum StartError {
     /// The settings of TLS cannot be kept.
     #[error("HTTPS: {0}")]
     Tls(#[from] TlsError),
-    /// The folder of static files is not there.
-    #[error("the folder of static files {} cannot be used: {source}", folder.display())]
-    StaticFolder {
-        /// The folder.
-        folder: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
 }
 
 /// The running listeners.
@@ -216,14 +207,6 @@ impl Server {
             errors.push(error);
             None
         });
-        if let Some(folder) = &options.site.static_folder
-            && let Err(source) = std::fs::read_dir(folder)
-        {
-            errors.push(StartError::StaticFolder {
-                folder: folder.clone(),
-                source,
-            });
-        }
         let listeners = self.bind(&options, &mut errors);
         if !errors.is_empty() {
             return Err(errors);
@@ -330,6 +313,7 @@ impl Server {
     /// Stops listening, tells every WebSocket that the server goes away, and waits at most `grace`.
     pub async fn shutdown(&self, grace: Duration) {
         self.shared.stopping.cancel();
+        self.lock().listeners.clear();
         self.shared.tracker.close();
         let _ = timeout(grace, self.shared.tracker.wait()).await;
     }
@@ -394,10 +378,18 @@ impl std::fmt::Debug for State {
 
 async fn accept(shared: Arc<Shared>, socket: Arc<Socket>) {
     let wildcard = socket.address.ip().is_unspecified();
+    let mut last = 0..bind::BACKLOG;
     loop {
         let accepted = tokio::select! {
-            accepted = socket.listener.accept() => accepted,
-            () = socket.closing.cancelled() => return,
+            accepted = socket.listener.accept() => Some(accepted),
+            // Who is in the queue already has a connection, and would see it reset.
+            () = socket.closing.cancelled() => match last.next() {
+                Some(_) => bind::accept_queued(&socket.listener).map(Ok),
+                None => None,
+            },
+        };
+        let Some(accepted) = accepted else {
+            return;
         };
         let (stream, remote) = match accepted {
             Ok(accepted) => accepted,

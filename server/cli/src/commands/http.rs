@@ -20,7 +20,7 @@ fn show_status(exchange: &Exchange) -> Outcome {
     let listening = server.map(web::Server::listening).unwrap_or_default();
     let paths = server.map(web::Server::paths).unwrap_or_default();
     let config = parts.switch.config();
-    Outcome::Done(render(parts.product, &config.http, listening, &paths))
+    Outcome::Done(render(parts.product, &config.http, &listening, &paths))
 }
 
 /// What a path is for, as far as the console knows it.

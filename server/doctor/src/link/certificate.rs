@@ -166,6 +166,11 @@ fn one(named: &Named, against: &Against<'_>, link: &mut Link) -> Value {
                  private key"
                     .to_owned(),
             ),
+            CertificateError::Encrypted { .. } => (
+                &named.key_place,
+                "the exchange starts without anybody to type the password: store the key without one, mode 0600"
+                    .to_owned(),
+            ),
             CertificateError::Mismatch { .. } => (
                 &named.key_place,
                 "name the key the certificate was made with, or make both anew with `sidetone cert`"
@@ -203,7 +208,7 @@ fn one(named: &Named, against: &Against<'_>, link: &mut Link) -> Value {
 }
 
 fn days_left(leaf: &CertificateDer<'_>, named: &Named, link: &mut Link) -> Option<i64> {
-    let (_, not_after) = web::validity_of(leaf)?;
+    let not_after = web::Facts::of(leaf)?.not_after;
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

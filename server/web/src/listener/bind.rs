@@ -4,7 +4,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 /// Binds and listens. IPv6 sockets take IPv6 alone: `0.0.0.0` and `::` can both be in the list.
 ///
@@ -59,10 +59,19 @@ fn listen(address: SocketAddr, reuse_port: bool) -> io::Result<(TcpListener, Soc
     Ok((listener, address))
 }
 
+/// A connection that waits in the queue at this very moment, which the runtime may not know yet.
+pub(super) fn accept_queued(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
+    let (socket, remote) = SockRef::from(listener).accept().ok()?;
+    socket.set_nonblocking(true).ok()?;
+    let stream = TcpStream::from_std(socket.into()).ok()?;
+    Some((stream, remote.as_socket()?))
+}
+
 /// The machine has no such address or no such family.
 pub(super) fn is_absent(error: &io::Error) -> bool {
     const EAFNOSUPPORT: i32 = 97;
     error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(EAFNOSUPPORT)
 }
 
-const BACKLOG: i32 = 1_024;
+/// Connections the system keeps for us until they are accepted.
+pub(super) const BACKLOG: i32 = 1_024;

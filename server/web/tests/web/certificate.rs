@@ -1,38 +1,15 @@
 //! Certificates from files: each fault names its file, and TLS is served with what is left.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
-use web::{Certificate, CertificateError, Listen, Options, Routes, Server};
+use web::{Certificate, CertificateError, Listen, Options, Refreshed, Routes, Server};
 
-/// A directory that vanishes with the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("sidetone-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.0.join(name);
-        std::fs::write(&path, text).unwrap();
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
+use crate::support::Folder;
 
 fn pair(key: &KeyPair, change: impl FnOnce(&mut CertificateParams)) -> (String, String) {
     let mut parameters = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
@@ -93,7 +70,7 @@ fn every_fault_names_its_file() {
         assert!(error.contains(expected), "{error} should say {expected}");
     }
     assert!(Certificate::from_files(&good, &good_key).is_ok());
-    let both = folder.write("both.pem", &format!("{certificate}{key}"));
+    let both = folder.write("both.pem", format!("{certificate}{key}"));
     assert!(
         Certificate::from_files(&both, &both).is_ok(),
         "one file may hold both"
@@ -146,4 +123,87 @@ async fn certificate_is_replaced_under_a_running_server() {
     assert_eq!(shown(address, &first).await, der(&first));
     certificate.replace(&Certificate::from_pem(second.as_bytes(), second_key.as_bytes()).unwrap());
     assert_eq!(shown(address, &second).await, der(&second));
+}
+
+/// Sets the time of change, as a file written later has it.
+fn touch(file: &Path, minutes: u64) {
+    let file = std::fs::File::options().write(true).open(file).unwrap();
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(60 * minutes);
+    file.set_modified(later).unwrap();
+}
+
+#[test]
+fn changed_files_are_taken_when_they_rest_and_broken_ones_are_named_once() {
+    let folder = Folder::new("watch");
+    let (first, first_key) = pair(&ec(), |_| {});
+    let (second, second_key) = pair(&ec(), |parameters| {
+        parameters.distinguished_name = rcgen::DistinguishedName::new();
+    });
+    let file = folder.write("pbx.crt", &first);
+    let key = folder.write("pbx.key", &first_key);
+    let certificate = Certificate::from_files(&file, &key).unwrap();
+    let before = certificate.facts();
+    assert!(matches!(certificate.refresh(), Refreshed::Unchanged));
+
+    // The one is written before the other.
+    folder.write("pbx.crt", &second);
+    touch(&file, 1);
+    assert!(matches!(certificate.refresh(), Refreshed::Unchanged));
+    folder.write("pbx.key", &second_key);
+    touch(&key, 1);
+    assert!(matches!(certificate.refresh(), Refreshed::Unchanged));
+    assert!(matches!(certificate.refresh(), Refreshed::Replaced));
+    let after = certificate.facts();
+    assert_ne!(before, after);
+
+    folder.write("pbx.crt", "no certificate at all");
+    touch(&file, 2);
+    assert!(matches!(certificate.refresh(), Refreshed::Unchanged));
+    let Refreshed::Kept(error) = certificate.refresh() else {
+        panic!("a broken file was taken");
+    };
+    assert!(
+        error.to_string().contains("pbx.crt has no certificate"),
+        "{error}"
+    );
+    assert!(matches!(certificate.refresh(), Refreshed::Unchanged));
+    std::fs::remove_file(&file).unwrap();
+    certificate.refresh();
+    let Refreshed::Kept(error) = certificate.refresh() else {
+        panic!("a missing file was taken");
+    };
+    assert!(error.to_string().starts_with("cannot read "), "{error}");
+    assert_eq!(certificate.facts(), after);
+}
+
+#[test]
+fn certificates_as_people_have_them_are_used_as_they_are() {
+    // Scripts in the manner of ast_tls_cert make certificates of version 1, without a name that a
+    // browser looks at.
+    let certificate = Certificate::from_pem(
+        include_bytes!("fixtures/version1.crt"),
+        include_bytes!("fixtures/version1.key"),
+    );
+    let certificate = certificate.unwrap();
+    assert_eq!(certificate.facts().common_name.as_deref(), Some("pbx"));
+    let remarks = certificate.remarks();
+    assert!(remarks[0].contains("has no subjectAltName"), "{remarks:?}");
+
+    // The key first, a chain behind the leaf, and parameters of the curve before the key.
+    let (leaf, key) = pair(&ec(), |_| {});
+    let (authority, _) = pair(&ec(), |_| {});
+    let parameters =
+        "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+    let all = format!("{parameters}{key}{leaf}{authority}");
+    let certificate = Certificate::from_pem(all.as_bytes(), all.as_bytes()).unwrap();
+    assert!(certificate.covers("localhost") && !certificate.covers("127.0.0.1"));
+    assert_eq!(certificate.remarks(), [""; 0]);
+
+    let locked =
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    let error = Certificate::from_pem(leaf.as_bytes(), locked.as_bytes()).unwrap_err();
+    assert!(
+        matches!(error, CertificateError::Encrypted { .. }),
+        "{error}"
+    );
 }

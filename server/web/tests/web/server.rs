@@ -1,6 +1,4 @@
-//! A running server on loopback, asked in plain bytes: what a browser, a program and an attacker get.
-
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+//! What a browser, a program and an attacker get.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,141 +7,12 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use web::{Audience, Certificate, Frame, Listen, Options, Routes, Server, WebSocket};
+use web::{Certificate, Listen, Options, Routes, Server};
 
-fn plain() -> Listen {
-    Listen {
-        address: "127.0.0.1:0".parse().unwrap(),
-        secure: false,
-        optional: false,
-    }
-}
-
-/// Sends messages back; closes with the reason it was given.
-async fn echo(mut socket: WebSocket) {
-    loop {
-        match socket.receive().await {
-            Ok(Frame::Message(bytes)) => {
-                if socket.send(bytes).await.is_err() {
-                    return;
-                }
-            }
-            Ok(Frame::Sign) => {}
-            Err(closed) => return socket.close(&closed).await,
-        }
-    }
-}
-
-fn start_with(options: Options) -> (Server, SocketAddr) {
-    let routes = Routes::new()
-        .websocket("/ws", "sip", echo)
-        .json(
-            "/status",
-            Audience::Loopback,
-            || serde_json::json!({ "calls": 0 }),
-        )
-        .json(
-            "/client.json",
-            Audience::SameOrigin,
-            || serde_json::json!({ "demo": null }),
-        );
-    let server = Server::start(options, routes).unwrap();
-    let address = server.listening()[0].address;
-    (server, address)
-}
-
-fn start() -> (Server, SocketAddr) {
-    start_with(Options {
-        listeners: vec![plain()],
-        ..Options::default()
-    })
-}
-
-/// One request, the whole answer as text.
-async fn ask(address: SocketAddr, request: &str) -> String {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    let reading = async {
-        let mut buffer = [0; 4096];
-        while !is_whole(&answer) {
-            match stream.read(&mut buffer).await {
-                Ok(0) | Err(_) => break,
-                Ok(length) => answer.extend_from_slice(&buffer[..length]),
-            }
-        }
-    };
-    let _ = tokio::time::timeout(Duration::from_secs(5), reading).await;
-    String::from_utf8_lossy(&answer).into_owned()
-}
-
-/// Whether the announced body is there. A HEAD's never comes: it ends with the connection.
-fn is_whole(answer: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(answer);
-    let body = text.split_once("\r\n\r\n").map(|(_, body)| body.len());
-    let announced = header(&text, "content-length").and_then(|length| length.parse().ok());
-    body.zip(announced)
-        .is_some_and(|(body, announced): (usize, usize)| body >= announced)
-}
-
-async fn get(address: SocketAddr, path: &str, headers: &str) -> String {
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: localhost:{}\r\nConnection: close\r\n{headers}\r\n",
-        address.port()
-    );
-    ask(address, &request).await
-}
-
-fn status(answer: &str) -> u16 {
-    answer
-        .split(' ')
-        .nth(1)
-        .and_then(|code| code.parse().ok())
-        .unwrap_or(0)
-}
-
-fn header<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
-    let head = answer.split("\r\n\r\n").next()?;
-    head.lines().skip(1).find_map(|line| {
-        let (found, value) = line.split_once(':')?;
-        found.eq_ignore_ascii_case(name).then_some(value.trim())
-    })
-}
-
-fn upgrade(more: &str) -> String {
-    format!(
-        "Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{more}"
-    )
-}
-
-type Client = tokio_tungstenite::WebSocketStream<TcpStream>;
-
-async fn connect(address: SocketAddr) -> Client {
-    let mut request = format!("ws://localhost:{}/ws", address.port())
-        .into_client_request()
-        .unwrap();
-    let sip = "sip".parse().unwrap();
-    request.headers_mut().insert("sec-websocket-protocol", sip);
-    let stream = TcpStream::connect(address).await.unwrap();
-    let (client, response) = tokio_tungstenite::client_async(request, stream)
-        .await
-        .unwrap();
-    assert_eq!(response.headers()["sec-websocket-protocol"], "sip");
-    client
-}
-
-/// The close code the server sends, whatever comes before.
-async fn close_code(client: &mut Client) -> Option<CloseCode> {
-    while let Some(Ok(message)) = client.next().await {
-        if let Message::Close(frame) = message {
-            return frame.map(|frame| frame.code);
-        }
-    }
-    None
-}
+use crate::support::{
+    ask, close_code, connect, get, header, plain, start, start_with, status, upgrade,
+};
 
 #[tokio::test]
 async fn page_is_served_with_its_headers() {

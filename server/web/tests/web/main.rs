@@ -1,0 +1,10 @@
+//! The web server as others see it: over real sockets, with real files.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod certificate;
+mod files;
+mod http2;
+mod reload;
+mod server;
+mod support;
