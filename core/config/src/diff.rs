@@ -231,7 +231,11 @@ fn http(old: &Http, new: &Http, changes: &mut Vec<Change>) {
             let files = (tls.certificate.clone(), tls.private_key.clone());
             (format!("https {}", tls.bind), Some(files))
         });
-        plain.chain(secure).collect::<BTreeMap<_, _>>()
+        let acme = http.acme.iter().map(|acme| {
+            let certificate = (format!("acme {}", acme.names.join(",")), String::new());
+            (format!("https {}", acme.bind), Some(certificate))
+        });
+        plain.chain(secure).chain(acme).collect::<BTreeMap<_, _>>()
     };
     let files = |old: &Option<(String, String)>, new: &Option<(String, String)>| {
         let mut details = Vec::new();
@@ -263,11 +267,9 @@ fn http(old: &Http, new: &Http, changes: &mut Vec<Change>) {
             details.push(detail);
         }
     };
-    option("enablestatic", &old.static_files, &new.static_files);
-    option("prefix", &old.prefix, &new.prefix);
-    option("sessionlimit", &old.session_limit, &new.session_limit);
-    let server = |http: &Http| http.server_name.clone().unwrap_or_default();
-    option("servername", &server(old), &server(new));
+    for (name, written) in HTTP_OPTIONS {
+        option(name, &written(old), &written(new));
+    }
     if !details.is_empty() || (old != new && changes.len() == before) {
         changes.push(Change {
             kind: "http.conf",
@@ -276,6 +278,53 @@ fn http(old: &Http, new: &Http, changes: &mut Vec<Change>) {
         });
     }
 }
+
+/// An option of http.conf that is no listener and no redirect, and how it is written.
+type HttpOption = (&'static str, fn(&Http) -> String);
+
+const HTTP_OPTIONS: &[HttpOption] = &[
+    ("enablestatic", |http| http.static_files.to_string()),
+    ("enable_status", |http| http.status_page.to_string()),
+    ("hostnames", |http| http.hostnames.join(",")),
+    ("prefix", |http| http.prefix.clone()),
+    ("restrictions", |http| {
+        let paths = http.restrictions.iter();
+        let paths: Vec<_> = paths.map(|restriction| restriction.path.as_str()).collect();
+        paths.join(",")
+    }),
+    ("servername", |http| {
+        http.server_name.clone().unwrap_or_default()
+    }),
+    ("session_inactivity", |http| {
+        http.session_inactivity.as_millis().to_string()
+    }),
+    ("session_keep_alive", |http| {
+        http.session_keep_alive.as_millis().to_string()
+    }),
+    ("sessionlimit", |http| http.session_limit.to_string()),
+    ("static_dir", |http| {
+        http.static_dir.clone().unwrap_or_default()
+    }),
+    ("tlscafile", |http| {
+        http.tls_settings.ca_file.clone().unwrap_or_default()
+    }),
+    ("tlscapath", |http| {
+        http.tls_settings.ca_path.clone().unwrap_or_default()
+    }),
+    ("tlscipher", |http| {
+        http.tls_settings.ciphers.clone().unwrap_or_default()
+    }),
+    ("tlsdisablev12", |http| {
+        (!http.tls_settings.tls12).to_string()
+    }),
+    ("tlsservercipherorder", |http| {
+        http.tls_settings.server_order.to_string()
+    }),
+    ("tlsverifyclient", |http| {
+        http.tls_settings.verify_clients.to_string()
+    }),
+    ("websocket_origins", |http| http.websocket_origins.join(",")),
+];
 
 fn plan(old: &Plan, new: &Plan, changes: &mut Vec<Change>) {
     let (before, after) = (extensions(old), extensions(new));

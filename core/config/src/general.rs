@@ -7,7 +7,7 @@ use crate::acl::{AddressList, NamedAcl};
 use crate::cdr::Cdr;
 use crate::confbridge::ConfBridge;
 use crate::features::Features;
-use crate::http::{General, Http, Missing};
+use crate::http::{General, Http, HttpRestriction, Missing};
 use crate::logger::Logger;
 use crate::option::Object;
 use crate::own::Own;
@@ -16,32 +16,105 @@ use crate::rtp::Rtp;
 use conf::{Document, Report, Section, Severity, closest};
 use std::collections::BTreeMap;
 
-/// Reads `http.conf`.
-pub(crate) fn http(document: &Document, report: &mut Report) -> Http {
+/// Reads `http.conf`; `lists` are those of `acl.conf`.
+pub(crate) fn http(
+    document: &Document,
+    lists: &BTreeMap<String, AddressList>,
+    report: &mut Report,
+) -> Http {
     let mut reader = Reader::new(document, report);
-    let why = |section: &Section| {
-        let restricts = section
-            .last("type")
-            .is_some_and(|entry| entry.value == "restriction");
+    let mut general = General::named("general");
+    let mut at = None;
+    let mut restrictions = Vec::new();
+    for section in document.sections.iter().filter(|s| !s.template) {
+        let kind = section.last("type").map(|entry| entry.value.as_str());
         match section.name.as_str() {
-            "post_mappings" => Some("nothing is uploaded to the exchange"),
-            _ if restricts => Some("the paths of the web server have no lists of addresses yet"),
-            _ => None,
-        }
-    };
-    let (general, section): (General, _) = read(&mut reader, document, why);
-    let (http, missing) = general.into_http();
-    if let Some(section) = section {
-        for missing in missing {
-            let (severity, message) = match missing {
-                Missing::Bind => (Severity::Warning, "enabled=yes needs `bindaddr`"),
-                Missing::TlsBind => (Severity::Error, "tlsenable=yes needs `tlsbindaddr`"),
-                Missing::Certificate => (Severity::Error, "tlsenable=yes needs `tlscertfile`"),
-            };
-            reader.say(severity, section, format!("{message}: nothing listens"));
+            "general" => {
+                at = Some(section);
+                reader.fill(&mut general, section);
+            }
+            _ if kind == Some("restriction") => {
+                restrictions.push(restriction(&mut reader, section, lists));
+            }
+            "post_mappings" => {
+                let why = Some("nothing is uploaded to the exchange");
+                reader.unserved(section, why, &[]);
+            }
+            _ => reader.unserved(section, None, &["general"]),
         }
     }
+    general.finish();
+    let (mut http, missing) = general.into_http();
+    http.restrictions = restrictions;
+    for (section, missing) in at
+        .iter()
+        .flat_map(|at| missing.iter().map(move |m| (*at, m)))
+    {
+        let (severity, message) = match missing {
+            Missing::Bind => (
+                Severity::Warning,
+                "enabled=yes needs `bindaddr`: nothing listens",
+            ),
+            Missing::TlsBind => (
+                Severity::Error,
+                "tlsenable=yes needs `tlsbindaddr`: nothing listens",
+            ),
+            Missing::Certificate => (
+                Severity::Error,
+                "tlsenable=yes needs `tlscertfile`: nothing listens",
+            ),
+            Missing::AcmeNames => (
+                Severity::Error,
+                "acme=yes needs `acme_names`: nothing listens",
+            ),
+            Missing::TwoCertificates => (
+                Severity::Warning,
+                "acme=yes brings a certificate of its own: `tlscertfile` is not read",
+            ),
+            Missing::AcmeHttp => (
+                Severity::Warning,
+                "acme_challenge=http-01 is answered over plain HTTP: it needs enabled=yes and `bindaddr`",
+            ),
+            Missing::Authorities => (
+                Severity::Error,
+                "tlsverifyclient=yes needs `tlscafile` or `tlscapath`",
+            ),
+        };
+        reader.say(severity, section, message);
+    }
     http
+}
+
+/// One section with `type=restriction`. A broken one lets nobody in: half of it might let in too many.
+fn restriction(
+    reader: &mut Reader<'_>,
+    section: &Section,
+    lists: &BTreeMap<String, AddressList>,
+) -> HttpRestriction {
+    let restriction: HttpRestriction = reader.object(section).unwrap_or_else(|| {
+        let mut closed = HttpRestriction::named(&section.name);
+        // A list that is not there lets nobody in.
+        closed.source.named.push(String::new());
+        closed
+    });
+    for name in restriction
+        .source
+        .named
+        .iter()
+        .filter(|name| !name.is_empty())
+    {
+        if !lists.contains_key(name) {
+            let message = format!(
+                "restriction `{}` names the list `{name}`, which acl.conf does not define: nobody may \
+                 open these paths",
+                section.name
+            );
+            let diagnostic = reader.at_section(Severity::Error, section, message);
+            let meant = closest(name, lists.keys().map(String::as_str));
+            reader.push(diagnostic.did_you_mean(meant));
+        }
+    }
+    restriction
 }
 
 /// Reads `cdr.conf`.

@@ -184,8 +184,10 @@ static GROUPS: &[Group] = &[
     ("transport", "a WebSocket has ten seconds to take a message, and is closed when its queue is full",
         &[("websocket_write_timeout", "100")]),
 
-    ("http.conf", "it is not acted on yet",
-        &[("enable_status", "no"), ("session_inactivity", "30000"), ("session_keep_alive", "15000"), ("sslcipher", ""), ("tlscafile", ""), ("tlscapath", ""), ("tlscipher", ""), ("tlsclientmethod", ""), ("tlsdisablev1", "yes"), ("tlsdisablev11", "no"), ("tlsdisablev12", "no"), ("tlsdontverifyserver", "no"), ("tlsservercipherorder", "yes"), ("tlsverifyclient", "no")]),
+    ("http.conf", "TLS 1.0 and 1.1 are never offered: RFC 8996 forbids them, and the TLS library (rustls) has neither",
+        &[("tlsdisablev1", "yes"), ("tlsdisablev11", "no")]),
+    ("http.conf", "it is for programs that ask other servers, and the web server answers only",
+        &[("tlsclientmethod", ""), ("tlsdontverifyserver", "no")]),
 
     ("rtp.conf", "DTLS packets have the length that the path of a browser allows, 1,200 bytes at most",
         &[("dtls_mtu", "1200")]),

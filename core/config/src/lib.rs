@@ -49,7 +49,7 @@ pub use endpoint::{
 };
 pub use features::{ActivatedBy, FeatureApplication, FeatureGeneral, FeatureMap, Features};
 pub use global::Global;
-pub use http::{Http, HttpTls, Redirect};
+pub use http::{Acme, AcmeChallenge, Http, HttpRestriction, HttpTls, HttpTlsSettings, Redirect};
 pub use identify::{HeaderMatch, Identify, IdentifyBy, TextMatch};
 pub use logger::{LogChannel, LogFormat, LogLevel, LogTarget, Logger, RotateStrategy};
 pub use manual::manual;

@@ -7,7 +7,8 @@ use crate::http::General;
 use crate::option::Object;
 use crate::{
     Acl, Aor, Auth, BridgeProfile, Cdr, DomainAlias, Endpoint, FeatureGeneral, FeatureMap, Global,
-    Identify, Logger, Menu, Own, Registration, Rtp, System, TransportConfig, UserProfile, known,
+    HttpRestriction, Identify, Logger, Menu, Own, Registration, Rtp, System, TransportConfig,
+    UserProfile, known,
 };
 
 /// Every option of every kind of object, in Markdown. Made from the tables that the readers use, so
@@ -37,6 +38,7 @@ pub fn manual() -> String {
     describe::<NamedAcl>(&mut page);
     page.push_str("\n## http.conf\n");
     describe::<General>(&mut page);
+    describe::<HttpRestriction>(&mut page);
     page.push_str("\n## rtp.conf\n");
     describe::<Rtp>(&mut page);
     page.push_str("\n## sidetone.conf\n");

@@ -229,6 +229,8 @@ pub enum Fault {
     NotUri,
     /// Not a type of service.
     NotTos,
+    /// Not the address of a site, as browsers name it.
+    NotOrigin,
     /// Too many of something; the limit.
     TooMany(usize),
 }
@@ -258,6 +260,7 @@ impl fmt::Display for Fault {
             Self::NotRegex(why) => write!(f, "is not a regular expression: {why}"),
             Self::NotUri => f.write_str("is not a URI that begins with sip: or sips:"),
             Self::NotTos => f.write_str("is no type of service"),
+            Self::NotOrigin => f.write_str("names something that is no site, and not `*`"),
             Self::TooMany(most) => write!(f, "names more than {most}"),
         }
     }
@@ -300,6 +303,10 @@ impl Fault {
             Self::NotRegex(_) => "put `\\` before a character that means itself".to_owned(),
             Self::NotUri => "write for example `sip:1234@provider.example.com`".to_owned(),
             Self::NotTos => "write for example `cs3`, `af31`, `ef`, or a number to 255".to_owned(),
+            Self::NotOrigin => {
+                "write for example `https://phones.example.org` or `http://192.0.2.1:3000`"
+                    .to_owned()
+            }
             Self::TooMany(most) => format!("keep it below {most}"),
         })
     }
@@ -325,6 +332,7 @@ impl Fault {
             | Self::NotRegex(_)
             | Self::NotUri
             | Self::NotTos
+            | Self::NotOrigin
             | Self::TooMany(_) => None,
             Self::NotAction(action) => closest(action, crate::confbridge::ACTIONS.iter().copied()),
         }

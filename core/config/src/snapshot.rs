@@ -88,7 +88,7 @@ pub fn load(source: &dyn Source) -> (Option<Config>, Vec<Diagnostic>) {
         crate::pjsip::read(&document, &mut config, report_ref);
     }
     if let Some(document) = http {
-        config.http = crate::general::http(&document, report_ref);
+        config.http = crate::general::http(&document, &config.named_acls, report_ref);
     }
     if let Some(document) = rtp {
         config.rtp = crate::general::rtp(&document, report_ref);

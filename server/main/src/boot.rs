@@ -57,7 +57,11 @@ pub(crate) async fn run(arguments: RunArguments) -> Result<Then> {
         true => Some(store.demo_accounts(&demo::ACCOUNTS, demo::password).await?),
         false => None,
     };
+    let certificate = wanted.web.certificate.clone();
     let running = Running::start(&config, store, &addresses, wanted.web, accounts.as_deref())?;
+    if let (Some(folders), Some(server)) = (&wanted.folders, running.server.get()) {
+        site::following(&config.http, folders, server, certificate)();
+    }
     let exchange = running.exchange(&wanted.origin, wanted.folders.as_ref(), trace);
     reload::listen(&exchange, &wanted.origin, arguments.autoreload, &notify)?;
     let console = console::listen(&folder, exchange);
@@ -157,11 +161,8 @@ impl Wanted {
     fn of_files(path: &Path, folder: &DataFolder) -> Result<Self> {
         let watched = Arc::new(Watched::new(files::Folder(path.to_owned())));
         let config = files::load(&*watched)?;
-        let folders = Folders {
-            config: path.to_owned(),
-            data: folder.path().to_owned(),
-        };
-        let wanted = site::wanted(&config.http, &folders);
+        let folders = Folders::new(path, folder.path());
+        let wanted = site::wanted(&config, &folders);
         // Asterisk starts without HTTPS too; the other transports are of use meanwhile.
         for fault in wanted.faults {
             tracing::error!("{fault}");

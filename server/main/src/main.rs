@@ -21,6 +21,7 @@ mod heartbeat;
 mod logging;
 mod manual;
 mod notify;
+mod obtained;
 mod reload;
 mod report;
 mod restart;

@@ -1,13 +1,17 @@
 //! What `http.conf` means for the web server, at the start and at each reload.
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use cli::{Part, Piece, Ready};
-use config::{Http, HttpTls};
-use web::{Certificate, Listen, Options, Redirect, Server, Site};
+use config::{AddressList, Config, Http, HttpRestriction, HttpTlsSettings};
+use web::{
+    Certificate, Clients, Listen, Options, Pace, Redirect, Restriction, Server, Site, TlsSettings,
+};
 
 use crate::console::PRODUCT;
+use crate::obtained::Obtained;
 
 /// Where relative names of files lead.
 #[derive(Clone, Debug)]
@@ -16,6 +20,18 @@ pub(crate) struct Folders {
     pub(crate) config: PathBuf,
     /// What survives a restart.
     pub(crate) data: PathBuf,
+    /// The certificate of `acme=yes`.
+    pub(crate) obtained: Arc<Obtained>,
+}
+
+impl Folders {
+    pub(crate) fn new(config: &Path, data: &Path) -> Self {
+        Self {
+            config: config.to_owned(),
+            data: data.to_owned(),
+            obtained: Arc::new(Obtained::new(data)),
+        }
+    }
 }
 
 /// What is to be served, and what of it cannot be.
@@ -29,60 +45,103 @@ pub(crate) struct Wanted {
 }
 
 /// Reads the certificate; binds nothing.
-pub(crate) fn wanted(http: &Http, folders: &Folders) -> Wanted {
+pub(crate) fn wanted(config: &Config, folders: &Folders) -> Wanted {
+    let http = &config.http;
+    let mut names: Vec<String> = hostname().into_iter().collect();
+    names.extend(http.hostnames.iter().cloned());
     let mut wanted = Wanted {
         options: Options {
             connections_max: http.session_limit,
-            names: hostname().into_iter().collect(),
+            names,
+            origins: http.websocket_origins.clone(),
+            tls: tls_settings(&http.tls_settings, folders),
             ..Options::default()
         },
         faults: Vec::new(),
         remarks: Vec::new(),
     };
-    wanted.options.site = site(http, folders, &mut wanted.remarks);
-    let listen = |address, secure| Listen {
-        address,
-        secure,
-        optional: false,
-    };
-    let plain = http.bind.map(|address| listen(address, false));
-    wanted.options.listeners.extend(plain);
+    wanted.options.site = site(config, folders, &mut wanted.remarks);
+    if let Some(address) = http.bind {
+        wanted.listen(address, false);
+    }
     if let Some(tls) = &http.tls {
-        match certificate(tls, folders) {
-            Ok(certificate) => {
-                let remarks = certificate.remarks();
-                let remarks = remarks.iter().map(|remark| format!("HTTPS: {remark}"));
-                wanted.remarks.extend(remarks);
-                wanted.options.certificate = Some(certificate);
-                wanted.options.listeners.push(listen(tls.bind, true));
-            }
-            Err(error) => {
-                let fault = format!("http.conf: HTTPS on {} does not start: {error}", tls.bind);
-                wanted.faults.push(fault);
-            }
-        }
+        let file = |name: &str| folders.config.join(name);
+        let read = Certificate::from_files(&file(&tls.certificate), &file(&tls.private_key));
+        wanted.secure(tls.bind, read.map_err(|error| error.to_string()));
+    }
+    if let Some(acme) = &http.acme {
+        let certificate = folders.obtained.certificate(acme, &folders.config);
+        wanted.secure(acme.bind, certificate);
+        wanted.options.names.extend(acme.names.iter().cloned());
     }
     wanted
 }
 
-fn certificate(tls: &HttpTls, folders: &Folders) -> Result<Certificate, web::CertificateError> {
-    let file = |name: &str| folders.config.join(name);
-    Certificate::from_files(&file(&tls.certificate), &file(&tls.private_key))
+impl Wanted {
+    fn listen(&mut self, address: SocketAddr, secure: bool) {
+        self.options.listeners.push(Listen {
+            address,
+            secure,
+            optional: false,
+        });
+    }
+
+    fn secure(&mut self, address: SocketAddr, certificate: Result<Certificate, String>) {
+        // A fault of the settings alone is found here too, so that plain HTTP starts without HTTPS.
+        let checked = certificate.and_then(|certificate| {
+            let checked = self.options.tls.server_config(&certificate, &[]);
+            checked
+                .map(|_| certificate)
+                .map_err(|error| error.to_string())
+        });
+        match checked {
+            Ok(certificate) => {
+                let remarks = certificate.remarks();
+                let remarks = remarks.iter().map(|remark| format!("HTTPS: {remark}"));
+                self.remarks.extend(remarks);
+                self.options.certificate = Some(certificate);
+                self.listen(address, true);
+            }
+            Err(error) => {
+                let fault = format!("http.conf: HTTPS on {address} does not start: {error}");
+                self.faults.push(fault);
+            }
+        }
+    }
 }
 
-fn site(http: &Http, folders: &Folders, remarks: &mut Vec<String>) -> Site {
-    let redirects = http.redirects.iter();
+fn tls_settings(settings: &HttpTlsSettings, folders: &Folders) -> TlsSettings {
+    let authorities = settings.ca_file.iter().chain(&settings.ca_path);
+    let authorities = authorities.map(|file| folders.config.join(file)).collect();
+    TlsSettings {
+        ciphers: settings.ciphers.clone(),
+        tls12: settings.tls12,
+        server_order: settings.server_order,
+        clients: match settings.verify_clients {
+            true => Clients::Required(authorities),
+            false => Clients::Anybody,
+        },
+    }
+}
+
+fn site(config: &Config, folders: &Folders, remarks: &mut Vec<String>) -> Site {
+    let http = &config.http;
+    let server_name = http.server_name.clone();
+    let server_name = server_name.unwrap_or_else(|| PRODUCT.to_owned());
+    let redirects = http.redirects.iter().map(|redirect| Redirect {
+        from: redirect.from.clone(),
+        to: redirect.to.clone(),
+    });
+    let restrictions = http.restrictions.iter().map(|restriction| Restriction {
+        path: restriction.path.clone(),
+        allows: allows(config, restriction),
+    });
     Site {
         prefix: http.prefix.clone(),
-        server_name: Some(http.server_name.clone().unwrap_or_else(|| PRODUCT.to_owned())),
-        redirects: redirects
-            .map(|redirect| Redirect {
-                from: redirect.from.clone(),
-                to: redirect.to.clone(),
-            })
-            .collect(),
+        server_name: Some(server_name).filter(|name| !name.is_empty()),
+        redirects: redirects.collect(),
         static_folder: http.static_files.then(|| {
-            let folder = static_folder(folders);
+            let folder = static_folder(http, folders);
             if !folder.is_dir() {
                 let shown = folder.display();
                 remarks.push(format!(
@@ -92,12 +151,38 @@ fn site(http: &Http, folders: &Folders, remarks: &mut Vec<String>) -> Site {
             }
             folder
         }),
-        ..Site::default()
+        status_page: http.status_page,
+        restrictions: restrictions.collect(),
+        pace: Pace {
+            inactivity: http.session_inactivity,
+            keep_alive: http.session_keep_alive,
+        },
     }
 }
 
-/// `static-http` beside the configuration, or in the data folder, where Asterisk has it.
-fn static_folder(folders: &Folders) -> PathBuf {
+/// The lists as they are now: those of `acl.conf` are read anew together with `http.conf`.
+fn allows(
+    config: &Config,
+    restriction: &HttpRestriction,
+) -> Arc<dyn Fn(IpAddr) -> bool + Send + Sync> {
+    let own = restriction.source.own.clone();
+    let named = restriction.source.named.iter();
+    let named: Option<Vec<AddressList>> = named
+        .map(|name| config.named_acls.get(name).cloned())
+        .collect();
+    Arc::new(move |address| {
+        let named = named.as_ref();
+        own.admits(address)
+            && named.is_some_and(|lists| lists.iter().all(|list| list.admits(address)))
+    })
+}
+
+/// What is named, else `static-http` beside the configuration or in the data folder, where Asterisk
+/// has it.
+fn static_folder(http: &Http, folders: &Folders) -> PathBuf {
+    if let Some(named) = &http.static_dir {
+        return folders.config.join(named);
+    }
     let beside = folders.config.join(STATIC_FOLDER);
     let within = folders.data.join(STATIC_FOLDER);
     match !beside.is_dir() && within.is_dir() {
@@ -116,21 +201,38 @@ pub(crate) fn piece(server: &Arc<OnceLock<Server>>, folders: &Folders) -> Piece 
             let Some(server) = server.get() else {
                 return Ok(Ready::default());
             };
-            let wanted = wanted(&new.http, &folders);
+            let wanted = wanted(new, &folders);
             if !wanted.faults.is_empty() {
                 return Err(wanted.faults);
             }
+            let certificate = wanted.options.certificate.clone();
             let prepared = server.prepare(wanted.options);
             let prepared = prepared.map_err(|errors| {
                 let errors = errors.iter().map(|error| format!("http.conf: {error}"));
                 errors.collect::<Vec<_>>()
             })?;
+            let follow = following(&new.http, &folders, server, certificate);
             Ok(Ready {
                 notes: wanted.remarks,
-                commit: Some(Box::new(move || prepared.commit())),
+                commit: Some(Box::new(move || {
+                    prepared.commit();
+                    follow();
+                })),
             })
         }),
     }
+}
+
+/// What gets and renews the certificate of `acme=yes`, if that is wanted, and ends what is not.
+pub(crate) fn following(
+    http: &Http,
+    folders: &Folders,
+    server: &Server,
+    certificate: Option<Certificate>,
+) -> impl FnOnce() + Send + 'static {
+    let (obtained, folder) = (folders.obtained.clone(), folders.config.clone());
+    let (acme, challenges) = (http.acme.clone(), server.challenges());
+    move || obtained.follow(acme.as_ref().zip(certificate), &folder, &challenges)
 }
 
 /// The machine's name, under which its pages are opened.

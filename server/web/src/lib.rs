@@ -30,7 +30,7 @@ mod tls;
 mod websocket;
 mod x509;
 
-pub use acme::{Challenges, Offered};
+pub use acme::{Acme, Challenges, Offered, Proof, Retry};
 pub use certificate::{Certificate, CertificateError, Refreshed};
 pub use guard::Guard;
 pub use limits::{CONNECTIONS_MAX, MESSAGE_BYTES_MAX, WRITE_TIMEOUT};

@@ -259,7 +259,11 @@ impl Server {
                 continue;
             }
             let own = open.listeners.iter().map(|old| &old.socket.listener);
-            match bind::bind(listen.address, own) {
+            // Unless the other family is asked for by itself.
+            let both = !options.listeners.iter().any(|other| {
+                other.address.is_ipv4() && other.address.port() == listen.address.port()
+            });
+            match bind::bind(listen.address, both, own) {
                 Ok((listener, address)) => {
                     let socket = Socket {
                         listener,
@@ -411,6 +415,9 @@ async fn accept(shared: Arc<Shared>, socket: Arc<Socket>) {
         let Ok(local) = stream.local_addr() else {
             continue;
         };
+        // A listener on both families shows addresses of IPv4 in the form of IPv6.
+        let [local, remote] = [local, remote]
+            .map(|address| SocketAddr::new(address.ip().to_canonical(), address.port()));
         let secure = socket.secure.load(Ordering::Relaxed);
         let connection = Connection {
             local,

@@ -6,15 +6,16 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Binds and listens. IPv6 sockets take IPv6 alone: `0.0.0.0` and `::` can both be in the list.
+/// Binds and listens. `both`: `::` takes IPv4 too, as a server on it does nearly everywhere.
 ///
 /// `own` are those we have already. One of them may hold the port on another address, as `0.0.0.0`
 /// does for a new `127.0.0.1`: the two then share it until the old one is closed.
 pub(super) fn bind<'a>(
     address: SocketAddr,
+    both: bool,
     own: impl Iterator<Item = &'a TcpListener>,
 ) -> io::Result<(TcpListener, SocketAddr)> {
-    let busy = match listen(address, false) {
+    let busy = match listen(address, both, false) {
         Ok(bound) => return Ok(bound),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => error,
         Err(error) => return Err(error),
@@ -32,21 +33,25 @@ pub(super) fn bind<'a>(
     for listener in &overlapping {
         SockRef::from(*listener).set_reuse_port(true)?;
     }
-    let bound = listen(address, true);
+    let bound = listen(address, both, true);
     for listener in &overlapping {
         SockRef::from(*listener).set_reuse_port(false)?;
     }
     bound
 }
 
-fn listen(address: SocketAddr, reuse_port: bool) -> io::Result<(TcpListener, SocketAddr)> {
+fn listen(
+    address: SocketAddr,
+    both: bool,
+    reuse_port: bool,
+) -> io::Result<(TcpListener, SocketAddr)> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
         Some(Protocol::TCP),
     )?;
     if address.is_ipv6() {
-        socket.set_only_v6(true)?;
+        socket.set_only_v6(!(both && address.ip().is_unspecified()))?;
     }
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
