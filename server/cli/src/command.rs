@@ -222,6 +222,9 @@ impl Command {
     pub fn listed(&self) -> String {
         match self.takes {
             Takes::Maybe(_) | Takes::One(_) => self.usage(),
+            Takes::Form([first @ Slot::One(list), ..]) if list.len() <= 7 => {
+                format!("{} {}", self.path, first.written())
+            }
             Takes::Nothing
             | Takes::Channel
             | Takes::ChannelOrAll

@@ -6,9 +6,11 @@ pub(crate) mod core;
 pub(crate) mod dialplan;
 pub(crate) mod http;
 pub(crate) mod live;
+pub(crate) mod logger;
 pub(crate) mod originate;
 pub(crate) mod pjsip;
 pub(crate) mod reload;
+pub(crate) mod rtp;
 pub(crate) mod stop;
 
 use crate::command::Command;
@@ -22,6 +24,8 @@ pub static COMMANDS: &[&Command] = &[
     &stop::RESTART_GRACEFULLY,
     &stop::RESTART_NOW,
     &stop::RESTART_WHEN_CONVENIENT,
+    &logger::SET_DEBUG,
+    &logger::SET_VERBOSE,
     &application::SHOW_APPLICATION,
     &application::SHOW_APPLICATIONS,
     &channel::SHOW_CHANNEL,
@@ -44,8 +48,13 @@ pub static COMMANDS: &[&Command] = &[
     &dialplan::globals::SHOW_GLOBALS,
     &core::HELP,
     &http::SHOW_STATUS,
+    &logger::RELOAD,
+    &logger::ROTATE,
+    &logger::SET_LEVEL,
+    &logger::SHOW_CHANNELS,
+    &logger::SHOW_LEVELS,
     &reload::MODULE_RELOAD,
-    &pjsip::SET_LOGGER,
+    &pjsip::logger::SET_LOGGER,
     &pjsip::SHOW_AOR,
     &pjsip::SHOW_AORS,
     &pjsip::SHOW_AUTHS,
@@ -53,6 +62,8 @@ pub static COMMANDS: &[&Command] = &[
     &pjsip::SHOW_ENDPOINT,
     &pjsip::SHOW_ENDPOINTS,
     &pjsip::SHOW_TRANSPORTS,
+    &rtp::SET_DEBUG,
+    &rtp::SHOW_SETTINGS,
 ];
 
 /// `1 call`, `2 calls`.

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::command::{Command, Outcome, Takes, slot_after};
 use crate::commands::{COMMANDS, live};
+use crate::log::Log;
 use crate::reload::{Files, Part, Piece, Reloader};
 use crate::words;
 
@@ -25,8 +26,8 @@ pub struct Parts {
     pub read: Arc<dyn Fn() -> Files + Send + Sync>,
     /// What must be made ready before changed files are in force.
     pub pieces: Vec<Piece>,
-    /// Switches the printing of SIP messages; the error is a sentence.
-    pub trace: Box<dyn Fn(bool) -> Result<(), String> + Send + Sync>,
+    /// The log.
+    pub log: Log,
     /// The product's name and version.
     pub product: &'static str,
 }

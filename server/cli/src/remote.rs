@@ -28,6 +28,9 @@ pub enum Unanswered {
     /// The exchange stopped, or took too long.
     #[error("the exchange broke off its answer")]
     BrokenOff,
+    /// The exchange does not take this console; why.
+    #[error("{0}")]
+    Refused(String),
     /// What the system says.
     #[error("cannot speak to the exchange: {0}")]
     Io(#[from] io::Error),
@@ -39,7 +42,19 @@ pub enum Unanswered {
 ///
 /// See [`Unanswered`].
 pub fn ask(folder: &Path, line: &str) -> Result<Answer, Unanswered> {
-    request(folder, "run", line)
+    ask_at(folder, None, line)
+}
+
+/// The same, typed at an attached console.
+pub(crate) fn ask_at(
+    folder: &Path,
+    console: Option<u32>,
+    line: &str,
+) -> Result<Answer, Unanswered> {
+    match console {
+        Some(id) => request(folder, &format!("run:{id}"), line),
+        None => request(folder, "run", line),
+    }
 }
 
 /// The words that the last word of `line` may become.
@@ -57,13 +72,7 @@ fn request(folder: &Path, verb: &str, line: &str) -> Result<Answer, Unanswered> 
     if line.contains(['\n', '\r']) || request.len() as u64 > LINE_BYTES_MAX {
         return Err(Unanswered::NotOneLine);
     }
-    let mut stream =
-        UnixStream::connect(folder.join(SOCKET_NAME)).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-                Unanswered::NotRunning(folder.display().to_string())
-            }
-            _ => Unanswered::Io(error),
-        })?;
+    let mut stream = connect(folder)?;
     stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
     stream.write_all(request.as_bytes())?;
     let mut bytes = Vec::new();
@@ -79,5 +88,15 @@ fn request(folder: &Path, verb: &str, line: &str) -> Result<Answer, Unanswered> 
     Ok(Answer {
         text: text.to_owned(),
         done: done == "1",
+    })
+}
+
+/// The socket of a running exchange.
+pub(crate) fn connect(folder: &Path) -> Result<UnixStream, Unanswered> {
+    UnixStream::connect(folder.join(SOCKET_NAME)).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+            Unanswered::NotRunning(folder.display().to_string())
+        }
+        _ => Unanswered::Io(error),
     })
 }

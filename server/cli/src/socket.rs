@@ -1,8 +1,14 @@
-//! The server's end of the console: a socket in the data folder, one command per connection.
+//! The server's end of the console: a socket in the data folder, one request per connection.
 //!
-//! A request is one line: `run` or `complete`, a space, and what was typed. The answer is text, ended
-//! by the byte EOT and `1` if it was done, `0` if not. Whoever may open the socket may do everything,
-//! so it is its owner's alone.
+//! A request is one line: a verb, a space, and the rest.
+//!
+//! | verb | the rest | the answer |
+//! |---|---|---|
+//! | `run`, `run:ID` | what was typed, at the console ID | text, then EOT and `1` if it was done, `0` if not |
+//! | `complete` | what was typed so far | one completion per line, then EOT and `1` |
+//! | `follow` | a level of verbosity | `ID PID PRODUCT`, then lines of the log until the exchange ends: EOT and `stop` or `restart` |
+//!
+//! Whoever may open the socket may do everything, so it is its owner's alone.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,6 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use switch::Then;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -17,6 +24,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::asker::asked_by;
 use crate::exchange::{Answer, Exchange};
 
 /// The socket's name in the data folder.
@@ -127,7 +135,11 @@ async fn serve(shared: Arc<Shared>, mut stream: UnixStream, _permit: OwnedSemaph
         let read = timeout(TRANSFER_TIMEOUT, reader.read_line(&mut line)).await;
         let answer = match read {
             Ok(Ok(_)) if line.ends_with('\n') => {
-                answer(&shared.exchange, line.trim_end_matches('\n')).await
+                let request = line.trim_end_matches('\n');
+                if let Some(verbose) = request.strip_prefix("follow ") {
+                    return follow(&shared, stream, verbose).await;
+                }
+                answer(&shared.exchange, request).await
             }
             Ok(Ok(_)) => refusal("The command is longer than the console takes.\n"),
             Ok(Err(_)) | Err(_) => return,
@@ -137,18 +149,25 @@ async fn serve(shared: Arc<Shared>, mut stream: UnixStream, _permit: OwnedSemaph
         let _ = stream.shutdown().await;
     };
     tokio::select! {
-        () = whole => {}
+        () = Box::pin(whole) => {}
         () = shared.ended.cancelled() => {}
     }
 }
 
 async fn answer(exchange: &Exchange, request: &str) -> Answer {
     let (verb, line) = request.split_once(' ').unwrap_or((request, ""));
-    match verb {
-        "run" => match timeout(COMMAND_TIMEOUT, exchange.run(line)).await {
-            Ok(answer) => answer,
-            Err(_) => refusal("The command takes too long and was given up.\n"),
-        },
+    let console = match verb.split_once(':') {
+        Some(("run", id)) => id.parse().ok(),
+        _ => None,
+    };
+    match verb.split(':').next().unwrap_or_default() {
+        "run" => {
+            let running = asked_by(console, exchange.run(line));
+            match timeout(COMMAND_TIMEOUT, running).await {
+                Ok(answer) => answer,
+                Err(_) => refusal("The command takes too long and was given up.\n"),
+            }
+        }
         "complete" => {
             let words = exchange.complete(line).await;
             Answer {
@@ -156,8 +175,44 @@ async fn answer(exchange: &Exchange, request: &str) -> Answer {
                 done: true,
             }
         }
-        _ => refusal("A request begins with `run` or `complete`.\n"),
+        _ => refusal("A request begins with `run`, `complete` or `follow`.\n"),
     }
+}
+
+/// Sends the log until the console leaves or the exchange ends.
+async fn follow(shared: &Shared, stream: UnixStream, verbose: &str) {
+    let parts = &shared.exchange.parts;
+    let (mut reader, mut writer) = stream.into_split();
+    let Some(mut attached) = parts.log.attach(verbose.parse().unwrap_or(0)) else {
+        let refused = encode(&refusal("Too many consoles are attached.\n"));
+        let _ = timeout(TRANSFER_TIMEOUT, writer.write_all(&refused)).await;
+        return;
+    };
+    let (id, pid, product) = (attached.id(), std::process::id(), parts.product);
+    let mut text = format!("{id} {pid} {product}\n");
+    let mut left = [0; 1];
+    loop {
+        let sent = timeout(TRANSFER_TIMEOUT, writer.write_all(text.as_bytes())).await;
+        if !matches!(sent, Ok(Ok(()))) {
+            return;
+        }
+        text = tokio::select! {
+            line = attached.next() => match line {
+                Some(line) => line,
+                None => return,
+            },
+            // It sends nothing more, so this is its end.
+            _ = reader.read(&mut left) => return,
+            () = shared.stopping.cancelled() => break,
+        };
+    }
+    let then = parts.switch.stop_asked().map(|stop| stop.then);
+    let word = match then {
+        Some(Then::Restart) => "restart",
+        Some(Then::Leave) | None => "stop",
+    };
+    let farewell = format!("{END}{word}");
+    let _ = timeout(TRANSFER_TIMEOUT, writer.write_all(farewell.as_bytes())).await;
 }
 
 fn refusal(text: &str) -> Answer {

@@ -6,11 +6,12 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use cli::{Answer, Console, Exchange, LINE_BYTES_MAX, Parts, SOCKET_NAME, Unanswered};
+use cli::{
+    Answer, Console, Exchange, LINE_BYTES_MAX, Log, LogOptions, Parts, SOCKET_NAME, Unanswered,
+};
 use media::AllocateError;
 use signal::Signal;
 use store::Store;
@@ -31,7 +32,7 @@ const LATER: [(&str, &str); 2] = [
 struct World {
     folder: PathBuf,
     console: Console,
-    tracing: Arc<AtomicBool>,
+    log: Log,
 }
 
 impl World {
@@ -42,25 +43,26 @@ impl World {
         let switch = Switch::new(parts(config, NoMedia).await);
         let options = signal::Options::new(Vec::new(), [0; 32]);
         let signal = Signal::start(options, switch.clone());
-        let tracing = Arc::new(AtomicBool::new(false));
-        let seen = tracing.clone();
+        let log = Log::start(LogOptions {
+            filter: None,
+            sip_trace: false,
+            folder: folder.join("log"),
+        })
+        .unwrap();
         let exchange = Arc::new(Exchange::new(Parts {
             switch,
             signal: Arc::new(signal),
             server: Arc::new(OnceLock::new()),
             read: Arc::new(|| config::load(&LATER.as_slice())),
             pieces: Vec::new(),
-            trace: Box::new(move |on| {
-                seen.store(on, Ordering::Relaxed);
-                Ok(())
-            }),
+            log: log.clone(),
             product: "Sidetone/0.1.0",
         }));
         let console = Console::listen(&folder.join(SOCKET_NAME), exchange).unwrap();
         Self {
             folder,
             console,
-            tracing,
+            log,
         }
     }
 
@@ -123,7 +125,7 @@ async fn answers_commands_as_typed() {
     let auths = world.ask("pjsip show auths").await.text;
     assert!(!auths.contains("hunter2"), "{auths}");
     assert!(world.ask("pjsip set logger on").await.done);
-    assert!(world.tracing.load(Ordering::Relaxed));
+    assert!(world.log.state().sip.on);
     world.end().await;
 }
 

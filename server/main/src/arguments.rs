@@ -16,9 +16,13 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 
-    /// Ask the running exchange, as `asterisk -r`; give the command with -x.
-    #[arg(short = 'r', requires = "execute")]
+    /// Open a console of the running exchange, as `asterisk -r`; with -x, run one command there.
+    #[arg(short = 'r')]
     pub(crate) remote: bool,
+
+    /// Show what happens in calls on that console; -vvv shows each step of the dial plan.
+    #[arg(short = 'v', action = clap::ArgAction::Count, requires = "remote")]
+    pub(crate) verbose: u8,
 
     /// The command to run there: `sidetone -rx "core show channels"`.
     #[arg(short = 'x', value_name = "COMMAND", requires = "remote")]
@@ -34,6 +38,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run a folder of Asterisk-style files (pjsip.conf, http.conf, extensions.conf, rtp.conf).
     Run(RunArguments),
+    /// Open a console of the running exchange: commands with completion, and its log as it goes by.
+    Console(ConsoleArguments),
     /// Run a console command on the running exchange; fails if the command does.
     Exec(ExecArguments),
     /// Make, fill or inspect the database, whether the exchange runs or not.
@@ -168,6 +174,18 @@ impl From<DialectName> for store::Dialect {
     }
 }
 
+/// Where the exchange is whose console is opened.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ConsoleArguments {
+    /// The data folder of the exchange [default: $XDG_DATA_HOME/sidetone].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// Show what happens in calls; -vvv shows each step of the dial plan.
+    #[arg(short = 'v', action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
 /// A console command, and where the exchange is that it is for.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ExecArguments {
@@ -227,8 +245,9 @@ pub(crate) struct RunArguments {
     pub(crate) sip_trace: bool,
 
     /// What to log, in tracing's filter language (`info`, `debug`, `signal=trace`).
-    #[arg(long, value_name = "FILTER", default_value = "info")]
-    pub(crate) log: String,
+    /// [default: what logger.conf says of `console`, or else `info`]
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) log: Option<String>,
 }
 
 #[cfg(test)]
@@ -248,10 +267,9 @@ mod tests {
         let typed = parsed(&["sidetone", "-rx", "http show status", "--data", "d"]).unwrap();
         assert_eq!(typed.execute.as_deref(), Some("http show status"));
         assert!(typed.run.data.is_some());
-        assert!(
-            parsed(&["sidetone", "-r"]).is_err(),
-            "there is no console to type into"
-        );
+        let console = parsed(&["sidetone", "-rvvv"]).unwrap();
+        assert!(console.remote && console.verbose == 3);
+        assert!(parsed(&["sidetone", "console", "-v", "--data", "d"]).is_ok());
         assert!(parsed(&["sidetone", "exec", "core", "show", "channels"]).is_ok());
     }
 

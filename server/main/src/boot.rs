@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use cli::Exchange;
+use cli::{Exchange, Log};
 use config::{Config, Secret};
 use media::{Plane, PlaneConfig};
 use signal::Signal;
@@ -31,13 +31,13 @@ use crate::{certificate, console, database, demo, files, logging, report, site};
 ///
 /// One sentence about why it cannot start.
 pub(crate) async fn run(arguments: RunArguments) -> Result<Then> {
-    let trace = logging::start(&arguments.log, arguments.sip_trace)?;
     let mut stop = Stop::new()?;
     let notify = Notify::from_environment();
     let folder = match &arguments.data {
         Some(path) => DataFolder::open(path)?,
         None => DataFolder::open(&data::default_path()?)?,
     };
+    let log = logging::start(&arguments, &folder)?;
     let addresses = addresses::of_this_machine();
     let wanted = match &arguments.config {
         Some(path) => Wanted::of_files(path, &folder)?,
@@ -62,7 +62,7 @@ pub(crate) async fn run(arguments: RunArguments) -> Result<Then> {
     if let (Some(folders), Some(server)) = (&wanted.folders, running.server.get()) {
         site::following(&config.http, folders, server, certificate)();
     }
-    let exchange = running.exchange(&wanted.origin, wanted.folders.as_ref(), trace);
+    let exchange = running.exchange(&wanted.origin, wanted.folders.as_ref(), log);
     reload::listen(&exchange, &wanted.origin, arguments.autoreload, &notify)?;
     let console = console::listen(&folder, exchange);
     announce(&running, accounts.as_deref());
@@ -256,7 +256,7 @@ impl Running {
         &self,
         origin: &Origin,
         folders: Option<&Folders>,
-        trace: logging::Trace,
+        log: Log,
     ) -> Arc<Exchange> {
         let origin = origin.clone();
         let mut pieces = reload::pieces();
@@ -267,7 +267,7 @@ impl Running {
             server: self.server.clone(),
             read: Arc::new(move || origin.read()),
             pieces,
-            trace,
+            log,
             product: console::PRODUCT,
         }))
     }

@@ -21,6 +21,15 @@ pub(crate) fn listen(folder: &DataFolder, exchange: Arc<Exchange>) -> Option<Con
         .ok()
 }
 
+/// Opens a console for a person to type into; whether all was done.
+pub(crate) fn open(folder: Option<PathBuf>, verbose: u8) -> Result<bool> {
+    let folder = match folder {
+        Some(folder) => folder,
+        None => data::default_path()?,
+    };
+    Ok(cli::shell(&cli::ShellOptions { folder, verbose })?)
+}
+
 /// Runs one command on the running exchange and prints the answer; whether it was done.
 #[expect(
     clippy::print_stdout,

@@ -1,41 +1,40 @@
-//! The log: one line per fact, on standard error.
+//! The log of this process; see [`cli::Log`].
 
-use std::io::IsTerminal as _;
+use std::sync::OnceLock;
+use std::time::Duration;
 
-use anyhow::{Context as _, Result};
-use signal::sip::TRACE_TARGET;
-use tracing_subscriber::{EnvFilter, reload};
+use anyhow::{Result, anyhow};
+use cli::{Log, LogOptions};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Switches the printing of SIP messages while the exchange runs; the error is a sentence.
-pub(crate) type Trace = Box<dyn Fn(bool) -> Result<(), String> + Send + Sync>;
+use crate::arguments::RunArguments;
+use crate::data::DataFolder;
 
-/// Sends the log to standard error.
+/// Starts the log; files of it lie in the data folder.
 ///
 /// # Errors
 ///
-/// When `filter` is not in tracing's filter language.
-pub(crate) fn start(filter: &str, sip_trace: bool) -> Result<Trace> {
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(directives(filter, sip_trace)?)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .with_filter_reloading();
-    let handle: reload::Handle<EnvFilter, _> = subscriber.reload_handle();
-    subscriber.init();
-    let filter = filter.to_owned();
-    Ok(Box::new(move |on| {
-        let directives = directives(&filter, on).map_err(|error| format!("{error:#}"))?;
-        handle
-            .reload(directives)
-            .map_err(|error| format!("the log cannot be changed: {error}"))
-    }))
+/// When `--log` is not in the language of filters.
+pub(crate) fn start(arguments: &RunArguments, folder: &DataFolder) -> Result<Log> {
+    let options = LogOptions {
+        filter: arguments.log.clone(),
+        sip_trace: arguments.sip_trace,
+        folder: folder.file("log"),
+    };
+    let log = Log::start(options).map_err(|sentence| anyhow!(sentence))?;
+    tracing_subscriber::registry().with(log.clone()).init();
+    let _ = LOG.set(log.clone());
+    Ok(log)
 }
 
-fn directives(filter: &str, sip_trace: bool) -> Result<EnvFilter> {
-    let trace = if sip_trace { "trace" } else { "off" };
-    // Of two directives for one target the last holds, so what was asked for comes after ours.
-    let whole = format!("str0m=warn,dimpl=warn,is=warn,sqlx=warn,{filter},{TRACE_TARGET}={trace}");
-    EnvFilter::try_new(&whole)
-        .with_context(|| format!("`--log {filter}` is not a filter, e.g. `info` or `signal=debug`"))
+/// Waits a moment for what is not yet written. For the end of the process.
+pub(crate) fn flush() {
+    if let Some(log) = LOG.get() {
+        log.flush(FLUSH_PATIENCE);
+    }
 }
+
+static LOG: OnceLock<Log> = OnceLock::new();
+
+const FLUSH_PATIENCE: Duration = Duration::from_secs(1);

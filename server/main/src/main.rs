@@ -1,5 +1,6 @@
 //! The telephone exchange for browsers: one binary that wires the crates together.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -65,6 +66,8 @@ fn main() -> ExitCode {
                 Err(error) => refuse(&format!("{error:#}")),
             };
         }
+        (Some(Command::Console(at)), _) => return open(at.data, at.verbose),
+        (None, None) if arguments.remote => return open(arguments.run.data, arguments.verbose),
         (None, None) => arguments.run,
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread()
@@ -74,7 +77,9 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return refuse(&format!("cannot start the runtime: {error}")),
     };
-    match runtime.block_on(boot::run(run)) {
+    let ended = runtime.block_on(boot::run(run));
+    logging::flush();
+    match ended {
         Ok(then) => {
             // A task that never yields must not hold the process.
             runtime.shutdown_background();
@@ -97,6 +102,15 @@ fn diagnose(arguments: DoctorArguments) -> ExitCode {
         Err(error) => return refuse(&format!("cannot start the runtime: {error}")),
     };
     match runtime.block_on(examine::run(arguments)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => refuse(&format!("{error:#}")),
+    }
+}
+
+/// The console of the exchange on a data folder.
+fn open(folder: Option<PathBuf>, verbose: u8) -> ExitCode {
+    match console::open(folder, verbose) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => refuse(&format!("{error:#}")),

@@ -5,6 +5,7 @@
 //! an answer leaves from the address it was asked at. A socket that cannot take a datagram at once
 //! drops it, as the network would: a thread that waits for one peer would make all others wait.
 
+use crate::debug::{self, Way};
 use crate::plane::StartError;
 use crate::shard::{Command, Shard};
 use rtc::Transmit;
@@ -197,6 +198,7 @@ impl Driver {
                 is_busy = true;
                 let bytes = buffer.filled();
                 if bytes.len() < DATAGRAM_MAX {
+                    debug::packet(Way::In, remote, bytes);
                     let now = Instant::now();
                     self.shard.handle_datagram(now, *local, remote, bytes);
                 }
@@ -231,6 +233,7 @@ impl Driver {
     }
 
     fn send_one(&self, transmit: &Transmit) -> bool {
+        debug::packet(Way::Out, transmit.remote, &transmit.bytes);
         let socket = self
             .sockets
             .iter()

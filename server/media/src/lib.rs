@@ -8,12 +8,14 @@
 //! A leg's peer lives as long as its handle. Inside, `shard.rs` is the machine without any input or
 //! output, and `io.rs` its only contact with sockets and clocks.
 
+mod debug;
 mod echo;
 mod io;
 mod leg;
 mod plane;
 mod shard;
 
+pub use debug::RTP_TARGET;
 pub use echo::EchoMode;
 pub use leg::{DownReason, EchoGuard, EventSink, Leg, LegConfig, LegEvent, LegId};
 pub use plane::{AllocateError, Counts, Plane, PlaneConfig, StartError};

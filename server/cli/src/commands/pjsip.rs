@@ -1,5 +1,6 @@
-//! `pjsip show …` and `pjsip set logger`.
+//! `pjsip …`.
 
+pub(crate) mod logger;
 mod table;
 
 use std::collections::BTreeMap;
@@ -77,14 +78,6 @@ pub(crate) static SHOW_TRANSPORTS: Command = Command {
             ))
         })
     },
-};
-
-pub(crate) static SET_LOGGER: Command = Command {
-    path: "pjsip set logger",
-    takes: Takes::One(&["on", "off"]),
-    synopsis: "Enable/Disable PJSIP Logger Output",
-    doc: "Prints every SIP message to the log of the exchange, secrets as dots, or stops that.",
-    run: |exchange, words| Box::pin(async { set_logger(exchange, &words[0]) }),
 };
 
 /// What the tables are made of.
@@ -209,17 +202,6 @@ async fn show_auths(exchange: &Exchange) -> Outcome {
             }
         }
         Err(error) => unreadable(&error),
-    }
-}
-
-fn set_logger(exchange: &Exchange, word: &str) -> Outcome {
-    let on = word.eq_ignore_ascii_case("on");
-    match (exchange.parts.trace)(on) {
-        Ok(()) => {
-            let state = if on { "enabled" } else { "disabled" };
-            Outcome::Done(format!("PJSIP Logging {state}\n"))
-        }
-        Err(sentence) => Outcome::Failed(format!("{sentence}\n")),
     }
 }
 

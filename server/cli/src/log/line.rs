@@ -1,0 +1,220 @@
+//! One event as a line, in each of its looks.
+
+use std::fmt::{self, Write as _};
+use std::time::SystemTime;
+
+use tracing::Event;
+use tracing::field::{Field, Visit};
+
+use super::channel::{Channel, Format, Out};
+use super::clock;
+use super::level::{Class, Level};
+use super::rule::State;
+
+/// Bytes of one line; a SIP message fits.
+const LINE_BYTES_MAX: usize = 80_000;
+
+/// An event that somebody takes.
+pub(super) struct Line {
+    at: SystemTime,
+    pub(super) class: Class,
+    level: tracing::Level,
+    module: &'static str,
+    /// The message, then its fields.
+    text: String,
+}
+
+impl Line {
+    /// The event as a line; `None` if its trace is narrowed to others.
+    pub(super) fn of(event: &Event<'_>, state: &State) -> Option<Self> {
+        let metadata = event.metadata();
+        let class = Class::of(metadata);
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let traced = match class {
+            Class::Sip => Some(&state.sip),
+            Class::Rtp => Some(&state.rtp),
+            _ => None,
+        };
+        let text = match traced {
+            None => fields.message + &fields.others,
+            Some(traced) if traced.has(&fields.remote, &fields.method) => match traced.brief {
+                true => brief(&fields.message),
+                false => fields.message,
+            },
+            Some(_) => return None,
+        };
+        Some(Self {
+            at: SystemTime::now(),
+            class,
+            level: *metadata.level(),
+            module: metadata.target().split("::").next().unwrap_or_default(),
+            text: harmless(&text, traced.is_some()),
+        })
+    }
+
+    /// As the standard error shows it.
+    pub(super) fn for_terminal(&self, colours: bool) -> String {
+        let (time, level) = (clock::utc(self.at), self.level);
+        match colours {
+            false => format!("{time} {level:>5} {}\n", self.text),
+            true => {
+                let colour = colour(self.class.level());
+                format!(
+                    "\u{1b}[2m{time}\u{1b}[0m \u{1b}[{colour}m{level:>5}\u{1b}[0m {}\n",
+                    self.text
+                )
+            }
+        }
+    }
+
+    /// As a channel of `logger.conf` has it.
+    pub(super) fn formatted(&self, channel: &Channel, date_format: Option<&str>) -> String {
+        match (&channel.out, channel.format) {
+            (Out::Syslog(_, facility), _) => {
+                let priority = facility * 8 + severity(self.class.level());
+                let (pid, level) = (std::process::id(), self.class.level().as_str());
+                format!(
+                    "<{priority}>sidetone[{pid}]: {level}: {}: {}",
+                    self.module, self.text
+                )
+            }
+            (_, Format::Default) => self.plain(date_format),
+            (_, Format::Json) => {
+                let object = serde_json::json!({
+                    "timestamp": clock::utc(self.at),
+                    "level": self.class.level().as_str(),
+                    "pid": std::process::id(),
+                    "module": self.module,
+                    "message": self.text,
+                });
+                format!("{object}\n")
+            }
+        }
+    }
+
+    /// `[Nov 25 21:05:55] NOTICE[1234]: signal: …`.
+    pub(super) fn plain(&self, date_format: Option<&str>) -> String {
+        format!(
+            "[{}] {}[{}]: {}: {}\n",
+            clock::local(self.at, date_format),
+            self.class.level().as_str(),
+            std::process::id(),
+            self.module,
+            self.text
+        )
+    }
+}
+
+/// The colour of a level on a terminal.
+pub(crate) fn colour(level: Level) -> &'static str {
+    match level {
+        Level::Error => "31;1",
+        Level::Warning => "33",
+        Level::Notice => "32",
+        Level::Verbose => "36",
+        Level::Debug | Level::Trace | Level::Dtmf => "2",
+    }
+}
+
+/// Syslog's number of a level (RFC 5424 §6.2.1).
+fn severity(level: Level) -> u8 {
+    match level {
+        Level::Error => 3,
+        Level::Warning => 4,
+        Level::Notice => 5,
+        Level::Verbose => 6,
+        Level::Debug | Level::Trace | Level::Dtmf => 7,
+    }
+}
+
+/// The arrow and the first line of the message.
+fn brief(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().take(2).collect();
+    lines.join(" ")
+}
+
+/// A line may quote what a stranger sent: it cannot move the cursor, nor look like another line. Only
+/// traced messages have lines of their own.
+fn harmless(text: &str, lines: bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.trim_end().chars() {
+        if out.len() >= LINE_BYTES_MAX {
+            out.push('…');
+            break;
+        }
+        match character {
+            '\n' if lines => out.push('\n'),
+            '\r' if lines => {}
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push('\t'),
+            _ if character.is_control() => out.push('\u{fffd}'),
+            _ => out.push(character),
+        }
+    }
+    out
+}
+
+/// The message and ` name=value` of each field.
+#[derive(Default)]
+struct Fields {
+    message: String,
+    others: String,
+    remote: String,
+    method: String,
+}
+
+impl Fields {
+    fn add(&mut self, name: &str, value: fmt::Arguments<'_>) {
+        let done = match name {
+            "message" => self.message.write_fmt(value),
+            "remote" => {
+                self.remote = value.to_string();
+                write!(self.others, " {name}={value}")
+            }
+            "method" => {
+                self.method = value.to_string();
+                write!(self.others, " {name}={value}")
+            }
+            _ => write!(self.others, " {name}={value}"),
+        };
+        // Writing into a string does not fail.
+        let _ = done;
+    }
+}
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.add(field.name(), format_args!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "message" | "method" => self.add(field.name(), format_args!("{value}")),
+            name => self.add(name, format_args!("{value:?}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{brief, harmless};
+
+    #[test]
+    fn a_line_stays_one_line() {
+        assert_eq!(
+            harmless("a\nERROR b\u{1b}[2J\n", false),
+            "a\\nERROR b\u{fffd}[2J"
+        );
+        assert_eq!(harmless("INVITE\r\nVia: x\r\n\r\n", true), "INVITE\nVia: x");
+        assert!(harmless(&"x".repeat(1_000_000), true).len() < 81_000);
+    }
+
+    #[test]
+    fn a_brief_trace_is_the_arrow_and_the_first_line() {
+        assert_eq!(
+            brief("<-- udp 1.2.3.4:5 (9 bytes)\nINVITE sip:a SIP/2.0\nVia"),
+            "<-- udp 1.2.3.4:5 (9 bytes) INVITE sip:a SIP/2.0"
+        );
+    }
+}
