@@ -1,6 +1,6 @@
 //! `logger.conf`: what is logged, where, and how it looks.
 
-use crate::option::{Applied, Fault, Object, Parse, Row, inert, word};
+use crate::option::{Applied, Fault, Object, Parse, Row, inert, row, word};
 use std::fmt;
 
 /// `logger.conf`.
@@ -124,17 +124,12 @@ impl Object for Logger {
     }
 }
 
-/// The log does not follow the file yet.
-const NOT_FOLLOWED: &str =
-    "the log goes to standard error by `--log` and does not follow this file yet";
-
 const OPTIONS: &[Row<Logger>] = &[
-    inert(
+    row(
         "appendhostname",
         "no",
         Parse::YesNo(|l| &mut l.append_hostname),
         "Names of log files end with the name of the machine.",
-        NOT_FOLLOWED,
     ),
     inert(
         "custom_levels",
@@ -143,12 +138,11 @@ const OPTIONS: &[Row<Logger>] = &[
         "Levels of one's own.",
         "no application logs on a level of its own",
     ),
-    inert(
+    row(
         "dateformat",
         "",
         Parse::Optional(|l| &mut l.date_format),
         "How times are written.",
-        NOT_FOLLOWED,
     ),
     inert(
         "display_callids",
@@ -169,14 +163,13 @@ const OPTIONS: &[Row<Logger>] = &[
         "1000",
         Parse::Number(|l| &mut l.queue_limit, 1, 1_000_000),
         "Lines that may wait to be written.",
-        "lines are written at once and do not wait",
+        "the log has its own limits, 8192 lines and 16 MB; what does not fit is counted",
     ),
-    inert(
+    row(
         "rotatestrategy",
         "sequential",
         Parse::Own(rotate_strategy),
         "How `logger rotate` names what it puts away.",
-        NOT_FOLLOWED,
     ),
     inert(
         "use_callids",
@@ -215,7 +208,7 @@ impl Logger {
         match self.channel(name, value) {
             Ok(channel) => {
                 self.channels.push(channel);
-                Applied::Inert(NOT_FOLLOWED)
+                Applied::Set
             }
             Err(fault) => Applied::Fault(fault),
         }

@@ -11,6 +11,7 @@ mod clock;
 mod level;
 mod line;
 mod rule;
+mod settings;
 mod writer;
 
 use std::fmt;
@@ -143,12 +144,9 @@ impl Log {
         self.change(|state| state.set_level(console, level, on));
     }
 
-    /// Opens what the channels need, which changes nothing yet.
-    ///
-    /// # Errors
-    ///
-    /// A sentence for each that cannot be opened.
-    pub fn prepare(&self, settings: Settings) -> Result<PreparedLog, Vec<String>> {
+    /// Opens what the channels need, which changes nothing yet. With it, a sentence for each that
+    /// cannot be opened.
+    pub fn prepare(&self, settings: Settings) -> (PreparedLog, Vec<String>) {
         let (mut opened, mut listeners, mut errors) = (Vec::new(), Vec::new(), Vec::new());
         let mut console = None;
         for channel in settings.channels {
@@ -170,17 +168,15 @@ impl Log {
                 }
             }
         }
-        if !errors.is_empty() {
-            return Err(errors);
-        }
-        Ok(PreparedLog {
+        let prepared = PreparedLog {
             log: self.clone(),
             opened,
             listeners,
             console,
             date_format: settings.date_format,
             rotation: settings.rotation,
-        })
+        };
+        (prepared, errors)
     }
 
     /// Puts the files away under other names and opens new ones; what was done, in lines.

@@ -44,6 +44,7 @@ pub(crate) async fn run(arguments: RunArguments) -> Result<Then> {
         None => Wanted::of_demo(&arguments, &folder)?,
     };
     let config = Arc::new(wanted.config);
+    logging::follow(&log, &config);
     // The demo's accounts must not become an operator's.
     let database = if wanted.demo {
         "demo.db"
@@ -252,14 +253,9 @@ impl Running {
     }
 
     /// What the console and reloads see of this.
-    fn exchange(
-        &self,
-        origin: &Origin,
-        folders: Option<&Folders>,
-        log: Log,
-    ) -> Arc<Exchange> {
+    fn exchange(&self, origin: &Origin, folders: Option<&Folders>, log: Log) -> Arc<Exchange> {
         let origin = origin.clone();
-        let mut pieces = reload::pieces();
+        let mut pieces = reload::pieces(&self.signal, &log);
         pieces.extend(folders.map(|folders| site::piece(&self.server, folders)));
         Arc::new(Exchange::new(cli::Parts {
             switch: self.switch.clone(),

@@ -4,7 +4,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use cli::{Log, LogOptions};
+use cli::{Log, LogOptions, Settings};
+use config::Config;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -26,6 +27,21 @@ pub(crate) fn start(arguments: &RunArguments, folder: &DataFolder) -> Result<Log
     tracing_subscriber::registry().with(log.clone()).init();
     let _ = LOG.set(log.clone());
     Ok(log)
+}
+
+/// Lets the log follow `logger.conf`. What cannot be written is said; the rest is.
+pub(crate) fn follow(log: &Log, config: &Config) {
+    let (prepared, errors) = log.prepare(settings(&config.logger));
+    prepared.commit();
+    for error in errors {
+        tracing::error!("{error}");
+    }
+}
+
+/// What `logger.conf` says, on this machine.
+pub(crate) fn settings(logger: &config::Logger) -> Settings {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    Settings::of(logger, name.trim())
 }
 
 /// Waits a moment for what is not yet written. For the end of the process.

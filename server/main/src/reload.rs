@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use cli::{Exchange, Files, Part, Piece, Ready};
+use cli::{Exchange, Files, Log, Part, Piece, Ready};
+use signal::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::notify::Notify;
 use crate::watch::Watched;
-use crate::{demo, files, watch};
+use crate::{demo, files, logging, watch};
 
 /// The files that the exchange runs on, to be read again.
 #[derive(Clone)]
@@ -39,13 +40,47 @@ impl Origin {
 }
 
 /// The pieces of the exchange that files are made ready for.
-pub(crate) fn pieces() -> Vec<Piece> {
+pub(crate) fn pieces(signal: &Arc<Signal>, log: &Log) -> Vec<Piece> {
     vec![
-        waits(Part::Pjsip, "transports", |old, new| {
-            old.transports != new.transports
+        transports(signal.clone()),
+        logger(log.clone()),
+        waits(Part::Pjsip, "the user_agent of type=global", |old, new| {
+            old.global.user_agent != new.global.user_agent
+        }),
+        waits(Part::All, "database", |old, new| {
+            old.database != new.database
         }),
         waits(Part::Rtp, "rtp.conf", |old, new| old.rtp != new.rtp),
     ]
+}
+
+/// Listeners of SIP: certificates are read again even where nothing is written differently.
+fn transports(signal: Arc<Signal>) -> Piece {
+    Piece {
+        part: Part::Pjsip,
+        prepare: Box::new(move |_, new| {
+            let prepared = signal.prepare(new)?;
+            Ok(Ready::step(move || prepared.commit()))
+        }),
+    }
+}
+
+/// Channels of the log.
+fn logger(log: Log) -> Piece {
+    Piece {
+        part: Part::Logger,
+        prepare: Box::new(move |old, new| {
+            if old.logger == new.logger {
+                return Ok(Ready::default());
+            }
+            match log.prepare(logging::settings(&new.logger)) {
+                (prepared, errors) if errors.is_empty() => {
+                    Ok(Ready::step(move || prepared.commit()))
+                }
+                (_, errors) => Err(errors),
+            }
+        }),
+    }
 }
 
 /// What is opened at the start alone.

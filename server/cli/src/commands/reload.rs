@@ -28,7 +28,8 @@ pub(crate) static MODULE_RELOAD: Command = Command {
     takes: Takes::Module,
     synopsis: "Reload configuration for a module",
     doc: "Reads the files again and puts those of one module in force: http, pjsip (res_pjsip),\n\
-          dialplan (pbx_config) or rtp; without a module, all.",
+          dialplan (pbx_config), rtp, acl, cdr, logger, features or confbridge (app_confbridge);\n\
+          without a module, all.",
     run: |exchange, words| Box::pin(module_reload(exchange, words)),
 };
 
@@ -45,6 +46,9 @@ async fn module_reload(exchange: &Exchange, words: &[String]) -> Outcome {
 async fn reload(exchange: &Exchange, part: Part, module: Option<&str>) -> Outcome {
     match exchange.reload(part, "the console").await {
         Ok(mut text) => {
+            if text.is_empty() && module.is_none() {
+                text.push_str("Nothing has changed.\n");
+            }
             if let Some(module) = module {
                 text.push_str(&format!("Module '{module}' reloaded successfully.\n"));
             }
