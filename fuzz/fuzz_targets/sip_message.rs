@@ -72,6 +72,7 @@ fn check(request: &Request) {
     let mut challenger = Challenger::new([0; 32], std::time::Duration::from_secs(60));
     for credentials in request.headers.authorizations().into_iter().flatten() {
         let check = Check {
+            source: b"source",
             method: &request.method,
             body: &request.body,
             realm: credentials.realm(),

@@ -206,6 +206,27 @@ impl Agent {
         });
     }
 
+    /// The same for a caller who has proven nothing. Over UDP the refusal is sent once and forgotten:
+    /// whoever forges the address of somebody else makes us send him no more than he sends us
+    /// (RFC 3261 §26.3.2.4).
+    pub fn deny(
+        &mut self,
+        now: Instant,
+        id: InviteId,
+        status: Status,
+        headers: Vec<(HeaderName, String)>,
+    ) {
+        self.with(id, move |invite, base| {
+            invite.deny(now, base, status, &headers)
+        });
+    }
+
+    /// 100 Trying, unless something was sent already. An INVITE over UDP that brings no credentials
+    /// gets it by this alone, when the caller is let in.
+    pub fn trying(&mut self, now: Instant, id: InviteId) {
+        self.with(id, |invite, base| invite.trying(now, base));
+    }
+
     /// Calls somebody. `hangup` before the final response cancels.
     pub fn invite(&mut self, now: Instant, flow: Flow, invite: OutgoingInvite) -> InviteId {
         let id = InviteId(self.base.next_id());

@@ -246,11 +246,15 @@ pub enum Verdict {
     Ok,
     /// The user does not.
     Wrong,
-    /// The user knows the secret, but the nonce is too old or not ours: challenge again with
+    /// The user knows the secret, but the nonce is too old: challenge again with
     /// `stale=true` (RFC 7616 §3.3), and the client repeats without asking its user.
     Stale,
     /// The user knows the secret, but this nonce count was spent before: treat it as stale.
     Replayed,
+    /// The nonce is not one of those given to this source. The secret was not looked at, or guessing
+    /// would cost nothing; challenge as if it were stale. Nothing is held against the source: anybody
+    /// can write its address.
+    Foreign,
     /// No credentials for this realm and algorithm: challenge.
     Missing,
     /// A parameter is missing or malformed: 400.
@@ -260,6 +264,8 @@ pub enum Verdict {
 /// The request whose credentials are verified, and the user they must prove.
 #[derive(Clone, Copy)]
 pub struct Check<'a> {
+    /// Where the request comes from: a nonce is good for the source it was given to.
+    pub source: &'a [u8],
     /// The method of the request.
     pub method: &'a Method,
     /// The body of the request, covered by `qop=auth-int`.
@@ -337,19 +343,22 @@ impl Challenger {
     }
 
     /// The value of exactly one WWW-Authenticate header. Only `auth` is offered: some clients
-    /// prefer `auth-int` when they see it and then fail on proxies that touch the body.
+    /// prefer `auth-int` when they see it and then fail on proxies that touch the body. The nonce is
+    /// good for `source` alone.
     pub fn challenge(
         &mut self,
         now_unix_s: u64,
         realm: &str,
         algorithm: Algorithm,
         stale: bool,
+        source: &[u8],
     ) -> String {
         self.issued += 1;
-        let nonce = self.nonce(Stamp {
+        let stamp = Stamp {
             time_s: now_unix_s,
             number: self.issued,
-        });
+        };
+        let nonce = self.nonce(stamp, source);
         let mut value = String::from("Digest realm=");
         quoted(&mut value, realm);
         let name = algorithm.as_str();
@@ -391,29 +400,36 @@ impl Challenger {
         let Some((input, answer, count)) = read(credentials, check) else {
             return Verdict::Malformed;
         };
+        let Some(stamp) = self.stamp(input.nonce, check.source) else {
+            return Verdict::Foreign;
+        };
         let expected = response(&input, check.secret);
         let knows = is_same(expected.as_bytes(), answer.to_ascii_lowercase().as_bytes());
         if !knows || input.username != check.username {
             return Verdict::Wrong;
         }
-        match self.stamp(input.nonce) {
-            Some(stamp) if self.is_fresh(now_unix_s, stamp, lifetime.as_secs()) => {
-                self.spend(now_unix_s, stamp, count)
-            }
-            _ => Verdict::Stale,
+        match self.is_fresh(now_unix_s, stamp, lifetime.as_secs()) {
+            true => self.spend(now_unix_s, stamp, count),
+            false => Verdict::Stale,
         }
     }
 
+    /// Whether a nonce was given to this source.
+    pub fn has_issued(&self, nonce: &str, source: &[u8]) -> bool {
+        self.stamp(nonce, source).is_some()
+    }
+
     /// `time number mac`, in hexadecimal.
-    fn nonce(&self, stamp: Stamp) -> String {
-        let mac = self.mac(stamp);
+    fn nonce(&self, stamp: Stamp, source: &[u8]) -> String {
+        let mac = self.mac(stamp, source);
         format!("{:010x}{:010x}{}", stamp.time_s, stamp.number, hex(&mac))
     }
 
-    fn mac(&self, stamp: Stamp) -> [u8; 16] {
+    fn mac(&self, stamp: Stamp, source: &[u8]) -> [u8; 16] {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.seed).expect("HMAC takes any key");
         mac.update(&stamp.time_s.to_be_bytes());
         mac.update(&stamp.number.to_be_bytes());
+        mac.update(source);
         let whole: [u8; 32] = mac.finalize().into_bytes().into();
         let mut half = [0; 16];
         half.copy_from_slice(&whole[..16]);
@@ -421,13 +437,13 @@ impl Challenger {
     }
 
     /// The stamp of a nonce of ours.
-    fn stamp(&self, nonce: &str) -> Option<Stamp> {
+    fn stamp(&self, nonce: &str, source: &[u8]) -> Option<Stamp> {
         let part = |from, to| u64::from_str_radix(nonce.get(from..to)?, 16).ok();
         let stamp = Stamp {
             time_s: part(0, 10)?,
             number: part(10, 20)?,
         };
-        is_same(self.nonce(stamp).as_bytes(), nonce.as_bytes()).then_some(stamp)
+        is_same(self.nonce(stamp, source).as_bytes(), nonce.as_bytes()).then_some(stamp)
     }
 
     fn is_fresh(&self, now_unix_s: u64, stamp: Stamp, lifetime_s: u64) -> bool {

@@ -118,6 +118,7 @@ impl Client {
 
 fn check(algorithm: Algorithm) -> Check<'static> {
     Check {
+        source: b"source",
         method: &Method::Register,
         body: b"",
         realm: "example.com",
@@ -133,7 +134,7 @@ fn verify(challenger: &mut Challenger, now_s: u64, credentials: &Credentials) ->
 
 fn challenger() -> (Challenger, String) {
     let mut challenger = Challenger::new([7; 32], LIFETIME);
-    let challenge = challenger.challenge(NOW_S, "example.com", Algorithm::Md5, false);
+    let challenge = challenger.challenge(NOW_S, "example.com", Algorithm::Md5, false, b"source");
     (challenger, challenge)
 }
 
@@ -141,7 +142,7 @@ fn challenger() -> (Challenger, String) {
 fn the_right_password_is_accepted_with_every_algorithm() {
     for algorithm in [Algorithm::Md5, Algorithm::Sha256, Algorithm::Sha512_256] {
         let mut challenger = Challenger::new([7; 32], LIFETIME);
-        let challenge = challenger.challenge(NOW_S, "example.com", algorithm, false);
+        let challenge = challenger.challenge(NOW_S, "example.com", algorithm, false, b"source");
         let credentials = ALICE.answer(&challenge, 1);
         assert_eq!(
             challenger.verify(NOW_S, &credentials, &check(algorithm)),
@@ -169,7 +170,7 @@ fn a_challenge_is_one_and_offers_auth_alone() {
     assert_eq!(parsed.get("realm"), Some("example.com"));
     assert_eq!(parsed.get("stale"), None);
     let mut challenger = Challenger::new([7; 32], LIFETIME);
-    let stale = challenger.challenge(NOW_S, "a \"b\" \\c", Algorithm::Md5, true);
+    let stale = challenger.challenge(NOW_S, "a \"b\" \\c", Algorithm::Md5, true, b"source");
     let stale = Challenge::parse(&stale).unwrap();
     assert_eq!(stale.get("stale"), Some("true"));
     assert_eq!(stale.get("realm"), Some("a \"b\" \\c"));
@@ -226,21 +227,43 @@ fn an_old_nonce_is_stale_only_for_who_knows_the_password() {
 }
 
 #[test]
-fn a_nonce_of_another_server_or_a_changed_one_is_stale() {
+fn a_nonce_of_another_server_or_a_changed_one_is_not_even_tried() {
     let (mut ours, _) = challenger();
     let mut theirs = Challenger::new([8; 32], LIFETIME);
-    let challenge = theirs.challenge(NOW_S, "example.com", Algorithm::Md5, false);
+    let challenge = theirs.challenge(NOW_S, "example.com", Algorithm::Md5, false, b"source");
     assert_eq!(
         verify(&mut ours, NOW_S, &ALICE.answer(&challenge, 1)),
-        Verdict::Stale
+        Verdict::Foreign
     );
     let (mut ours, challenge) = challenger();
     let later = challenge.replace(&format!("{NOW_S:010x}"), &format!("{:010x}", NOW_S + 60));
     assert_ne!(later, challenge);
     assert_eq!(
         verify(&mut ours, NOW_S, &ALICE.answer(&later, 1)),
-        Verdict::Stale
+        Verdict::Foreign
     );
+}
+
+#[test]
+fn a_nonce_is_good_for_the_source_it_was_given_to() {
+    let (mut challenger, challenge) = challenger();
+    let elsewhere = Check {
+        source: b"elsewhere",
+        ..check(Algorithm::Md5)
+    };
+    // Whether the password is right does not show.
+    let guesser = Client {
+        password: "guess",
+        ..ALICE
+    };
+    for user in [ALICE, guesser] {
+        let verdict = challenger.verify(NOW_S, &user.answer(&challenge, 1), &elsewhere);
+        assert_eq!(verdict, Verdict::Foreign);
+    }
+    let credentials = ALICE.answer(&challenge, 1);
+    assert!(challenger.has_issued(credentials.get("nonce").unwrap(), b"source"));
+    assert!(!challenger.has_issued(credentials.get("nonce").unwrap(), b"elsewhere"));
+    assert_eq!(verify(&mut challenger, NOW_S, &credentials), Verdict::Ok);
 }
 
 #[test]
@@ -300,6 +323,7 @@ fn auth_int_covers_the_body() {
     );
     let credentials = Credentials::parse(&text).unwrap();
     let with_body = |body| Check {
+        source: b"source",
         body,
         ..check(Algorithm::Md5)
     };
@@ -361,7 +385,8 @@ fn no_credentials_are_told_from_malformed_ones() {
 #[test]
 fn a_full_table_forgets_the_oldest_nonce_and_never_accepts_it_again() {
     let mut challenger = Challenger::new([7; 32], LIFETIME);
-    let mut challenge = || challenger.challenge(NOW_S, "example.com", Algorithm::Md5, false);
+    let mut challenge =
+        || challenger.challenge(NOW_S, "example.com", Algorithm::Md5, false, b"source");
     let challenges: Vec<_> = (0..=NONCES_MAX).map(|_| challenge()).collect();
     for challenge in &challenges {
         let credentials = ALICE.answer(challenge, 1);

@@ -152,6 +152,16 @@ impl Base {
         sent.then_some(bytes)
     }
 
+    /// The final answer to somebody who has proven nothing. Over UDP anybody can write anybody's
+    /// address into a request, and a refusal of an INVITE, sent again until the ACK comes, would hit
+    /// him eleven times. RFC 3261 §26.3.2.4: send "only a single 401 (Unauthorized) or 407 …, forgoing
+    /// the normal response retransmission algorithm, and thus behaving statelessly towards
+    /// unauthenticated requests".
+    pub(crate) fn turn_away(&mut self, now: Instant, server: ServerId, response: Response) {
+        self.respond(now, server, response);
+        self.servers.disown(server);
+    }
+
     /// Sends a response outside any transaction (RFC 3261 §8.2.7).
     pub(crate) fn respond_stateless(&mut self, flow: FlowId, mut response: Response) {
         let tag = self.token();

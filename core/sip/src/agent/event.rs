@@ -87,7 +87,8 @@ pub enum Event {
         flow: Flow,
         request: Arc<Request>,
     },
-    /// An INVITE for a new call. 100 Trying is sent already; nobody is authenticated.
+    /// An INVITE for a new call; nobody is authenticated. 100 Trying is sent already, except over UDP to
+    /// who brings no credentials ([`Agent::trying`](super::Agent::trying)).
     Invite {
         id: InviteId,
         flow: Flow,

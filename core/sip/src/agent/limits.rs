@@ -14,7 +14,7 @@ pub struct Identity {
 /// Bounds of the Agent's tables. Beyond them a new request gets 503 with Retry-After.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Client and server transactions together. An eighth more is kept back for CANCEL and what
+    /// Client and server transactions together; requests over UDP outside known dialogs get half. An eighth more is kept back for CANCEL and what
     /// comes inside known dialogs, so that a full Agent can still keep and end its calls.
     pub transactions: usize,
     /// INVITE usages of both roles; each has one dialog, or up to `FORKS_MAX` while a forked

@@ -10,6 +10,10 @@ use crate::session_timer::{MIN_SE_S, SessionRules, Terms};
 use crate::transaction::{AckIs, ClientUser, Origin, Purpose, ServerId, ServerKey, ServerUser};
 use crate::{Capabilities, HeaderError, HeaderName, Method, Request, Response, Status};
 
+/// Requests whose source can be forged (UDP) may take one part of so many of the transactions: a flood
+/// of them leaves room for those who come over connections.
+const UDP_SHARE: usize = 2;
+
 /// Option tags that Require may name.
 const EXTENSIONS: [&str; 1] = ["timer"];
 
@@ -65,7 +69,10 @@ impl Agent {
         let known = dialog.is_some_and(|dialog| self.base.dialogs.contains_key(&dialog));
         let ends = known && request.method == Method::Bye;
         let crowded = self.base.servers.count_of(flow.id) >= self.base.limits.transactions_per_flow;
-        if !self.base.has_room(known) || (crowded && !ends) {
+        let forgeable = !flow.transport.is_reliable() && !known;
+        let flooded = forgeable
+            && self.base.servers.unreliable() >= self.base.limits.transactions / UDP_SHARE;
+        if !self.base.has_room(known) || flooded || (crowded && !ends) {
             self.base.refuse_overload(flow.id, request);
             return Ok(None);
         }
@@ -84,7 +91,7 @@ impl Agent {
             .insert(now, flow, &request.method, key, origin, tag);
         if merged {
             self.base
-                .respond(now, server, request.response(Status::LOOP_DETECTED));
+                .turn_away(now, server, request.response(Status::LOOP_DETECTED));
             return Ok(None);
         }
         Ok(Some(server))
@@ -98,9 +105,18 @@ impl Agent {
         let forwards = dialog.is_none() && request.method != Method::Options;
         if let Err(rejected) = request.acceptable(&capabilities(forwards)) {
             let response = rejected.response(&request, &capabilities(forwards));
-            self.base.respond(now, server, response);
+            let known = dialog.is_some_and(|dialog| self.base.dialogs.contains_key(&dialog));
+            match known {
+                true => drop(self.base.respond(now, server, response)),
+                false => self.base.turn_away(now, server, response),
+            }
             return;
         }
+        // Who has not even tried to prove himself gets no more than one answer over UDP: the layer
+        // above refuses him at once, or says [`Agent::trying`].
+        let waits = dialog.is_none()
+            && !flow.transport.is_reliable()
+            && !request.headers.has(&HeaderName::Authorization);
         let request = Arc::new(request);
         match dialog {
             Some(dialog) => self.on_in_dialog(now, flow, server, &dialog, &request),
@@ -109,7 +125,7 @@ impl Agent {
         }
         // RFC 3261 §17.2.1: "The server transaction MUST generate a 100 (Trying) response unless it knows that
         // the TU will generate a provisional or final response within 200 ms".
-        if self.base.servers.is_proceeding(server) {
+        if !waits && self.base.servers.is_proceeding(server) {
             self.base
                 .respond(now, server, request.response(Status::TRYING));
         }
@@ -133,7 +149,7 @@ impl Agent {
             self.hand_up(flow, server, request);
         } else {
             self.base
-                .respond(now, server, request.response(Status::CALL_DOES_NOT_EXIST));
+                .turn_away(now, server, request.response(Status::CALL_DOES_NOT_EXIST));
         }
     }
 
@@ -180,7 +196,7 @@ impl Agent {
             let mut response = request.response(Status::SERVICE_UNAVAILABLE);
             let seconds = super::RETRY_AFTER_S.to_string();
             response.headers.push(HeaderName::RetryAfter, &seconds);
-            self.base.respond(now, server, response);
+            self.base.turn_away(now, server, response);
             return;
         }
         if Terms::answer(request, None, SessionRules::default()).is_err() {
@@ -188,7 +204,7 @@ impl Agent {
             response
                 .headers
                 .push(HeaderName::MinSe, &MIN_SE_S.to_string());
-            self.base.respond(now, server, response);
+            self.base.turn_away(now, server, response);
             return;
         }
         let tag = self

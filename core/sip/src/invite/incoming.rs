@@ -171,6 +171,29 @@ impl Invite {
         }
     }
 
+    /// The same for somebody who has proven nothing: over UDP it is sent once.
+    pub(crate) fn deny(&mut self, now: Instant, base: &mut Base, status: Status, headers: &Extra) {
+        let Phase::Incoming(incoming) = &self.phase else {
+            return;
+        };
+        let server = incoming.server;
+        self.reject(now, base, status, headers);
+        base.servers.disown(server);
+    }
+
+    /// 100, unless something was sent already.
+    pub(crate) fn trying(&self, now: Instant, base: &mut Base) {
+        if let Phase::Incoming(incoming) = &self.phase
+            && base.servers.is_silent(incoming.server)
+        {
+            base.respond(
+                now,
+                incoming.server,
+                incoming.request.response(Status::TRYING),
+            );
+        }
+    }
+
     pub(super) fn refuse_incoming(
         &self,
         now: Instant,

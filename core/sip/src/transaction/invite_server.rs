@@ -137,6 +137,10 @@ impl InviteServer {
         matches!(self.state, State::Terminated)
     }
 
+    pub(crate) const fn is_silent(&self) -> bool {
+        matches!(self.state, State::Proceeding { last: None })
+    }
+
     pub(crate) const fn is_proceeding(&self) -> bool {
         matches!(self.state, State::Proceeding { .. })
     }

@@ -54,6 +54,8 @@ pub(crate) struct ServerTable {
     by_origin: BTreeMap<Origin, ServerId>,
     by_flow: FlowIndex<ServerId>,
     timers: TimerTable<ServerId>,
+    /// How many came over UDP.
+    unreliable: usize,
     last_id: u64,
 }
 
@@ -65,12 +67,38 @@ impl ServerTable {
             by_origin: BTreeMap::new(),
             by_flow: FlowIndex::new(),
             timers: TimerTable::new(),
+            unreliable: 0,
             last_id: 0,
         }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// How many came over UDP, where the source of a request can be forged.
+    pub(crate) fn unreliable(&self) -> usize {
+        self.unreliable
+    }
+
+    /// Forgets an INVITE that came over UDP and was refused: nothing is sent again.
+    pub(crate) fn disown(&mut self, id: ServerId) {
+        let forgets = self.entries.get(&id).is_some_and(|entry| {
+            !entry.flow.transport.is_reliable() && matches!(entry.machine, Machine::Invite(_))
+        });
+        if forgets {
+            self.remove(id);
+        }
+    }
+
+    /// Does the INVITE wait for its very first response?
+    pub(crate) fn is_silent(&self, id: ServerId) -> bool {
+        self.entries
+            .get(&id)
+            .is_some_and(|entry| match &entry.machine {
+                Machine::Invite(machine) => machine.is_silent(),
+                Machine::Other(_) => false,
+            })
     }
 
     /// How many live on this flow.
@@ -120,6 +148,7 @@ impl ServerTable {
         self.last_id += 1;
         let id = ServerId(self.last_id);
         let reliable = flow.transport.is_reliable();
+        self.unreliable += usize::from(!reliable);
         let machine = match method {
             Method::Invite => Machine::Invite(InviteServer::start(reliable)),
             _ => Machine::Other(Server::start(now, reliable)),
@@ -262,6 +291,7 @@ impl ServerTable {
 
     fn remove(&mut self, id: ServerId) -> Option<Entry> {
         let entry = self.entries.remove(&id)?;
+        self.unreliable -= usize::from(!entry.flow.transport.is_reliable());
         self.timers.set(id, None);
         self.by_key.remove(&entry.key);
         if let Some(origin) = &entry.origin

@@ -25,9 +25,15 @@ fn assert_overloaded(solo: &Solo) {
     assert!(response.headers.to().unwrap().tag().is_some());
 }
 
+/// Half of it is open to UDP.
+const ROOMIER: Limits = Limits {
+    transactions: 16,
+    ..SMALL
+};
+
 #[test]
 fn transactions_are_bounded() {
-    let mut solo = Solo::with_limits(Transport::Udp, SMALL);
+    let mut solo = Solo::with_limits(Transport::Udp, ROOMIER);
     for n in 0..1_000_u64 {
         let options = request("OPTIONS", 1, &n.to_string(), "", "");
         solo.receive_on(
@@ -44,7 +50,7 @@ fn transactions_are_bounded() {
 
 #[test]
 fn transactions_of_one_flow_are_bounded() {
-    let mut solo = Solo::with_limits(Transport::Udp, SMALL);
+    let mut solo = Solo::with_limits(Transport::Udp, ROOMIER);
     for n in 0..10 {
         let options = request("OPTIONS", 1, &n.to_string(), "", "");
         solo.receive(&options.replace("call-1", &format!("call-{n}")));
@@ -56,6 +62,80 @@ fn transactions_of_one_flow_are_bounded() {
         &request("OPTIONS", 1, "other", "", ""),
     );
     assert_eq!(solo.agent.counts().transactions, 7);
+}
+
+#[test]
+fn a_flood_over_udp_leaves_room_for_connections() {
+    let mut solo = Solo::with_limits(Transport::Udp, ROOMIER);
+    for n in 0..100_u64 {
+        let options = request("OPTIONS", 1, &n.to_string(), "", "");
+        solo.receive_on(
+            flow(n, Transport::Udp),
+            &options.replace("call-1", &format!("call-{n}")),
+        );
+    }
+    assert_eq!(solo.agent.counts().transactions, 8);
+    assert_overloaded(&solo);
+    solo.receive_on(
+        flow(1_000, Transport::Ws),
+        &request("OPTIONS", 1, "web", "", "").replace("call-1", "call-web"),
+    );
+    assert_eq!(solo.agent.counts().transactions, 9);
+}
+
+#[test]
+fn who_has_proven_nothing_gets_one_answer_over_udp() {
+    let mut solo = Solo::new(Transport::Udp);
+    solo.admits = false;
+    solo.receive(&invite(1));
+    assert_eq!(
+        solo.lines(),
+        [] as [&str; 0],
+        "no 100 before the caller is known"
+    );
+    let id = solo.invited();
+    let headers = vec![(HeaderName::WwwAuthenticate, "Digest realm=\"a\"".to_owned())];
+    solo.act(|agent, now, _| agent.deny(now, id, Status::UNAUTHORIZED, headers));
+    assert_eq!(solo.lines(), ["401 INVITE"]);
+    solo.advance_ms(60_000);
+    assert_eq!(solo.lines(), [] as [&str; 0], "nothing is sent again");
+    let counts = solo.agent.counts();
+    assert_eq!(
+        (counts.transactions, counts.invites, counts.dialogs),
+        (0, 0, 0)
+    );
+}
+
+#[test]
+fn refusals_by_the_protocol_are_sent_once_over_udp() {
+    for (header, expected) in [
+        ("Require: nothing-we-know\n", "420 INVITE"),
+        ("Session-Expires: 10\nSupported: timer\n", "422 INVITE"),
+    ] {
+        let mut solo = Solo::new(Transport::Udp);
+        solo.receive(
+            &request("INVITE", 1, "i", "", "").replace("Call-ID", &format!("{header}Call-ID")),
+        );
+        solo.advance_ms(60_000);
+        assert_eq!(solo.lines(), [expected]);
+        assert_eq!(solo.agent.counts().transactions, 0);
+    }
+}
+
+#[test]
+fn who_comes_over_a_connection_is_denied_by_a_transaction() {
+    let mut solo = Solo::new(Transport::Ws);
+    solo.receive(&invite(1));
+    let id = solo.invited();
+    solo.act(|agent, now, _| agent.deny(now, id, Status::UNAUTHORIZED, Vec::new()));
+    assert_eq!(solo.lines(), ["100 INVITE", "401 INVITE"]);
+    solo.receive(&invite(1));
+    assert_eq!(
+        solo.lines(),
+        ["401 INVITE"],
+        "a repeated one gets the same answer"
+    );
+    assert_eq!(solo.agent.counts().transactions, 1);
 }
 
 #[test]

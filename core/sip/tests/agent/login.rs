@@ -33,6 +33,7 @@ fn call(logins: Vec<Login>) -> Solo {
 fn proves(challenger: &mut Challenger, request: &Request, algorithm: Algorithm) -> Verdict {
     let value = request.headers.get(&HeaderName::Authorization).unwrap();
     let check = Check {
+        source: b"source",
         method: &Method::Invite,
         body: b"",
         realm: REALM,
@@ -48,8 +49,8 @@ fn a_challenge_is_answered_once_with_the_topmost_algorithm() {
     let mut solo = call(vec![login(Some("elsewhere")), login(None)]);
     let first = solo.last_request().clone();
     let mut challenger = Challenger::new([3; 32], Duration::from_secs(60));
-    let strong = challenger.challenge(100, REALM, Algorithm::Sha256, false);
-    let weak = challenger.challenge(100, REALM, Algorithm::Md5, false);
+    let strong = challenger.challenge(100, REALM, Algorithm::Sha256, false, b"source");
+    let weak = challenger.challenge(100, REALM, Algorithm::Md5, false, b"source");
     let challenges = format!("WWW-Authenticate: {strong}\nWWW-Authenticate: {weak}");
     solo.answer("401 Unauthorized", "proxy", &challenges);
     assert_eq!(solo.lines(), ["INVITE", "ACK", "INVITE"]);

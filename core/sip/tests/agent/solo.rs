@@ -16,6 +16,8 @@ pub(crate) struct Solo {
     pub(crate) start: Instant,
     pub(crate) sent: Vec<(Duration, Message)>,
     pub(crate) events: Vec<Event>,
+    /// The layer above lets every caller in.
+    pub(crate) admits: bool,
 }
 
 pub(crate) fn flow(id: u64, transport: Transport) -> Flow {
@@ -43,6 +45,7 @@ impl Solo {
             start: now,
             sent: Vec::new(),
             events: Vec::new(),
+            admits: true,
         }
     }
 
@@ -53,12 +56,22 @@ impl Solo {
     }
 
     fn drain(&mut self) {
+        self.transmit();
+        while let Some(event) = self.agent.poll_event() {
+            if let Event::Invite { id, .. } = &event
+                && self.admits
+            {
+                self.agent.trying(self.now, *id);
+            }
+            self.events.push(event);
+        }
+        self.transmit();
+    }
+
+    fn transmit(&mut self) {
         while let Some(transmit) = self.agent.poll_transmit() {
             let message = Message::parse(&transmit.bytes).unwrap();
             self.sent.push((self.now - self.start, message));
-        }
-        while let Some(event) = self.agent.poll_event() {
-            self.events.push(event);
         }
     }
 

@@ -3,6 +3,7 @@
 //! An unknown user goes the same way as a known one: the same challenge, the same hash computed, the
 //! same answer. So neither the answers nor their timing tell which accounts exist.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -66,12 +67,19 @@ pub(crate) async fn check(
     flow: &Flow,
     request: &Request,
 ) -> Result<Arc<Subscriber>, Denied> {
-    let subscriber = find(shared, flow, request).await?;
-    shared.admissions().prove(flow.id);
+    let (subscriber, proven) = find(shared, flow, request).await?;
+    if proven {
+        shared.admissions().prove(flow.id);
+    }
     Ok(subscriber)
 }
 
-async fn find(shared: &Shared, flow: &Flow, request: &Request) -> Result<Arc<Subscriber>, Denied> {
+/// The endpoint, and whether that was proven.
+async fn find(
+    shared: &Shared,
+    flow: &Flow,
+    request: &Request,
+) -> Result<(Arc<Subscriber>, bool), Denied> {
     let credentials = match request.headers.authorizations() {
         Ok(all) => all
             .into_iter()
@@ -97,17 +105,18 @@ async fn find(shared: &Shared, flow: &Flow, request: &Request) -> Result<Arc<Sub
             // An endpoint without `auth` is let in by what it was known by, as in Asterisk.
             let unsigned =
                 request.method == Method::Options && endpoint.allow_unauthenticated_options;
-            if endpoint.auth.is_empty() || unsigned {
-                return Ok(subscriber.clone());
+            let open = endpoint.auth.is_empty();
+            if open || unsigned {
+                return Ok((subscriber.clone(), open));
             }
         }
         None => unidentified(shared, &config.global, flow, request),
     }
     let lock = Lock::of(subscriber.as_deref(), credentials.as_ref(), &config.global);
-    let Some(credentials) = credentials else {
-        return Err(lock.challenge(shared, false));
-    };
     let source = flow.remote.ip();
+    let Some(credentials) = credentials else {
+        return Err(lock.challenge(shared, source, false));
+    };
     if !shared.limiter().admits(source, flow.id, now()) {
         // Each of his failures before had its line in the log; a flood of them helps nobody.
         shared.counters.failed_auths.fetch_add(1, Ordering::Relaxed);
@@ -117,26 +126,39 @@ async fn find(shared: &Shared, flow: &Flow, request: &Request) -> Result<Arc<Sub
             RETRY_AFTER_S,
         ));
     }
-    // A header made for another address is not even tried: that would spend its nonce count.
-    let verdict = if is_about(&credentials, &request.uri) {
-        lock.try_key(shared, request, &credentials)
-    } else {
-        Verdict::Wrong
-    };
+    let verdict = lock.judge(shared, source, request, &credentials);
     let reason = match (verdict, &subscriber) {
-        (Verdict::Ok, Some(subscriber)) if lock.fits(&credentials) => return Ok(subscriber.clone()),
+        (Verdict::Ok, Some(subscriber)) if lock.fits(&credentials) => {
+            return Ok((subscriber.clone(), true));
+        }
         (Verdict::Malformed, _) => {
             let sentence = "The Authorization header lacks a parameter or has a malformed one";
             return Err(Denied::with_warning(Status::BAD_REQUEST, sentence));
         }
-        (Verdict::Stale | Verdict::Replayed, _) => return Err(lock.challenge(shared, true)),
-        (Verdict::Missing, _) => return Err(lock.challenge(shared, false)),
+        (Verdict::Stale | Verdict::Replayed | Verdict::Foreign, _) => {
+            return Err(lock.challenge(shared, source, true));
+        }
+        (Verdict::Missing, _) => return Err(lock.challenge(shared, source, false)),
         (Verdict::Ok | Verdict::Wrong, None) => "no such endpoint",
         (Verdict::Ok | Verdict::Wrong, Some(_)) => "wrong user name, realm, address or password",
     };
     shared.limiter().failed(source, flow.id, now());
     shared.failed_auth(source, credentials.username(), reason);
-    Err(lock.challenge(shared, false))
+    Err(lock.challenge(shared, source, false))
+}
+
+/// What a nonce is bound to. The address, not the connection: some phones open a new one for the
+/// answer to a challenge.
+fn bytes_of(source: IpAddr) -> Vec<u8> {
+    match source.to_canonical() {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
+    }
+}
+
+fn has_issued(shared: &Shared, source: IpAddr, credentials: &Credentials) -> bool {
+    let nonce = credentials.get("nonce").unwrap_or_default();
+    shared.challenger().has_issued(nonce, &bytes_of(source))
 }
 
 /// Says of an address whose requests speak for nobody that it goes on with it. One of them is no news:
@@ -207,11 +229,15 @@ impl<'a> Lock<'a> {
         }
     }
 
-    fn challenge(&self, shared: &Shared, stale: bool) -> Denied {
+    fn challenge(&self, shared: &Shared, source: IpAddr, stale: bool) -> Denied {
         let algorithm = algorithm_of(self.algorithm);
-        let value = shared
-            .challenger()
-            .challenge(unix_s(), self.realm, algorithm, stale);
+        let value = shared.challenger().challenge(
+            unix_s(),
+            self.realm,
+            algorithm,
+            stale,
+            &bytes_of(source),
+        );
         let headers = vec![(HeaderName::WwwAuthenticate, value)];
         Denied {
             status: Status::UNAUTHORIZED,
@@ -219,14 +245,38 @@ impl<'a> Lock<'a> {
         }
     }
 
-    /// Computes the hash in every case, also where nothing can fit.
-    fn try_key(&self, shared: &Shared, request: &Request, credentials: &Credentials) -> Verdict {
+    /// A header made for another address is not even tried: that would spend its nonce count.
+    fn judge(
+        &self,
+        shared: &Shared,
+        source: IpAddr,
+        request: &Request,
+        credentials: &Credentials,
+    ) -> Verdict {
+        if is_about(credentials, &request.uri) {
+            self.try_key(shared, source, request, credentials)
+        } else if has_issued(shared, source, credentials) {
+            Verdict::Wrong
+        } else {
+            Verdict::Foreign
+        }
+    }
+
+    /// Computes the hash in every case that brings a nonce of ours, also where nothing can fit.
+    fn try_key(
+        &self,
+        shared: &Shared,
+        source: IpAddr,
+        request: &Request,
+        credentials: &Credentials,
+    ) -> Verdict {
         let secret = match self.auth.and_then(|auth| auth.credential(self.algorithm)) {
             Some(Credential::Password(password)) => Secret::Password(password.expose()),
             Some(Credential::Ha1(ha1)) => Secret::Ha1(ha1.expose()),
             None => Secret::Password(""),
         };
         let check = Check {
+            source: &bytes_of(source),
             method: &request.method,
             body: &request.body,
             realm: self.realm,

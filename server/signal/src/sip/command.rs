@@ -30,6 +30,20 @@ pub(crate) enum Command {
     Ping(oneshot::Sender<()>),
 }
 
+impl Command {
+    /// Whether it ends something and so comes once or twice for each request or call at most.
+    pub(crate) fn is_last(&self) -> bool {
+        match self {
+            Self::Respond { .. } => true,
+            Self::Call(_, verb) => matches!(
+                verb,
+                Verb::Reject { .. } | Verb::Deny { .. } | Verb::Hangup { .. }
+            ),
+            Self::Invite { .. } | Self::Registered { .. } | Self::Ping(_) => false,
+        }
+    }
+}
+
 /// One verb of `sip::Agent` for one call, or news the driver keeps beside it.
 #[derive(Debug)]
 pub(crate) enum Verb {
@@ -39,6 +53,11 @@ pub(crate) enum Verb {
     Accept { body: Body },
     /// The final refusal of the INVITE.
     Reject {
+        status: Status,
+        headers: Vec<(HeaderName, String)>,
+    },
+    /// The refusal of an INVITE whose sender has proven nothing.
+    Deny {
         status: Status,
         headers: Vec<(HeaderName, String)>,
     },

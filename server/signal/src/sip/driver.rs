@@ -238,6 +238,10 @@ impl Driver {
                 self.calls.sent(id, &status);
                 self.agent.reject(now, id, status, headers);
             }
+            Verb::Deny { status, headers } => {
+                self.calls.sent(id, &status);
+                self.agent.deny(now, id, status, headers);
+            }
             Verb::Reinvite { body } => {
                 self.calls.sent(id, &"re-INVITE");
                 if let Err(busy) = self.agent.reinvite(now, id, body) {
@@ -260,6 +264,7 @@ impl Driver {
                 self.agent.hangup(now, id, headers, status);
             }
             Verb::Admitted { party, rules } => {
+                self.agent.trying(now, id);
                 self.calls.admitted(id, party);
                 self.agent.watch(id, rules);
             }
@@ -383,7 +388,7 @@ impl Driver {
             let headers = vec![(HeaderName::RetryAfter, RETRY_AFTER_S.to_string())];
             return self
                 .agent
-                .reject(now(), id, Status::SERVICE_UNAVAILABLE, headers);
+                .deny(now(), id, Status::SERVICE_UNAVAILABLE, headers);
         };
         // The inbox exists before anything else can happen to the call.
         let inbox = switch::inbox();

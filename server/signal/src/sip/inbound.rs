@@ -49,7 +49,7 @@ pub(crate) async fn invite(
             let _ = shared.switch.incoming(incoming);
         }
         Err(Denied { status, headers }) => {
-            let verb = Verb::Reject { status, headers };
+            let verb = Verb::Deny { status, headers };
             shared.command(Command::Call(id.into(), verb));
         }
     }

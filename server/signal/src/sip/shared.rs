@@ -5,14 +5,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use ::sip::Status;
 use ::sip::digest::Challenger;
 use arc_swap::ArcSwap;
-use switch::Switch;
+use switch::{Cause, ChannelEvent, Switch};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::Counts;
-use crate::sip::command::Command;
+use crate::sip::command::{Command, Verb};
 use crate::sip::identify::Hosts;
 use crate::sip::limiter::Limiter;
 use crate::sip::location::Location;
@@ -22,6 +23,10 @@ use crate::sip::transport::udp::UdpListener;
 
 /// Commands that may wait for the driver. A call makes a handful in its life.
 const COMMANDS_MAX: usize = 16_384;
+
+/// Room kept back for commands that end a request or a call: each call sends two at most (one of its
+/// own, one in place of something else), each request one.
+const LAST_COMMANDS_MAX: usize = 65_536;
 
 /// Requests and new calls being looked up at a time; more are answered 503.
 pub(crate) const REQUESTS_MAX: usize = 1_024;
@@ -67,7 +72,7 @@ pub(crate) struct Counters {
 
 impl Shared {
     pub(crate) fn new(switch: Switch, seed: [u8; 32]) -> (Arc<Self>, mpsc::Receiver<Command>) {
-        let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
+        let (commands, receiver) = mpsc::channel(COMMANDS_MAX + LAST_COMMANDS_MAX);
         // The Agent draws from the seed itself; nonces must not be computable from its tags.
         let nonce_seed = seed.map(|byte| byte ^ 0x5c);
         let shared = Self {
@@ -94,16 +99,31 @@ impl Shared {
         answered
     }
 
-    /// Puts a command into the driver's queue. A full queue means a storm; then a task waits in
-    /// place of the caller, because a lost BYE would leave a call behind.
+    /// Puts a command into the driver's queue, which never waits. A queue that is full but for the
+    /// room kept back means that the driver is hopelessly behind: then a call that wants something
+    /// is given up, and what ends a request or a call still goes in, because a lost BYE would leave a
+    /// call behind.
     pub(crate) fn command(&self, command: Command) {
-        if let Err(TrySendError::Full(command)) = self.commands.try_send(command) {
-            let commands = self.commands.clone();
-            if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-                runtime.spawn(async move {
-                    let _ = commands.send(command).await;
-                });
+        let crowded = self.commands.capacity() <= LAST_COMMANDS_MAX && !command.is_last();
+        let command = match (crowded, command) {
+            (false, command) => command,
+            (true, Command::Call(call, _)) => {
+                let (status, headers) = (Status::SERVICE_UNAVAILABLE, Vec::new());
+                Command::Call(call, Verb::Hangup { status, headers })
             }
+            (true, Command::Invite { ask, .. }) => {
+                let cause = Cause::SwitchCongestion;
+                ask.inbox.send(ChannelEvent::Hangup(cause));
+                return;
+            }
+            (true, command) => {
+                // A call that was not taken along is found again by the next REGISTER.
+                self.counters.dropped.fetch_add(1, Ordering::Relaxed);
+                return drop(command);
+            }
+        };
+        if let Err(TrySendError::Full(_)) = self.commands.try_send(command) {
+            self.counters.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 

@@ -8,3 +8,5 @@ mod outbound;
 mod register;
 mod security;
 mod support;
+mod tls;
+mod transport;

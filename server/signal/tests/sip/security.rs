@@ -1,5 +1,6 @@
 //! What strangers get: the same challenge for everybody, and an end to their own connection alone.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::SinkExt;
@@ -9,7 +10,7 @@ use tokio_tungstenite::tungstenite::Message as Frame;
 
 use crate::support::{
     DeskPhone, Exchange, OFFER, PJSIP, Phone, ack, contact, invite, register, request, signed,
-    until,
+    transport, until,
 };
 
 /// The shape of a response: everything but what is drawn at random or copied.
@@ -350,4 +351,49 @@ async fn endpoint_without_auth_is_let_in_by_its_name_and_no_other_is() {
     let refused = phone.ask_as("eve", "", &text).await;
     assert_eq!(refused.status.code(), 401);
     assert_eq!(exchange.signal.counts().bindings, 1);
+}
+
+/// Whoever writes another's address into his datagrams cannot spend what that address may fail: he has
+/// no nonce that was given to it. And who guesses with a nonce of elsewhere learns nothing.
+#[tokio::test]
+async fn a_nonce_of_elsewhere_is_neither_tried_nor_held_against_anybody() {
+    let exchange = Exchange::on(vec![transport("udp", "0.0.0.0", &[])]).await;
+    let to = SocketAddr::from(([127, 0, 0, 1], exchange.udp.port()));
+    let (here, elsewhere) = (
+        DeskPhone::connect(to).await,
+        DeskPhone::from("127.0.0.3:0", to).await,
+    );
+    let text = register("alice", "<sip:a@127.0.0.1>");
+    let challenged = here.ask(&text).await;
+    for password in ["wonderland", "guess"].into_iter().cycle().take(40) {
+        let text = register("alice", "<sip:a@127.0.0.1>");
+        let foreign = elsewhere
+            .ask(&signed(&text, &challenged, "alice", password))
+            .await;
+        assert_eq!(foreign.status.code(), 401);
+        let stale = foreign.headers.challenges().unwrap();
+        assert_eq!(stale[0].get("stale"), Some("true"), "{password}");
+    }
+    assert_eq!(exchange.signal.counts().failed_auths, 0);
+    let proven = signed(&text, &challenged, "alice", "wonderland");
+    assert_eq!(here.ask(&proven).await.status.code(), 200);
+}
+
+/// A forged INVITE makes us send one answer to whom it names, and remember nothing.
+#[tokio::test]
+async fn an_invite_over_udp_without_credentials_leaves_nothing_behind() {
+    let exchange = Exchange::start().await;
+    let phone = DeskPhone::connect(exchange.udp).await;
+    let (asked, answered) = phone.exchange(&invite("alice", "100", "u", OFFER)).await;
+    assert_eq!(answered.len(), 1, "no 100, one 401");
+    assert!(
+        answered[0].len() * 2 < asked * 3,
+        "{} bytes for {asked}",
+        answered[0].len()
+    );
+    let counts = exchange.signal.counts();
+    assert_eq!(
+        (counts.transactions, counts.invites, counts.dialogs),
+        (0, 0, 0)
+    );
 }

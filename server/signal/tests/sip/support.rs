@@ -12,7 +12,7 @@ use media::{AllocateError, EchoMode, LegStats};
 use rtc::policy::Policy;
 use rtc::topology::{Direction, Stream, Topology};
 use rtc::{Outcome, Refused, Round};
-use signal::{Keepalive, Options, Signal};
+use signal::{Keepalive, Limits, Options, Signal};
 use sip::digest::{Answer, Secret};
 use sip::{HeaderName, Message, Request, Response};
 use store::Store;
@@ -104,13 +104,31 @@ impl Exchange {
 
     /// With these files and the usual plan.
     pub(crate) async fn with_files(files: &[(&str, &str)], keepalive: Keepalive) -> Self {
+        let limits = Limits::default();
+        let transports = vec![transport("udp", "127.0.0.1", &[])];
+        let exchange = Self::listening(files, keepalive, transports, limits).await;
+        assert_eq!(exchange.signal.faults(), Vec::<String>::new());
+        exchange
+    }
+
+    /// With these transports alone.
+    pub(crate) async fn on(transports: Vec<TransportConfig>) -> Self {
+        let files = [("pjsip.conf", PJSIP)];
+        Self::listening(&files, Keepalive::default(), transports, Limits::default()).await
+    }
+
+    pub(crate) async fn listening(
+        files: &[(&str, &str)],
+        keepalive: Keepalive,
+        transports: Vec<TransportConfig>,
+        connections: Limits,
+    ) -> Self {
         let mut all = BTreeMap::from([("extensions.conf".to_owned(), EXTENSIONS.to_owned())]);
         let files = files.iter();
         all.extend(files.map(|(name, text)| ((*name).to_owned(), (*text).to_owned())));
         let files = all;
         let (config, diagnostics) = config::load(&files);
         let config: Config = config.unwrap_or_else(|| panic!("{diagnostics:?}"));
-        let transports = vec![transport("udp", "127.0.0.1", &[])];
         let store = Store::open(Arc::new(config), None).await.unwrap();
         let switch = Switch::new(Parts {
             store,
@@ -121,10 +139,10 @@ impl Exchange {
         });
         let options = Options {
             keepalive,
+            connections,
             ..Options::new(transports, [2; 32])
         };
         let signal = Signal::start(options, switch.clone());
-        assert_eq!(signal.faults(), Vec::<String>::new());
         switch.connect(signal.technologies());
         let listen = Listen {
             address: "127.0.0.1:0".parse().unwrap(),
@@ -136,7 +154,8 @@ impl Exchange {
             ..web::Options::default()
         };
         let server = Server::start(options, signal.routes(Routes::new())).unwrap();
-        let (ws, udp) = (server.listening()[0].address, signal.udp()[0]);
+        let ws = server.listening()[0].address;
+        let udp = signal.udp().first().copied().unwrap_or(ws);
         Self {
             signal,
             switch,
@@ -263,8 +282,31 @@ impl DeskPhone {
         Self { socket }
     }
 
+    /// The same from a certain address.
+    pub(crate) async fn from(own: &str, address: SocketAddr) -> Self {
+        let socket = UdpSocket::bind(own).await.unwrap();
+        socket.connect(address).await.unwrap();
+        Self { socket }
+    }
+
     pub(crate) async fn send(&self, bytes: &[u8]) {
         self.socket.send(bytes).await.unwrap();
+    }
+
+    /// Sends a request and takes everything that comes before the answer to the next one. The bytes
+    /// that were sent, and each datagram that came.
+    pub(crate) async fn exchange(&self, text: &str) -> (usize, Vec<Vec<u8>>) {
+        self.send(text.as_bytes()).await;
+        let (mut answered, mut buffer) = (Vec::new(), vec![0; 65_535]);
+        let receive = |length: usize, buffer: &[u8]| buffer[..length].to_vec();
+        let length = tokio::time::timeout(PATIENCE, self.socket.recv(&mut buffer)).await;
+        answered.push(receive(length.expect("an answer").unwrap(), &buffer));
+        // Retransmissions begin after half a second (RFC 3261, timer G).
+        let more = Duration::from_millis(700);
+        while let Ok(length) = tokio::time::timeout(more, self.socket.recv(&mut buffer)).await {
+            answered.push(receive(length.unwrap(), &buffer));
+        }
+        (text.len(), answered)
     }
 
     pub(crate) async fn receive(&self) -> Message {

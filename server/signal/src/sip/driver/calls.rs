@@ -1,7 +1,7 @@
 //! What the driver knows of each call: its inbox, its client, its flow. Events of the Agent become
 //! events of channels here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,6 +25,8 @@ use crate::sip::trace::Name;
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
     calls: BTreeMap<InviteId, Call>,
+    /// The calls whose party is known, by its endpoint: each REGISTER asks.
+    by_endpoint: BTreeMap<String, BTreeSet<InviteId>>,
 }
 
 #[derive(Debug)]
@@ -101,6 +103,7 @@ impl Calls {
             withdrawn: 0,
             stage: Stage::Calling,
         };
+        self.index(id, &call);
         self.calls.insert(id, call);
         self.sent(id, &ours.line);
     }
@@ -115,9 +118,31 @@ impl Calls {
 
     /// The caller of `id` is known.
     pub(crate) fn admitted(&mut self, id: InviteId, party: Party) {
-        if let Some(call) = self.calls.get_mut(&id) {
+        if let Some(mut call) = self.remove(id) {
             call.party = Some(party);
+            self.index(id, &call);
+            self.calls.insert(id, call);
         }
+    }
+
+    fn index(&mut self, id: InviteId, call: &Call) {
+        if let Some(party) = &call.party {
+            let calls = self.by_endpoint.entry(party.endpoint.clone()).or_default();
+            calls.insert(id);
+        }
+    }
+
+    fn remove(&mut self, id: InviteId) -> Option<Call> {
+        let call = self.calls.remove(&id)?;
+        if let Some(party) = &call.party
+            && let Some(calls) = self.by_endpoint.get_mut(&party.endpoint)
+        {
+            calls.remove(&id);
+            if calls.is_empty() {
+                self.by_endpoint.remove(&party.endpoint);
+            }
+        }
+        Some(call)
     }
 
     /// Calls of these clients that are bound to another flow than theirs is now.
@@ -132,10 +157,13 @@ impl Calls {
                     })
                 })
         };
-        self.calls
-            .iter()
-            .filter(|(_, call)| is_theirs(call))
-            .map(|(id, _)| *id)
+        let endpoints: BTreeSet<&str> = parties.iter().map(|party| &*party.endpoint).collect();
+        endpoints
+            .into_iter()
+            .filter_map(|endpoint| self.by_endpoint.get(endpoint))
+            .flatten()
+            .filter(|id| self.calls.get(id).is_some_and(is_theirs))
+            .copied()
             .collect()
     }
 
@@ -384,7 +412,7 @@ impl Calls {
     }
 
     fn on_ended(&mut self, id: InviteId, ended: &Ended) {
-        let Some(call) = self.calls.remove(&id) else {
+        let Some(call) = self.remove(id) else {
             return;
         };
         match ended {

@@ -208,8 +208,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     /// message begins is not known then, so the connection ends.
     async fn refuse(&mut self, error: FramingError) {
         self.links.shared.garbage();
-        let head = Bytes::copy_from_slice(self.framer.head());
-        let Ok(Message::Request(request)) = Message::parse(&head) else {
+        let Ok(Message::Request(request)) = Message::parse(&without_length(self.framer.head()))
+        else {
             return;
         };
         if request.method == ::sip::Method::Ack {
@@ -258,4 +258,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             Err(_) => Err(End::Stalled),
         }
     }
+}
+
+/// The head of a message without its Content-Length, which is what is wrong with it.
+fn without_length(head: &[u8]) -> Bytes {
+    let is_length = |line: &[u8]| {
+        let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
+        let name = std::str::from_utf8(name.trim_ascii()).unwrap_or_default();
+        HeaderName::from(name) == HeaderName::ContentLength
+    };
+    let lines = head.split_inclusive(|&byte| byte == b'\n');
+    let kept: Vec<&[u8]> = lines.filter(|line| !is_length(line)).collect();
+    Bytes::from(kept.concat())
 }
