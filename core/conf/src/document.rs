@@ -162,6 +162,10 @@ const EXCERPT_CHARS_MAX: usize = 200;
 /// Whether the value of an option of this name, perhaps misspelt, must not be shown.
 fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
+    // The URL of a database may hold a password.
+    if name == "url" {
+        return true;
+    }
     ["pass", "pwd", "secret", "cred", "token", "digest"]
         .iter()
         .any(|part| name.contains(part))

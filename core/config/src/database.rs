@@ -1,10 +1,19 @@
 //! Which database holds the objects, and under which names its tables go.
 
+use crate::option::Object;
+use crate::reader::Reader;
 use crate::secret::Secret;
+use conf::{Document, Report, Severity, Source};
 use std::collections::BTreeMap;
 use std::fmt;
 
+mod asterisk;
+mod file;
+mod odbc;
+mod server;
 mod url;
+
+pub use file::DatabaseFile;
 
 /// Where the objects of SQL are. The default is the file in the data folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,12 +22,23 @@ pub struct Database {
     pub place: Place,
     /// Tables that go by another name, by the name Asterisk gives them.
     pub tables: BTreeMap<String, String>,
+    /// Where objects of a kind are looked for, if `sorcery.conf` says so.
+    pub origins: BTreeMap<String, Vec<Origin>>,
     /// Connections at most.
     pub pool_size: u32,
     /// How long opening a connection may take, in milliseconds.
     pub connect_timeout_ms: u32,
     /// How long a statement may take, in milliseconds.
     pub query_timeout_ms: u32,
+}
+
+/// Where an object may be defined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// In `pjsip.conf`.
+    Files,
+    /// In a table.
+    Table,
 }
 
 /// A database.
@@ -129,6 +149,7 @@ impl Default for Database {
         Self {
             place: Place::default(),
             tables: BTreeMap::new(),
+            origins: BTreeMap::new(),
             pool_size: 10,
             connect_timeout_ms: 3000,
             query_timeout_ms: 2000,
@@ -142,6 +163,13 @@ impl Database {
         self.tables.get(name).map_or(name, String::as_str)
     }
 
+    /// Where objects of a kind (`endpoint`, `auth`, `aor`, `contact`) are looked for, in order: files
+    /// first, unless `sorcery.conf` says something else.
+    pub fn origins(&self, kind: &str) -> &[Origin] {
+        let said = self.origins.get(kind);
+        said.map_or(&[Origin::Files, Origin::Table], Vec::as_slice)
+    }
+
     /// The same, at the place a URL names.
     ///
     /// # Errors
@@ -151,6 +179,71 @@ impl Database {
         url::read(url, &mut self)?;
         Ok(self)
     }
+}
+
+/// Why a mapping leads nowhere.
+#[derive(Clone)]
+struct Slip {
+    message: String,
+    meant: Option<String>,
+    advice: String,
+}
+
+impl Slip {
+    fn new(message: String, advice: String) -> Self {
+        Self {
+            message,
+            meant: None,
+            advice,
+        }
+    }
+}
+
+/// Reads `database.conf`, which decides if it is there, and Asterisk's own files.
+pub(crate) fn read(source: &dyn Source, report: &mut Report) -> Database {
+    let mut database = Database::default();
+    let mut known = false;
+    if let Some(document) = Document::read(source, "database.conf", report) {
+        let mut file = DatabaseFile::named("database");
+        let mut reader = Reader::new(&document, report);
+        for section in document.sections.iter().filter(|s| !s.template) {
+            match section.name.as_str() {
+                "database" | "general" => reader.fill(&mut file, section),
+                "tables" => tables(&mut database, section, &mut reader),
+                _ => reader.unserved(section, None, &["database", "tables"]),
+            }
+        }
+        known = file.names_one();
+        let tables = std::mem::take(&mut database.tables);
+        file.apply(&mut database);
+        database.tables = tables;
+    }
+    let own = std::mem::take(&mut database.tables);
+    asterisk::read(source, known, &mut database, report);
+    database.tables.extend(own);
+    database
+}
+
+/// `[tables]`: Asterisk's name of a table, and the name it goes by.
+fn tables(database: &mut Database, section: &conf::Section, reader: &mut Reader<'_>) {
+    for entry in &section.entries {
+        if is_table_name(&entry.value) {
+            database
+                .tables
+                .insert(entry.name.to_ascii_lowercase(), entry.value.clone());
+        } else {
+            let message = format!("`{}` is not the name of a table", entry.value);
+            let said = reader.at_value(Severity::Error, entry, message);
+            reader.push(said.advise("letters, digits and `_` make a name"));
+        }
+    }
+}
+
+/// Whether it can stand in a statement as it is, with the schema before it or without.
+fn is_table_name(name: &str) -> bool {
+    let mut characters = name.chars();
+    !name.is_empty()
+        && characters.all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '$' | '.'))
 }
 
 /// The place as a URL without the password.

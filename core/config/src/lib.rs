@@ -42,7 +42,7 @@ pub use conf::{Diagnostic, Severity, Source, Wildcard, closest};
 pub use confbridge::{
     BridgeProfile, ConfBridge, Menu, MenuAction, RembBehavior, UserProfile, VideoMode,
 };
-pub use database::{Database, Password, Place, Server, Tls, TlsMode};
+pub use database::{Database, DatabaseFile, Origin, Password, Place, Server, Tls, TlsMode};
 pub use diff::{Change, Detail, How, diff};
 pub use endpoint::{
     CallerId, DtmfMode, Endpoint, MediaEncryption, ProvisionalAcks, SessionTimers, Subscriber,

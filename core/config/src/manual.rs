@@ -6,9 +6,9 @@ use crate::acl::NamedAcl;
 use crate::http::General;
 use crate::option::Object;
 use crate::{
-    Acl, Aor, Auth, BridgeProfile, Cdr, DomainAlias, Endpoint, FeatureGeneral, FeatureMap, Global,
-    HttpRestriction, Identify, Logger, Menu, Own, Registration, Rtp, System, TransportConfig,
-    UserProfile, known,
+    Acl, Aor, Auth, BridgeProfile, Cdr, DatabaseFile, DomainAlias, Endpoint, FeatureGeneral,
+    FeatureMap, Global, HttpRestriction, Identify, Logger, Menu, Own, Registration, Rtp, System,
+    TransportConfig, UserProfile, known,
 };
 
 /// Every option of every kind of object, in Markdown. Made from the tables that the readers use, so
@@ -43,6 +43,8 @@ pub fn manual() -> String {
     describe::<Rtp>(&mut page);
     page.push_str("\n## sidetone.conf\n");
     describe::<Own>(&mut page);
+    page.push_str("\n## database.conf\n");
+    describe::<DatabaseFile>(&mut page);
     page.push_str("\n## extensions.conf\n");
     extensions(&mut page);
     page.push_str("\n## cdr.conf\n");

@@ -231,6 +231,8 @@ pub enum Fault {
     NotTos,
     /// Not the address of a site, as browsers name it.
     NotOrigin,
+    /// Not a URL of a database; why.
+    NotDatabase(String),
     /// Too many of something; the limit.
     TooMany(usize),
 }
@@ -261,6 +263,7 @@ impl fmt::Display for Fault {
             Self::NotUri => f.write_str("is not a URI that begins with sip: or sips:"),
             Self::NotTos => f.write_str("is no type of service"),
             Self::NotOrigin => f.write_str("names something that is no site, and not `*`"),
+            Self::NotDatabase(why) => f.write_str(why),
             Self::TooMany(most) => write!(f, "names more than {most}"),
         }
     }
@@ -307,6 +310,7 @@ impl Fault {
                 "write for example `https://phones.example.org` or `http://192.0.2.1:3000`"
                     .to_owned()
             }
+            Self::NotDatabase(_) => "write for example `mysql://user@host/asterisk`".to_owned(),
             Self::TooMany(most) => format!("keep it below {most}"),
         })
     }
@@ -333,6 +337,7 @@ impl Fault {
             | Self::NotUri
             | Self::NotTos
             | Self::NotOrigin
+            | Self::NotDatabase(_)
             | Self::TooMany(_) => None,
             Self::NotAction(action) => closest(action, crate::confbridge::ACTIONS.iter().copied()),
         }

@@ -111,6 +111,7 @@ pub fn load(source: &dyn Source) -> (Option<Config>, Vec<Diagnostic>) {
     for transport in &config.transports {
         report_deaf(transport, &config.http, &mut report);
     }
+    config.database = crate::database::read(source, &mut report);
     let readable = FILES.iter().all(|file| source.read(file).is_ok());
     (readable.then_some(config), report.finish())
 }
@@ -140,7 +141,7 @@ fn report_deaf(transport: &TransportConfig, http: &Http, report: &mut Report) {
 }
 
 /// What [`load`] reads.
-pub const FILES: [&str; 10] = [
+pub const FILES: [&str; 17] = [
     "extensions.conf",
     "acl.conf",
     "pjsip.conf",
@@ -151,4 +152,11 @@ pub const FILES: [&str; 10] = [
     "logger.conf",
     "features.conf",
     "confbridge.conf",
+    "database.conf",
+    "extconfig.conf",
+    "sorcery.conf",
+    "res_odbc.conf",
+    "res_pgsql.conf",
+    "res_config_mysql.conf",
+    "res_config_sqlite3.conf",
 ];

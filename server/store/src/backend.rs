@@ -98,6 +98,9 @@ pub const STATEMENTS_WAITING_MAX: usize = 1_000;
 /// How long a pool may look for a connection before somebody looks why it has none.
 const PATIENCE: Duration = Duration::from_millis(200);
 
+/// Connections that are kept free of questions, so that what must be written can be.
+const CONNECTIONS_RESERVED: u32 = 2;
+
 impl Backend {
     /// The database of the settings; `folder_file` is the one in the data folder. A file is opened
     /// and its tables are completed; a server is reached when it is first asked.
@@ -278,6 +281,17 @@ impl Backend {
             Pool::MySql(pool) => pool.close().await,
             Pool::Postgres(pool) => pool.close().await,
         }
+    }
+
+    /// The pool below, for what only one database can.
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.shared.pool
+    }
+
+    /// Questions that may be on their way at once; the other connections are for what is written.
+    pub(crate) fn questions_max(&self) -> usize {
+        let max = self.connections_max();
+        max.saturating_sub(CONNECTIONS_RESERVED).max(1) as usize
     }
 
     pub(crate) fn query_timeout(&self) -> Duration {

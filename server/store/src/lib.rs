@@ -15,14 +15,15 @@ mod realtime;
 mod schema;
 mod script;
 mod store;
+mod watch;
 
 pub use backend::{
     Backend, BackendStatus, Dialect, Row, STATEMENTS_WAITING_MAX, Transaction, Trouble,
     TroubleKind, Value,
 };
-pub use cache::SUBSCRIBERS_CACHED_MAX;
+pub use cache::{KNOWN_AGE_MAX, SUBSCRIBERS_CACHED_MAX, SUBSCRIBERS_KNOWN_MAX};
 pub use error::StoreError;
 pub use inspect::{About, Finding, inspect};
 pub use schema::{init, schema_sql};
 pub use script::ScriptError;
-pub use store::{Counts, ENDPOINTS_LISTED_MAX, Store};
+pub use store::{Counts, ENDPOINTS_LISTED_MAX, QUESTIONS_MAX, Store};

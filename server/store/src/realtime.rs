@@ -5,7 +5,7 @@
 
 use crate::StoreError;
 use crate::backend::{Backend, Row};
-use config::{Aor, Auth, Config, Endpoint, Object, Subscriber};
+use config::{Aor, Auth, Config, Endpoint, Object, Origin, Subscriber};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -32,47 +32,38 @@ impl Realtime {
         &self.backend
     }
 
-    /// The endpoint with what it names. Files come first, for each object on its own.
+    /// Whether what a file defines needs no look into the database.
+    pub(crate) fn asks_files_first(&self) -> bool {
+        let kinds = [Endpoint::KIND, Auth::KIND, Aor::KIND];
+        let first = |kind| self.backend.settings().origins(kind).first();
+        kinds
+            .into_iter()
+            .all(|kind| first(kind) == Some(&Origin::Files))
+    }
+
+    /// The endpoint with what it names; each object from where it is looked for first.
     pub(crate) async fn subscriber(
         &self,
         config: &Config,
         id: &str,
     ) -> Result<Option<Arc<Subscriber>>, StoreError> {
-        let endpoint = match config.endpoints.get(id) {
-            Some(subscriber) => subscriber.endpoint.clone(),
-            None => {
-                let row = self.row("ps_endpoints", id);
-                let Some(endpoint) = row.await?.and_then(|row| self.object(id, &row)) else {
-                    return Ok(None);
-                };
-                self.check(config, &endpoint);
-                endpoint
-            }
+        let Some(endpoint) = self.endpoint(config, id).await? else {
+            return Ok(None);
         };
         let mut auths = Vec::new();
         for name in &endpoint.auth {
-            match config.auths.get(name) {
-                Some(auth) => auths.push(Arc::clone(auth)),
-                None => {
-                    let row = self.row("ps_auths", name);
-                    match row.await?.and_then(|row| self.object::<Auth>(name, &row)) {
-                        Some(auth) => auths.push(Arc::new(auth)),
-                        None => self.say(format!("endpoint {id}: there is no auth `{name}`")),
-                    }
-                }
+            let auth = self.find("ps_auths", name, config.auths.get(name));
+            match auth.await? {
+                Some(auth) => auths.push(auth),
+                None => self.say(format!("endpoint {id}: there is no auth `{name}`")),
             }
         }
         let mut aors = Vec::new();
         for name in &endpoint.aors {
-            match config.aors.get(name) {
-                Some(aor) => aors.push(Arc::clone(aor)),
-                None => {
-                    let row = self.row("ps_aors", name);
-                    match row.await?.and_then(|row| self.object::<Aor>(name, &row)) {
-                        Some(aor) => aors.push(Arc::new(aor)),
-                        None => self.say(format!("endpoint {id}: there is no aor `{name}`")),
-                    }
-                }
+            let aor = self.find("ps_aors", name, config.aors.get(name));
+            match aor.await? {
+                Some(aor) => aors.push(aor),
+                None => self.say(format!("endpoint {id}: there is no aor `{name}`")),
             }
         }
         Ok(Some(Arc::new(Subscriber {
@@ -80,6 +71,51 @@ impl Realtime {
             auths,
             aors,
         })))
+    }
+
+    async fn endpoint(&self, config: &Config, id: &str) -> Result<Option<Endpoint>, StoreError> {
+        for origin in self.backend.settings().origins(Endpoint::KIND) {
+            match origin {
+                Origin::Files => {
+                    if let Some(subscriber) = config.endpoints.get(id) {
+                        return Ok(Some(subscriber.endpoint.clone()));
+                    }
+                }
+                Origin::Table => {
+                    let row = self.row("ps_endpoints", id).await?;
+                    if let Some(endpoint) = row.and_then(|row| self.object(id, &row)) {
+                        self.check(config, &endpoint);
+                        return Ok(Some(endpoint));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// An object the endpoint names.
+    async fn find<T: Object>(
+        &self,
+        table: &str,
+        id: &str,
+        written: Option<&Arc<T>>,
+    ) -> Result<Option<Arc<T>>, StoreError> {
+        for origin in self.backend.settings().origins(T::KIND) {
+            match origin {
+                Origin::Files => {
+                    if let Some(object) = written {
+                        return Ok(Some(Arc::clone(object)));
+                    }
+                }
+                Origin::Table => {
+                    let row = self.row(table, id).await?;
+                    if let Some(object) = row.and_then(|row| self.object(id, &row)) {
+                        return Ok(Some(Arc::new(object)));
+                    }
+                }
+            }
+        }
+        Ok(None)
     }
 
     async fn row(&self, table: &str, id: &str) -> Result<Option<Row>, StoreError> {

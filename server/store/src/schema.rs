@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 mod notify;
 mod prepare;
 
-pub(crate) use notify::{TRIGGER, WATCHED, notify_statements};
+pub(crate) use notify::{CHANNEL, TRIGGER, WATCHED, notify_statements};
 pub use prepare::{init, schema_sql};
 
 /// One table.

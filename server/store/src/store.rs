@@ -1,8 +1,9 @@
 //! The verbs of the domain.
 
 use crate::backend::{Backend, Dialect, Transaction};
-use crate::cache::{Answer, Cache};
+use crate::cache::{Cache, Slot};
 use crate::realtime::Realtime;
+use crate::watch::Watch;
 use crate::{ScriptError, StoreError};
 use arc_swap::ArcSwap;
 use config::{Config, Secret, Subscriber};
@@ -10,7 +11,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::time::Instant;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout};
+use tokio_util::task::TaskTracker;
 
 /// A handle to the files' snapshot and the database. Cheap to clone.
 #[derive(Clone)]
@@ -20,9 +24,16 @@ pub struct Store {
 
 struct Shared {
     config: ArcSwap<Config>,
-    realtime: Option<Realtime>,
-    cache: Mutex<Cache>,
+    realtime: Option<Arc<Realtime>>,
+    cache: Arc<Mutex<Cache>>,
     asked: AtomicU64,
+    served_from_memory: AtomicU64,
+    /// Questions on their way.
+    questions: Arc<Semaphore>,
+    /// Those of them that may have a connection.
+    turns: Arc<Semaphore>,
+    tasks: TaskTracker,
+    watch: Option<Watch>,
 }
 
 /// Figures for the status page.
@@ -30,9 +41,18 @@ struct Shared {
 pub struct Counts {
     /// Names whose answer is remembered.
     pub cached: usize,
+    /// Endpoints whose last answer is kept for when the database is away.
+    pub known: usize,
     /// Times the database was asked for an endpoint since the start.
     pub asked: u64,
+    /// Times it did not answer, and what was known before was used.
+    pub served_from_memory: u64,
 }
+
+/// Endpoints asked for at once; more are refused.
+pub const QUESTIONS_MAX: usize = 1_000;
+/// How long one who is known waits for the database before what was known is used.
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Endpoints of the database that [`Store::endpoint_ids`] names; an operator's list is not longer.
 pub const ENDPOINTS_LISTED_MAX: i64 = 10_000;
@@ -47,15 +67,27 @@ impl Store {
     /// When a SQLite file cannot be opened, or what the files name for a server cannot be read.
     pub async fn open(config: Arc<Config>, path: Option<&Path>) -> Result<Self, StoreError> {
         let realtime = match path {
-            Some(path) => Some(Realtime::new(Backend::open(&config.database, path).await?)),
+            Some(path) => {
+                let backend = Backend::open(&config.database, path).await?;
+                Some(Arc::new(Realtime::new(backend)))
+            }
             None => None,
         };
+        let cache = Arc::new(Mutex::new(Cache::new(Instant::now())));
+        let backend = realtime.as_ref().map(|realtime| realtime.backend());
+        let turns = backend.map_or(0, Backend::questions_max);
+        let watch = backend.and_then(|backend| Watch::start(backend, &cache));
         Ok(Self {
             shared: Arc::new(Shared {
                 config: ArcSwap::new(config),
                 realtime,
-                cache: Mutex::new(Cache::new(Instant::now())),
+                cache,
                 asked: AtomicU64::new(0),
+                served_from_memory: AtomicU64::new(0),
+                questions: Arc::new(Semaphore::new(QUESTIONS_MAX)),
+                turns: Arc::new(Semaphore::new(turns)),
+                tasks: TaskTracker::new(),
+                watch,
             }),
         })
     }
@@ -72,26 +104,68 @@ impl Store {
     }
 
     /// The endpoint of this id with what it names, from the files or else from the database. What
-    /// the database says is at most a second old; that there is no such endpoint, too.
+    /// the database says is at most a second old; that there is no such endpoint, too. While it is
+    /// away or slow, what it said last is used, for a day at most.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer and nothing is known from before.
     pub async fn subscriber(&self, id: &str) -> Result<Option<Arc<Subscriber>>, StoreError> {
         let config = self.config();
         let written = config.endpoints.get(id);
-        if let Some(subscriber) = written
-            && subscriber.is_complete()
-        {
-            return Ok(Some(Arc::clone(subscriber)));
-        }
         let Some(realtime) = &self.shared.realtime else {
             return Ok(written.cloned());
         };
-        let slot = self.shared.cache().slot(id, Instant::now());
-        let answer: &Answer = slot
-            .get_or_init(|| async {
-                self.shared.asked.fetch_add(1, Ordering::Relaxed);
-                realtime.subscriber(&config, id).await
-            })
-            .await;
-        answer.clone()
+        if let Some(subscriber) = written
+            && subscriber.is_complete()
+            && realtime.asks_files_first()
+        {
+            return Ok(Some(Arc::clone(subscriber)));
+        }
+        let (slot, known) = {
+            let now = Instant::now();
+            let mut cache = self.shared.cache();
+            let (slot, fresh) = cache.slot(id, now);
+            if fresh {
+                self.ask(realtime, id, config, &slot);
+            }
+            (slot, cache.known(id, now))
+        };
+        let Some(known) = known else {
+            return slot.wait().await.clone();
+        };
+        match timeout(PATIENCE, slot.wait()).await {
+            Ok(Ok(answer)) => Ok(answer.clone()),
+            Ok(Err(_)) | Err(_) => {
+                self.shared
+                    .served_from_memory
+                    .fetch_add(1, Ordering::Relaxed);
+                Ok(Some(known))
+            }
+        }
+    }
+
+    /// Has the slot filled. Not by the one who asks: he may be gone before the answer comes, and
+    /// others wait for it too.
+    fn ask(&self, realtime: &Arc<Realtime>, id: &str, config: Arc<Config>, slot: &Slot) {
+        let shared = &self.shared;
+        shared.asked.fetch_add(1, Ordering::Relaxed);
+        let Ok(place) = Arc::clone(&shared.questions).try_acquire_owned() else {
+            let _ = slot.set(Err(StoreError::Busy(QUESTIONS_MAX)));
+            return;
+        };
+        let question = Question {
+            realtime: Arc::clone(realtime),
+            cache: Arc::clone(&shared.cache),
+            turns: Arc::clone(&shared.turns),
+            id: id.to_owned(),
+            config,
+            slot: Arc::clone(slot),
+        };
+        shared.tasks.spawn(async move {
+            question.answer().await;
+            drop(place);
+        });
     }
 
     /// The ids of all endpoints, those of the files and those of the database, sorted; at most
@@ -143,19 +217,36 @@ impl Store {
 
     /// The database, if there is one.
     pub fn backend(&self) -> Option<&Backend> {
-        self.shared.realtime.as_ref().map(Realtime::backend)
+        let realtime = self.shared.realtime.as_ref()?;
+        Some(realtime.backend())
     }
 
     /// Figures for the status page.
     pub fn counts(&self) -> Counts {
+        let (cached, known) = {
+            let cache = self.shared.cache();
+            (cache.len(), cache.known_len())
+        };
         Counts {
-            cached: self.shared.cache().len(),
+            cached,
+            known,
             asked: self.shared.asked.load(Ordering::Relaxed),
+            served_from_memory: self.shared.served_from_memory.load(Ordering::Relaxed),
         }
+    }
+
+    /// Whether the database says at once what changes; nothing if it is one that cannot.
+    pub fn listens(&self) -> Option<bool> {
+        self.shared.watch.as_ref()?.listens()
     }
 
     /// Writes what is pending and closes the database.
     pub async fn close(&self) {
+        if let Some(watch) = &self.shared.watch {
+            watch.stop();
+        }
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
         if let Some(realtime) = &self.shared.realtime {
             realtime.backend().close().await;
         }
@@ -166,6 +257,32 @@ impl Shared {
     fn cache(&self) -> MutexGuard<'_, Cache> {
         // A panic cannot leave the cache half changed in a way that matters.
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One endpoint to be looked up.
+struct Question {
+    realtime: Arc<Realtime>,
+    cache: Arc<Mutex<Cache>>,
+    turns: Arc<Semaphore>,
+    id: String,
+    config: Arc<Config>,
+    slot: Slot,
+}
+
+impl Question {
+    async fn answer(self) {
+        let limit = self.realtime.backend().query_timeout();
+        let answer = match timeout(limit, self.turns.acquire()).await {
+            Ok(Ok(_turn)) => self.realtime.subscriber(&self.config, &self.id).await,
+            // The turns are never closed.
+            Ok(Err(_)) | Err(_) => Err(StoreError::Timeout(limit)),
+        };
+        if let Ok(answer) = &answer {
+            let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+            cache.learn(&self.id, answer.as_ref(), Instant::now());
+        }
+        let _ = self.slot.set(answer);
     }
 }
 

@@ -1,5 +1,7 @@
 //! A database of its own for each test, on each kind of server.
 
+pub(crate) mod relay;
+
 use config::{Config, Database, load};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

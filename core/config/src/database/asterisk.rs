@@ -1,0 +1,395 @@
+//! Asterisk's own way to a database: `extconfig.conf` and `sorcery.conf` say what is where, and
+//! `res_odbc.conf`, `res_pgsql.conf`, `res_config_mysql.conf` and `res_config_sqlite3.conf` say how it
+//! is reached.
+
+use super::{Database, Origin, Place, Slip, odbc, server};
+use conf::{Diagnostic, Document, Entry, Report, Severity, Source, closest};
+use std::collections::BTreeMap;
+
+/// Tables that are read; the first that is mapped decides where the database is.
+const SERVED: [&str; 6] = [
+    "ps_endpoints",
+    "ps_auths",
+    "ps_aors",
+    "ps_contacts",
+    "cdr",
+    "astdb",
+];
+/// Families Asterisk has besides.
+const UNSERVED: [&str; 32] = [
+    "acls",
+    "extensions",
+    "followme",
+    "followme_numbers",
+    "iaxpeers",
+    "iaxusers",
+    "iaxfriends",
+    "meetme",
+    "musiconhold",
+    "musiconhold_entry",
+    "parkinglots",
+    "ps_asterisk_publications",
+    "ps_domain_aliases",
+    "ps_endpoint_id_ips",
+    "ps_globals",
+    "ps_inbound_publications",
+    "ps_outbound_publishes",
+    "ps_registrations",
+    "ps_resource_list",
+    "ps_subscription_persistence",
+    "ps_systems",
+    "ps_transports",
+    "queue_log",
+    "queue_members",
+    "queue_rules",
+    "queues",
+    "sippeers",
+    "sipregs",
+    "sipusers",
+    "voicemail",
+    "voicemail_data",
+    "voicemail_messages",
+];
+/// Drivers of Asterisk, and whether they are read here.
+const DRIVERS: [(&str, bool); 7] = [
+    ("odbc", true),
+    ("mysql", true),
+    ("pgsql", true),
+    ("sqlite3", true),
+    ("sqlite", false),
+    ("ldap", false),
+    ("curl", false),
+];
+
+/// One family of `extconfig.conf`.
+struct Mapping {
+    family: String,
+    table: String,
+    place: Place,
+    /// What `res_odbc.conf` says of the number of connections.
+    pool_size: Option<u32>,
+}
+
+/// Reads the mappings into `database`. With `place_known` the files name only tables: the database
+/// itself is chosen already.
+pub(super) fn read(
+    source: &dyn Source,
+    place_known: bool,
+    database: &mut Database,
+    report: &mut Report,
+) {
+    let mappings = extconfig(source, place_known, report);
+    if let Some(mappings) = &mappings {
+        for mapping in mappings {
+            if mapping.table != mapping.family {
+                database
+                    .tables
+                    .insert(mapping.family.clone(), mapping.table.clone());
+            }
+        }
+        let mut served = mappings
+            .iter()
+            .filter(|m| SERVED.contains(&m.family.as_str()));
+        if let Some(first) = served.next()
+            && !place_known
+        {
+            database.place = first.place.clone();
+            if let Some(size) = first.pool_size {
+                database.pool_size = size;
+            }
+            for other in served.filter(|other| other.place != first.place) {
+                let message = format!(
+                    "{} is mapped to {} and {} to {}; there is one database, {} is used for both",
+                    first.family, first.place, other.family, other.place, first.place
+                );
+                let about = Diagnostic::about_file(Severity::Error, "extconfig.conf", message);
+                report.push(about.advise("move the tables into one database"));
+            }
+        }
+    }
+    sorcery(source, mappings.as_deref(), database, report);
+}
+
+/// Databases found already, so that what is wrong with one is said once.
+#[derive(Default)]
+struct Places(BTreeMap<(String, String), Found>);
+
+/// A database, and how many connections it allows.
+type Found = Result<(Place, Option<u32>), Slip>;
+
+impl Places {
+    fn find(
+        &mut self,
+        source: &dyn Source,
+        driver: &str,
+        name: &str,
+        report: &mut Report,
+    ) -> Found {
+        let key = (driver.to_owned(), name.to_owned());
+        let find = || match driver {
+            "odbc" => odbc::place(source, name, report),
+            driver => server::place(source, driver, name, report).map(|place| (place, None)),
+        };
+        self.0.entry(key).or_insert_with(find).clone()
+    }
+}
+
+/// The families of `extconfig.conf`; `None` if there is no such file.
+fn extconfig(source: &dyn Source, place_known: bool, report: &mut Report) -> Option<Vec<Mapping>> {
+    let document = Document::read(source, "extconfig.conf", report)?;
+    let mut mappings = Vec::new();
+    let mut places = Places::default();
+    for section in document.sections.iter().filter(|s| !s.template) {
+        if !section.name.eq_ignore_ascii_case("settings") {
+            let message = format!("section `{}` is not known in this file", section.name);
+            let said = document.diagnostic(Severity::Warning, section.at, message);
+            report.push(said.did_you_mean(Some("settings")));
+            continue;
+        }
+        for entry in &section.entries {
+            if let Some(mapping) =
+                family(source, &document, entry, place_known, &mut places, report)
+            {
+                mappings.push(mapping);
+            }
+        }
+    }
+    Some(mappings)
+}
+
+/// `family => driver,database,table,priority`.
+fn family(
+    source: &dyn Source,
+    document: &Document,
+    entry: &Entry,
+    place_known: bool,
+    places: &mut Places,
+    report: &mut Report,
+) -> Option<Mapping> {
+    let family = entry.name.to_ascii_lowercase();
+    let served = SERVED.contains(&family.as_str());
+    if !served {
+        let known = UNSERVED.contains(&family.as_str());
+        let said = match known || family.ends_with(".conf") {
+            true => document.diagnostic(
+                Severity::Info,
+                entry.at,
+                format!(
+                    "`{family}` is accepted, has no effect here, because that table is not read"
+                ),
+            ),
+            false => document
+                .diagnostic(
+                    Severity::Warning,
+                    entry.at,
+                    format!("no table is called `{family}`"),
+                )
+                .did_you_mean(closest(&family, SERVED.into_iter().chain(UNSERVED))),
+        };
+        report.push(said);
+        return None;
+    }
+    match target(source, &family, &entry.value, place_known, places, report) {
+        Ok(mapping) => Some(mapping),
+        Err(slip) => {
+            let said = document.diagnostic(Severity::Error, entry.value_at, slip.message);
+            report.push(match &slip.meant {
+                Some(meant) => said.did_you_mean(Some(meant)),
+                None => said.advise(slip.advice),
+            });
+            None
+        }
+    }
+}
+
+/// What a family is mapped to.
+fn target(
+    source: &dyn Source,
+    family: &str,
+    value: &str,
+    place_known: bool,
+    places: &mut Places,
+    report: &mut Report,
+) -> Result<Mapping, Slip> {
+    let mut fields = value.split(',').map(|field| field.trim().trim_matches('"'));
+    let driver = fields.next().unwrap_or_default().to_ascii_lowercase();
+    let name = fields.next().unwrap_or_default();
+    let table = fields.next().filter(|table| !table.is_empty());
+    let table = table.unwrap_or(family).to_owned();
+    if !super::is_table_name(&table) {
+        let message = format!("`{table}` is not the name of a table");
+        return Err(Slip::new(
+            message,
+            "letters, digits and `_` make a name".to_owned(),
+        ));
+    }
+    match DRIVERS.iter().find(|(known, _)| *known == driver) {
+        Some((_, true)) => {}
+        Some((_, false)) => {
+            let message = format!("the driver `{driver}` is not served here");
+            let advice = "odbc, pgsql, mysql and sqlite3 are".to_owned();
+            return Err(Slip::new(message, advice));
+        }
+        None => {
+            return Err(Slip {
+                message: format!("there is no driver `{driver}`"),
+                meant: closest(&driver, DRIVERS.map(|(name, _)| name)).map(str::to_owned),
+                advice: "write `driver,database,table`, as in `odbc,asterisk`".to_owned(),
+            });
+        }
+    }
+    let (place, pool_size) = match place_known {
+        true => (Place::DataFolder, None),
+        false => places.find(source, &driver, name, report)?,
+    };
+    Ok(Mapping {
+        family: family.to_owned(),
+        table,
+        place,
+        pool_size,
+    })
+}
+
+/// Kinds of objects whose origin is honoured, with the section and the name they have in
+/// `sorcery.conf`, and the table they are in if nothing else is said.
+const KINDS: [(&str, &str, &str); 4] = [
+    ("res_pjsip", "endpoint", "ps_endpoints"),
+    ("res_pjsip", "auth", "ps_auths"),
+    ("res_pjsip", "aor", "ps_aors"),
+    ("res_pjsip", "contact", "ps_contacts"),
+];
+/// Sections and kinds Asterisk has besides.
+const OTHER_KINDS: [&str; 13] = [
+    "acl",
+    "domain_alias",
+    "global",
+    "identify",
+    "inbound-publication",
+    "asterisk-publication",
+    "outbound-publish",
+    "phoneprov",
+    "registration",
+    "resource_list",
+    "subscription_persistence",
+    "system",
+    "transport",
+];
+const WIZARDS: [&str; 5] = ["astdb", "config", "memory", "memory_cache", "realtime"];
+
+/// `sorcery.conf`: where objects of each kind are looked for, in order.
+fn sorcery(
+    source: &dyn Source,
+    mappings: Option<&[Mapping]>,
+    database: &mut Database,
+    report: &mut Report,
+) {
+    let Some(document) = Document::read(source, "sorcery.conf", report) else {
+        return;
+    };
+    let sections = document.sections.iter().filter(|section| !section.template);
+    for section in sections.filter(|section| section.name.starts_with("res_pjsip")) {
+        for entry in &section.entries {
+            let mut say = |severity, at, message: String, meant: Option<&str>, advice: &str| {
+                let said = document.diagnostic(severity, at, message);
+                report.push(match meant {
+                    Some(_) => said.did_you_mean(meant),
+                    None => said.advise(advice),
+                });
+            };
+            if let Some((kind, table)) = kind(&section.name, entry, &mut say)
+                && let Some(origin) = wizard(entry, table, mappings, database, &mut say)
+            {
+                let list = database.origins.entry(kind.to_owned());
+                list.or_default().push(origin);
+            }
+        }
+    }
+}
+
+/// Says something about a place: severity, place, what is wrong, what was meant, what to do.
+type Say<'a> = dyn FnMut(Severity, conf::Place, String, Option<&str>, &str) + 'a;
+
+/// The kind of objects a line is about, and their table, if they are looked for as it says.
+fn kind(section: &str, entry: &Entry, say: &mut Say<'_>) -> Option<(&'static str, &'static str)> {
+    let (name, layer) = entry.name.split_once('/').unwrap_or((&entry.name, ""));
+    let mut kinds = KINDS.iter();
+    let found = kinds.find(|(of, kind, _)| *of == section && *kind == name);
+    let Some((_, kind, table)) = found else {
+        let names = KINDS
+            .map(|(_, name, _)| name)
+            .into_iter()
+            .chain(OTHER_KINDS);
+        if names.clone().any(|known| known == name) {
+            let why = format!("`{name}` is read from pjsip.conf alone; this has no effect here");
+            say(Severity::Info, entry.at, why, None, "leave it for Asterisk");
+        } else {
+            let message = format!("there are no objects `{name}`");
+            let advice = "take the line out";
+            say(
+                Severity::Warning,
+                entry.at,
+                message,
+                closest(name, names),
+                advice,
+            );
+        }
+        return None;
+    };
+    if layer == "cache" || entry.value.starts_with("memory_cache") {
+        let why = "answers are kept for a second here, whatever this says".to_owned();
+        say(Severity::Info, entry.at, why, None, "leave it for Asterisk");
+        return None;
+    }
+    Some((*kind, *table))
+}
+
+/// Where a line looks for objects; `table` is theirs unless it says otherwise.
+fn wizard(
+    entry: &Entry,
+    table: &str,
+    mappings: Option<&[Mapping]>,
+    database: &mut Database,
+    say: &mut Say<'_>,
+) -> Option<Origin> {
+    let mut fields = entry.value.split(',').map(str::trim);
+    let wizard = fields.next().unwrap_or_default();
+    let argument = fields.next().unwrap_or_default();
+    match wizard {
+        "realtime" => {
+            let family = if argument.is_empty() { table } else { argument };
+            let families = mappings
+                .unwrap_or_default()
+                .iter()
+                .map(|m| m.family.as_str());
+            if mappings.is_some() && !families.clone().any(|known| known == family) {
+                let message = format!("extconfig.conf does not map `{family}`");
+                let advice = "add `family => odbc,asterisk` to [settings] there";
+                let meant = closest(family, families);
+                say(Severity::Error, entry.value_at, message, meant, advice);
+            }
+            if family != table {
+                let target = database.table(family).to_owned();
+                database.tables.insert(table.to_owned(), target);
+            }
+            Some(Origin::Table)
+        }
+        "config" => {
+            if argument != "pjsip.conf" {
+                let message = format!("objects are read from pjsip.conf, not from `{argument}`");
+                let advice = "`#include` that file in pjsip.conf";
+                say(Severity::Warning, entry.value_at, message, None, advice);
+            }
+            Some(Origin::Files)
+        }
+        // Where Asterisk keeps contacts by itself; so do we.
+        "astdb" | "memory" => None,
+        other => {
+            let message = format!("there is no wizard `{other}`");
+            let advice =
+                "write `realtime,ps_endpoints` or `config,pjsip.conf,criteria=type=endpoint`";
+            let meant = closest(other, WIZARDS);
+            say(Severity::Error, entry.value_at, message, meant, advice);
+            None
+        }
+    }
+}

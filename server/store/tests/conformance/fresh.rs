@@ -1,0 +1,111 @@
+//! What is changed in the database counts on the next request.
+
+use crate::support::{Scratch, on_every_database};
+use config::Subscriber;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use store::Store;
+
+on_every_database!(
+    rows_inserted_changed_and_deleted_count_within_a_second,
+    one_name_is_asked_for_once_a_second_however_many_ask,
+);
+
+async fn of(store: &Store, id: &str) -> Option<Arc<Subscriber>> {
+    store.subscriber(id).await.unwrap()
+}
+
+/// Asks until the answer is as expected; how long that took.
+async fn until(what: impl AsyncFn() -> bool) -> Duration {
+    let start = Instant::now();
+    while !what().await {
+        assert!(start.elapsed() < Duration::from_secs(5), "it never came");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    start.elapsed()
+}
+
+async fn rows_inserted_changed_and_deleted_count_within_a_second(scratch: Scratch) {
+    let store = scratch.store("").await;
+    // Another program, which tells nobody.
+    let other = scratch.backend().await;
+    let table = other.table("ps_endpoints");
+    assert!(of(&store, "new").await.is_none());
+    let insert = format!("INSERT INTO {table} (id, context, allow) VALUES ('new', 'sets', 'ulaw')");
+    let update = format!("UPDATE {table} SET max_video_streams = 3 WHERE id = 'new'");
+    let delete = format!("DELETE FROM {table} WHERE id = 'new'");
+    let limit = Duration::from_millis(1300);
+    other.run_script(&insert).await.unwrap();
+    assert!(until(async || of(&store, "new").await.is_some()).await < limit);
+    other.run_script(&update).await.unwrap();
+    let streams = async || {
+        of(&store, "new")
+            .await
+            .is_some_and(|s| s.endpoint.max_video_streams == 3)
+    };
+    assert!(until(streams).await < limit);
+    other.run_script(&delete).await.unwrap();
+    assert!(until(async || of(&store, "new").await.is_none()).await < limit);
+}
+
+async fn one_name_is_asked_for_once_a_second_however_many_ask(scratch: Scratch) {
+    let store = scratch.store("").await;
+    assert!(of(&store, "nobody").await.is_none());
+    let before = store.counts().asked;
+    let start = Instant::now();
+    let askers: Vec<_> = (0..20)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                while start.elapsed() < Duration::from_millis(2500) {
+                    assert!(of(&store, "nobody").await.is_none());
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            })
+        })
+        .collect();
+    for asker in askers {
+        asker.await.unwrap();
+    }
+    let asked = store.counts().asked - before;
+    assert!((2..=3).contains(&asked), "{asked}");
+}
+
+/// Without the trigger it would take a second.
+#[tokio::test]
+async fn postgresql_says_at_once_what_changed() {
+    let Some(scratch) = Scratch::postgres().await else {
+        return;
+    };
+    let store = scratch.store("").await;
+    until(async || store.listens() == Some(true)).await;
+    let other = scratch.backend().await;
+    let mut quickest = Duration::MAX;
+    for number in 0..5 {
+        let id = format!("new{number}");
+        assert!(of(&store, &id).await.is_none());
+        let sql =
+            format!("INSERT INTO ps_endpoints (id, context, allow) VALUES ('{id}', 'c', 'ulaw')");
+        other.run_script(&sql).await.unwrap();
+        let took = until(async || of(&store, &id).await.is_some()).await;
+        quickest = quickest.min(took);
+    }
+    assert!(quickest < Duration::from_millis(300), "{quickest:?}");
+}
+
+/// A listener whose connection is cut listens again, and misses nothing meanwhile.
+#[tokio::test]
+async fn a_listener_that_was_cut_off_listens_again() {
+    let Some(scratch) = Scratch::postgres().await else {
+        return;
+    };
+    let store = scratch.store("").await;
+    until(async || store.listens() == Some(true)).await;
+    let other = scratch.backend().await;
+    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+               WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    other.run_script(sql).await.unwrap();
+    until(async || store.listens() == Some(false)).await;
+    until(async || store.listens() == Some(true)).await;
+    assert!(of(&store, "nobody").await.is_none());
+}
