@@ -11,6 +11,7 @@ pub(crate) mod originate;
 pub(crate) mod pjsip;
 pub(crate) mod reload;
 pub(crate) mod rtp;
+pub(crate) mod sql;
 pub(crate) mod stop;
 
 use crate::command::Command;
@@ -64,6 +65,8 @@ pub static COMMANDS: &[&Command] = &[
     &pjsip::SHOW_TRANSPORTS,
     &rtp::SET_DEBUG,
     &rtp::SHOW_SETTINGS,
+    &sql::REALTIME_LOAD,
+    &sql::SHOW_STATUS,
 ];
 
 /// `1 call`, `2 calls`.

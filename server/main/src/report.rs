@@ -3,6 +3,8 @@
 use config::Secret;
 use serde_json::{Value, json};
 use signal::Signal;
+use std::time::UNIX_EPOCH;
+use store::{Store, Trouble, TroubleKind};
 use switch::Switch;
 
 use crate::demo;
@@ -14,6 +16,7 @@ pub(crate) fn status(switch: &Switch, signal: &Signal, web: Option<web::Counts>)
     let web = web.unwrap_or_default();
     json!({
         "version": env!("CARGO_PKG_VERSION"),
+        "state": if trouble(switch.store()).is_some() { "degraded" } else { "ok" },
         "counts": {
             "channels": calls.channels,
             "calls_total": calls.calls_total,
@@ -25,9 +28,42 @@ pub(crate) fn status(switch: &Switch, signal: &Signal, web: Option<web::Counts>)
             "bindings": sip.bindings,
         },
         "sip": sip,
+        "database": database(switch.store()),
         "live": calls.live,
         "stories": calls.stories,
     })
+}
+
+/// The database, and since when it does not answer if it does not.
+fn database(store: &Store) -> Value {
+    let Some(backend) = store.backend() else {
+        return Value::Null;
+    };
+    let status = backend.status();
+    let counts = store.counts();
+    let trouble = status.trouble.map(|trouble| {
+        let since = trouble.since.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let kind = match trouble.kind {
+            TroubleKind::Unreachable => "unreachable",
+            TroubleKind::Slow => "slow",
+        };
+        json!({ "kind": kind, "since": since.as_secs(), "error": trouble.error })
+    });
+    json!({
+        "url": status.url,
+        "state": if trouble.is_some() { "degraded" } else { "ok" },
+        "trouble": trouble,
+        "connections": status.connections,
+        "statements": status.queries,
+        "errors": status.errors,
+        "answered_from_memory": counts.served_from_memory,
+        "listening": store.listens(),
+    })
+}
+
+/// What is wrong with the database, if anything is.
+fn trouble(store: &Store) -> Option<Trouble> {
+    store.backend()?.trouble()
 }
 
 /// What the page needs to know before it connects. Passwords are in it only in the demo, which

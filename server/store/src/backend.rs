@@ -429,6 +429,14 @@ impl Dialect {
         }
     }
 
+    /// A column as text, so that text can be compared with it whatever its type is.
+    pub fn as_text(self, quoted: &str) -> String {
+        match self {
+            Self::MySql => format!("CAST({quoted} AS CHAR)"),
+            Self::Sqlite | Self::Postgres => format!("CAST({quoted} AS TEXT)"),
+        }
+    }
+
     /// A column or table as it must be written to be taken for one.
     pub fn quoted(self, name: &str) -> String {
         match self {

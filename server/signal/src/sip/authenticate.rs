@@ -95,7 +95,11 @@ async fn find(
     acl::check_exchange(shared, &config, flow, request)?;
     let found = identify::endpoint(shared, flow, request, credentials.as_ref()).await;
     let subscriber = found.map_err(|error| {
-        tracing::error!("cannot look up an endpoint: {error}");
+        // That the database is away was said once; many who come meanwhile are no news.
+        match error.is_unreachable() {
+            true => tracing::debug!("cannot look up an endpoint: {error}"),
+            false => tracing::warn!("cannot look up an endpoint: {error}"),
+        }
         Denied::retry_after(Status::SERVICE_UNAVAILABLE, RETRY_AFTER_S)
     })?;
     match &subscriber {
