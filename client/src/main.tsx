@@ -10,7 +10,7 @@ import { App } from './components/App';
 import { fetchConfig } from './config';
 import { applyLanguage } from './i18n';
 import { SipSignalling } from './jssip';
-import { listenForTones } from './keys';
+import { listenForKeys } from './keys';
 import { Phone } from './phone';
 import type { Signalling } from './signalling';
 import { applyTheme } from './theme';
@@ -20,7 +20,7 @@ const phone = new Phone(await signalling());
 applyTheme();
 applyLanguage();
 applyTitle(phone);
-listenForTones(phone);
+listenForKeys(phone);
 
 const config = await fetchConfig();
 phone.configure(config);

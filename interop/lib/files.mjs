@@ -57,3 +57,10 @@ exten => 246,1,Noop()
  same => n,StreamEcho(4)
  same => n,Hangup()
 `;
+
+/** The same, with an echo of pictures at 246, and the slip of many a book: a transport that browsers do not use. */
+export const pinned = (ports) => {
+  const written = files(STREAM_ECHO)(ports);
+  written['pjsip.conf'] = written['pjsip.conf'].replace('[browser](!)\ntype=endpoint\n', '[browser](!)\ntype=endpoint\ntransport=transport-tls\n');
+  return written;
+};

@@ -139,3 +139,10 @@ export async function until(what, probe, ms) {
   }
   throw new Error(`${what} did not happen within ${ms} ms`);
 }
+
+/** What a console command prints. */
+export async function ask(server, line) {
+  const { code, stdout, stderr } = await runToEnd(['exec', '--data', server.folder, ...line.split(' ')]);
+  if (code !== 0) throw new Error(`${line}: ${stdout}${stderr}\n${server.log}`);
+  return stdout;
+}

@@ -1,47 +1,11 @@
 // The same call with other people's phones, unmodified from npm: JsSIP 3.0.13 and SIP.js 0.21.2.
 import assert from 'node:assert/strict';
-import { createRequire } from 'node:module';
-import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 
+import { barePage, scripts } from '../lib/bare.mjs';
 import { startChromium } from '../lib/chromium.mjs';
 import { idle } from '../lib/phone.mjs';
 import { startServer, wait } from '../lib/server.mjs';
-
-const require = createRequire(import.meta.url);
-const SIPJS = "import * as SIP from '/bare/sip.js/lib/index.js'; window.SIP = SIP; window.loaded = true;";
-const modules = join(dirname(require.resolve('jssip/package.json')), '..');
-
-/**
- * A bare page with the library's files beside it. The document is the exchange's own, with its script left
- * out: Chromium lets a page made up by the test speak to nobody on this machine.
- */
-async function barePage(context, server) {
-  const page = await context.newPage();
-  await page.route('**/assets/*.js', (route) => route.abort());
-  await page.route('**/bare/**', async (route) => {
-    const name = new URL(route.request().url()).pathname.slice('/bare/'.length);
-    const body = name === 'sip.js' ? SIPJS : await readFile(join(modules, name));
-    return route.fulfill({ contentType: 'text/javascript', body });
-  });
-  // The adapter inside JsSIP 3.0.13 breaks getStats; keep the native one.
-  await page.addInitScript(() => {
-    const getStats = RTCPeerConnection.prototype.getStats;
-    window.videoFrames = async (pc) =>
-      [...(await getStats.call(pc)).values()]
-        .filter((entry) => entry.type === 'inbound-rtp' && entry.kind === 'video')
-        .map((entry) => ({ ssrc: entry.ssrc, mid: entry.mid, frames: entry.framesDecoded ?? 0 }));
-    window.show = (stream) => {
-      if (document.getElementById(stream.id)) return;
-      const video = document.createElement('video');
-      Object.assign(video, { id: stream.id, autoplay: true, muted: true, srcObject: stream });
-      document.body.append(video);
-    };
-  });
-  await page.goto(server.url);
-  return page;
-}
 
 function placeWithJsSip({ user, password, port }) {
   const host = `localhost:${port}`;
@@ -118,12 +82,8 @@ async function fourPictures(page, server) {
 }
 
 for (const [name, load, place] of [
-  ['JsSIP 3.0.13', (page) => page.addScriptTag({ url: '/bare/jssip/dist/jssip.js' }), placeWithJsSip],
-  [
-    'SIP.js 0.21.2',
-    (page) => page.addScriptTag({ type: 'module', url: '/bare/sip.js' }),
-    placeWithSipJs,
-  ],
+  ['JsSIP 3.0.13', scripts.jssip, placeWithJsSip],
+  ['SIP.js 0.21.2', scripts.sipjs, placeWithSipJs],
 ]) {
   test(`${name} registers, calls 246 and shows four pictures`, async () => {
     const server = await startServer();
@@ -132,7 +92,6 @@ for (const [name, load, place] of [
       const [{ id, password }] = (await server.client()).demo.accounts;
       const page = await barePage(browser, server);
       await load(page);
-      await page.waitForFunction(() => window.JsSIP || window.loaded);
       await page.evaluate(place, { user: id, password, port: server.ports.http });
       await fourPictures(page, server);
       await page.evaluate(() => window.hangUp());

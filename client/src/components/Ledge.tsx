@@ -43,13 +43,15 @@ function Primary({ phone }: { phone: Phone }) {
     case 'incoming':
       return (
         <>
-          <button class="primary primary-call" type="button" data-testid="answer" onClick={() => void phone.answer()}>
+          <button class="primary primary-call" type="button" data-testid="answer" aria-keyshortcuts="Enter" onClick={() => void phone.answer()}>
             <Icon name="handset" />
             {t('call.answer')}
+            <kbd class="primary-key" aria-hidden="true">Enter</kbd>
           </button>
-          <button class="primary primary-end" type="button" data-testid="reject" onClick={() => phone.hangup()}>
+          <button class="primary primary-end" type="button" data-testid="reject" aria-keyshortcuts="Escape" onClick={() => phone.hangup()}>
             <Icon name="hangup" />
             {t('call.reject')}
+            <kbd class="primary-key" aria-hidden="true">Esc</kbd>
           </button>
         </>
       );

@@ -19,7 +19,9 @@ export function Strip({ phone }: { phone: Phone }) {
       <div class="strip-state">
         <p class="strip-words" aria-hidden="true">
           <Lamp glow={online && phase === 'idle' ? 'on' : GLOW[phase]} />
-          <span data-testid="phase" data-phase={phase}>{t(`call.${state}` as Key)}</span>
+          <span data-testid="phase" data-phase={phase}>
+            {phase === 'incoming' ? t('call.incoming.live', { party }) : t(`call.${state}` as Key)}
+          </span>
         </p>
         <Timer since={phone.answeredAt} />
         <p class="unseen" aria-live={phase === 'incoming' ? 'assertive' : 'polite'}>
