@@ -25,6 +25,14 @@ pub struct Aor {
     pub support_path: bool,
     /// The mailboxes a subscriber to this address is told of.
     pub mailboxes: Vec<String>,
+    /// Seconds between two questions whether a contact is there; 0 asks never.
+    pub qualify_frequency_s: u32,
+    /// Milliseconds an answer may take.
+    pub qualify_timeout_ms: u32,
+    /// Whether only a 2xx counts as an answer.
+    pub qualify_2xx_only: bool,
+    /// Whether a challenge is answered with the endpoint's `outbound_auth`.
+    pub authenticate_qualify: bool,
 }
 
 impl Aor {
@@ -41,6 +49,10 @@ impl Aor {
             maximum_expiration_s: 7200,
             support_path: false,
             mailboxes: Vec::new(),
+            qualify_frequency_s: 0,
+            qualify_timeout_ms: 3_000,
+            qualify_2xx_only: false,
+            authenticate_qualify: false,
         }
     }
 }
@@ -55,6 +67,12 @@ impl Object for Aor {
 }
 
 const OPTIONS: &[Row<Aor>] = &[
+    row(
+        "authenticate_qualify",
+        "no",
+        Parse::YesNo(|a| &mut a.authenticate_qualify),
+        "Answers a challenge to the question whether a contact is there, with `outbound_auth`.",
+    ),
     row(
         "contact",
         "",
@@ -93,17 +111,34 @@ const OPTIONS: &[Row<Aor>] = &[
         "The least seconds granted.",
     ),
     row(
+        "qualify_2xx_only",
+        "no",
+        Parse::YesNo(|a| &mut a.qualify_2xx_only),
+        "Takes only a 2xx for a sign of life, else every answer.",
+    ),
+    row(
+        "qualify_frequency",
+        "0",
+        Parse::Number(|a| &mut a.qualify_frequency_s, 0, QUALIFY_S_MAX),
+        "Seconds between two questions (OPTIONS) whether a contact is there; 0 asks never.",
+    ),
+    row(
+        "qualify_timeout",
+        "3.0",
+        Parse::Own(qualify_timeout),
+        "Seconds an answer may take.",
+    ),
+    row(
         "remove_existing",
         "no",
         Parse::YesNo(|a| &mut a.remove_existing),
         "A new registration replaces the others when full.",
     ),
-    inert(
+    row(
         "remove_unavailable",
         "no",
         Parse::YesNo(|a| &mut a.remove_unavailable),
         "Contacts that answer no qualify go first when full.",
-        "contacts are not asked whether they are there yet",
     ),
     row(
         "support_path",
@@ -113,12 +148,30 @@ const OPTIONS: &[Row<Aor>] = &[
     ),
 ];
 
+/// A day, as in Asterisk.
+const QUALIFY_S_MAX: u32 = 24 * 3600;
+/// Seconds of `qualify_timeout`.
+const TIMEOUT_S_MAX: u32 = 3_600;
 /// A year.
 const SECONDS_MAX: u32 = 365 * 24 * 3600;
 /// `max_contacts` of one address.
 const CONTACTS_MAX: u32 = 10_000;
 /// Contacts written into files, of one address.
 const WRITTEN_MAX: usize = 100;
+
+/// Seconds with a fraction; 0 waits as long as the transaction does.
+fn qualify_timeout(aor: &mut Aor, value: &str) -> Result<(), Fault> {
+    let seconds: f64 = value
+        .parse()
+        .ok()
+        .filter(|s: &f64| (0.0..=f64::from(TIMEOUT_S_MAX)).contains(s))
+        .ok_or_else(|| Fault::NotNumber(0, TIMEOUT_S_MAX.into()))?;
+    const TRANSACTION_MS: u32 = 32_000;
+    // It is between 0 and 3,600,000.
+    let millis = (seconds * 1_000.0).round() as u32;
+    aor.qualify_timeout_ms = if millis == 0 { TRANSACTION_MS } else { millis };
+    Ok(())
+}
 
 fn contact(aor: &mut Aor, value: &str) -> Result<(), Fault> {
     if aor.contacts.len() >= WRITTEN_MAX {

@@ -13,6 +13,8 @@ pub struct Global {
     pub default_realm: String,
     /// `Max-Forwards` of our requests.
     pub max_forwards: u32,
+    /// Seconds in which contacts that survived a restart are asked for the first time; their own interval if 0.
+    pub max_initial_qualify_time_s: u32,
     /// The user of `From` where no caller is known.
     pub default_from_user: String,
     /// Challenge algorithms where the auth names none.
@@ -37,6 +39,7 @@ impl Default for Global {
             user_agent: None,
             default_realm: "asterisk".to_owned(),
             max_forwards: 70,
+            max_initial_qualify_time_s: 0,
             default_from_user: "asterisk".to_owned(),
             default_auth_algorithms_uas: vec![DigestAlgorithm::Md5],
             endpoint_identifier_order: Vec::new(),
@@ -100,6 +103,12 @@ const OPTIONS: &[Row<Global>] = &[
         "70",
         Parse::Number(|g| &mut g.max_forwards, 1, 255),
         "Max-Forwards of our requests.",
+    ),
+    row(
+        "max_initial_qualify_time",
+        "0",
+        Parse::Number(|g| &mut g.max_initial_qualify_time_s, 0, SECONDS_MAX),
+        "Seconds in which contacts that survived a restart are first asked; their own interval if 0.",
     ),
     row(
         "unidentified_request_count",

@@ -35,8 +35,6 @@ type Group = (
 
 #[rustfmt::skip]
 static GROUPS: &[Group] = &[
-    ("aor", "contacts are not asked whether they are there yet",
-        &[("authenticate_qualify", "no"), ("qualify_2xx_only", "no"), ("qualify_frequency", "0"), ("qualify_timeout", "3.0")]),
     ("aor", "requests to a contact go the way it registered by, not through a proxy",
         &[("outbound_proxy", "")]),
     ("aor", "there is no voicemail yet, so nothing tells a phone where to call it",
@@ -141,8 +139,8 @@ static GROUPS: &[Group] = &[
         &[("default_voicemail_extension", ""), ("mwi_disable_initial_unsolicited", "no"), ("mwi_tps_queue_high", "500"), ("mwi_tps_queue_low", "-1")]),
     ("global", "connections are kept alive by the pings of WebSocket and the keep-alives of TCP",
         &[("keep_alive_interval", "90")]),
-    ("global", "contacts are not asked whether they are there yet",
-        &[("max_initial_qualify_time", "0"), ("send_contact_status_on_update_registration", "no")]),
+    ("global", "there is no AMI yet to tell the status of a contact to",
+        &[("send_contact_status_on_update_registration", "no")]),
     ("global", "calls are transferred by REFER nowhere yet",
         &[("norefersub", "yes")]),
     ("global", "registrations make no extensions of the dial plan",

@@ -100,7 +100,11 @@ impl Shown for Endpoint {
 
 impl Shown for Aor {
     fn own(&self, option: &str) -> Option<String> {
-        (option == "contact").then(|| self.contacts.join(","))
+        Some(match option {
+            "contact" => self.contacts.join(","),
+            "qualify_timeout" => format!("{:.6}", f64::from(self.qualify_timeout_ms) / 1_000.0),
+            _ => return None,
+        })
     }
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod live;
 pub(crate) mod logger;
 pub(crate) mod originate;
 pub(crate) mod pjsip;
+pub(crate) mod qualify;
 pub(crate) mod reload;
 pub(crate) mod rtp;
 pub(crate) mod sql;
@@ -55,10 +56,12 @@ pub static COMMANDS: &[&Command] = &[
     &logger::SHOW_CHANNELS,
     &logger::SHOW_LEVELS,
     &reload::MODULE_RELOAD,
+    &qualify::QUALIFY,
     &pjsip::logger::SET_LOGGER,
     &pjsip::SHOW_AOR,
     &pjsip::SHOW_AORS,
     &pjsip::SHOW_AUTHS,
+    &qualify::SHOW_CHANNELS,
     &pjsip::SHOW_CONTACTS,
     &pjsip::SHOW_ENDPOINT,
     &pjsip::SHOW_ENDPOINTS,

@@ -8,5 +8,6 @@ mod signal;
 pub mod sip;
 
 pub use signal::{Counts, Keepalive, Options, Prepared, Registered, Signal};
+pub use sip::qualify::ContactStatus;
 pub use sip::transport::admission::Limits;
 pub use sip::transport::listeners::TransportState;

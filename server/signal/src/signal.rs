@@ -10,8 +10,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::sip::command::Command;
 use crate::sip::driver::{Driver, INPUTS_MAX};
 use crate::sip::outbound::Pjsip;
+use crate::sip::qualify::{self, ContactStatus};
 use crate::sip::shared::{self, Shared};
 use crate::sip::transport::admission::Limits;
 use crate::sip::transport::listeners::{Listeners, Planned, TransportState};
@@ -108,6 +110,8 @@ pub struct Registered {
     pub remote: SocketAddr,
     /// What is left of the registration.
     pub left: Duration,
+    /// Whether it is there.
+    pub status: ContactStatus,
 }
 
 /// Running signalling.
@@ -239,6 +243,7 @@ impl Signal {
                 uri: binding.contact.address.uri.to_string(),
                 remote: binding.flow.remote,
                 left: binding.expires_at.saturating_duration_since(now),
+                status: binding.watch.status,
             })
             .collect()
     }
@@ -247,6 +252,34 @@ impl Signal {
     pub async fn respond(&self) {
         // A driver that has ended drops the question unanswered; that is the end of signalling.
         let _ = self.links.shared.ping().await;
+    }
+
+    /// Asks all contacts of an endpoint whether they are there; the names of its addresses of record.
+    ///
+    /// # Errors
+    ///
+    /// The database could not be asked. `Ok(None)`: there is no such endpoint.
+    pub async fn qualify(&self, endpoint: &str) -> Result<Option<Vec<String>>, store::StoreError> {
+        let store = self.links.shared.switch.store();
+        let Some(subscriber) = store.subscriber(endpoint).await? else {
+            return Ok(None);
+        };
+        for aor in &subscriber.aors {
+            qualify::watch(&self.links.shared, &subscriber, aor, shared::now());
+        }
+        let aors = subscriber.aors.iter().map(|aor| aor.id.clone());
+        let aors: Vec<String> = aors.collect();
+        self.links
+            .shared
+            .command(Command::Qualify { aors: aors.clone() });
+        Ok(Some(aors))
+    }
+
+    /// Asks the contacts that are there already as their addresses say: those that survived a restart.
+    pub fn requalify(&self) {
+        self.links
+            .tracker
+            .spawn(qualify::adopt(self.links.shared.clone()));
     }
 
     /// Ends the driver, the sockets and the connections. Calls are hung up before, by the switch.

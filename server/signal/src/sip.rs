@@ -7,7 +7,7 @@
 mod acl;
 mod authenticate;
 mod channel;
-mod command;
+pub(crate) mod command;
 mod date;
 pub(crate) mod driver;
 mod flows;
@@ -17,6 +17,7 @@ mod info;
 mod limiter;
 mod location;
 pub(crate) mod outbound;
+pub(crate) mod qualify;
 mod redact;
 mod registrar;
 mod request;

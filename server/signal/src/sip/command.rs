@@ -22,6 +22,8 @@ pub(crate) enum Command {
         ask: Box<Ask>,
         offer: Body,
     },
+    /// Asks the contacts of these addresses now; none: there is something new to be asked in time.
+    Qualify { aors: Vec<String> },
     /// Something for one call.
     Call(CallRef, Verb),
     /// These contacts have just been registered over this flow.

@@ -4,6 +4,7 @@
 //! inboxes of calls, new requests and calls to tasks of their own.
 
 mod calls;
+mod probes;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use ::sip::{Agent, Body, Event, Flow, FlowId, HeaderName, InviteId, Request, RequestId, Status};
 use bytes::Bytes;
+use config::Config;
 use switch::story::StoryEvent;
 use switch::{Cause, ChannelEvent};
 use tokio::sync::mpsc;
@@ -22,12 +24,13 @@ use tokio_util::task::TaskTracker;
 use crate::sip::authenticate::{Denied, RETRY_AFTER_S};
 use crate::sip::command::{CallRef, Command, Verb};
 use crate::sip::driver::calls::{Calls, Ours};
+use crate::sip::driver::probes::{PROBES_PER_TURN_MAX, Probes};
 use crate::sip::flows::{Flows, Sent};
 use crate::sip::outbound::{Ask, Route};
 use crate::sip::shared::{Shared, now};
 use crate::sip::trace::{self, Name, Way};
 use crate::sip::transport::udp::UdpListener;
-use crate::sip::{inbound, request};
+use crate::sip::{inbound, qualify, request};
 
 /// Messages from the wire that may wait. Connections wait for room, datagrams are dropped.
 pub(crate) const INPUTS_MAX: usize = 1_024;
@@ -64,10 +67,13 @@ pub(crate) struct Driver {
     shared: Arc<Shared>,
     flows: Flows,
     calls: Calls,
+    probes: Probes,
     tracker: TaskTracker,
     /// Silence after which a TCP or TLS connection without use is closed.
     idle: Duration,
     sweep_at: Instant,
+    /// The configuration by which contacts are asked whether they are there.
+    asked_by: Option<Arc<Config>>,
 }
 
 impl Driver {
@@ -83,8 +89,10 @@ impl Driver {
             flows: Flows::new(),
             idle,
             calls: Calls::default(),
+            probes: Probes::default(),
             tracker,
             sweep_at: now() + SWEEP_EVERY,
+            asked_by: None,
         }
     }
 
@@ -116,8 +124,10 @@ impl Driver {
     }
 
     fn deadline(&self) -> Instant {
-        let expiry = self.shared.location().next_expiry();
-        let earliest = [self.agent.poll_timeout(), expiry]
+        let location = self.shared.location();
+        let (expiry, probe) = (location.next_expiry(), location.next_probe());
+        drop(location);
+        let earliest = [self.agent.poll_timeout(), expiry, probe, self.probes.next()]
             .into_iter()
             .flatten()
             .min();
@@ -132,8 +142,14 @@ impl Driver {
         for (aor, binding) in self.shared.location().expire(now) {
             tracing::info!(aor, from = %Name(&binding.flow), "registration expired");
         }
+        self.probes.on_deadline(&self.shared, now);
+        let due = self.shared.location().due(now, PROBES_PER_TURN_MAX);
+        for probe in due {
+            self.probes.ask(&mut self.agent, &self.shared, probe, now);
+        }
         if self.sweep_at <= now {
             self.sweep_at = now + SWEEP_EVERY;
+            self.follow_reload();
             let pinned = self.pinned();
             self.flows.sweep(now, &pinned);
             for flow in self.flows.idle(now, self.idle, &pinned) {
@@ -147,6 +163,16 @@ impl Driver {
     fn forget(&mut self) {
         for forgotten in self.flows.forgotten() {
             self.agent.advertise(forgotten, None);
+        }
+    }
+
+    /// After a reload, contacts are asked as the new files say; the database is read at each registration.
+    fn follow_reload(&mut self) {
+        let config = self.shared.switch.config();
+        let known = self.asked_by.as_ref();
+        if known.is_none_or(|known| !Arc::ptr_eq(known, &config)) {
+            self.asked_by = Some(config);
+            self.tracker.spawn(qualify::adopt(self.shared.clone()));
         }
     }
 
@@ -208,6 +234,14 @@ impl Driver {
         match command {
             Command::Respond { id, response } => self.agent.respond(now, id, *response),
             Command::Invite { call, ask, offer } => self.invite(now, &call, *ask, offer),
+            Command::Qualify { aors } => {
+                for aor in aors {
+                    let probes = self.shared.location().probes_of(&aor);
+                    for probe in probes {
+                        self.probes.ask(&mut self.agent, &self.shared, probe, now);
+                    }
+                }
+            }
             Command::Call(call, verb) => {
                 if let Some(id) = call.id() {
                     self.on_verb(now, id, verb);
@@ -364,6 +398,11 @@ impl Driver {
         match event {
             Event::Request { id, flow, request } => self.on_request(id, flow, request),
             Event::Invite { id, flow, request } => self.on_invite(id, flow, request),
+            Event::Response { id, result } => {
+                let (agent, response) = (&mut self.agent, result.as_ref().ok());
+                self.probes
+                    .on_response(agent, &self.shared, id, response, now());
+            }
             event => {
                 let now = now();
                 self.calls.on_event(&mut self.agent, now, event);

@@ -8,6 +8,10 @@ use std::time::Instant;
 
 use ::sip::{Contact, Flow, FlowId, Uri};
 
+use crate::sip::qualify::{ContactStatus, Watch};
+
+mod watch;
+
 /// Contacts of all addresses together.
 pub(crate) const BINDINGS_MAX: usize = 100_000;
 
@@ -30,12 +34,13 @@ pub(crate) struct Binding {
     pub(crate) expires_at: Instant,
     call_id: String,
     cseq: u32,
+    pub(crate) watch: Watch,
 }
 
 impl Binding {
-    /// Whether it is worth calling.
+    /// Whether it is worth calling: it does, unless it is asked again and again and did not answer last.
     pub(crate) fn answers(&self) -> bool {
-        true
+        self.watch.at.is_none() || self.watch.status != ContactStatus::Unavailable
     }
 }
 
@@ -54,6 +59,7 @@ pub(crate) struct Source {
 pub(crate) struct Rules {
     pub(crate) max_contacts: usize,
     pub(crate) remove_existing: bool,
+    pub(crate) remove_unavailable: bool,
 }
 
 /// A contact with the time it is bound for; `None` unbinds it.
@@ -88,6 +94,9 @@ pub(crate) struct Location {
     /// Open connections, each with the addresses that may have a contact on it.
     connections: BTreeMap<FlowId, BTreeSet<String>>,
     next_serial: u64,
+    /// When which contact is asked whether it is there, with its address.
+    plans: BTreeMap<(Instant, u64), String>,
+    next_watch: u64,
 }
 
 impl Location {
@@ -153,6 +162,7 @@ impl Location {
                 expires_at,
                 call_id: source.call_id.clone(),
                 cseq: source.cseq,
+                watch: known.map_or_else(Watch::default, |index| after[index].watch.clone()),
             };
             touched.push(binding.serial);
             match known {
@@ -277,18 +287,25 @@ fn is_same(one: &Contact, other: &Contact) -> bool {
 }
 
 /// `remove_existing=yes`: the contacts that would run out first make room, but never those of the
-/// request itself.
+/// request itself. `remove_unavailable=yes`: those that do not answer go first, and make room also where
+/// the others may not be removed.
 fn make_room(after: &mut Vec<Binding>, touched: &[u64], rules: Rules) -> Result<(), Refused> {
     let max = rules.max_contacts.min(CONTACTS_PER_AOR_MAX);
     while after.len() > max {
         let others = after
             .iter()
             .filter(|binding| !touched.contains(&binding.serial));
-        let oldest = others
-            .min_by_key(|binding| binding.expires_at)
+        let first_out = others
+            .filter(|binding| {
+                rules.remove_existing || (rules.remove_unavailable && !binding.answers())
+            })
+            .min_by_key(|binding| {
+                let stays = rules.remove_unavailable && binding.answers();
+                (stays, binding.expires_at)
+            })
             .map(|binding| binding.serial);
-        match oldest {
-            Some(serial) if rules.remove_existing && !touched.is_empty() => {
+        match first_out {
+            Some(serial) if !touched.is_empty() => {
                 after.retain(|binding| binding.serial != serial);
             }
             // A reload may have lowered the limit: what is there may stay, unbind and refresh.
@@ -300,7 +317,7 @@ fn make_room(after: &mut Vec<Binding>, touched: &[u64], rules: Rules) -> Result<
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::time::Duration;
 
     use ::sip::Transport;
@@ -317,7 +334,7 @@ mod tests {
         }
     }
 
-    fn source(id: u64, call_id: &str, cseq: u32) -> Source {
+    pub(crate) fn source(id: u64, call_id: &str, cseq: u32) -> Source {
         Source {
             flow: flow(id),
             endpoint: "alice".to_owned(),
@@ -327,13 +344,14 @@ mod tests {
         }
     }
 
-    fn contact(user: &str) -> Contact {
+    pub(crate) fn contact(user: &str) -> Contact {
         Contact::parse(&format!("<sip:{user}@x.invalid;transport=ws>")).unwrap()
     }
 
-    const ROOMY: Rules = Rules {
+    pub(crate) const ROOMY: Rules = Rules {
         max_contacts: usize::MAX,
         remove_existing: false,
+        remove_unavailable: false,
     };
 
     fn users(location: &Location, aor: &str) -> Vec<String> {
@@ -377,6 +395,7 @@ mod tests {
         let rules = Rules {
             max_contacts: 2,
             remove_existing: true,
+            remove_unavailable: false,
         };
         for (user, seconds) in [("long", 600), ("short", 60), ("new", 300)] {
             let changes = [(contact(user), Some(now + Duration::from_secs(seconds)))];
@@ -386,6 +405,38 @@ mod tests {
         }
         assert_eq!(users(&location, "a"), ["long", "new"]);
         assert_eq!(location.count(), 2);
+    }
+
+    #[test]
+    fn remove_unavailable_takes_what_does_not_answer_first() {
+        let (now, until) = (Instant::now(), |s| {
+            Some(Instant::now() + Duration::from_secs(s))
+        });
+        for remove_existing in [false, true] {
+            let mut location = Location::default();
+            location.open(FlowId(1));
+            let rules = Rules {
+                max_contacts: 2,
+                remove_existing,
+                remove_unavailable: true,
+            };
+            for (user, seconds) in [("there", 60), ("gone", 600)] {
+                let changes = [(contact(user), until(seconds))];
+                let source = source(1, user, 1);
+                location.update("a", &changes, rules, &source).unwrap();
+            }
+            let gone = &mut location.aors.get_mut("a").unwrap()[1].watch;
+            (gone.at, gone.status) = (Some(now), ContactStatus::Unavailable);
+            let changes = [(contact("new"), until(300))];
+            location
+                .update("a", &changes, rules, &source(1, "new", 1))
+                .unwrap();
+            assert_eq!(users(&location, "a"), ["there", "new"]);
+            let changes = [(contact("more"), until(300))];
+            let more = location.update("a", &changes, rules, &source(1, "more", 1));
+            assert_eq!(more.is_ok(), remove_existing, "all that are left answer");
+            assert!(location.expire(now).is_empty());
+        }
     }
 
     #[test]

@@ -8,8 +8,9 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 
+use ::sip::digest::Algorithm;
 use ::sip::{Body, Flow, HeaderName, Host, Login, NameAddr, OutgoingInvite, SessionRules, Uri};
-use config::{CallerId, Subscriber};
+use config::{Auth, CallerId, DigestAlgorithm, Subscriber};
 use switch::{Outgoing, Reply, Signaling, Target, Technology, Unreachable};
 
 use crate::sip::channel::SipSignaling;
@@ -209,6 +210,7 @@ fn target(shared: &Arc<Shared>, subscriber: &Arc<Subscriber>, place: Place) -> T
                 call_id,
                 from: From::of(&shared, &own),
                 session: session::rules(&own.endpoint),
+                logins: logins_of(&shared, &own),
                 place,
                 inbox: outgoing.inbox,
             };
@@ -217,8 +219,42 @@ fn target(shared: &Arc<Shared>, subscriber: &Arc<Subscriber>, place: Place) -> T
     }
 }
 
+/// What the endpoint is answered with when it challenges us: its `outbound_auth`.
+pub(crate) fn logins_of(shared: &Shared, subscriber: &Subscriber) -> Vec<Login> {
+    let config = shared.switch.config();
+    let names = subscriber.endpoint.outbound_auth.iter();
+    let auths = names.filter_map(|name| {
+        let own = subscriber.auths.iter().find(|auth| auth.id == *name);
+        config.auths.get(name).or(own).cloned()
+    });
+    auths.map(|auth| login(&auth)).collect()
+}
+
+fn login(auth: &Auth) -> Login {
+    let algorithm = |algorithm| match algorithm {
+        DigestAlgorithm::Md5 => Algorithm::Md5,
+        DigestAlgorithm::Sha256 => Algorithm::Sha256,
+        DigestAlgorithm::Sha512_256 => Algorithm::Sha512_256,
+    };
+    let password = auth.password.as_ref();
+    let digests = auth.digests.iter();
+    Login {
+        username: auth.username.as_str().into(),
+        // Asterisk takes `*` for every realm.
+        realm: auth
+            .realm
+            .as_deref()
+            .filter(|realm| *realm != "*")
+            .map(Into::into),
+        password: password.map(|secret| secret.expose().into()),
+        digests: digests
+            .map(|digest| (algorithm(digest.algorithm), digest.ha1.expose().into()))
+            .collect(),
+    }
+}
+
 /// 128 bits nobody has used before.
-fn call_id() -> String {
+pub(crate) fn call_id() -> String {
     let part = || RandomState::new().hash_one(0);
     format!("{:016x}{:016x}", part(), part())
 }
@@ -229,6 +265,7 @@ pub(crate) struct Ask {
     caller: CallerId,
     call_id: String,
     from: From,
+    logins: Vec<Login>,
     place: Place,
     session: SessionRules,
     pub(crate) inbox: switch::InboxSender,
@@ -273,6 +310,7 @@ impl Ask {
             caller,
             call_id,
             from,
+            logins,
             place,
             session,
             ..
@@ -294,7 +332,7 @@ impl Ask {
             headers: headers.map(|hop| (HeaderName::Route, hop)).collect(),
             offer: Some(offer),
             call_id: Some(call_id.into()),
-            logins: Vec::<Login>::new(),
+            logins,
             session,
         }
     }

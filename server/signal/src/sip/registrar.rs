@@ -12,6 +12,7 @@ use crate::sip::authenticate::{self, Denied, RETRY_AFTER_S};
 use crate::sip::command::{Command, Party};
 use crate::sip::date::date;
 use crate::sip::location::{Change, Refused, Rules, Source, Updated};
+use crate::sip::qualify;
 use crate::sip::shared::{Shared, now, printable, unix_s};
 use crate::sip::trace::Name;
 
@@ -51,6 +52,7 @@ async fn try_register(shared: &Shared, flow: &Flow, request: &Request) -> Result
         Contacts::Star => unbind_all(shared, aor, request, &source)?,
         Contacts::List(list) => bind(shared, aor, request, &source, list, now)?,
     }
+    qualify::watch(shared, &subscriber, aor, now);
     Ok(answer(shared, aor, request, &source, now))
 }
 
@@ -178,6 +180,7 @@ fn bind(
     let rules = Rules {
         max_contacts: usize::try_from(aor.max_contacts).unwrap_or(usize::MAX),
         remove_existing: aor.remove_existing,
+        remove_unavailable: aor.remove_unavailable,
     };
     let updated = shared.location().update(&aor.id, &changes, rules, source);
     let updated = updated.map_err(|refused| {

@@ -5,6 +5,7 @@
 mod calls;
 mod identity;
 mod outbound;
+mod qualify;
 mod register;
 mod security;
 mod support;

@@ -41,7 +41,10 @@ async fn registered(exchange: &Exchange, user: &str, password: &str, instance: &
     phone
 }
 
-async fn originate(exchange: &Exchange, destination: &str) -> Result<Begun, NotOriginated> {
+pub(crate) async fn originate(
+    exchange: &Exchange,
+    destination: &str,
+) -> Result<Begun, NotOriginated> {
     let originate = Originate {
         destination: destination.to_owned(),
         purpose: Purpose::Application {
@@ -70,7 +73,7 @@ fn with_answer() -> String {
     )
 }
 
-const EMPTY: &str = "Content-Length: 0\r\n\r\n";
+pub(crate) const EMPTY: &str = "Content-Length: 0\r\n\r\n";
 
 #[tokio::test]
 async fn a_browser_is_called_over_the_socket_it_registered_from_whatever_transport_it_names() {

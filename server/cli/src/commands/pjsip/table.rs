@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use config::{Aor, Auth, Subscriber, TransportConfig};
 use md5::{Digest as _, Md5};
-use signal::Registered;
+use signal::{ContactStatus, Registered};
 
 use super::View;
 
@@ -69,7 +69,8 @@ fn endpoint_rows(subscriber: &Subscriber, view: &View, transports: &[TransportCo
     let reachable = endpoint
         .aors
         .iter()
-        .any(|aor| !view.contacts_of(aor).is_empty());
+        .flat_map(|aor| view.contacts_of(aor))
+        .any(|contact| contact.status != ContactStatus::Unavailable);
     let state = match (channels.is_empty(), reachable) {
         (false, _) => "In use",
         (true, true) => "Not in use",
@@ -119,13 +120,18 @@ pub(super) fn contacts(contacts: &[Registered]) -> String {
     format!("{CONTACT_HEAD}{RULE}\n{rows}\n{}", found(contacts.len()))
 }
 
-/// No qualify is sent, so nothing is known of the time to a contact.
 fn contact_row(contact: &Registered, indent: usize, width: usize) -> String {
     let uri = format!("{}/{}", contact.aor, contact.uri);
     let hash = hash(&contact.uri);
+    let (status, rtt) = match contact.status {
+        ContactStatus::NotQualified => ("NonQual", "nan".to_owned()),
+        ContactStatus::Unknown => ("Unknown", "nan".to_owned()),
+        ContactStatus::Available(rtt) => ("Avail", format!("{:.3}", rtt.as_secs_f64() * 1_000.0)),
+        ContactStatus::Unavailable => ("Unavail", "nan".to_owned()),
+    };
     format!(
-        "{:indent$}Contact:  {uri:<width$.width$} {hash:<10} {:<8} {:>10}\n",
-        "", "NonQual", "nan"
+        "{:indent$}Contact:  {uri:<width$.width$} {hash:<10} {status:<7} {rtt:>11}\n",
+        ""
     )
 }
 
@@ -218,7 +224,7 @@ mod tests {
     use std::time::Duration;
 
     use config::{Aor, Auth, Config, Endpoint, Subscriber};
-    use signal::Registered;
+    use signal::{ContactStatus, Registered};
 
     use super::super::View;
     use super::{aors, contacts, endpoints, transports};
@@ -244,6 +250,7 @@ mod tests {
                 .to_owned(),
             remote: "127.0.0.1:55674".parse().unwrap(),
             left: Duration::from_secs(60),
+            status: ContactStatus::NotQualified,
         }
     }
 
@@ -292,6 +299,31 @@ Objects found: 2
 Objects found: 1
 
 "
+        );
+    }
+
+    #[test]
+    fn a_contact_that_was_asked_shows_how_it_answered() {
+        let row = |status| {
+            let contact = Registered {
+                status,
+                ..contact()
+            };
+            super::contact_row(&contact, 2, 46)
+        };
+        let head = "  Contact:  WS_PHONE_A/sip:WS_PHONE_A@127.0.0.1:55674;tran f3d626f959 ";
+        let rtt = Duration::from_micros(12_345);
+        assert_eq!(
+            row(ContactStatus::Available(rtt)),
+            format!("{head}Avail        12.345\n")
+        );
+        assert_eq!(
+            row(ContactStatus::Unavailable),
+            format!("{head}Unavail         nan\n")
+        );
+        assert_eq!(
+            row(ContactStatus::Unknown),
+            format!("{head}Unknown         nan\n")
         );
     }
 

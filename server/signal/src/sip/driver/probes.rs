@@ -1,0 +1,148 @@
+//! OPTIONS that wait for their answer. One table and one deadline for all, no task for any.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use ::sip::{Agent, ClientId, Request, Response, Status, sign};
+
+use crate::sip::outbound::call_id;
+use crate::sip::qualify::{ContactStatus, Probe};
+use crate::sip::shared::{Shared, printable};
+
+/// Contacts asked between two other things the driver does.
+pub(crate) const PROBES_PER_TURN_MAX: usize = 32;
+
+/// Contacts that are asked and have not answered, at a time; the rest waits for its next turn.
+const PENDING_MAX: usize = 10_000;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Probes {
+    pending: BTreeMap<ClientId, Pending>,
+    deadlines: BTreeSet<(Instant, ClientId)>,
+    /// Contacts that are being asked.
+    busy: BTreeSet<u64>,
+}
+
+#[derive(Debug)]
+struct Pending {
+    probe: Probe,
+    request: Request,
+    sent: Instant,
+    deadline: Instant,
+}
+
+impl Probes {
+    /// When the patience with the first of them ends.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// Asks a contact, unless it is being asked.
+    pub(crate) fn ask(&mut self, agent: &mut Agent, shared: &Shared, probe: Probe, now: Instant) {
+        if self.pending.len() >= PENDING_MAX || !self.busy.insert(probe.id) {
+            return;
+        }
+        let user = &shared.switch.config().global.default_from_user;
+        let request = probe.request(user);
+        let deadline = now + probe.qualify.patience;
+        self.send(
+            agent,
+            Pending {
+                probe,
+                request,
+                sent: now,
+                deadline,
+            },
+        );
+    }
+
+    fn send(&mut self, agent: &mut Agent, pending: Pending) {
+        let id = agent.request(pending.sent, pending.probe.flow, pending.request.clone());
+        self.deadlines.insert((pending.deadline, id));
+        self.pending.insert(id, pending);
+    }
+
+    /// A response came, or none in the time of the transaction. `false`: it is nobody's here.
+    pub(crate) fn on_response(
+        &mut self,
+        agent: &mut Agent,
+        shared: &Shared,
+        id: ClientId,
+        response: Option<&Arc<Response>>,
+        now: Instant,
+    ) -> bool {
+        let Some(mut pending) = self.take(id) else {
+            return false;
+        };
+        let challenged = |status| {
+            matches!(
+                status,
+                Status::UNAUTHORIZED | Status::PROXY_AUTHENTICATION_REQUIRED
+            )
+        };
+        if let Some(response) = response
+            && challenged(response.status)
+            && sign(
+                &mut pending.request,
+                response,
+                &pending.probe.qualify.logins,
+                &call_id(),
+            )
+        {
+            self.send(agent, pending);
+            return true;
+        }
+        self.busy.remove(&pending.probe.id);
+        let counts = |response: &Response| {
+            response.status.is_success() || !pending.probe.qualify.success_only
+        };
+        let status = match response {
+            Some(response) if counts(response) => {
+                ContactStatus::Available(now.saturating_duration_since(pending.sent))
+            }
+            Some(_) | None => ContactStatus::Unavailable,
+        };
+        tell(shared, &pending.probe, status);
+        true
+    }
+
+    /// The patience with some of them has ended.
+    pub(crate) fn on_deadline(&mut self, shared: &Shared, now: Instant) {
+        while let Some((at, id)) = self.deadlines.first().copied()
+            && at <= now
+        {
+            self.deadlines.pop_first();
+            if let Some(pending) = self.pending.remove(&id) {
+                self.busy.remove(&pending.probe.id);
+                tell(shared, &pending.probe, ContactStatus::Unavailable);
+            }
+        }
+    }
+
+    fn take(&mut self, id: ClientId) -> Option<Pending> {
+        let pending = self.pending.remove(&id)?;
+        self.deadlines.remove(&(pending.deadline, id));
+        Some(pending)
+    }
+}
+
+fn tell(shared: &Shared, probe: &Probe, status: ContactStatus) {
+    let Some(before) = shared.location().probed(&probe.aor, probe.id, status) else {
+        return;
+    };
+    let (aor, uri) = (&probe.aor, printable(probe.uri.as_str()));
+    match (before, status) {
+        (ContactStatus::Available(_), ContactStatus::Available(_))
+        | (ContactStatus::Unavailable, ContactStatus::Unavailable)
+        | (_, ContactStatus::NotQualified | ContactStatus::Unknown) => {}
+        (_, ContactStatus::Available(rtt)) => tracing::info!(
+            "Contact {aor}/{uri} is now Reachable.  RTT: {:.3} msec",
+            rtt.as_secs_f64() * 1_000.0
+        ),
+        (_, ContactStatus::Unavailable) => {
+            tracing::warn!("Contact {aor}/{uri} is now Unreachable.  RTT: 0.000 msec");
+        }
+    }
+}

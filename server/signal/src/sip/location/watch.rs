@@ -1,0 +1,214 @@
+//! Which contact is asked when, and what is known of it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{BINDINGS_MAX, Binding, Location};
+use crate::sip::qualify::{ContactStatus, Probe, Qualify};
+
+/// Plans that are kept; those of contacts that are gone go first.
+const PLANS_MAX: usize = 2 * BINDINGS_MAX;
+
+impl Location {
+    /// The contacts of an address are asked like this from now on, new ones at a random moment within
+    /// `first`, so that a restart does not make all phones answer at once.
+    pub(crate) fn watch(
+        &mut self,
+        aor: &str,
+        qualify: &Arc<Qualify>,
+        now: Instant,
+        first: Duration,
+    ) {
+        for binding in self.aors.get_mut(aor).into_iter().flatten() {
+            let watch = &mut binding.watch;
+            if watch.id == 0 {
+                self.next_watch += 1;
+                watch.id = self.next_watch;
+            }
+            watch.qualify = Some(Arc::clone(qualify));
+            if qualify.every.is_zero() {
+                if let Some(at) = watch.at.take() {
+                    self.plans.remove(&(at, watch.id));
+                }
+                watch.status = ContactStatus::NotQualified;
+            } else if watch.at.is_none() {
+                let at = now + spread(watch.id, first.min(qualify.every));
+                watch.at = Some(at);
+                watch.status = ContactStatus::Unknown;
+                self.plans.insert((at, watch.id), aor.to_owned());
+            }
+        }
+        if self.plans.len() > PLANS_MAX {
+            self.prune();
+        }
+    }
+
+    /// When the next contact is asked.
+    pub(crate) fn next_probe(&self) -> Option<Instant> {
+        self.plans.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// The contacts to be asked by now, not more than `most`; each is planned anew.
+    pub(crate) fn due(&mut self, now: Instant, most: usize) -> Vec<Probe> {
+        let mut probes = Vec::new();
+        while probes.len() < most
+            && let Some(entry) = self.plans.first_entry()
+            && entry.key().0 <= now
+        {
+            let ((at, id), aor) = entry.remove_entry();
+            let Some(binding) = find(self.aors.get_mut(&aor), id) else {
+                continue;
+            };
+            let Some(qualify) = binding.watch.qualify.clone() else {
+                continue;
+            };
+            let next = (at + qualify.every).max(now + qualify.every / 2);
+            binding.watch.at = Some(next);
+            probes.push(probe(&aor, binding, qualify));
+            self.plans.insert((next, id), aor);
+        }
+        probes
+    }
+
+    /// All contacts of an address, asked outside of the plan.
+    pub(crate) fn probes_of(&self, aor: &str) -> Vec<Probe> {
+        let bindings = self.aors.get(aor).into_iter().flatten();
+        let watched = bindings.filter_map(|binding| {
+            let qualify = binding.watch.qualify.clone()?;
+            Some(probe(aor, binding, qualify))
+        });
+        watched.collect()
+    }
+
+    /// What was found out; the status before, if that was another one, and the contact's URI.
+    pub(crate) fn probed(
+        &mut self,
+        aor: &str,
+        id: u64,
+        status: ContactStatus,
+    ) -> Option<ContactStatus> {
+        let binding = find(self.aors.get_mut(aor), id)?;
+        Some(std::mem::replace(&mut binding.watch.status, status))
+    }
+
+    /// Every address with contacts, and the endpoint that registered one of them.
+    pub(crate) fn aors(&self) -> Vec<(String, String)> {
+        let aors = self.aors.iter();
+        aors.filter_map(|(aor, bindings)| Some((aor.clone(), bindings.first()?.endpoint.clone())))
+            .collect()
+    }
+
+    fn prune(&mut self) {
+        let aors = &self.aors;
+        self.plans.retain(|(_, id), aor| {
+            let bindings = aors.get(aor);
+            bindings.is_some_and(|all| all.iter().any(|binding| binding.watch.id == *id))
+        });
+    }
+}
+
+fn find(bindings: Option<&mut Vec<Binding>>, id: u64) -> Option<&mut Binding> {
+    bindings?.iter_mut().find(|binding| binding.watch.id == id)
+}
+
+fn probe(aor: &str, binding: &Binding, qualify: Arc<Qualify>) -> Probe {
+    Probe {
+        aor: aor.to_owned(),
+        id: binding.watch.id,
+        uri: binding.contact.address.uri.clone(),
+        flow: binding.flow,
+        path: binding.path.clone(),
+        qualify,
+    }
+}
+
+/// A moment within `window` that differs from contact to contact (SplitMix64).
+fn spread(id: u64, window: Duration) -> Duration {
+    let mut mixed = id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed ^= mixed >> 27;
+    let millis = u64::try_from(window.as_millis()).unwrap_or(u64::MAX);
+    Duration::from_millis(mixed % millis.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::sip::location::tests::{ROOMY, contact, source};
+
+    fn qualify(every_s: u64) -> Arc<Qualify> {
+        Arc::new(Qualify {
+            every: Duration::from_secs(every_s),
+            patience: Duration::from_secs(3),
+            success_only: false,
+            logins: Vec::new(),
+        })
+    }
+
+    fn bind(location: &mut Location, users: &[&str], now: Instant) {
+        location.open(::sip::FlowId(1));
+        for user in users {
+            let changes = [(contact(user), Some(now + Duration::from_secs(3_600)))];
+            let source = source(1, user, 1);
+            location.update("a", &changes, ROOMY, &source).unwrap();
+        }
+    }
+
+    #[test]
+    fn contacts_are_asked_one_by_one_and_again_and_again() {
+        let (mut location, now) = (Location::default(), Instant::now());
+        bind(&mut location, &["x", "y", "z"], now);
+        let minute = Duration::from_secs(60);
+        location.watch("a", &qualify(60), now, minute);
+        let mut moments = BTreeSet::new();
+        let mut asked = 0;
+        while let Some(at) = location.next_probe().filter(|at| *at < now + 3 * minute) {
+            moments.insert(at);
+            asked += location.due(at, 10).len();
+        }
+        assert_eq!(
+            (asked, moments.len()),
+            (9, 9),
+            "each three times, never together"
+        );
+    }
+
+    #[test]
+    fn a_refresh_keeps_what_is_known() {
+        let (mut location, now) = (Location::default(), Instant::now());
+        bind(&mut location, &["x"], now);
+        location.watch("a", &qualify(60), now, Duration::ZERO);
+        let probe = location.due(now, 1).remove(0);
+        location.probed("a", probe.id, ContactStatus::Unavailable);
+        assert!(!location.contacts("a")[0].answers());
+        let later = now + Duration::from_secs(600);
+        let changes = [(contact("x"), Some(later))];
+        location
+            .update("a", &changes, ROOMY, &source(1, "x", 2))
+            .unwrap();
+        location.watch("a", &qualify(60), now, Duration::ZERO);
+        assert_eq!(
+            location.contacts("a")[0].watch.status,
+            ContactStatus::Unavailable
+        );
+        assert_eq!(location.next_probe(), Some(now + Duration::from_secs(60)));
+        location.watch("a", &qualify(0), now, Duration::ZERO);
+        assert_eq!(location.next_probe(), None);
+        assert_eq!(
+            location.contacts("a")[0].watch.status,
+            ContactStatus::NotQualified
+        );
+    }
+
+    #[test]
+    fn plans_of_contacts_that_are_gone_are_dropped() {
+        let (mut location, now) = (Location::default(), Instant::now());
+        bind(&mut location, &["x"], now);
+        location.watch("a", &qualify(60), now, Duration::ZERO);
+        location.close(::sip::FlowId(1));
+        assert!(location.due(now, 1).is_empty());
+        assert_eq!(location.next_probe(), None);
+    }
+}
