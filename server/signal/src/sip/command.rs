@@ -41,7 +41,10 @@ impl Command {
                 verb,
                 Verb::Reject { .. } | Verb::Deny { .. } | Verb::Hangup { .. }
             ),
-            Self::Invite { .. } | Self::Registered { .. } | Self::Ping(_) => false,
+            Self::Invite { .. }
+            | Self::Qualify { .. }
+            | Self::Registered { .. }
+            | Self::Ping(_) => false,
         }
     }
 }
