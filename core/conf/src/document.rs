@@ -125,6 +125,11 @@ impl Document {
         file.map_or("", |file| file.name.as_str())
     }
 
+    /// The names of the files it was read from, the first one first, each as often as it was included.
+    pub fn file_names(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().map(|file| file.name.as_str())
+    }
+
     /// A message about a place. The value on a line that seems to hold a secret is blotted out of
     /// the excerpt.
     pub fn diagnostic(
@@ -153,6 +158,22 @@ fn without_secret(line: &str) -> String {
     match shown.split_once('=') {
         Some((name, _)) if is_secret(name.trim()) => format!("{name}=…"),
         _ => shown,
+    }
+}
+
+/// Shows the line to each message that has a place and shows none, as far as the source still has it.
+pub fn show_lines(source: &dyn Source, diagnostics: &mut [Diagnostic]) {
+    let mut texts: BTreeMap<String, String> = BTreeMap::new();
+    for diagnostic in diagnostics {
+        if diagnostic.line == 0 || diagnostic.excerpt.is_some() {
+            continue;
+        }
+        let text = texts.entry(diagnostic.file.clone()).or_insert_with(|| {
+            let read = source.read(&diagnostic.file);
+            read.ok().flatten().unwrap_or_default()
+        });
+        let line = text.lines().nth(diagnostic.line as usize - 1);
+        diagnostic.excerpt = line.map(without_secret);
     }
 }
 

@@ -15,6 +15,13 @@ pub trait Source {
         let _ = pattern;
         Ok(Vec::new())
     }
+
+    /// Why a file that an option names, such as a certificate, cannot be read; `None` if it can, or if
+    /// the source knows of no other files.
+    fn unreadable(&self, path: &str) -> Option<String> {
+        let _ = path;
+        None
+    }
 }
 
 /// Files held in memory, by name.

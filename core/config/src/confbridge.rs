@@ -258,7 +258,7 @@ impl BridgeProfile {
 }
 
 /// No conference runs.
-const NO_CONFERENCE: &str = "the dial plan has no application ConfBridge yet";
+pub(crate) const NO_CONFERENCE: &str = "the dial plan has no application ConfBridge yet";
 
 impl Object for UserProfile {
     const KIND: &'static str = "user_profile";

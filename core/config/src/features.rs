@@ -107,7 +107,7 @@ pub enum ActivatedBy {
 }
 
 /// Digits in a call reach the dial plan's applications alone.
-const NO_FEATURES: &str =
+pub(crate) const NO_FEATURES: &str =
     "digits dialled in the middle of a call start no feature yet: calls are not bridged to phones";
 
 impl Default for FeatureGeneral {

@@ -14,6 +14,7 @@ mod database;
 mod diff;
 mod endpoint;
 mod features;
+mod files;
 mod general;
 mod global;
 mod http;
@@ -21,6 +22,7 @@ mod identify;
 mod known;
 mod logger;
 mod manual;
+pub mod migration;
 mod option;
 mod own;
 mod pjsip;
@@ -38,7 +40,7 @@ pub use acl::{Acl, AddressList, AddressLists, AddressRule, Network};
 pub use aor::Aor;
 pub use auth::{Auth, AuthKind, Credential, DigestAlgorithm, PasswordDigest};
 pub use cdr::Cdr;
-pub use conf::{Diagnostic, Severity, Source, Wildcard, closest};
+pub use conf::{Diagnostic, Severity, Source, Wildcard, closest, show_lines};
 pub use confbridge::{
     BridgeProfile, ConfBridge, Menu, MenuAction, RembBehavior, UserProfile, VideoMode,
 };
@@ -48,6 +50,7 @@ pub use endpoint::{
     CallerId, DtmfMode, Endpoint, MediaEncryption, ProvisionalAcks, SessionTimers, Subscriber,
 };
 pub use features::{ActivatedBy, FeatureApplication, FeatureGeneral, FeatureMap, Features};
+pub use files::unreadable_files;
 pub use global::Global;
 pub use http::{Acme, AcmeChallenge, Http, HttpRestriction, HttpTls, HttpTlsSettings, Redirect};
 pub use identify::{HeaderMatch, Identify, IdentifyBy, TextMatch};
@@ -60,6 +63,6 @@ pub use registration::{DomainAlias, Registration};
 pub use rtp::{Rtp, StrictRtp};
 pub use secret::Secret;
 pub use shown::Shown;
-pub use snapshot::{Config, FILES, load};
+pub use snapshot::{Config, Elsewhere, FILES, load, load_with};
 pub use system::System;
 pub use transport::{CIPHERS, Protocol, TlsMethod, TransportConfig, Written};

@@ -7,7 +7,7 @@ use crate::identify::Identify;
 use crate::reader::Reader;
 use crate::reference::Dangling;
 use crate::registration::{DomainAlias, NOT_SENT, Registration};
-use crate::snapshot::Config;
+use crate::snapshot::{Config, Elsewhere};
 use crate::transport::{TransportConfig, Written};
 use conf::{Diagnostic, Document, Report, Section, Severity, closest};
 use std::collections::BTreeMap;
@@ -74,7 +74,12 @@ struct Sections<'a> {
 
 /// Reads the objects of a document into `config`; its plan and its named lists of addresses must be
 /// there already.
-pub(crate) fn read(document: &Document, config: &mut Config, report: &mut Report) {
+pub(crate) fn read(
+    document: &Document,
+    config: &mut Config,
+    elsewhere: &Elsewhere,
+    report: &mut Report,
+) {
     let mut reader = Reader::new(document, report);
     let mut sections = Sections::default();
     let mut defined: BTreeMap<(&str, &str), &Section> = BTreeMap::new();
@@ -99,11 +104,11 @@ pub(crate) fn read(document: &Document, config: &mut Config, report: &mut Report
         object(&mut reader, kind, section, config, &mut sections);
     }
     for (id, (endpoint, section)) in std::mem::take(&mut sections.endpoints) {
-        endpoint_references(&mut reader, &endpoint, section, config);
+        endpoint_references(&mut reader, &endpoint, section, config, elsewhere);
         let subscriber = config.subscriber(endpoint);
         config.endpoints.insert(id, Arc::new(subscriber));
     }
-    references(&mut reader, &sections, config);
+    references(&mut reader, &sections, config, elsewhere);
 }
 
 /// The type of a section, if objects of it are read.
@@ -333,11 +338,12 @@ fn endpoint_references(
     endpoint: &Endpoint,
     section: &Section,
     config: &Config,
+    elsewhere: &Elsewhere,
 ) {
     let mut dangling = config.dangling(endpoint);
     dangling.extend(config.dangling_objects(endpoint));
-    for reference in dangling {
-        say_dangling(reader, section, &reference);
+    for reference in dangling.iter().filter(|found| !found.is_in(elsewhere)) {
+        say_dangling(reader, section, reference);
     }
     let aors = endpoint.aors.iter();
     for aor in aors.filter_map(|name| config.aors.get(name)) {
@@ -353,10 +359,15 @@ fn endpoint_references(
 }
 
 /// What identifies, registrations and lists of addresses name.
-fn references(reader: &mut Reader<'_>, sections: &Sections<'_>, config: &Config) {
+fn references(
+    reader: &mut Reader<'_>,
+    sections: &Sections<'_>,
+    config: &Config,
+    elsewhere: &Elsewhere,
+) {
     let mut say = |among: &[&Section], id: &str, dangling: &[Dangling]| {
         let section = among.iter().find(|section| section.name == id);
-        for reference in dangling {
+        for reference in dangling.iter().filter(|found| !found.is_in(elsewhere)) {
             if let Some(section) = section {
                 say_dangling(reader, section, reference);
             }

@@ -4,7 +4,7 @@ use crate::acl::AddressLists;
 use crate::endpoint::{Endpoint, Subscriber};
 use crate::identify::Identify;
 use crate::registration::Registration;
-use crate::snapshot::Config;
+use crate::snapshot::{Config, Elsewhere};
 use conf::{Severity, closest};
 use std::fmt;
 
@@ -38,6 +38,16 @@ impl Dangling {
                 self.name
             ),
             _ => format!("names `{}`, which no file defines", self.name),
+        }
+    }
+
+    /// Whether a database defines it.
+    pub(crate) fn is_in(&self, elsewhere: &Elsewhere) -> bool {
+        match self.option {
+            "auth" | "outbound_auth" => elsewhere.auths.contains(&self.name),
+            "aors" => elsewhere.aors.contains(&self.name),
+            "endpoint" => elsewhere.endpoints.contains(&self.name),
+            _ => false,
         }
     }
 

@@ -19,7 +19,7 @@ use crate::system::System;
 use crate::transport::{Protocol, TransportConfig};
 use conf::{Diagnostic, Document, Report, Severity, Source};
 use dialplan::Plan;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Everything the files say.
@@ -67,9 +67,25 @@ pub struct Config {
     pub plan: Arc<Plan>,
 }
 
+/// Ids of objects that a database defines, so that files may name them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// Of `ps_endpoints`.
+    pub endpoints: BTreeSet<String>,
+    /// Of `ps_auths`.
+    pub auths: BTreeSet<String>,
+    /// Of `ps_aors`.
+    pub aors: BTreeSet<String>,
+}
+
 /// Reads every file; one that does not exist is empty. `None` if one that exists cannot be read
 /// at all, since what it says may matter for safety; the messages say why.
 pub fn load(source: &dyn Source) -> (Option<Config>, Vec<Diagnostic>) {
+    load_with(source, &Elsewhere::default())
+}
+
+/// The same where it is known what a database defines: names of those objects are not dangling.
+pub fn load_with(source: &dyn Source, elsewhere: &Elsewhere) -> (Option<Config>, Vec<Diagnostic>) {
     let mut report = Report::default();
     let mut config = Config {
         plan: Arc::new(Plan::read(source, &mut report)),
@@ -85,7 +101,7 @@ pub fn load(source: &dyn Source) -> (Option<Config>, Vec<Diagnostic>) {
         config.named_acls = crate::general::acl(&document, report_ref);
     }
     if let Some(document) = pjsip {
-        crate::pjsip::read(&document, &mut config, report_ref);
+        crate::pjsip::read(&document, &mut config, elsewhere, report_ref);
     }
     if let Some(document) = http {
         config.http = crate::general::http(&document, &config.named_acls, report_ref);

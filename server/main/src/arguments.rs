@@ -42,6 +42,13 @@ pub(crate) enum Command {
     Console(ConsoleArguments),
     /// Run a console command on the running exchange; fails if the command does.
     Exec(ExecArguments),
+    /// Check a folder of configuration files and its database; with --asterisk, say what works here.
+    ///
+    /// Prints every message with its place and what to write instead, and exits with 1 if there are
+    /// errors. With --asterisk the folder is one of Asterisk (/etc/asterisk if none is named): the report
+    /// says by file and line what works, what differs and what is not supported, and the exit code is 1 if
+    /// something is not supported.
+    Check(CheckArguments),
     /// Make, fill or inspect the database, whether the exchange runs or not.
     Db(DbArguments),
     /// Prove the whole chain, from the files to a call with sound, and say how to mend what is broken.
@@ -56,6 +63,27 @@ pub(crate) enum Command {
     },
     /// Print the manual page, in roff.
     Man,
+}
+
+/// What is checked.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CheckArguments {
+    /// The folder [default: /etc/sidetone; with --asterisk: /etc/asterisk].
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: Option<PathBuf>,
+
+    /// The folder is Asterisk's: report what works here, what differs and what is not supported.
+    #[arg(long)]
+    pub(crate) asterisk: bool,
+
+    /// Print JSON (docs/check.md says what is in it).
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// The data folder, whose database is checked too [default: the running one's, else
+    /// /var/lib/sidetone].
+    #[arg(long, value_name = "DIR", conflicts_with = "asterisk")]
+    pub(crate) data: Option<PathBuf>,
 }
 
 /// What is examined.

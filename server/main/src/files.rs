@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use config::{Config, Diagnostic, Severity, Source, Wildcard};
+use config::{Config, Diagnostic, Elsewhere, Severity, Source, Wildcard};
 
 /// A folder of Asterisk-style files.
 pub(crate) struct Folder(pub(crate) PathBuf);
@@ -35,6 +35,14 @@ impl Source for Folder {
         }
         found.retain(|name| self.0.join(name).is_file());
         Ok(found)
+    }
+
+    fn unreadable(&self, path: &str) -> Option<String> {
+        let opened = std::fs::metadata(path).and_then(|metadata| match metadata.is_dir() {
+            true => std::fs::read_dir(path).map(|_| ()),
+            false => std::fs::File::open(path).map(|_| ()),
+        });
+        opened.err().map(|error| format!("{path}: {error}"))
     }
 }
 
@@ -115,11 +123,20 @@ pub(crate) fn load(source: &dyn Source) -> Result<Config> {
 
 /// What the files say, and everything that is wrong with them.
 pub(crate) fn read(source: &dyn Source) -> (Option<Config>, Vec<Diagnostic>) {
-    let (config, mut messages) = config::load(source);
+    read_with(source, &Elsewhere::default())
+}
+
+/// The same where it is known what a database defines.
+pub(crate) fn read_with(
+    source: &dyn Source,
+    elsewhere: &Elsewhere,
+) -> (Option<Config>, Vec<Diagnostic>) {
+    let (config, mut messages) = config::load_with(source, elsewhere);
     if let Some(config) = &config {
         let known: Vec<&str> = apps::APPLICATIONS.iter().map(|app| app.name).collect();
         messages.extend(config.plan.unknown_applications(&known));
     }
+    config::show_lines(source, &mut messages);
     (config, messages)
 }
 

@@ -12,6 +12,7 @@ mod addresses;
 mod arguments;
 mod boot;
 mod certificate;
+mod check;
 mod console;
 mod data;
 mod database;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     let run = match (arguments.command, arguments.execute) {
         (Some(Command::Run(run)), _) => run,
         (Some(Command::Doctor(doctor)), _) => return diagnose(*doctor),
+        (Some(Command::Check(arguments)), _) => return judge(check::run(arguments)),
         (Some(Command::Completions { shell }), _) => return manual::completions(shell),
         (Some(Command::Man), _) => return manual::page(),
         (Some(Command::Exec(exec)), _) => {
@@ -110,7 +112,12 @@ fn diagnose(arguments: DoctorArguments) -> ExitCode {
 
 /// The console of the exchange on a data folder.
 fn open(folder: Option<PathBuf>, verbose: u8) -> ExitCode {
-    match console::open(folder, verbose) {
+    judge(console::open(folder, verbose))
+}
+
+/// Success if all is as it should be.
+fn judge(done: anyhow::Result<bool>) -> ExitCode {
+    match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => refuse(&format!("{error:#}")),

@@ -1,0 +1,529 @@
+//! Applications and functions a dial plan uses.
+
+use super::{Abilities, Item, Judged, Lacking, Verdict};
+use conf::closest;
+use dialplan::{Plan, Step};
+use std::collections::BTreeMap;
+
+/// Applications of Asterisk the exchange may lack, by what is missing.
+const APPLICATIONS: &[(&str, &[&str])] = &[
+    (
+        "calls are not connected to other parties by this application",
+        &[
+            "Dial",
+            "RetryDial",
+            "Originate",
+            "FollowMe",
+            "Page",
+            "Pickup",
+            "PickupChan",
+            "Bridge",
+            "BridgeWait",
+            "BridgeAdd",
+        ],
+    ),
+    (
+        "there are no queues of agents",
+        &[
+            "Queue",
+            "AddQueueMember",
+            "RemoveQueueMember",
+            "PauseQueueMember",
+            "UnpauseQueueMember",
+            "QueueLog",
+            "QueueUpdate",
+            "AgentLogin",
+            "AgentRequest",
+        ],
+    ),
+    (
+        "there is no voicemail",
+        &[
+            "VoiceMail",
+            "VoiceMailMain",
+            "VMAuthenticate",
+            "VMSayName",
+            "VoiceMailPlayMsg",
+            "MinivmRecord",
+            "MinivmNotify",
+            "Directory",
+        ],
+    ),
+    (
+        "no program runs on behalf of a call",
+        &[
+            "AGI",
+            "EAGI",
+            "DeadAGI",
+            "FastAGI",
+            "Stasis",
+            "System",
+            "TrySystem",
+            "ExternalIVR",
+            "AELSub",
+        ],
+    ),
+    (
+        "no sound is played from files",
+        &[
+            "Playback",
+            "Background",
+            "BackgroundDetect",
+            "ControlPlayback",
+            "Read",
+            "ReadExten",
+            "SayAlpha",
+            "SayDigits",
+            "SayNumber",
+            "SayPhonetic",
+            "SayUnixTime",
+            "DateTime",
+            "Festival",
+            "MusicOnHold",
+            "StartMusicOnHold",
+            "StopMusicOnHold",
+            "MP3Player",
+            "NBScat",
+            "ICES",
+            "Playtones",
+            "StopPlaytones",
+            "PlayTones",
+            "Milliwatt",
+            "Ringing",
+            "Progress",
+            "Proceeding",
+            "Busy",
+            "Congestion",
+            "SendDTMF",
+            "WaitExten",
+            "WaitMusicOnHold",
+            "Morsecode",
+            "SpeechBackground",
+            "SpeechStart",
+        ],
+    ),
+    (
+        "nothing is recorded",
+        &[
+            "Record",
+            "MixMonitor",
+            "StopMixMonitor",
+            "Monitor",
+            "StopMonitor",
+            "Dictate",
+            "ChanSpy",
+            "ExtenSpy",
+            "JackHook",
+        ],
+    ),
+    (
+        "there are no conferences",
+        &[
+            "ConfBridge",
+            "ConfKick",
+            "MeetMe",
+            "MeetMeAdmin",
+            "MeetMeCount",
+        ],
+    ),
+    (
+        "calls are not transferred or parked",
+        &[
+            "Transfer",
+            "BlindTransfer",
+            "AttnTransfer",
+            "Park",
+            "ParkAndAnnounce",
+            "ParkedCall",
+        ],
+    ),
+    (
+        "the flow of the dial plan has Goto alone",
+        &[
+            "GotoIf",
+            "GotoIfTime",
+            "Gosub",
+            "GosubIf",
+            "Return",
+            "StackPop",
+            "Macro",
+            "MacroExit",
+            "MacroExclusive",
+            "MacroIf",
+            "While",
+            "EndWhile",
+            "ExitWhile",
+            "ContinueWhile",
+            "ExecIf",
+            "ExecIfTime",
+            "Exec",
+            "TryExec",
+            "ImportVar",
+            "MSet",
+            "ChangeMonitor",
+            "Random",
+            "WaitUntil",
+            "WaitForNoise",
+            "WaitForSilence",
+            "WaitForRing",
+            "WaitForCondition",
+            "Wait",
+            "Log",
+            "SetAMAFlags",
+            "RaiseException",
+            "ReceiveText",
+        ],
+    ),
+    (
+        "the database of the dial plan cannot be written",
+        &["DBdel", "DBdeltree", "RealTime", "RealTimeUpdate"],
+    ),
+    (
+        "call records are not changed by the dial plan",
+        &[
+            "ResetCDR",
+            "NoCDR",
+            "ForkCDR",
+            "CELGenUserEvent",
+            "UserEvent",
+        ],
+    ),
+    (
+        "messages are not sent by the dial plan",
+        &[
+            "MessageSend",
+            "SendText",
+            "SendImage",
+            "SendURL",
+            "JabberSend",
+            "SMS",
+        ],
+    ),
+    (
+        "faxes are not served",
+        &["SendFAX", "ReceiveFAX", "FaxDetect"],
+    ),
+    (
+        "there are no lines of another kind",
+        &[
+            "DAHDISendKeypadFacility",
+            "DAHDIRAS",
+            "Flash",
+            "SendDtmf",
+            "IAX2Provision",
+            "AlarmReceiver",
+            "Zapateller",
+            "PrivacyManager",
+            "Authenticate",
+            "DISA",
+            "Answer3",
+        ],
+    ),
+];
+
+/// Functions of Asterisk the exchange may lack, by what is missing.
+const FUNCTIONS: &[(&str, &[&str])] = &[
+    (
+        "no function reaches a database",
+        &[
+            "DB",
+            "DB_EXISTS",
+            "DB_DELETE",
+            "DB_KEYS",
+            "DB_KEY_COUNT",
+            "REALTIME",
+            "REALTIME_FIELD",
+            "REALTIME_HASH",
+            "REALTIME_STORE",
+            "ODBC",
+            "ODBC_FETCH",
+            "SQL_ESC",
+        ],
+    ),
+    (
+        "there are no functions of text and numbers yet",
+        &[
+            "LEN",
+            "FIELDQTY",
+            "FIELDNUM",
+            "CUT",
+            "STRFTIME",
+            "STRPTIME",
+            "STRREPLACE",
+            "FILTER",
+            "REGEX",
+            "REPLACE",
+            "TOUPPER",
+            "TOLOWER",
+            "PASSTHRU",
+            "QUOTE",
+            "CSV_QUOTE",
+            "EVAL",
+            "MATH",
+            "INC",
+            "DEC",
+            "MIN",
+            "MAX",
+            "ABS",
+            "RAND",
+            "IF",
+            "IFTIME",
+            "IFMODULE",
+            "ISNULL",
+            "EXISTS",
+            "SET",
+            "SHIFT",
+            "POP",
+            "PUSH",
+            "UNSHIFT",
+            "SORT",
+            "LISTFILTER",
+            "HASH",
+            "HASHKEYS",
+            "ARRAY",
+            "SPRINTF",
+            "MD5",
+            "SHA1",
+            "BASE64_ENCODE",
+            "BASE64_DECODE",
+            "URIENCODE",
+            "URIDECODE",
+            "TIMEOUT",
+            "EPOCH",
+            "JSON_DECODE",
+        ],
+    ),
+    (
+        "no program and no file is reached from the dial plan",
+        &["SHELL", "ENV", "FILE", "STAT", "CURL", "CURLOPT"],
+    ),
+    (
+        "call records are not read by the dial plan",
+        &["CDR", "CDR_PROP", "CHANNELS", "CALLCOMPLETION"],
+    ),
+    (
+        "states of devices are not known to the dial plan",
+        &[
+            "DEVICE_STATE",
+            "EXTENSION_STATE",
+            "HINT",
+            "PRESENCE_STATE",
+            "PJSIP_ENDPOINT",
+            "PJSIP_AOR",
+            "PJSIP_CONTACT",
+            "PJSIP_DIAL_CONTACTS",
+            "SIPPEER",
+            "SIPCHANINFO",
+            "SIP_HEADER",
+            "PJSIP_MEDIA_OFFER",
+            "PJSIP_SEND_SESSION_REFRESH",
+        ],
+    ),
+    (
+        "there are no queues, no voicemail and no conferences",
+        &[
+            "QUEUE_MEMBER",
+            "QUEUE_MEMBER_COUNT",
+            "QUEUE_WAITING_COUNT",
+            "QUEUE_VARIABLES",
+            "VM_INFO",
+            "VMCOUNT",
+            "MAILBOX_EXISTS",
+            "CONFBRIDGE",
+            "CONFBRIDGE_INFO",
+            "MEETME_INFO",
+        ],
+    ),
+    (
+        "what is heard is not changed by the dial plan",
+        &[
+            "VOLUME",
+            "DENOISE",
+            "AGC",
+            "JITTERBUFFER",
+            "TALK_DETECT",
+            "PITCH_SHIFT",
+            "AUDIOHOOK_INHERIT",
+            "MIXMONITOR",
+            "SPEECH",
+            "FRAME_TRACE",
+            "HOLD_INTERCEPT",
+        ],
+    ),
+    (
+        "the other party is not shown to the dial plan",
+        &[
+            "CONNECTEDLINE",
+            "REDIRECTING",
+            "CALLERPRES",
+            "DIALGROUP",
+            "MASTER_CHANNEL",
+            "IMPORT",
+            "LOCAL",
+            "LOCAL_PEEK",
+            "STACK_PEEK",
+            "BLACKLIST",
+            "FEATURE",
+            "FEATUREMAP",
+            "GROUP",
+            "GROUP_COUNT",
+            "GROUP_MATCH_COUNT",
+            "LOCK",
+            "TRYLOCK",
+            "UNLOCK",
+            "DIALPLAN_EXISTS",
+            "VALID_EXTEN",
+            "VERSION",
+            "SYSINFO",
+            "ENUMLOOKUP",
+            "TXTCIDNAME",
+            "MESSAGE",
+            "MESSAGE_DATA",
+        ],
+    ),
+];
+
+/// Adds an item for each use of what is lacking, and returns what is lacking, by name.
+pub(super) fn judge(
+    plan: &Plan,
+    abilities: Abilities<'_>,
+    judged: &mut Judged,
+) -> (Vec<Lacking>, Vec<Lacking>) {
+    let mut applications: BTreeMap<String, Lacking> = BTreeMap::new();
+    let mut functions: BTreeMap<String, Lacking> = BTreeMap::new();
+    let contexts = plan
+        .contexts()
+        .flat_map(|(_, extensions)| extensions.iter());
+    for step in contexts.flat_map(|extension| extension.steps.values()) {
+        let name = &step.application;
+        let has =
+            |names: &[&str], name: &str| names.iter().any(|own| own.eq_ignore_ascii_case(name));
+        if !name.contains("${") && !has(abilities.applications, name) {
+            let known = find(APPLICATIONS, name);
+            let why = known.unwrap_or(
+                "neither Asterisk nor the exchange has such an application, or a module brings it",
+            );
+            let meant = closest(name, abilities.applications.iter().copied());
+            let suggestion = meant.filter(|_| known.is_none());
+            lack(
+                judged,
+                &mut applications,
+                step,
+                "application",
+                name,
+                why,
+                suggestion,
+            );
+        }
+        let written = format!("{}({})", step.application, step.arguments);
+        for name in used(&written) {
+            if has(abilities.functions, name) {
+                continue;
+            }
+            let known = find(FUNCTIONS, name);
+            let why = known.unwrap_or(
+                "neither Asterisk nor the exchange has such a function, or a module brings it",
+            );
+            let meant = closest(name, abilities.functions.iter().copied());
+            let suggestion = meant.filter(|_| known.is_none());
+            lack(
+                judged,
+                &mut functions,
+                step,
+                "function",
+                name,
+                why,
+                suggestion,
+            );
+        }
+    }
+    (
+        applications.into_values().collect(),
+        functions.into_values().collect(),
+    )
+}
+
+fn find(groups: &[(&'static str, &[&str])], name: &str) -> Option<&'static str> {
+    let group = groups
+        .iter()
+        .find(|(_, names)| names.iter().any(|known| known.eq_ignore_ascii_case(name)));
+    group.map(|(why, _)| *why)
+}
+
+fn lack(
+    judged: &mut Judged,
+    lacking: &mut BTreeMap<String, Lacking>,
+    step: &Step,
+    what: &str,
+    name: &str,
+    why: &'static str,
+    meant: Option<&str>,
+) {
+    let entry = lacking
+        .entry(name.to_ascii_lowercase())
+        .or_insert_with(|| Lacking {
+            name: name.to_owned(),
+            why,
+            places: Vec::new(),
+        });
+    let place = format!("{}:{}", step.file, step.line);
+    if !entry.places.contains(&place) {
+        entry.places.push(place);
+    }
+    judged.add(Item {
+        verdict: Verdict::Unsupported,
+        file: step.file.to_string(),
+        line: step.line,
+        column: step.column,
+        message: format!("{what} {name}: {why}"),
+        suggestion: meant.map(|meant| format!("did you mean `{meant}`?")),
+    });
+}
+
+/// Names of functions in the arguments of a step: `${NAME(…)}`, and `Set(NAME(…)=…)`.
+fn used(text: &str) -> Vec<&str> {
+    let mut names = Vec::new();
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut name_at = |rest: &'_ str, offset: usize| {
+        let length = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
+        if length > 0 && rest[length..].starts_with('(') {
+            let name = &text[offset..offset + length];
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    };
+    for (at, _) in text.match_indices("${") {
+        name_at(&text[at + 2..], at + 2);
+    }
+    let set = ["Set(", "MSet(", "set(", "SET("];
+    if let Some(prefix) = set.iter().find(|prefix| text.starts_with(**prefix)) {
+        let assigned = text.split_once('=').map_or("", |(before, _)| before);
+        if assigned.len() > prefix.len() {
+            let skipped = assigned[prefix.len()..]
+                .find(|c: char| c != '_')
+                .unwrap_or(0);
+            name_at(&text[prefix.len() + skipped..], prefix.len() + skipped);
+        }
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::used;
+
+    #[test]
+    fn functions_are_found_where_they_are_read_and_set() {
+        assert_eq!(
+            used("NoOp(${LEN(${CALLERID(num)})} ${X} $[1+2])"),
+            ["LEN", "CALLERID"]
+        );
+        assert_eq!(
+            used("Set(CHANNEL(language)=${IF($[1]?a:b)})"),
+            ["IF", "CHANNEL"]
+        );
+        assert_eq!(used("Set(__X=1)"), [""; 0]);
+        assert_eq!(used("Dial(PJSIP/a,20,tT)"), [""; 0]);
+    }
+}

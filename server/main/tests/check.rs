@@ -1,0 +1,193 @@
+//! `sidetone check`: the program itself, on folders of files and their database.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use expect_test::{expect, expect_file};
+use serde_json::Value;
+
+/// A folder that is gone when the test is over.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str, files: &[(&str, &str)]) -> Self {
+        let path = std::env::temp_dir().join(format!("sidetone-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        for (name, text) in files {
+            std::fs::write(path.join(name), text).unwrap();
+        }
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn sidetone(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sidetone"));
+    command.args(arguments).output().unwrap()
+}
+
+/// What the program prints, the folder's own name taken out, and whether it succeeds.
+fn check(folder: &Path, more: &[&str]) -> (String, bool) {
+    let shown = folder.to_str().unwrap();
+    let output = sidetone(&[&["check", shown], more].concat());
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    let text = format!("{printed}{said}").replace(shown, "DIR");
+    (text, output.status.success())
+}
+
+const TRANSPORTS: &str = "\
+[transport-udp]
+type=transport
+protocol=udp
+bind=127.0.0.1
+[transport-tls]
+type=transport
+protocol=tcp
+bind=127.0.0.1
+";
+
+const PLAN: &str = "[sets]\nexten => 246,1,Answer()\n same => n,StreamEcho(4)\n";
+
+#[test]
+fn errors_are_shown_with_their_places_and_fail() {
+    let pjsip = format!("{TRANSPORTS}[alice]\ntype=endpoint\ncontext=stes\nallow=opsu\n");
+    let plan = PLAN.replace("StreamEcho", "StreamEhco");
+    let http = "[general]\ntlsenable=yes\ntlsbindaddr=127.0.0.1:8089\ntlscertfile=/nowhere/a.pem\n";
+    let files = [
+        ("pjsip.conf", pjsip.as_str()),
+        ("extensions.conf", &plan),
+        ("http.conf", http),
+    ];
+    let folder = Folder::new("check-errors", &files);
+    let data = folder.0.join("none");
+    let (text, good) = check(&folder.0, &["--data", data.to_str().unwrap()]);
+    assert!(!good);
+    expect![[r#"
+        error: pjsip.conf:12:7: endpoint `alice` is not used: allow names the unknown codec `opsu`
+         12 | allow=opsu
+            |       ^
+            = did you mean `opus`?
+        warning: extensions.conf:3:12: application `StreamEhco` is not known
+         3 |  same => n,StreamEhco(4)
+           |            ^
+           = did you mean `StreamEcho`?
+        error: http.conf:4:13: the certificate cannot be read: /nowhere/a.pem: No such file or directory (os error 2)
+         4 | tlscertfile=/nowhere/a.pem
+           |             ^
+           = put the certificate there, or correct `tlscertfile`
+        info: database: the file DIR/none/sidetone.db is not there yet, it is made at the start
+        2 errors, 1 warning, 1 note
+    "#]].assert_eq(&text);
+}
+
+#[test]
+fn a_folder_and_its_database_are_checked_together() {
+    let files = [("pjsip.conf", TRANSPORTS), ("extensions.conf", PLAN)];
+    let folder = Folder::new("check-database", &files);
+    let data = Folder::new("check-data", &[]);
+    let (config, data) = (folder.0.to_str().unwrap(), data.0.to_str().unwrap());
+    let script = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../store/tests/conformance/fixtures/realtime.sql"
+    );
+    for arguments in [&["db", "init"][..], &["db", "exec", script]] {
+        let output = sidetone(&[arguments, &["--config", config, "--data", data]].concat());
+        assert!(output.status.success(), "{output:?}");
+    }
+    let (text, good) = check(&folder.0, &["--data", data]);
+    assert!(good, "a warning is no error: {text}");
+    assert!(text.contains("did you mean `transport-tls`?"), "{text}");
+
+    // An identify may name an endpoint that the database defines, and may not name another.
+    let identify = "[i]\ntype=identify\nendpoint=NAME\nmatch=192.0.2.1\n";
+    for (name, expected) in [("WS_PHONE_A", false), ("WS_PHONE_X", true)] {
+        let pjsip = format!("{TRANSPORTS}{}", identify.replace("NAME", name));
+        std::fs::write(folder.0.join("pjsip.conf"), pjsip).unwrap();
+        let (text, _) = check(&folder.0, &["--data", data]);
+        let dangling = format!("endpoint names `{name}`");
+        assert_eq!(text.contains(&dangling), expected, "{text}");
+    }
+
+    let (text, _) = check(&folder.0, &["--data", data, "--json"]);
+    let found: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(found["ok"], true);
+    let messages = found["messages"].as_array().unwrap();
+    let row = messages
+        .iter()
+        .find(|message| message["row"] == "WS_PHONE_A");
+    let row = row.expect("a message about the row of the database");
+    assert_eq!(
+        (&row["source"], &row["severity"]),
+        (&"database".into(), &"warning".into())
+    );
+    let placed = messages
+        .iter()
+        .find(|message| message["source"] == "file")
+        .unwrap();
+    assert_eq!(placed["file"], "pjsip.conf");
+    assert!(placed["line"].is_u64() && placed["column"].is_u64() && placed["excerpt"].is_string());
+    let warnings = messages
+        .iter()
+        .filter(|message| message["severity"] == "warning");
+    assert_eq!(found["counts"]["warnings"], warnings.count());
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_said_so() {
+    let (text, good) = check(Path::new("/nowhere/at/all"), &[]);
+    assert!(!good);
+    assert_eq!(
+        text,
+        "sidetone: DIR is no folder; name that of the files: sidetone check DIR\n"
+    );
+}
+
+#[test]
+fn a_folder_of_asterisk_is_reported_file_by_file() {
+    let folder = Path::new(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/fixtures/asterisk"
+    ));
+    let (text, good) = check(folder, &["--asterisk"]);
+    assert!(!good, "the folder has queues");
+    assert!(!text.contains("hunter2"), "a secret is shown");
+    expect_file!["fixtures/asterisk.txt"].assert_eq(&text);
+
+    // No file is passed over.
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let heading = format!("\n{name} (");
+        assert!(
+            name == "pjsip.d" || text.contains(&heading),
+            "{name} is missing"
+        );
+    }
+
+    let (json, _) = check(folder, &["--asterisk", "--json"]);
+    let found: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(found["ok"], false);
+    let mut counted = 0;
+    for file in found["files"].as_array().unwrap() {
+        let items = file["items"].as_array().unwrap();
+        counted += items
+            .iter()
+            .filter(|item| item["verdict"] == "unsupported")
+            .count();
+    }
+    assert_eq!(found["counts"]["unsupported"], counted);
+    let applications = found["applications"].as_array().unwrap();
+    let queue = applications
+        .iter()
+        .find(|lacking| lacking["name"] == "Queue")
+        .unwrap();
+    assert_eq!(queue["places"][0], "extensions.conf:23");
+}
