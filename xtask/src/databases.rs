@@ -16,6 +16,10 @@ use crate::run::{command, shown};
 /// The variables that tell tests where the databases are: URLs of a user who may do everything.
 pub(crate) const VARIABLES: [&str; 2] = ["SIDETONE_TEST_MYSQL", "SIDETONE_TEST_POSTGRES"];
 
+/// The variable that names the authority of both servers' certificates; beside that file, with `.other`
+/// after its name, is one that is not.
+pub(crate) const AUTHORITY: &str = "SIDETONE_TEST_CA";
+
 /// Running servers. Dropped, they are stopped and their data is removed.
 pub(crate) struct Databases {
     folder: PathBuf,
@@ -49,9 +53,41 @@ impl Databases {
         fs::create_dir_all(&databases.folder)?;
         // The servers run as other users, who must get to their folders.
         fs::set_permissions(&databases.folder, fs::Permissions::from_mode(0o755))?;
+        let authority = databases.authority()?;
         databases.mariadb()?;
         databases.postgres()?;
+        let authority = authority.display().to_string();
+        databases.environment.push((AUTHORITY, authority));
         Ok(databases)
+    }
+
+    /// An authority for the servers' certificates, and another one.
+    fn authority(&self) -> Result<PathBuf> {
+        let authority = self.folder.join("ca.pem");
+        for (key, certificate) in [("ca.key", "ca.pem"), ("other.key", "ca.pem.other")] {
+            let mut make = openssl(&self.folder.join(key), &self.folder.join(certificate));
+            make.args(["-subj", "/CN=Authority of the tests"])
+                .args(["-addext", "basicConstraints=critical,CA:TRUE"]);
+            quietly(make, &self.folder.join("log"))?;
+        }
+        Ok(authority)
+    }
+
+    /// A certificate for a server on this machine, and its key.
+    fn certificate(&self, folder: &Path, account: Account) -> Result<(PathBuf, PathBuf)> {
+        let (key, certificate) = (folder.join("server.key"), folder.join("server.pem"));
+        let mut make = openssl(&key, &certificate);
+        make.arg("-CA")
+            .arg(self.folder.join("ca.pem"))
+            .arg("-CAkey")
+            .arg(self.folder.join("ca.key"))
+            .args(["-subj", "/CN=localhost"])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+            .args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]);
+        quietly(make, &folder.join("log"))?;
+        account.own(&key)?;
+        account.own(&certificate)?;
+        Ok((key, certificate))
     }
 
     fn mariadb(&mut self) -> Result<()> {
@@ -67,6 +103,7 @@ impl Databases {
             .args(["--auth-root-authentication-method=normal", "--skip-test-db"]);
         quietly(install, &log)?;
         let port = free_port()?;
+        let (key, certificate) = self.certificate(&folder, account)?;
         let mut server = account.command("mariadbd");
         server
             .arg("--no-defaults")
@@ -74,6 +111,8 @@ impl Databases {
             .arg(format!("--socket={}", socket.display()))
             .arg(format!("--port={port}"))
             .arg(format!("--pid-file={}", folder.join("pid").display()))
+            .arg(format!("--ssl-key={}", key.display()))
+            .arg(format!("--ssl-cert={}", certificate.display()))
             .args(["--bind-address=127.0.0.1", "--max-connections=500"])
             // The data is thrown away: nothing has to be on a disk.
             .args([
@@ -121,13 +160,16 @@ impl Databases {
             ]);
         quietly(install, &log)?;
         let port = free_port()?;
+        let (key, certificate) = self.certificate(&folder, account)?;
         let mut server = account.command(programs.join("postgres"));
         server
             .arg("-D")
             .arg(&data)
             .arg("-k")
             .arg(&folder)
-            .args(["-p", &port.to_string()])
+            .args(["-p", &port.to_string(), "-c", "ssl=on"])
+            .args(["-c", &format!("ssl_key_file={}", key.display())])
+            .args(["-c", &format!("ssl_cert_file={}", certificate.display())])
             .args([
                 "-c",
                 "listen_addresses=127.0.0.1",
@@ -347,6 +389,19 @@ fn quietly(mut command: Command, log: &Path) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// A new key and a certificate for it, to be completed.
+fn openssl(key: &Path, certificate: &Path) -> Command {
+    let mut command = Command::new("openssl");
+    command
+        .args(["req", "-x509", "-nodes", "-days", "2", "-newkey", "ec"])
+        .args(["-pkeyopt", "ec_paramgen_curve:prime256v1"])
+        .arg("-keyout")
+        .arg(key)
+        .arg("-out")
+        .arg(certificate);
+    command
 }
 
 fn free_port() -> Result<u16> {

@@ -69,7 +69,12 @@ pub(crate) fn browsers() -> Result<()> {
 
 /// MariaDB and PostgreSQL.
 pub(crate) fn databases() -> Result<()> {
-    install(DATABASE_TOOLS)
+    install(DATABASE_TOOLS)?;
+    // For the servers' certificates; it has no `--version` either.
+    if command("openssl", &["version"]).output().is_err() {
+        apt(&["openssl"])?;
+    }
+    Ok(())
 }
 
 /// A C++ compiler for libFuzzer.

@@ -28,9 +28,9 @@ pub enum StoreError {
         /// What the system or the driver says.
         cause: Arc<dyn Error + Send + Sync>,
     },
-    /// The password of the database is not where it should be; a sentence.
+    /// A file or variable that the settings name is not there; a sentence.
     #[error("{0}")]
-    Password(String),
+    Settings(String),
     /// A statement failed.
     #[error("{}", sentence(.0))]
     Query(Arc<sqlx::Error>),
@@ -65,7 +65,7 @@ impl StoreError {
             },
             Self::Newer { .. }
             | Self::Open { .. }
-            | Self::Password(_)
+            | Self::Settings(_)
             | Self::Timeout(_)
             | Self::Busy(_)
             | Self::Absent => false,

@@ -425,6 +425,9 @@ fn cure(database: &Database, error: &StoreError) -> String {
             return "raise max_connections of the server, or lower pool_size".to_owned();
         }
     }
+    if matches!(error, StoreError::Settings(_)) {
+        return "correct what names it, or let the user sidetone runs as read it".to_owned();
+    }
     let text = error.to_string().to_ascii_lowercase();
     if text.contains("certificate") || text.contains("tls") {
         return "give the authority of the server's certificate as ca_file, or ask for less with tls"

@@ -28,6 +28,7 @@ pub(super) fn open(server: &Server, settings: &Database) -> Result<MySqlPool, St
 }
 
 fn options(server: &Server) -> Result<MySqlConnectOptions, StoreError> {
+    password::certificates_are_there(server)?;
     let mut options = MySqlConnectOptions::new()
         .host(if server.host.is_empty() {
             "localhost"

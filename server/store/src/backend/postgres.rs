@@ -32,6 +32,7 @@ pub(super) fn open(server: &Server, settings: &Database) -> Result<PgPool, Store
 }
 
 fn options(server: &Server) -> Result<PgConnectOptions, StoreError> {
+    password::certificates_are_there(server)?;
     let mut options = PgConnectOptions::new_without_pgpass()
         .host(if server.host.is_empty() {
             "localhost"

@@ -170,7 +170,12 @@ async fn why_a_server_cannot_be_reached_decides_the_cure() {
                 url.replace("/asterisk", "/no_such_database"),
                 "CREATE DATABASE",
             ));
-            urls.push((format!("{url}?sslmode=require"), "ca_file"));
+            let authority = "?sslmode=verify-ca&sslrootcert=/nowhere/ca.pem";
+            urls.push((format!("{url}{authority}"), "correct what names it"));
+            if let Some(ca) = server("SIDETONE_TEST_CA") {
+                let other = format!("{url}?sslmode=verify-ca&sslrootcert={ca}.other");
+                urls.push((other, "ca_file"));
+            }
         }
     }
     for (url, cure) in urls {
