@@ -24,7 +24,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "media", "store", "config", "dialplan", "rtc", "sdp", "codec",
         ],
     ),
-    ("apps", &["switch", "rtc", "codec", "media"]),
+    ("apps", &["switch", "rtc", "codec", "media", "store"]),
     ("web", &[]),
     (
         "signal",

@@ -1,6 +1,6 @@
 //! `cdr.conf`: which calls are recorded, and when the records are written.
 
-use crate::option::{Object, Parse, Row, inert};
+use crate::option::{Object, Parse, Row, inert, row};
 
 /// `[general]` of `cdr.conf`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,40 +68,34 @@ impl Object for Cdr {
     }
 }
 
-/// Call records are not written yet.
-const NO_RECORDS: &str = "call records are not written yet";
-/// Batches.
+/// The same promise is kept by other means.
 const JOURNAL: &str =
-    "every record goes through a journal on disk, which no crash loses and no batch delays";
+    "every record is in a journal on disk before its batch, and survives a stop there";
 
 const OPTIONS: &[Row<Cdr>] = &[
-    inert(
+    row(
         "batch",
         "no",
         Parse::YesNo(|c| &mut c.batch),
-        "Writes records in batches.",
-        JOURNAL,
+        "Writes records to the database in batches; until then they are in the journal.",
     ),
-    inert(
+    row(
         "canceldispositionenabled",
         "no",
         Parse::YesNo(|c| &mut c.cancel_disposition),
         "Records a caller who gave up as CANCEL instead of NO ANSWER.",
-        NO_RECORDS,
     ),
-    inert(
+    row(
         "channeldefaultenabled",
         "yes",
         Parse::YesNo(|c| &mut c.channel_default_enabled),
         "Records every channel unless the dial plan says otherwise.",
-        NO_RECORDS,
     ),
-    inert(
+    row(
         "congestion",
         "no",
         Parse::YesNo(|c| &mut c.congestion),
         "Records congestion as CONGESTION instead of FAILED.",
-        NO_RECORDS,
     ),
     inert(
         "debug",
@@ -110,40 +104,37 @@ const OPTIONS: &[Row<Cdr>] = &[
         "Logs every state of a record.",
         "the log shows call records at level `debug` already",
     ),
-    inert(
+    row(
         "enable",
         "yes",
         Parse::YesNo(|c| &mut c.enable),
         "Records calls.",
-        NO_RECORDS,
     ),
-    inert(
+    row(
         "endbeforehexten",
         "yes",
         Parse::YesNo(|c| &mut c.end_before_h_exten),
         "Ends the record before the h extension runs.",
-        NO_RECORDS,
     ),
     inert(
         "ignoredialchanges",
         "no",
         Parse::YesNo(|c| &mut c.ignore_dial_changes),
         "Makes no record for each party that was tried.",
-        NO_RECORDS,
+        "a call makes one record whoever it tried",
     ),
     inert(
         "ignorestatechanges",
         "no",
         Parse::YesNo(|c| &mut c.ignore_state_changes),
         "Makes no record for holds and parking.",
-        NO_RECORDS,
+        "holds and parking make no records of their own",
     ),
-    inert(
+    row(
         "initiatedseconds",
         "no",
         Parse::YesNo(|c| &mut c.initiated_seconds),
         "Rounds billsec to the nearest second instead of down.",
-        NO_RECORDS,
     ),
     inert(
         "safeshutdown",
@@ -159,25 +150,22 @@ const OPTIONS: &[Row<Cdr>] = &[
         "One thread writes all batches.",
         JOURNAL,
     ),
-    inert(
+    row(
         "size",
         "100",
         Parse::Number(|c| &mut c.batch_size, 1, 1000),
         "Records of a batch.",
-        JOURNAL,
     ),
-    inert(
+    row(
         "time",
         "300",
         Parse::Number(|c| &mut c.batch_time_s, 1, 86_400),
         "Seconds after which an incomplete batch is written.",
-        JOURNAL,
     ),
-    inert(
+    row(
         "unanswered",
         "no",
         Parse::YesNo(|c| &mut c.unanswered),
         "Records calls nobody answered that involved one party only.",
-        NO_RECORDS,
     ),
 ];

@@ -1,6 +1,7 @@
 //! Functions: `${NAME(arguments)}`.
 
 pub(crate) mod caller_id;
+pub(crate) mod cdr;
 pub(crate) mod channel;
 pub(crate) mod global;
 pub(crate) mod pjsip_header;

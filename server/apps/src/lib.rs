@@ -33,6 +33,8 @@ pub static APPLICATIONS: &[&Application] = &[
 /// Every function of the dial plan.
 pub static FUNCTIONS: &[&Function] = &[
     &function::caller_id::CALLER_ID,
+    &function::cdr::CDR,
+    &function::cdr::CDR_PROP,
     &function::channel::CHANNEL,
     &function::global::GLOBAL,
     &function::pjsip_header::PJSIP_HEADER,

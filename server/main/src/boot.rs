@@ -10,7 +10,7 @@ use cli::{Exchange, Log};
 use config::{Config, Secret};
 use media::{Plane, PlaneConfig};
 use signal::Signal;
-use store::Store;
+use store::{SavedContact, Store};
 use switch::{Cause, Parts, Switch, Then};
 use web::{Audience, Certificate, Listen, Options, Routes, Server, Site};
 
@@ -45,21 +45,14 @@ pub(crate) async fn run(arguments: RunArguments) -> Result<Then> {
     };
     let config = Arc::new(wanted.config);
     logging::follow(&log, &config);
-    // The demo's accounts must not become an operator's.
-    let database = if wanted.demo {
-        "demo.db"
-    } else {
-        database::FILE
-    };
-    let store = Store::open(config.clone(), Some(&folder.file(database)))
-        .await
-        .with_context(|| format!("cannot use the database in {}", folder.path().display()))?;
+    let (store, survivors) = open_store(&config, &folder, wanted.demo).await?;
     let accounts = match wanted.demo {
         true => Some(store.demo_accounts(&demo::ACCOUNTS, demo::password).await?),
         false => None,
     };
     let certificate = wanted.web.certificate.clone();
     let running = Running::start(&config, store, &addresses, wanted.web, accounts.as_deref())?;
+    running.signal.restore(survivors);
     if let (Some(folders), Some(server)) = (&wanted.folders, running.server.get()) {
         site::following(&config.http, folders, server, certificate)();
     }
@@ -95,6 +88,25 @@ pub(crate) async fn run(arguments: RunArguments) -> Result<Then> {
     }
     running.stop().await;
     Ok(ended.then)
+}
+
+/// The database, and the contacts that survived the last run. The demo's accounts and contacts must not
+/// become an operator's.
+async fn open_store(
+    config: &Arc<Config>,
+    folder: &DataFolder,
+    demo: bool,
+) -> Result<(Store, Vec<SavedContact>)> {
+    let (database, kept) = match demo {
+        true => ("demo.db", folder.file("demo")),
+        false => (database::FILE, folder.path().to_owned()),
+    };
+    let store = Store::open(config.clone(), Some(&folder.file(database)))
+        .await
+        .with_context(|| format!("cannot use the database in {}", folder.path().display()))?;
+    let name = site::hostname().unwrap_or_else(|| "sidetone".to_owned());
+    let survivors = store.keep(&kept, &name).await;
+    Ok((store, survivors))
 }
 
 /// What is to run: the files and where the web server listens.

@@ -236,7 +236,7 @@ pub(crate) fn following(
 }
 
 /// The machine's name, under which its pages are opened.
-fn hostname() -> Option<String> {
+pub(crate) fn hostname() -> Option<String> {
     let name = std::fs::read_to_string(Path::new("/proc/sys/kernel/hostname")).ok()?;
     Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }

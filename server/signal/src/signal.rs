@@ -1,10 +1,12 @@
 //! The handle `main` holds: start, routes, counts, stop.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use config::{Config, Protocol, TransportConfig};
+use store::SavedContact;
 use switch::Switch;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -217,6 +219,30 @@ impl Signal {
     /// How calls go out, for [`Switch::connect`].
     pub fn technologies(&self) -> Vec<Arc<dyn switch::Technology>> {
         vec![Arc::new(Pjsip::new(&self.links.shared))]
+    }
+
+    /// Puts contacts of an earlier run in force, as [`Store::keep`](store::Store::keep) returned them.
+    pub fn restore(&self, contacts: Vec<SavedContact>) {
+        if contacts.is_empty() {
+            return;
+        }
+        let owners = contacts
+            .iter()
+            .map(|contact| (contact.endpoint.clone(), contact.aor.clone()));
+        let owners: BTreeSet<(String, String)> = owners.collect();
+        let shared = self.links.shared.clone();
+        shared.restore(contacts);
+        // Whether they are there is asked as if they had just been registered.
+        self.links.tracker.spawn(async move {
+            for (endpoint, aor) in owners {
+                let found = shared.switch.store().subscriber(&endpoint).await;
+                if let Ok(Some(subscriber)) = found
+                    && let Some(aor) = subscriber.aors.iter().find(|known| known.id == aor)
+                {
+                    qualify::watch(&shared, &subscriber, aor, shared::now());
+                }
+            }
+        });
     }
 
     /// The UDP addresses really bound.

@@ -6,24 +6,39 @@
 //! reached as `ps_endpoints` and, to the letter of Asterisk's documentation, as
 //! `asterisk.ps_endpoints`.
 
+mod astdb;
 mod backend;
 mod cache;
+mod cdr;
+mod contacts;
+mod durable;
 mod error;
 mod inspect;
+mod journal;
 mod password;
 mod realtime;
+mod records;
 mod schema;
 mod script;
 mod store;
 mod watch;
 
+pub use astdb::{
+    ASTDB_BYTES_MAX, ASTDB_ENTRIES_MAX, ASTDB_KEY_BYTES_MAX, ASTDB_VALUE_BYTES_MAX, AstDb,
+    AstDbError, LAZY_AFTER, Pending, Urgency,
+};
 pub use backend::{
     Backend, BackendStatus, Dialect, Row, STATEMENTS_WAITING_MAX, Transaction, Trouble,
     TroubleKind, Value,
 };
 pub use cache::{KNOWN_AGE_MAX, SUBSCRIBERS_CACHED_MAX, SUBSCRIBERS_KNOWN_MAX};
+pub use cdr::{AmaFlags, Cdr, Disposition, local_time};
+pub use contacts::{COPY_PATIENCE, ContactChange, Contacts, DISK_PATIENCE, SavedContact, Saving};
+pub use durable::{ASTDB_FILE, JOURNAL_FOLDER};
 pub use error::StoreError;
 pub use inspect::{About, Finding, inspect};
+pub use journal::{ALIVE_EVERY, JOURNAL_BYTES_MAX, JOURNAL_QUEUE_MAX, JournalHealth};
+pub use records::{Batch, MARK_TABLE, OPEN_PATIENCE, REFUSED_FILE, Records, RecordsHealth};
 pub use schema::{init, schema_sql};
 pub use script::ScriptError;
 pub use store::{Counts, ENDPOINTS_LISTED_MAX, QUESTIONS_MAX, Store};

@@ -50,8 +50,9 @@ pub(crate) fn tables() -> &'static [Table] {
 
 static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| read(include_str!("schema/columns.csv")));
 
-/// Keys of tables that have no `id`, and of those where it is counted up.
+/// Keys of tables that have no `id`, and of those where it is counted up. `cdr` has none in Asterisk.
 const KEYS: &[(&str, &[&str])] = &[
+    ("cdr", &[]),
     ("musiconhold", &["name"]),
     ("musiconhold_entry", &["name", "position"]),
     ("queue_members", &["queue_name", "interface"]),
@@ -177,7 +178,7 @@ impl Table {
         let counted = COUNTED.iter().find(|(table, _)| *table == self.name);
         // In SQLite only the key counts itself up, and says so with the column.
         let declared = dialect == Dialect::Sqlite && counted.is_some_and(|(_, c)| key == [*c]);
-        if !declared {
+        if !declared && !key.is_empty() {
             let key: Vec<String> = key.iter().map(|column| dialect.quoted(column)).collect();
             lines.push(format!("PRIMARY KEY ({})", key.join(", ")));
         }

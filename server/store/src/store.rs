@@ -2,15 +2,18 @@
 
 use crate::backend::{Backend, Dialect, Transaction};
 use crate::cache::{Cache, Slot};
+use crate::contacts::{Contacts, SavedContact};
+use crate::durable::Durable;
 use crate::realtime::Realtime;
+use crate::records::{Batch, Records};
 use crate::watch::Watch;
-use crate::{ScriptError, StoreError};
+use crate::{AstDb, ScriptError, StoreError};
 use arc_swap::ArcSwap;
 use config::{Config, Secret, Subscriber};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
@@ -34,6 +37,7 @@ struct Shared {
     turns: Arc<Semaphore>,
     tasks: TaskTracker,
     watch: Option<Watch>,
+    durable: OnceLock<Durable>,
 }
 
 /// Figures for the status page.
@@ -88,6 +92,7 @@ impl Store {
                 turns: Arc::new(Semaphore::new(turns)),
                 tasks: TaskTracker::new(),
                 watch,
+                durable: OnceLock::new(),
             }),
         })
     }
@@ -100,6 +105,7 @@ impl Store {
     /// Puts a new snapshot in force; the next question is answered from it.
     pub fn set_config(&self, config: Arc<Config>) {
         self.shared.config.store(config);
+        self.set_batch();
         self.shared.cache().clear();
     }
 
@@ -221,6 +227,45 @@ impl Store {
         Some(realtime.backend())
     }
 
+    /// Keeps contacts, call records and the dial plan's database in this folder from now on; `server` is
+    /// this server's name in the table `ps_contacts`. Returns the contacts that survived. What cannot be
+    /// opened is said, and not kept: telephones work without it.
+    pub async fn keep(&self, folder: &Path, server: &str) -> Vec<SavedContact> {
+        let (durable, contacts) = Durable::open(folder, server, self.backend()).await;
+        if let Err(durable) = self.shared.durable.set(durable) {
+            durable.close().await;
+        }
+        self.set_batch();
+        contacts
+    }
+
+    /// What `cdr.conf` says of batches.
+    fn set_batch(&self) {
+        let config = self.config();
+        let batch = config.cdr.batch.then(|| Batch {
+            size: config.cdr.batch_size as usize,
+            time: Duration::from_secs(config.cdr.batch_time_s.into()),
+        });
+        if let Some(records) = self.records() {
+            records.set_batch(batch);
+        }
+    }
+
+    /// Call records, where they are kept.
+    pub fn records(&self) -> Option<Records> {
+        self.shared.durable.get()?.records.clone()
+    }
+
+    /// Registered contacts, where they are kept.
+    pub fn contacts(&self) -> Option<Contacts> {
+        self.shared.durable.get()?.contacts.clone()
+    }
+
+    /// The dial plan's database, where it is kept.
+    pub fn astdb(&self) -> Option<AstDb> {
+        self.shared.durable.get()?.astdb.clone()
+    }
+
     /// Figures for the status page.
     pub fn counts(&self) -> Counts {
         let (cached, known) = {
@@ -244,6 +289,9 @@ impl Store {
     pub async fn close(&self) {
         if let Some(watch) = &self.shared.watch {
             watch.stop();
+        }
+        if let Some(durable) = self.shared.durable.get() {
+            durable.close().await;
         }
         self.shared.tasks.close();
         self.shared.tasks.wait().await;

@@ -8,10 +8,12 @@
 mod dial;
 mod leg_event;
 mod lookup;
+mod record;
 mod round;
 mod streams;
 
 pub(crate) use dial::News;
+pub use record::CallRecord;
 pub use round::{NotRenegotiated, Offered};
 
 use std::collections::VecDeque;
@@ -37,6 +39,7 @@ use crate::story::{Side, Story, StoryEvent, Surroundings};
 use crate::switch::Switch;
 use crate::variables::Variables;
 
+use self::record::Begun;
 use self::round::Turn;
 
 /// How long a call whose signalling connection broke waits for the far end to come back. Media is kept
@@ -70,6 +73,7 @@ pub struct Channel {
     inbox: InboxReceiver,
     registration: Registration,
     story: Option<Story>,
+    record: CallRecord,
     state: State,
     established: bool,
     grace_until: Option<Instant>,
@@ -136,6 +140,16 @@ impl Channel {
             // Set_var was checked when the configuration was read; a value too long stays unset.
             let _ = vars.set(name, value);
         }
+        let begun = Begun {
+            channel: parts.registration.name(),
+            unique_id: parts.registration.unique_id(),
+            caller: &parts.caller,
+            context: &parts.at.context,
+            exten: &parts.at.exten,
+            account: parts.subscriber.endpoint.accountcode.as_deref(),
+        };
+        let records = parts.switch.store().records();
+        let record = CallRecord::begin(&parts.switch.config(), records, &begun);
         Self {
             caller: parts.caller,
             vars,
@@ -147,6 +161,7 @@ impl Channel {
             inbox: parts.inbox,
             registration: parts.registration,
             story: Some(parts.story),
+            record,
             state: match parts.outgoing {
                 true => State::Dialling,
                 false => State::Ringing,
@@ -467,6 +482,7 @@ impl Channel {
     /// Notes the end; the first one counts.
     fn end(&mut self, by: Side, cause: Cause) -> Interrupt {
         self.state = State::Ended { by, cause };
+        self.record_end(by, cause);
         self.publish();
         tracing::info!(
             channel = self.name(),
@@ -537,6 +553,7 @@ impl Drop for Channel {
         let State::Ended { by, cause } = self.state else {
             return;
         };
+        self.record_finish();
         if let Some(story) = self.story.take() {
             let story = story.finish(by, cause, &self.surroundings());
             if let Some(verdict) = &story.verdict {

@@ -28,7 +28,9 @@ mod variables;
 
 pub use application::{Application, Args, Run, Running};
 pub use cause::{Cause, UnknownCause};
-pub use channel::{Channel, DIGIT_REPEAT_MIN, DIGITS_MAX, FLOW_GRACE, NotRenegotiated, Offered};
+pub use channel::{
+    CallRecord, Channel, DIGIT_REPEAT_MIN, DIGITS_MAX, FLOW_GRACE, NotRenegotiated, Offered,
+};
 pub use config::CallerId;
 pub use dial::{Ask, Dialled, Dialling, LEGS_MAX, Woken};
 pub use dialplan::Position;

@@ -95,7 +95,8 @@ impl Switch {
         let task = async move {
             // Nobody may be waiting to be told.
             match switch.dial(&originate, targets).await {
-                Ok(channel) => {
+                Ok(mut channel) => {
+                    channel.record_answer().await;
                     let _ = told.send(Ok(channel.name().to_owned()));
                     switch.run(channel, work).await;
                 }

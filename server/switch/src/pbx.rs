@@ -69,6 +69,7 @@ async fn alone(channel: &mut Channel, application: &Application, arguments: &str
         application: shown.clone(),
         at: String::new(),
     });
+    channel.record_runs(application.name, arguments);
     channel.runs(shown);
     (application.run)(channel, Args::new(arguments, "originate", 0)).await
 }
@@ -148,6 +149,7 @@ async fn run_step(channel: &mut Channel, step: &Step) -> AppResult {
         application: shown.clone(),
         at,
     });
+    channel.record_runs(application.name, &arguments);
     channel.runs(shown);
     (application.run)(channel, Args::new(&arguments, &step.file, step.line)).await
 }

@@ -13,12 +13,11 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "Acknowledges provisional answers (RFC 3262).",
         "provisional answers are not acknowledged: a call that requires it is refused with 420",
     ),
-    inert(
+    row(
         "accountcode",
         "",
         Parse::Optional(|e| &mut e.accountcode),
-        "The account of its calls.",
-        "call records are not written yet",
+        "The account of its calls, written into their records.",
     ),
     row(
         "acl",

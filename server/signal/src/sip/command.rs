@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use ::sip::{Body, Flow, HeaderName, InviteId, RequestId, Response, SessionRules, Status, Uri};
+use store::SavedContact;
 
 use tokio::sync::oneshot;
 
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Qualify { aors: Vec<String> },
     /// Something for one call.
     Call(CallRef, Verb),
+    /// These contacts were registered in an earlier run.
+    Restore { contacts: Vec<SavedContact> },
     /// These contacts have just been registered over this flow.
     Registered { flow: Flow, parties: Vec<Party> },
     /// Proof that the driver turns.
@@ -36,7 +39,7 @@ impl Command {
     /// Whether it ends something and so comes once or twice for each request or call at most.
     pub(crate) fn is_last(&self) -> bool {
         match self {
-            Self::Respond { .. } => true,
+            Self::Respond { .. } | Self::Restore { .. } => true,
             Self::Call(_, verb) => matches!(
                 verb,
                 Verb::Reject { .. } | Verb::Deny { .. } | Verb::Hangup { .. }

@@ -7,14 +7,17 @@ mod calls;
 mod probes;
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket as StdSocket};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use ::sip::{Agent, Body, Event, Flow, FlowId, HeaderName, InviteId, Request, RequestId, Status};
+use ::sip::{
+    Agent, Body, Event, Flow, FlowId, HeaderName, InviteId, Request, RequestId, Status, Transport,
+};
 use bytes::Bytes;
 use config::Config;
+use store::SavedContact;
 use switch::story::StoryEvent;
 use switch::{Cause, ChannelEvent};
 use tokio::sync::mpsc;
@@ -26,6 +29,7 @@ use crate::sip::command::{CallRef, Command, Verb};
 use crate::sip::driver::calls::{Calls, Ours};
 use crate::sip::driver::probes::{PROBES_PER_TURN_MAX, Probes};
 use crate::sip::flows::{Flows, Sent};
+use crate::sip::location::way_to;
 use crate::sip::outbound::{Ask, Route};
 use crate::sip::shared::{Shared, now};
 use crate::sip::trace::{self, Name, Way};
@@ -139,7 +143,7 @@ impl Driver {
         if self.agent.poll_timeout().is_some_and(|at| at <= now) {
             self.agent.handle_timeout(now);
         }
-        for (aor, binding) in self.shared.location().expire(now) {
+        for (aor, binding) in self.shared.expire(now) {
             tracing::info!(aor, from = %Name(&binding.flow), "registration expired");
         }
         self.probes.on_deadline(&self.shared, now);
@@ -249,6 +253,7 @@ impl Driver {
             }
             // Nobody waits any more: it came too late.
             Command::Ping(reply) => drop(reply.send(())),
+            Command::Restore { contacts } => self.restore(now, &contacts),
             Command::Registered { flow, parties } => {
                 for id in self.calls.of_parties(&parties, flow.id) {
                     self.agent.rebind(now, id, flow);
@@ -336,6 +341,71 @@ impl Driver {
         let found = self.flows.of_address(&listeners, remote, now, pinned);
         self.forget();
         let (flow, listener, is_new) = found?;
+        if is_new {
+            let host = listener.config.load().external_host(remote.ip());
+            self.agent.advertise(flow.id, host);
+        }
+        Some(flow)
+    }
+
+    /// Contacts of an earlier run are reached as before: over UDP at once, by the address they came
+    /// from; over a connection when the phone opens one.
+    fn restore(&mut self, now: Instant, contacts: &[SavedContact]) {
+        let (mut count, mut lost) = (0_usize, 0_usize);
+        for contact in contacts {
+            let flow = way_to(contact).and_then(|(transport, local, remote)| match transport {
+                Transport::Udp => self.restored_flow(local, remote, now),
+                _ => Some(self.flows.closed(transport, local, remote)),
+            });
+            let restored = flow.is_some_and(|flow| self.shared.location().restore(contact, flow));
+            count += usize::from(restored);
+            lost += usize::from(!restored);
+        }
+        if count > 0 {
+            tracing::info!(
+                contacts = count,
+                "registrations of the last run are in force"
+            );
+        }
+        if lost > 0 {
+            tracing::info!(
+                contacts = lost,
+                "registrations of the last run cannot be used"
+            );
+        }
+    }
+
+    /// The flow of an earlier run: from the same port and address of ours, else from any that reaches
+    /// `remote`.
+    fn restored_flow(
+        &mut self,
+        local: Option<SocketAddr>,
+        remote: SocketAddr,
+        now: Instant,
+    ) -> Option<Flow> {
+        let listeners = self.shared.udp.load_full();
+        let same = local.and_then(|local| {
+            let reaches = |listener: &&Arc<UdpListener>| {
+                listener.bound.port() == local.port() && listener.local_for(remote).is_some()
+            };
+            let listener = listeners.iter().find(reaches)?;
+            // The machine may have lost the address meanwhile.
+            let is_ours = StdSocket::bind((local.ip(), 0)).is_ok();
+            let local = if is_ours {
+                local
+            } else {
+                listener.local_for(remote)?
+            };
+            Some((listener.clone(), local))
+        });
+        let Some((listener, local)) = same else {
+            return self.udp_flow(remote, now);
+        };
+        let (calls, shared) = (&self.calls, &self.shared);
+        let pinned = || pinned(calls, shared);
+        let (flow, is_new) = self
+            .flows
+            .of_datagram(&listener, local, remote, now, pinned)?;
         if is_new {
             let host = listener.config.load().external_host(remote.ip());
             self.agent.advertise(flow.id, host);
@@ -444,7 +514,7 @@ impl Driver {
         if !self.flows.close(flow) {
             return;
         }
-        for (aor, binding) in self.shared.location().close(flow) {
+        for (aor, binding) in self.shared.close(flow) {
             let from = Name(&binding.flow);
             tracing::info!(aor, %from, endpoint = binding.endpoint, "unregistered: connection closed");
         }

@@ -174,6 +174,23 @@ impl Flows {
         Some((flow, listener.clone(), is_new))
     }
 
+    /// A name for a connection of an earlier run: nothing goes out on it.
+    pub(crate) fn closed(
+        &mut self,
+        transport: Transport,
+        local: Option<SocketAddr>,
+        remote: SocketAddr,
+    ) -> Flow {
+        let id = FlowId(self.next_id);
+        self.next_id += 1;
+        Flow {
+            id,
+            transport,
+            local: local.unwrap_or(remote),
+            remote,
+        }
+    }
+
     /// Forgets UDP flows that were silent for long.
     pub(crate) fn sweep(&mut self, now: Instant, pinned: &BTreeSet<FlowId>) {
         let idle = |flow: &UdpFlow| now.saturating_duration_since(flow.heard) > UDP_FLOW_IDLE_MAX;

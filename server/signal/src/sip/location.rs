@@ -7,6 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use ::sip::{Contact, Flow, FlowId, Uri};
+use store::ContactChange;
+
+mod saved;
+
+pub(crate) use saved::{is_websocket, way_to};
 
 use crate::sip::qualify::{ContactStatus, Watch};
 
@@ -35,6 +40,18 @@ pub(crate) struct Binding {
     call_id: String,
     cseq: u32,
     pub(crate) watch: Watch,
+    agent: Agent,
+}
+
+/// What is told of a client, and nothing depends on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Agent {
+    /// User-Agent.
+    pub(crate) name: String,
+    /// The host of its lowest Via.
+    pub(crate) via_addr: String,
+    /// The port of it; 0 if it names none.
+    pub(crate) via_port: u16,
 }
 
 impl Binding {
@@ -52,6 +69,7 @@ pub(crate) struct Source {
     pub(crate) call_id: String,
     pub(crate) cseq: u32,
     pub(crate) path: Vec<String>,
+    pub(crate) agent: Agent,
 }
 
 /// What the `aor` object says.
@@ -71,6 +89,8 @@ pub(crate) struct Updated {
     pub(crate) added: usize,
     pub(crate) refreshed: usize,
     pub(crate) removed: usize,
+    /// What that means for the contacts that are kept.
+    pub(crate) kept: Vec<ContactChange>,
 }
 
 /// Why an update was refused; then nothing has changed.
@@ -163,6 +183,7 @@ impl Location {
                 call_id: source.call_id.clone(),
                 cseq: source.cseq,
                 watch: known.map_or_else(Watch::default, |index| after[index].watch.clone()),
+                agent: source.agent.clone(),
             };
             touched.push(binding.serial);
             match known {
@@ -180,21 +201,26 @@ impl Location {
         if updated.added > 0 && self.expiries.len() + after.len() > BINDINGS_MAX + before.len() {
             return Err(Refused::Full);
         }
+        updated.kept = saved::changes(aor, before, &after, &touched);
         self.next_serial += touched.len() as u64;
         self.replace(aor, after, source.flow.id);
         Ok(updated)
     }
 
-    /// Unbinds everything (`Contact: *`); the number of contacts there were.
-    pub(crate) fn clear(&mut self, aor: &str, source: &Source) -> Result<usize, Refused> {
+    /// Unbinds everything (`Contact: *`).
+    pub(crate) fn clear(&mut self, aor: &str, source: &Source) -> Result<Updated, Refused> {
         let bindings = self.aors.get(aor).map(Vec::as_slice).unwrap_or_default();
         let stale = |b: &Binding| b.call_id == source.call_id && b.cseq >= source.cseq;
         if bindings.iter().any(stale) {
             return Err(Refused::OutOfOrder);
         }
-        let count = bindings.len();
+        let updated = Updated {
+            removed: bindings.len(),
+            kept: saved::changes(aor, bindings, &[], &[]),
+            ..Updated::default()
+        };
         self.replace(aor, Vec::new(), source.flow.id);
-        Ok(count)
+        Ok(updated)
     }
 
     /// The contacts of an address.
@@ -341,6 +367,7 @@ pub(crate) mod tests {
             call_id: call_id.to_owned(),
             cseq,
             path: Vec::new(),
+            agent: Agent::default(),
         }
     }
 

@@ -7,11 +7,14 @@ use std::time::{Duration, Instant};
 
 use ::sip::{Contact, Contacts, Flow, HeaderName, Request, Response, Status};
 use config::{Aor, Subscriber};
+use store::Saving;
 
 use crate::sip::authenticate::{self, Denied, RETRY_AFTER_S};
 use crate::sip::command::{Command, Party};
 use crate::sip::date::date;
-use crate::sip::location::{Change, Refused, Rules, Source, Updated};
+use crate::sip::location::{
+    Agent, Change, Location, Refused, Rules, Source, Updated, is_websocket,
+};
 use crate::sip::qualify;
 use crate::sip::shared::{Shared, now, printable, unix_s};
 use crate::sip::trace::Name;
@@ -46,11 +49,15 @@ async fn try_register(shared: &Shared, flow: &Flow, request: &Request) -> Result
             .map(|cseq| cseq.number)
             .unwrap_or_default(),
         path,
+        agent: agent_of(request),
     };
     let now = now();
-    match contacts {
+    let saving = match contacts {
         Contacts::Star => unbind_all(shared, aor, request, &source)?,
         Contacts::List(list) => bind(shared, aor, request, &source, list, now)?,
+    };
+    if let Some(saving) = saving {
+        saving.settled().await;
     }
     qualify::watch(shared, &subscriber, aor, now);
     Ok(answer(shared, aor, request, &source, now))
@@ -133,7 +140,7 @@ fn unbind_all(
     aor: &Aor,
     request: &Request,
     source: &Source,
-) -> Result<(), Denied> {
+) -> Result<Option<Saving>, Denied> {
     // RFC 3261 §10.3 step 6: "The registrar checks whether … If the request has additional Contact
     // fields or an expiration time other than zero, then the request is invalid, and the server MUST
     // return a 400".
@@ -141,14 +148,54 @@ fn unbind_all(
         let sentence = "Contact: * needs Expires: 0";
         return Err(Denied::with_warning(Status::BAD_REQUEST, sentence));
     }
-    let count = shared
-        .location()
-        .clear(&aor.id, source)
-        .map_err(|refused| denied(refused, aor))?;
-    if count > 0 {
-        tracing::info!(aor = aor.id, contacts = count, from = %Name(&source.flow), "unregistered");
+    let (updated, saving) = change(shared, source, |location| location.clear(&aor.id, source));
+    log(
+        aor,
+        source,
+        &updated.map_err(|refused| denied(refused, aor))?,
+        request,
+    );
+    Ok(saving)
+}
+
+/// Changes the table, and hands on what is to be kept before anybody else changes it. A contact that
+/// ends with its WebSocket is kept for others to see, but nobody waits for that.
+fn change(
+    shared: &Shared,
+    source: &Source,
+    change: impl FnOnce(&mut Location) -> Result<Updated, Refused>,
+) -> (Result<Updated, Refused>, Option<Saving>) {
+    let mut location = shared.location();
+    let updated = change(&mut location);
+    let saving = match &updated {
+        Ok(updated) if !updated.kept.is_empty() => shared
+            .contacts
+            .as_ref()
+            .map(|contacts| contacts.change(&updated.kept)),
+        Ok(_) | Err(_) => None,
+    };
+    drop(location);
+    let lives_on = !is_websocket(source.flow.transport);
+    (updated, saving.filter(|_| lives_on))
+}
+
+/// What is told of the client.
+fn agent_of(request: &Request) -> Agent {
+    let name = request.headers.get(&HeaderName::UserAgent);
+    // Each proxy on the way has put its own Via on top.
+    let lowest = request
+        .headers
+        .vias()
+        .ok()
+        .and_then(|vias| vias.into_iter().last());
+    Agent {
+        name: printable(name.unwrap_or_default()),
+        via_addr: lowest
+            .as_ref()
+            .map(|via| via.host().to_string())
+            .unwrap_or_default(),
+        via_port: lowest.and_then(|via| via.port()).unwrap_or_default(),
     }
-    Ok(())
 }
 
 fn bind(
@@ -158,7 +205,7 @@ fn bind(
     source: &Source,
     contacts: Vec<Contact>,
     now: Instant,
-) -> Result<(), Denied> {
+) -> Result<Option<Saving>, Denied> {
     let default = request.headers.expires().ok().flatten();
     let parties: Vec<Party> = contacts
         .iter()
@@ -182,7 +229,9 @@ fn bind(
         remove_existing: aor.remove_existing,
         remove_unavailable: aor.remove_unavailable,
     };
-    let updated = shared.location().update(&aor.id, &changes, rules, source);
+    let (updated, saving) = change(shared, source, |location| {
+        location.update(&aor.id, &changes, rules, source)
+    });
     let updated = updated.map_err(|refused| {
         if refused == Refused::TooMany {
             tracing::warn!(
@@ -202,7 +251,7 @@ fn bind(
             parties,
         });
     }
-    Ok(())
+    Ok(saving)
 }
 
 /// The seconds granted: clamped without 423, as Asterisk does.

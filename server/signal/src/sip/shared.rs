@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use ::sip::Status;
 use ::sip::digest::Challenger;
+use ::sip::{FlowId, Status};
 use arc_swap::ArcSwap;
+use store::{ContactChange, Contacts, SavedContact};
 use switch::{Cause, ChannelEvent, Switch};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -16,7 +17,7 @@ use crate::Counts;
 use crate::sip::command::{Command, Verb};
 use crate::sip::identify::Hosts;
 use crate::sip::limiter::Limiter;
-use crate::sip::location::Location;
+use crate::sip::location::{Binding, Location};
 use crate::sip::strangers::Strangers;
 use crate::sip::transport::admission::Admissions;
 use crate::sip::transport::udp::UdpListener;
@@ -40,6 +41,8 @@ pub(crate) const NONCE_LIFETIME: Duration = Duration::from_secs(32);
 /// See the module.
 pub(crate) struct Shared {
     pub(crate) switch: Switch,
+    /// Where contacts are kept across restarts.
+    pub(crate) contacts: Option<Contacts>,
     pub(crate) requests: Arc<Semaphore>,
     commands: mpsc::Sender<Command>,
     location: Mutex<Location>,
@@ -76,6 +79,7 @@ impl Shared {
         // The Agent draws from the seed itself; nonces must not be computable from its tags.
         let nonce_seed = seed.map(|byte| byte ^ 0x5c);
         let shared = Self {
+            contacts: switch.store().contacts(),
             switch,
             requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
             commands,
@@ -129,6 +133,39 @@ impl Shared {
 
     pub(crate) fn location(&self) -> MutexGuard<'_, Location> {
         self.location.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Contacts of an earlier run.
+    pub(crate) fn restore(&self, contacts: Vec<SavedContact>) {
+        self.command(Command::Restore { contacts });
+    }
+
+    /// What has run out by now; it is no longer kept either.
+    pub(crate) fn expire(&self, now: Instant) -> Vec<(String, Binding)> {
+        let mut location = self.location();
+        let expired = location.expire(now);
+        self.forget(&expired);
+        expired
+    }
+
+    /// A connection closed: the contacts that ended with it. They are no longer kept either.
+    pub(crate) fn close(&self, flow: FlowId) -> Vec<(String, Binding)> {
+        let mut location = self.location();
+        let closed = location.close(flow);
+        self.forget(&closed);
+        closed
+    }
+
+    /// Contacts are gone: none of them is kept. Called under the lock of the table, so that a contact
+    /// that comes back at once is kept after it was forgotten. Never waits.
+    fn forget(&self, removed: &[(String, Binding)]) {
+        if let Some(contacts) = &self.contacts
+            && !removed.is_empty()
+        {
+            let ids = removed.iter().map(|(aor, binding)| binding.id(aor));
+            let changes = ids.map(|id| ContactChange::Remove { id });
+            drop(contacts.change(&changes.collect::<Vec<_>>()));
+        }
     }
 
     pub(crate) fn challenger(&self) -> MutexGuard<'_, Challenger> {

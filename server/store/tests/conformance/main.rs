@@ -6,6 +6,7 @@ use config::Secret;
 use store::{Dialect, Store, StoreError};
 use support::{CHAPTER, Folder, Scratch, files, on_every_database, open};
 
+mod durable;
 mod faults;
 mod fresh;
 mod inspect;

@@ -117,6 +117,7 @@ impl Channel {
                 return Err(self.end(Side::Us, Cause::from_status(refused.status())));
             }
         };
+        self.record_answer().await;
         self.signaling.answer(&sdp);
         self.local = Some(sdp);
         self.state = State::Up;
