@@ -10,6 +10,8 @@ use anyhow::{Result, bail};
 mod ci;
 mod databases;
 mod fuzz;
+mod package;
+mod package_test;
 mod prerequisites;
 mod run;
 mod test;
@@ -22,6 +24,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   test [--only GROUP]     every test; GROUP is one of rust, client, interop, fuzz
   fuzz [TARGET] [--seconds N]
                           build the fuzz targets and run each (default 600 seconds)
+  package                 the Debian package, into target/package
+  package-test            the package on a clean Debian: install, serve, call, purge (as root)
   tidy                    only the house rules: crate edges, lengths, names, tables
   databases               start MariaDB and PostgreSQL for tests and print their URLs
   client                  rebuild client/dist from client/src (needs Node)";
@@ -43,6 +47,12 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["ci"] => ci::run(),
         ["test"] => test::run(None),
         ["test", "--only", group] => test::run(Some(group)),
+        ["package"] => {
+            let file = package::build(package::Profile::Release)?;
+            eprintln!("{}", file.display());
+            Ok(())
+        }
+        ["package-test"] => package_test::run(),
         ["tidy"] => test::tidy(),
         ["client"] => test::build_client(),
         ["databases"] => databases::run(),

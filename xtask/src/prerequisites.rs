@@ -54,6 +54,24 @@ const DATABASE_TOOLS: &[Tool] = &[
     },
 ];
 
+const PACKAGING_TOOLS: &[Tool] = &[
+    Tool {
+        program: "debootstrap",
+        package: "debootstrap",
+        purpose: "a clean Debian to install the package on",
+    },
+    Tool {
+        program: "dpkg-shlibdeps",
+        package: "dpkg-dev",
+        purpose: "the package's dependencies",
+    },
+    Tool {
+        program: "systemd-analyze",
+        package: "systemd",
+        purpose: "the check of the service unit",
+    },
+];
+
 /// `ip` has no `--version`; its package is asked for when the command is not there.
 const NAMESPACE_PACKAGE: &str = "iproute2";
 
@@ -80,6 +98,17 @@ pub(crate) fn databases() -> Result<()> {
 /// A C++ compiler for libFuzzer.
 pub(crate) fn fuzzing() -> Result<()> {
     install(FUZZ_TOOLS)
+}
+
+/// What builds the Debian package and a system to install it on.
+pub(crate) fn packaging() -> Result<()> {
+    install(PACKAGING_TOOLS)?;
+    for (program, package) in [("openssl", "openssl"), ("ip", NAMESPACE_PACKAGE)] {
+        if command(program, &["help"]).output().is_err() {
+            apt(&[package])?;
+        }
+    }
+    Ok(())
 }
 
 /// Vite and the test runner need it; a distribution may carry an older one.

@@ -7,6 +7,7 @@
 //!
 //! Everything about the system is read through [`Root`], so that a test can make a clock wrong.
 
+mod chromium;
 mod exchange;
 mod link;
 mod listeners;

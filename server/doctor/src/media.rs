@@ -138,6 +138,15 @@ impl Media {
         Ok(outcome.sdp.map(|sdp| sdp.to_string()).unwrap_or_default())
     }
 
+    /// Whether packets have gone out for long and none has come back.
+    pub(crate) fn is_in_vain(&self) -> bool {
+        let silent = self.seen.audio.received + self.seen.video.received == 0;
+        silent
+            && self
+                .first_sent
+                .is_some_and(|first| first.elapsed() > SILENCE_MAX)
+    }
+
     /// Waits for the next datagram or deadline and does what is to be done. Can be dropped at any time.
     pub(crate) async fn turn(&mut self) {
         self.drain().await;
@@ -329,6 +338,8 @@ const VP8_FRAME: &[u8] = &[
     0x10, 0x11, 0x00, 0x00, 0x9d, 0x01, 0x2a, 0x10, 0x00, 0x10, 0x00,
 ];
 const PACKET_PAUSE: Duration = Duration::from_millis(20);
+/// A dial plan may wait before it echoes.
+const SILENCE_MAX: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_secs(1);
 const QUEUE_MAX: usize = 1024;
 const ADDRESSES_MAX: usize = 12;

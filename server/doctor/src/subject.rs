@@ -10,8 +10,8 @@ use crate::exchange::Exchange;
 use crate::link::ports::Exchange as State;
 use crate::link::register::Who;
 use crate::link::{
-    call, certificate, clock, configuration, database, firewall, limits, outside, ports, register,
-    selinux, websocket,
+    browser, call, certificate, clock, configuration, database, firewall, limits, outside, ports,
+    register, selinux, websocket,
 };
 use crate::listeners;
 use crate::phone::{Account, Phone};
@@ -319,30 +319,26 @@ async fn phone(
     };
     let (link, may_call) = register::examine(&mut phone, &who, places, remote).await;
     links.push(link);
-    if may_call {
-        links.push(one_call(subject, config, places, &who, &mut phone).await);
-        // It ends with the connection in any case.
-        let _ = register::leave(&mut phone).await;
-    } else {
-        skip(links, &["call"], "because REGISTER fails");
+    if !may_call {
+        phone.close().await;
+        return skip(links, &["call"], "because REGISTER fails");
     }
-    phone.close().await;
-}
-
-async fn one_call(
-    subject: &Subject<'_>,
-    config: &Config,
-    places: &Places<'_>,
-    who: &Who<'_>,
-    phone: &mut Phone,
-) -> Link {
     let context = who
         .subscriber
         .map(|subscriber| subscriber.endpoint.context.as_str());
-    let found = || call::echo_of(config, context?);
-    match subject.exten.clone().or_else(found) {
-        Some(exten) => call::examine(phone, who, &exten, Some(config), places).await,
+    let exten = subject
+        .exten
+        .clone()
+        .or_else(|| call::echo_of(config, context?));
+    links.push(match &exten {
+        Some(exten) => call::examine(&mut phone, &who, exten, Some(config), places).await,
         None => call::without_echo(context.unwrap_or("default"), places),
+    });
+    // It ends with the connection in any case; the browser needs its place.
+    let _ = register::leave(&mut phone).await;
+    phone.close().await;
+    if let (true, Some(exten)) = (subject.browser, &exten) {
+        links.push(browser::examine(&url, &who.account, exten).await);
     }
 }
 

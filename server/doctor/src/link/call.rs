@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use config::Config;
+use config::{Config, MediaEncryption};
 use serde_json::json;
 use sip::{Contacts, HeaderName, Message, Response};
 use tokio::time::Instant;
@@ -109,6 +109,7 @@ pub(crate) async fn examine(
             ended,
         }) => {
             judge(&seen, exten, ended, who, config, places, &mut link);
+            is_browser(who, places, &mut link);
             link.summary = summary(&seen, exten, who, answered_ms);
             link.details = json!({ "exten": exten, "answered_ms": answered_ms, "media": seen });
         }
@@ -182,7 +183,7 @@ async fn talk(phone: &mut Phone, media: &mut Media, dialog: &Dialog) -> Result<b
         let seen = &media.seen;
         let audio = seen.audio.received >= ENOUGH;
         let video = seen.video.sent == 0 || seen.video.received >= ENOUGH;
-        if audio && video || seen.down.is_some() {
+        if audio && video || seen.down.is_some() || media.is_in_vain() {
             return Ok(false);
         }
         let message = tokio::select! {
@@ -229,8 +230,8 @@ async fn talk(phone: &mut Phone, media: &mut Media, dialog: &Dialog) -> Result<b
 
 /// Packets that must come back.
 const ENOUGH: u64 = 50;
-/// How long a call lasts if they do not: ICE gives up before.
-const TALK_MAX: Duration = Duration::from_secs(15);
+/// How long a call lasts if they do not; ICE has found a pair by then, if there is one.
+const TALK_MAX: Duration = Duration::from_secs(10);
 
 /// What the 200 to our INVITE made.
 struct Dialog {
@@ -354,6 +355,24 @@ fn judge(
         );
     } else if seen.video.sent > 0 && seen.video.received == 0 {
         link.note(format!("{exten} sends no picture back"));
+    }
+}
+
+/// What Asterisk would not forgive.
+fn is_browser(who: &Who<'_>, places: &Places<'_>, link: &mut Link) {
+    let Some(endpoint) = who.subscriber.map(|subscriber| &subscriber.endpoint) else {
+        return;
+    };
+    if !endpoint.webrtc && endpoint.media_encryption != MediaEncryption::Dtls {
+        link.warn(
+            who.place(places, "endpoint", &["webrtc", "media_encryption"]),
+            format!(
+                "the call works, but the endpoint {} is not described as a browser: Asterisk refuses \
+                 browsers then, and calls to it may be offered what a browser does not take",
+                endpoint.id
+            ),
+            "write webrtc=yes at the endpoint",
+        );
     }
 }
 

@@ -89,17 +89,7 @@ fn whole(config: &Config, places: &Places<'_>, link: &mut Link) {
     let ports = &config.rtp.ports;
     let place = || Some(places.option("rtp.conf", "general", &["rtpend", "rtpstart"]));
     let count = usize::from(*ports.end()).saturating_sub(usize::from(*ports.start())) + 1;
-    if ports.is_empty() {
-        link.fail(
-            place(),
-            format!(
-                "rtpstart={} is above rtpend={}: there is no port for media",
-                ports.start(),
-                ports.end()
-            ),
-            "write rtpstart=10000 and rtpend=20000",
-        );
-    } else if count < PORTS_FEW {
+    if count < PORTS_FEW {
         link.warn(
             place(),
             format!(

@@ -1,0 +1,134 @@
+//! Faults of certificates.
+
+use std::fs;
+
+use crate::patient::Patient;
+
+#[test]
+fn a_missing_certificate_is_named_with_file_and_line() {
+    let patient = Patient::new();
+    fs::remove_file(patient.path("server.crt")).unwrap();
+    let verdict = patient.examine();
+    verdict.fails(
+        "certificate",
+        "http.conf:7",
+        "cannot read",
+        "`sidetone cert`",
+    );
+    fs::write(patient.path("server.crt"), "no PEM at all").unwrap();
+    patient.examine().fails(
+        "certificate",
+        "http.conf:7",
+        "has no certificate in PEM form",
+        "name a PEM file",
+    );
+}
+
+#[test]
+fn a_key_of_another_certificate_is_named() {
+    let mut patient = Patient::new();
+    let key = fs::read(patient.path("server.key")).unwrap();
+    patient.certificate(|_| {});
+    fs::write(patient.path("server.key"), key).unwrap();
+    let verdict = patient.examine();
+    verdict.fails(
+        "certificate",
+        "http.conf:8",
+        "does not belong to the certificate",
+        "name the key",
+    );
+}
+
+#[test]
+fn dates_are_compared_with_the_clock() {
+    let mut patient = Patient::new();
+    patient.certificate(|parameters| parameters.not_after = rcgen::date_time_ymd(2024, 6, 1));
+    patient
+        .examine()
+        .fails("certificate", "http.conf:7", "is expired", "renew it");
+    patient.certificate(|parameters| parameters.not_before = rcgen::date_time_ymd(2089, 6, 1));
+    patient.examine().fails(
+        "certificate",
+        "http.conf:7",
+        "not valid for another",
+        "set the clock",
+    );
+    let soon = std::time::SystemTime::now() + std::time::Duration::from_secs(5 * 86_400 + 60);
+    patient.certificate(|parameters| parameters.not_after = soon.into());
+    patient.examine().warns(
+        "certificate",
+        "http.conf:7",
+        "expires in 5 days",
+        "renew it now",
+    );
+}
+
+#[test]
+fn names_and_trust_are_those_of_the_browsers() {
+    let mut patient = Patient::new();
+    patient.argument(&["--name", "phones.example.org"]);
+    let verdict = patient.examine();
+    verdict.fails(
+        "certificate",
+        "http.conf:7",
+        "is not for phones.example.org (it is for localhost, pbx.example.org",
+        "sidetone cert --name phones.example.org",
+    );
+    let mut patient = Patient::new();
+    patient.argument(&["--name", "pbx.example.org"]);
+    let ca = fs::read(patient.path("ca.crt")).unwrap();
+    patient.certificate(|_| {});
+    // The system trusts the authority of before.
+    fs::write(patient.path("ca.crt"), ca).unwrap();
+    let verdict = patient.examine();
+    verdict.warns(
+        "certificate",
+        "http.conf:7",
+        "is not trusted by the system store",
+        "sidetone cert --trust",
+    );
+    assert_eq!(
+        verdict.outcome("call"),
+        "ok",
+        "a browser may accept it: {:#}",
+        verdict.json
+    );
+}
+
+#[test]
+fn a_key_that_the_service_may_not_read_is_named_even_to_root() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let patient = Patient::new();
+    let key = patient.path("server.key");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    patient.system(
+        "/etc/passwd",
+        "root:x:0:0::/root:/bin/sh\nsidetone:x:4242:4242::/var/lib/sidetone:/bin/false\n",
+    );
+    patient.system("/etc/group", "root:x:0:\nsidetone:x:4242:\n");
+    let verdict = patient.examine();
+    let sentence = "the user sidetone may not read";
+    verdict.fails(
+        "certificate",
+        "http.conf:8",
+        sentence,
+        &format!("chgrp sidetone {}", key.display()),
+    );
+}
+
+#[test]
+fn a_tls_transport_without_certificate_is_named() {
+    let patient = Patient::new();
+    patient.edit(
+        "pjsip.conf",
+        "[alice]",
+        "[transport-tls]\ntype=transport\nprotocol=tls\nbind=127.0.0.1\n[alice]",
+    );
+    let verdict = patient.examine();
+    verdict.fails(
+        "certificate",
+        "pjsip.conf:3",
+        "names no certificate",
+        "cert_file=",
+    );
+}

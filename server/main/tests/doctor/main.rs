@@ -1,0 +1,10 @@
+//! The doctor on the real binary: what is in order, and one fault after the other with its sentence.
+
+#![expect(clippy::unwrap_used, reason = "a test says what must be so")]
+
+mod call;
+mod certificates;
+mod files;
+mod patient;
+mod service;
+mod system;
