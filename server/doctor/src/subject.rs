@@ -96,7 +96,7 @@ async fn with_config(
     links: &mut Vec<Link>,
 ) {
     let root = &subject.root;
-    let (link, rows) = database::examine(config, &subject.database, places).await;
+    let (link, rows) = database::examine(config, &subject.database).await;
     links.push(link);
     let hostname = root.read("/proc/sys/kernel/hostname");
     let store = certificate::Store::of(root);
@@ -269,28 +269,16 @@ async fn phone(
     let skip = |links: &mut Vec<Link>, names: &[&'static str], because: &str| {
         links.extend(names.iter().map(|name| Link::skipped(name, because)));
     };
-    let url = match &subject.url {
-        Some(text) => Url::parse(text),
-        None => websocket::url_of(config, subject.names.first().map(String::as_str)),
-    };
-    let Some(url) = url else {
-        match &subject.url {
-            Some(text) => {
-                let mut link = Link::new("websocket", text.clone());
-                link.fail(
-                    None,
-                    format!("{text} is no URL of a WebSocket"),
-                    "write wss://host:port/ws",
-                );
-                links.push(link);
-            }
-            None => links.push(websocket::without_web(places)),
+    let url = match url_of(subject, config, places) {
+        Ok(url) => url,
+        Err(link) => {
+            links.push(link);
+            return skip(
+                links,
+                &["register", "call"],
+                "because there is no WebSocket",
+            );
         }
-        return skip(
-            links,
-            &["register", "call"],
-            "because there is no WebSocket",
-        );
     };
     let opened = websocket::examine(&url, subject.origin.as_deref(), places, store);
     let (link, socket) = Box::pin(opened).await;
@@ -339,6 +327,20 @@ async fn phone(
     phone.close().await;
     if let (true, Some(exten)) = (subject.browser, &exten) {
         links.push(browser::examine(&url, &who.account, exten).await);
+    }
+}
+
+/// Where the WebSocket is, or why there is none.
+fn url_of(subject: &Subject<'_>, config: &Config, places: &Places<'_>) -> Result<Url, Box<Link>> {
+    match &subject.url {
+        Some(text) => Url::parse(text).ok_or_else(|| {
+            let mut link = Link::new("websocket", text.clone());
+            let sentence = format!("{text} is no URL of a WebSocket");
+            link.fail(None, sentence, "write wss://host:port/ws");
+            Box::new(link)
+        }),
+        None => websocket::url_of(config, subject.names.first().map(String::as_str))
+            .ok_or_else(|| Box::new(websocket::without_web(places))),
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) async fn run(arguments: DbArguments) -> Result<bool> {
     let config = config(&arguments)?;
     let folder = match &arguments.data {
         Some(folder) => folder.clone(),
-        None => data::default_path()?,
+        None => data::of_running()?,
     };
     let file = folder.join(FILE);
     match arguments.command {
@@ -75,6 +75,7 @@ async fn init(config: &Config, folder: &Path, file: &Path) -> Result<bool> {
         let finding = Finding::unreachable(&config.database, &error);
         anyhow!("{}{}", finding.message, cure(&finding))
     })?;
+    give_away(file)?;
     let place = &config.database.place;
     let mut text: String = done.iter().map(|line| format!("{line}\n")).collect();
     match done.is_empty() {
@@ -101,6 +102,7 @@ async fn exec(config: &Config, folder: &Path, file: &Path, script: &Path) -> Res
     let backend = Backend::open(&config.database, file).await?;
     let done = backend.run_script(&text).await;
     backend.close().await;
+    give_away(file)?;
     match done {
         Ok(changed) => {
             let rows = if changed == 1 { "row" } else { "rows" };
@@ -135,6 +137,24 @@ fn make_folder(config: &Config, folder: &Path) -> Result<()> {
         format!(
             "cannot make the data folder {}; choose another with --data DIR",
             shown.display()
+        )
+    })
+}
+
+/// What root makes in the folder of a service belongs to the service.
+fn give_away(file: &Path) -> Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, chown};
+    let folder = file.parent().and_then(|folder| folder.metadata().ok());
+    let (Some(folder), Ok(made)) = (folder, file.metadata()) else {
+        return Ok(());
+    };
+    if made.uid() == folder.uid() {
+        return Ok(());
+    }
+    chown(file, Some(folder.uid()), Some(folder.gid())).with_context(|| {
+        format!(
+            "{} cannot be given to the owner of its folder",
+            file.display()
         )
     })
 }

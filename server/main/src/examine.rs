@@ -9,7 +9,7 @@ use config::Secret;
 use doctor::{Root, Subject};
 
 use crate::arguments::DoctorArguments;
-use crate::{data, files};
+use crate::{data, database, files};
 
 /// Examines the exchange on these folders; whether no link failed.
 #[expect(
@@ -41,7 +41,7 @@ pub(crate) async fn run(arguments: DoctorArguments) -> Result<bool> {
     let subject = Subject {
         config: config.map(Arc::new),
         messages,
-        database: data.join("sidetone.db"),
+        database: data.join(database::FILE),
         console: data.join(cli::SOCKET_NAME),
         binary: std::env::current_exe().context("this program does not know its own file")?,
         root: Root::new(arguments.root.as_deref()),

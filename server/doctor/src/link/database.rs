@@ -1,136 +1,79 @@
-//! The database: reachable, its tables, and accounts that name what no file defines.
+//! The database: reachable, its tables and rights, and rows that name what nothing defines.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use config::{Config, Subscriber};
+use config::{Config, Place, Severity, Subscriber};
 use serde_json::json;
-use store::Store;
+use store::{About, Store};
 
-use crate::places::Places;
-use crate::report::Link;
+use crate::report::{Link, Outcome};
 
 const NAME: &str = "database";
 
-/// Opens the database as the exchange does.
-pub(crate) async fn examine(
-    config: &Arc<Config>,
-    file: &Path,
-    places: &Places<'_>,
-) -> (Link, Vec<Arc<Subscriber>>) {
-    let shown = file.display();
-    if !file.exists() {
+/// Inspects the database the files choose, `file` if they choose none, and reads its endpoints.
+pub(crate) async fn examine(config: &Arc<Config>, file: &Path) -> (Link, Vec<Arc<Subscriber>>) {
+    let place = &config.database.place;
+    let own = match place {
+        Place::DataFolder => Some(file),
+        Place::Sqlite(other) => Some(Path::new(other)),
+        Place::MySql(_) | Place::Postgres(_) => None,
+    };
+    let shown = own.map_or_else(|| place.to_string(), |own| own.display().to_string());
+    if own.is_some_and(|own| !own.exists()) {
         let summary = format!("{shown} is made at the first start");
         return (Link::skipped(NAME, summary), Vec::new());
     }
-    let mut link = Link::new(NAME, shown.to_string());
-    let store = match Store::open(Arc::clone(config), Some(file)).await {
-        Ok(store) => store,
+    let mut link = Link::new(NAME, shown.clone());
+    for finding in store::inspect(config, file).await {
+        let outcome = match finding.severity {
+            Severity::Error => Outcome::Failed,
+            Severity::Warning => Outcome::Warning,
+            // What is as it should be needs no line here; `sidetone db check` has them.
+            Severity::Info => continue,
+        };
+        let place = match finding.about {
+            About::Table(table) | About::Rights(table) => Some(format!("table {table}")),
+            About::Row(table, id) => Some(format!("table {table}, row {id}")),
+            About::Connection | About::Server | About::Trigger => None,
+        };
+        link.add(outcome, place, finding.message, finding.cure);
+    }
+    if link.outcome == Outcome::Failed {
+        return (link, Vec::new());
+    }
+    match subscribers(config, file).await {
+        Ok(subscribers) => {
+            link.summary = format!("{shown}: {} endpoints", subscribers.len());
+            link.details = json!({ "endpoints": subscribers.len() });
+            (link, subscribers)
+        }
         Err(error) => {
             link.fail(
                 None,
-                format!("the database {shown} cannot be used: {error}"),
-                "let this user read and write it; if it is damaged, move it away and it is made anew",
+                format!("the endpoints cannot be read: {error}"),
+                "compare the tables with `sidetone db check`",
             );
-            return (link, Vec::new());
+            (link, Vec::new())
         }
-    };
+    }
+}
+
+/// The endpoints the files do not define.
+async fn subscribers(
+    config: &Arc<Config>,
+    file: &Path,
+) -> Result<Vec<Arc<Subscriber>>, store::StoreError> {
+    let store = Store::open(Arc::clone(config), Some(file)).await?;
     let mut subscribers = Vec::new();
-    match store.endpoint_ids().await {
-        Ok(ids) => {
-            let in_files = &config.endpoints;
-            for id in ids
-                .iter()
-                .filter(|id| !in_files.contains_key(*id))
-                .take(EXAMINED_MAX)
-            {
-                match store.subscriber(id).await {
-                    Ok(found) => subscribers.extend(found),
-                    Err(error) => link.fail(
-                        None,
-                        format!("endpoint {id} cannot be read: {error}"),
-                        "compare the tables with `sidetone db check`",
-                    ),
-                }
-            }
-        }
-        Err(error) => link.fail(
-            None,
-            format!("table ps_endpoints cannot be read: {error}"),
-            "compare the tables with `sidetone db check`",
-        ),
+    let ids = store.endpoint_ids().await?;
+    let others = ids.iter().filter(|id| !config.endpoints.contains_key(*id));
+    for id in others.take(READ_MAX) {
+        subscribers.extend(store.subscriber(id).await?);
     }
-    for subscriber in &subscribers {
-        rows(config, subscriber, places, &mut link);
-    }
-    link.summary = format!("{shown}: {} endpoints", subscribers.len());
-    link.details = json!({ "endpoints": subscribers.len() });
     store.close().await;
-    (link, subscribers)
+    Ok(subscribers)
 }
 
-/// Endpoints whose rows are examined one by one.
-const EXAMINED_MAX: usize = 1000;
-
-/// What is wrong with the rows of one endpoint.
-pub(crate) fn rows(config: &Config, subscriber: &Subscriber, places: &Places<'_>, link: &mut Link) {
-    let endpoint = &subscriber.endpoint;
-    let row = format!("table ps_endpoints, row {}", endpoint.id);
-    for dangling in config.dangling(endpoint) {
-        let cure = match &dangling.meant {
-            Some(meant) => format!(
-                "UPDATE ps_endpoints SET {} = '{meant}' WHERE id = '{}';",
-                dangling.option, endpoint.id
-            ),
-            None => format!(
-                "define it in {}, or change the row",
-                places.file(match dangling.option {
-                    "transport" => "pjsip.conf",
-                    _ => "extensions.conf",
-                })
-            ),
-        };
-        let sentence = format!("endpoint {}: {dangling}", endpoint.id);
-        match dangling.option {
-            "transport" => link.warn(
-                Some(row.clone()),
-                format!("{sentence}; it works all the same"),
-                cure,
-            ),
-            _ => link.fail(
-                Some(row.clone()),
-                format!("{sentence}; its calls go nowhere"),
-                cure,
-            ),
-        }
-    }
-    let missing = |named: &[String], found: usize| named.len() > found;
-    if missing(&endpoint.auth, subscriber.auths.len()) {
-        link.fail(
-            Some(row.clone()),
-            format!("endpoint {} names the auth {}, which does not exist", endpoint.id, endpoint.auth.join(",")),
-            format!("insert it into ps_auths (id, auth_type, username, password), or correct auth of {}", endpoint.id),
-        );
-    }
-    if missing(&endpoint.aors, subscriber.aors.len()) {
-        link.fail(
-            Some(row.clone()),
-            format!(
-                "endpoint {} names the aor {}, which does not exist",
-                endpoint.id,
-                endpoint.aors.join(",")
-            ),
-            format!(
-                "insert it into ps_aors (id, max_contacts), or correct aors of {}",
-                endpoint.id
-            ),
-        );
-    }
-    if endpoint.allow.is_empty() {
-        link.fail(
-            Some(row),
-            format!("endpoint {} has no codecs: every call is refused with 488", endpoint.id),
-            format!("UPDATE ps_endpoints SET disallow = 'all', allow = 'opus,ulaw,vp8' WHERE id = '{}';", endpoint.id),
-        );
-    }
-}
+/// One of so many can register.
+const READ_MAX: usize = 100;

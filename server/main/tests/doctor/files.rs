@@ -186,21 +186,3 @@ fn a_file_that_cannot_be_read_at_all_skips_what_needs_it() {
         "because the configuration cannot be used"
     );
 }
-
-#[test]
-fn a_damaged_database_is_named() {
-    let patient = Patient::new();
-    std::fs::write(
-        patient.path("data/sidetone.db"),
-        "this is no database, is it?".repeat(100),
-    )
-    .unwrap();
-    let verdict = patient.examine();
-    verdict.fails(
-        "database",
-        "",
-        "cannot be used",
-        "if it is damaged, move it away",
-    );
-    assert_eq!(verdict.outcome("exchange"), "failed", "{:#}", verdict.json);
-}

@@ -4,6 +4,7 @@
 
 mod call;
 mod certificates;
+mod databases;
 mod files;
 mod patient;
 mod service;

@@ -141,6 +141,16 @@ impl Patient {
         self.environment.push(("SSL_CERT_FILE".to_owned(), trusted));
     }
 
+    /// Runs SQL on the database of the data folder, which is made if need be.
+    pub(crate) fn sql(&self, sql: &str) {
+        let file = self.path("script.sql");
+        fs::write(&file, sql).unwrap();
+        let mut command = self.command("db");
+        let output = command.arg("exec").arg(&file).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{sql}: {stderr}");
+    }
+
     /// The command line of `sidetone WORD` for these folders.
     pub(crate) fn command(&self, word: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sidetone"));
