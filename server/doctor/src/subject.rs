@@ -272,7 +272,7 @@ async fn phone(
     let url = match url_of(subject, config, places) {
         Ok(url) => url,
         Err(link) => {
-            links.push(link);
+            links.push(*link);
             return skip(
                 links,
                 &["register", "call"],
