@@ -87,7 +87,7 @@ pub(crate) async fn examine(
         && wire::upgrade(other, url, Some(FOREIGN)).await.is_ok()
     {
         link.warn(
-            Some(places.option("http.conf", "general", &["allowed_origins"])),
+            Some(places.option("http.conf", "general", &["websocket_origins", "hostnames"])),
             format!("a page of any site ({FOREIGN}) may open it and use what its visitor may"),
             "list the sites of your own web phones instead of all",
         );
@@ -119,8 +119,9 @@ fn fail(refused: &Refused, url: &Url, places: &Places<'_>, link: &mut Link) {
         ),
         Refused::NoUpgrade { status, .. } => match *status {
             StatusCode::FORBIDDEN | StatusCode::MISDIRECTED_REQUEST => (
-                place(&["allowed_origins"]),
-                "open it by a name of this exchange, or allow the page's site: allowed_origins=https://…"
+                place(&["websocket_origins", "hostnames"]),
+                "open it by a name of this exchange, or allow the page's site: websocket_origins=https://… (and \
+                 hostnames= for other names)"
                     .to_owned(),
             ),
             StatusCode::NOT_FOUND => (
