@@ -21,11 +21,11 @@ mod tidy;
 const USAGE: &str = "usage: cargo xtask COMMAND
 
   ci                      fmt, clippy, docs, then test: what CI runs
-  test [--only GROUP]     every test; GROUP is one of rust, client, interop, fuzz
+  test [--only GROUP]     every test; GROUP is one of rust, client, interop, package, fuzz
   fuzz [TARGET] [--seconds N]
                           build the fuzz targets and run each (default 600 seconds)
   package                 the Debian package, into target/package
-  package-test            the package on a clean Debian: install, serve, call, purge (as root)
+  package-test [BINARY]   the package on a clean Debian: install, serve, call, purge (as root)
   tidy                    only the house rules: crate edges, lengths, names, tables
   databases               start MariaDB and PostgreSQL for tests and print their URLs
   client                  rebuild client/dist from client/src (needs Node)";
@@ -48,11 +48,13 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["test"] => test::run(None),
         ["test", "--only", group] => test::run(Some(group)),
         ["package"] => {
-            let file = package::build(package::Profile::Release)?;
+            let release = package::Profile::Release;
+            let file = package::build(release, &release.build()?)?;
             eprintln!("{}", file.display());
             Ok(())
         }
-        ["package-test"] => package_test::run(),
+        ["package-test"] => package_test::run(None),
+        ["package-test", binary] => package_test::run(Some(std::path::absolute(binary)?)),
         ["tidy"] => test::tidy(),
         ["client"] => test::build_client(),
         ["databases"] => databases::run(),

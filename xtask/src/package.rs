@@ -81,15 +81,14 @@ impl Table {
     }
 }
 
-/// Builds the package from a build of the binary; the file.
-pub(crate) fn build(profile: Profile) -> Result<PathBuf> {
-    let binary = profile.build()?;
+/// Builds the package of a binary; the file.
+pub(crate) fn build(profile: Profile, binary: &Path) -> Result<PathBuf> {
     let table = Table::read()?;
-    generate(&binary)?;
+    generate(binary)?;
     let stage = test::target()?.join("package").join("stage");
     let _ = fs::remove_dir_all(&stage);
     for asset in table.list("assets") {
-        install(asset, &binary, &stage)?;
+        install(asset, binary, &stage)?;
     }
     // The symbols are of use to developers, not to a package.
     must(command(

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::databases::Databases;
 use crate::run::{cargo, command, exists, must, root};
-use crate::{fuzz, prerequisites};
+use crate::{fuzz, package_test, prerequisites};
 
 /// Seconds each fuzz target runs as part of the tests.
 const FUZZ_S: u32 = 20;
@@ -22,16 +22,29 @@ pub(crate) fn run(only: Option<&str>) -> Result<()> {
         Some("rust") => rust(),
         Some("client") => client(),
         Some("interop") => binary_without_shadowed_tools().and_then(|()| interop()),
+        Some("package") => binary_without_shadowed_tools().and_then(|()| package()),
         Some("fuzz") => fuzz::run(None, FUZZ_S),
-        Some(group) => bail!("no test group `{group}`; there are rust, client, interop, fuzz"),
+        Some(group) => {
+            bail!("no test group `{group}`; there are rust, client, interop, package, fuzz")
+        }
         None => {
             binary_without_shadowed_tools()?;
             rust()?;
             client()?;
             interop()?;
+            package()?;
             fuzz::run(None, FUZZ_S)
         }
     }
+}
+
+/// The Debian package on a clean Debian.
+fn package() -> Result<()> {
+    if !package_test::is_root() {
+        eprintln!("the package is not tried, which needs root: sudo cargo xtask package-test");
+        return Ok(());
+    }
+    package_test::run(Some(binary()?))
 }
 
 /// The house rules alone.
