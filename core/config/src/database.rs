@@ -3,7 +3,8 @@
 use crate::option::Object;
 use crate::reader::Reader;
 use crate::secret::Secret;
-use conf::{Document, Report, Severity, Source};
+use crate::snapshot::Config;
+use conf::{Diagnostic, Document, Report, Severity, Source};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -222,6 +223,24 @@ pub(crate) fn read(source: &dyn Source, report: &mut Report) -> Database {
     asterisk::read(source, known, &mut database, report);
     database.tables.extend(own);
     database
+}
+
+/// Says which objects of the files are not looked for, because `sorcery.conf` names the database alone.
+pub(crate) fn unused(config: &Config, report: &mut Report) {
+    for (kind, count) in [
+        ("endpoint", config.endpoints.len()),
+        ("auth", config.auths.len()),
+        ("aor", config.aors.len()),
+    ] {
+        if count > 0 && !config.database.origins(kind).contains(&Origin::Files) {
+            let message = format!(
+                "objects `{kind}` are looked for in the database alone: {count} of pjsip.conf are not used"
+            );
+            let said = Diagnostic::about_file(Severity::Warning, "sorcery.conf", message);
+            let line = format!("{kind}=config,pjsip.conf,criteria=type={kind}");
+            report.push(said.advise(format!("add `{line}` to [res_pjsip]")));
+        }
+    }
 }
 
 /// `[tables]`: Asterisk's name of a table, and the name it goes by.

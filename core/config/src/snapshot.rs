@@ -128,6 +128,7 @@ pub fn load_with(source: &dyn Source, elsewhere: &Elsewhere) -> (Option<Config>,
         report_deaf(transport, &config.http, &mut report);
     }
     config.database = crate::database::read(source, &mut report);
+    crate::database::unused(&config, &mut report);
     let readable = FILES.iter().all(|file| source.read(file).is_ok());
     (readable.then_some(config), report.finish())
 }

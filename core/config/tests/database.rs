@@ -225,6 +225,27 @@ fn slips_from_file_to_file_are_named_with_what_was_meant() {
 }
 
 #[test]
+fn objects_of_files_that_nobody_looks_for_are_said() {
+    check(
+        &[
+            (
+                "sorcery.conf",
+                "[res_pjsip]\nendpoint=realtime,ps_endpoints\n",
+            ),
+            (
+                "pjsip.conf",
+                "[a]\ntype=endpoint\ncontext=c\nallow=ulaw\n[a]\ntype=aor\n",
+            ),
+            ("extensions.conf", "[c]\nexten => 1,1,Answer()\n"),
+        ],
+        &expect![[r#"
+            warning sorcery.conf: objects `endpoint` are looked for in the database alone: 1 of pjsip.conf are not used
+               = add `endpoint=config,pjsip.conf,criteria=type=endpoint` to [res_pjsip]
+        "#]],
+    );
+}
+
+#[test]
 fn one_database_serves_all() {
     let extconfig = "[settings]\nps_endpoints => pgsql,a\nps_aors => sqlite3,b\n";
     let database = check(

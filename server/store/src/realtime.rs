@@ -129,6 +129,8 @@ impl Realtime {
 
     /// The object in a row; `None`, and a word about it, if a column of it is broken.
     fn object<T: Object>(&self, id: &str, row: &Row) -> Option<T> {
+        // MariaDB takes `ALICE` for `alice`; the object is called as its row is.
+        let id = row.text("id").unwrap_or(id);
         match T::from_columns(id, &columns(row)) {
             Ok((object, bad)) => {
                 for column in bad {

@@ -139,3 +139,73 @@ fn state(trouble: Option<&Trouble>) -> String {
     let seconds = trouble.since.elapsed().unwrap_or(Duration::ZERO).as_secs();
     format!("degraded, {kind} for {seconds} s: {}", trouble.error)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use config::{Config, Database};
+    use store::Store;
+
+    use super::{row, status};
+
+    #[tokio::test]
+    async fn a_row_is_printed_as_by_asterisk_and_slips_are_named() {
+        let folder = std::env::temp_dir().join(format!("cli-sql-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let store = Store::open(Arc::default(), Some(&folder.join("a.db")))
+            .await
+            .unwrap();
+        let sql = "INSERT INTO ps_aors (id, max_contacts, contact) VALUES ('200', 5, '')";
+        store.run_script(sql).await.unwrap();
+        let backend = store.backend().unwrap();
+        let found = row(backend, "ps_aors", "MAX_contacts", "5").await.unwrap();
+        let found = found.unwrap();
+        let lines: Vec<&str> = found.lines().map(str::trim_end).collect();
+        assert_eq!(
+            lines,
+            [
+                "                   Column Name  Column Value",
+                "          --------------------  --------------------",
+                "                            id  200",
+                "                  max_contacts  5",
+            ]
+        );
+        assert_eq!(row(backend, "ps_aors", "id", "201").await, Ok(None));
+        let error = row(backend, "ps_aors", "idd", "1").await.unwrap_err();
+        assert!(error.starts_with("asterisk.ps_aors has no column 'idd'; its columns are id, "));
+        for family in ["nothing", "ps_aors; DROP TABLE ps_aors"] {
+            let error = row(backend, family, "id", "1").await.unwrap_err();
+            assert!(error.starts_with("There is no table"), "{error}");
+        }
+        let text = status(&store);
+        assert!(text.contains("State:       ok\n"), "{text}");
+        store.close().await;
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_away_is_shown_without_its_password() {
+        let url = "postgres://u:secret@127.0.0.1:9/asterisk";
+        let config = Config {
+            database: Database::default().at_url(url).unwrap(),
+            ..Config::default()
+        };
+        let store = Store::open(Arc::new(config), Some(std::path::Path::new("/nowhere")));
+        let store = store.await.unwrap();
+        assert!(store.subscriber("alice").await.is_err());
+        let text = status(&store);
+        assert!(
+            text.contains("postgres://u@127.0.0.1:9/asterisk\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("State:       degraded, unreachable for "),
+            "{text}"
+        );
+        assert!(
+            text.contains("refused") && !text.contains("secret"),
+            "{text}"
+        );
+    }
+}

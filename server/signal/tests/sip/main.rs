@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod calls;
+mod database;
 mod identity;
 mod outbound;
 mod qualify;

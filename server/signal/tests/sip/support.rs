@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -129,7 +130,11 @@ impl Exchange {
         let files = all;
         let (config, diagnostics) = config::load(&files);
         let config: Config = config.unwrap_or_else(|| panic!("{diagnostics:?}"));
-        let store = Store::open(Arc::new(config), None).await.unwrap();
+        // A server the files name needs no folder.
+        let folder = files
+            .contains_key("database.conf")
+            .then(|| Path::new("/nowhere"));
+        let store = Store::open(Arc::new(config), folder).await.unwrap();
         let switch = Switch::new(Parts {
             store,
             media: Arc::new(Media),

@@ -20,6 +20,7 @@ on_every_database!(
     many_askers_cost_one_query_whether_the_name_exists_or_not,
     an_answer_is_at_most_a_second_old,
     a_broken_row_is_no_subscriber_and_the_others_live,
+    an_object_is_called_as_its_row_is,
     demo_accounts_keep_their_passwords_over_a_restart,
 );
 
@@ -118,6 +119,24 @@ async fn an_answer_is_at_most_a_second_old(scratch: Scratch) {
     tokio::time::advance(std::time::Duration::from_secs(1)).await;
     tokio::time::resume();
     assert_eq!(streams().await, 4);
+}
+
+/// MariaDB compares without case; whoever is found so has one name all the same.
+async fn an_object_is_called_as_its_row_is(scratch: Scratch) {
+    let store = scratch.store("").await;
+    let sql = "INSERT INTO ps_endpoints (id, context, allow) VALUES ('alice', 'sets', 'ulaw')";
+    store.run_script(sql).await.unwrap();
+    let found = store.subscriber("ALICE").await.unwrap();
+    let id = found.map(|subscriber| subscriber.endpoint.id.clone());
+    let expected = (scratch.dialect == Dialect::MySql).then(|| "alice".to_owned());
+    assert_eq!(id, expected);
+    for strange in ["", "a\0b", "' OR 1=1 --", "%", "alice\n"] {
+        assert_eq!(
+            store.subscriber(strange).await.unwrap(),
+            None,
+            "{strange:?}"
+        );
+    }
 }
 
 async fn a_broken_row_is_no_subscriber_and_the_others_live(scratch: Scratch) {
