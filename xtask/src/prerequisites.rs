@@ -95,6 +95,26 @@ pub(crate) fn databases() -> Result<()> {
     Ok(())
 }
 
+/// An ACME server, OpenSSL, and what puts an authority into Chromium's store.
+pub(crate) fn certificates() -> Result<()> {
+    // None of them has `--version`; that they can be started is enough.
+    let absent = |program: &str| command(program, &["-help"]).output().is_err();
+    let missing = CERTIFICATE_PACKAGES.iter();
+    let missing = missing.filter(|(program, _)| absent(program));
+    let packages: Vec<&str> = missing.map(|(_, package)| *package).collect();
+    match packages.is_empty() {
+        true => Ok(()),
+        false => apt(&packages),
+    }
+}
+
+/// Programs of the tests with certificates, and their packages.
+const CERTIFICATE_PACKAGES: &[(&str, &str)] = &[
+    ("pebble", "pebble"),
+    ("openssl", "openssl"),
+    ("certutil", "libnss3-tools"),
+];
+
 /// A C++ compiler for libFuzzer.
 pub(crate) fn fuzzing() -> Result<()> {
     install(FUZZ_TOOLS)

@@ -53,6 +53,7 @@ pub(crate) fn tidy() -> Result<()> {
 }
 
 fn rust() -> Result<()> {
+    prerequisites::certificates()?;
     let databases = Databases::start()?;
     let mut tests = match exists("cargo-nextest") {
         true => cargo(&["nextest", "run", "--workspace"]),

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::cert::CertArguments;
+
 /// The telephone exchange for browsers.
 ///
 /// Without a command it runs the demo: two accounts, the echo test on 246, on this machine only.
@@ -49,6 +51,8 @@ pub(crate) enum Command {
     /// says by file and line what works, what differs and what is not supported, and the exit code is 1 if
     /// something is not supported.
     Check(CheckArguments),
+    /// Make an authority and a certificate for this machine's names and addresses, or renew it.
+    Cert(CertArguments),
     /// Make, fill or inspect the database, whether the exchange runs or not.
     Db(DbArguments),
     /// Prove the whole chain, from the files to a call with sound, and say how to mend what is broken.

@@ -11,6 +11,7 @@ use crate::arguments::{Arguments, Command, DoctorArguments};
 mod addresses;
 mod arguments;
 mod boot;
+mod cert;
 mod certificate;
 mod check;
 mod console;
@@ -39,6 +40,12 @@ fn main() -> ExitCode {
         (Some(Command::Check(arguments)), _) => return judge(check::run(arguments)),
         (Some(Command::Completions { shell }), _) => return manual::completions(shell),
         (Some(Command::Man), _) => return manual::page(),
+        (Some(Command::Cert(cert)), _) => {
+            return match cert::run(cert) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => refuse(&format!("{error:#}")),
+            };
+        }
         (Some(Command::Exec(exec)), _) => {
             let line = exec.command.join(" ");
             return match console::execute(exec.data, &line) {

@@ -11,6 +11,7 @@
 //! Deliberately absent: WebSockets over HTTP/2, listings of folders, bodies of requests.
 
 mod acme;
+mod authority;
 mod certificate;
 mod compress;
 mod counted;
@@ -31,6 +32,7 @@ mod websocket;
 mod x509;
 
 pub use acme::{Acme, Challenges, Offered, Proof, Retry};
+pub use authority::{Authority, AuthorityError};
 pub use certificate::{Certificate, CertificateError, Refreshed};
 pub use guard::Guard;
 pub use limits::{CONNECTIONS_MAX, MESSAGE_BYTES_MAX, WRITE_TIMEOUT};

@@ -13,6 +13,8 @@ pub struct Facts {
     pub not_after: i64,
     /// The common name of its subject; browsers pay no attention to it.
     pub common_name: Option<String>,
+    /// The common name of its issuer.
+    pub issuer_name: Option<String>,
     /// DNS names of subjectAltName, in lower case, wildcards as written.
     pub names: Vec<String>,
     /// Addresses of subjectAltName.
@@ -46,6 +48,7 @@ impl Facts {
             not_before,
             not_after,
             common_name: common_name(subject),
+            issuer_name: common_name(issuer),
             names: Vec::new(),
             addresses: Vec::new(),
             self_issued: subject == issuer,

@@ -29,6 +29,8 @@ fn purpose(path: &str) -> &'static str {
         "/ws" => "HTTP WebSocket",
         "/status" => "General Status",
         "/client.json" => "Settings of the Page",
+        "/httpstatus" => "HTTP General Status",
+        "/static/..." => "HTTP Static Delivery",
         _ => "JSON",
     }
 }
@@ -36,7 +38,8 @@ fn purpose(path: &str) -> &'static str {
 fn render(product: &str, http: &Http, listening: &[Listen], paths: &[&str]) -> String {
     let mut text = String::from("HTTP Server Status:\n");
     let prefix = &http.prefix;
-    text.push_str(&format!("Prefix: {prefix}\nServer: {product}\n"));
+    let server = http.server_name.as_deref().unwrap_or(product);
+    text.push_str(&format!("Prefix: {prefix}\nServer: {server}\n"));
     for (secure, scheme) in [(false, "HTTP"), (true, "HTTPS")] {
         let own = listening.iter().filter(|listen| listen.secure == secure);
         let lines: Vec<String> = own
@@ -56,7 +59,12 @@ fn render(product: &str, http: &Http, listening: &[Listen], paths: &[&str]) -> S
         }
     }
     text.push_str("Enabled URI's:\n");
-    for path in paths {
+    let own = [
+        ("/httpstatus", http.status_page),
+        ("/static/...", http.static_files),
+    ];
+    let own = own.iter().filter(|(_, on)| *on).map(|(path, _)| path);
+    for path in paths.iter().chain(own) {
         text.push_str(&format!("{prefix}{path} => {}\n", purpose(path)));
     }
     text.push_str("\nEnabled Redirects:\n");
@@ -66,7 +74,20 @@ fn render(product: &str, http: &Http, listening: &[Listen], paths: &[&str]) -> S
     if http.redirects.is_empty() {
         text.push_str("  None.\n");
     }
-    text.push_str("\nPath Restrictions:\n  None.\n");
+    text.push_str("\nPath Restrictions:\n");
+    if http.restrictions.is_empty() {
+        text.push_str("  None.\n");
+    }
+    for restriction in &http.restrictions {
+        text.push_str(&format!("  Path: {}\n", restriction.path));
+        for name in &restriction.source.named {
+            text.push_str(&format!("    ACL: {name}\n"));
+        }
+        for (number, rule) in restriction.source.own.rules().iter().enumerate() {
+            let sense = if rule.permit { "allow" } else { "deny" };
+            text.push_str(&format!("    {number:3}: {sense} - {}\n", rule.network));
+        }
+    }
     text
 }
 
@@ -117,6 +138,42 @@ mod tests {
 
             Path Restrictions:
               None.
+        "#]]
+        .assert_eq(&text);
+    }
+
+    #[test]
+    fn says_who_may_open_what() {
+        let conf = "[general]\nenabled=yes\nbindaddr=127.0.0.1\nprefix=pbx\nservername=Exchange\n\
+                    enable_static=yes\nenable_status=yes\n\
+                    [/pbx/ws]\ntype=restriction\nacl=phones\ndeny=0.0.0.0/0\npermit=192.0.2.0/24\n";
+        let files = [
+            ("http.conf", conf),
+            ("acl.conf", "[phones]\ndeny=192.0.2.9\n"),
+        ];
+        let (config, messages) = config::load(&files.as_slice());
+        assert!(messages.is_empty(), "{messages:?}");
+        let http = config.unwrap().http;
+        let text = render("Sidetone/0.1.0", &http, &[], &["/ws"]);
+        expect![[r#"
+            HTTP Server Status:
+            Prefix: /pbx
+            Server: Exchange
+            Server Disabled
+
+            Enabled URI's:
+            /pbx/ws => HTTP WebSocket
+            /pbx/httpstatus => HTTP General Status
+            /pbx/static/... => HTTP Static Delivery
+
+            Enabled Redirects:
+              None.
+
+            Path Restrictions:
+              Path: /pbx/ws
+                ACL: phones
+                  0: deny - 0.0.0.0/0
+                  1: allow - 192.0.2.0/24
         "#]]
         .assert_eq(&text);
     }

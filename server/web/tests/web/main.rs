@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod acme;
+mod authority;
 mod certificate;
 mod files;
 mod http2;
