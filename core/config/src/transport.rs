@@ -1,7 +1,7 @@
 //! `type=transport`: where SIP listens.
 
 use crate::acl::Network;
-use crate::option::{Fault, Object, Parse, Row, names, number, row, word};
+use crate::option::{Fault, Object, Parse, Row, inert, names, number, row, word};
 use crate::shown::Shown;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -156,6 +156,12 @@ impl TransportConfig {
         })
     }
 
+    /// The address of media for `remote`, if it is not our own.
+    pub fn external_media(&self, remote: IpAddr) -> Option<IpAddr> {
+        let address = self.external_media_address.as_deref()?.parse().ok()?;
+        self.is_outside(remote).then_some(address)
+    }
+
     /// The transport by name and place, as messages begin.
     pub fn title(&self) -> String {
         match self.written.file.is_empty() {
@@ -178,6 +184,15 @@ impl TransportConfig {
     /// What is wrong with the options seen together; the flag says whether nothing will listen.
     pub(crate) fn faults(&self) -> Vec<(bool, String)> {
         let mut faults = Vec::new();
+        if let Some(address) = &self.external_media_address
+            && address.parse::<IpAddr>().is_err()
+        {
+            let message = format!(
+                "external_media_address `{address}` is no IP address, which a candidate must be: \
+                 it is not offered"
+            );
+            faults.push((false, message));
+        }
         if !self.protocol.binds() {
             return faults;
         }
@@ -272,12 +287,16 @@ impl Object for TransportConfig {
     }
 }
 
+const NO_CLIENT: &str =
+    "the exchange opens no TLS connection: a phone is reached over the one it opened";
+
 const OPTIONS: &[Row<TransportConfig>] = &[
-    row(
+    inert(
         "allow_wildcard_certs",
         "false",
         Parse::YesNo(|t| &mut t.allow_wildcard_certs),
         "Takes a certificate for `*.example.org` from a phone we connect to by TLS.",
+        NO_CLIENT,
     ),
     row(
         "bind",
@@ -399,11 +418,12 @@ const OPTIONS: &[Row<TransportConfig>] = &[
         Parse::YesNo(|t| &mut t.verify_client),
         "Checks the certificate a client shows against `ca_list_file`; one without any is let in (tls).",
     ),
-    row(
+    inert(
         "verify_server",
         "false",
         Parse::YesNo(|t| &mut t.verify_server),
         "Checks the certificate of a phone we connect to by TLS.",
+        NO_CLIENT,
     ),
 ];
 

@@ -66,6 +66,7 @@ pub static COMMANDS: &[&Command] = &[
     &pjsip::SHOW_ENDPOINT,
     &pjsip::SHOW_ENDPOINTS,
     &pjsip::SHOW_TRANSPORTS,
+    &pjsip::SHOW_TRANSPORT,
     &rtp::SET_DEBUG,
     &rtp::SHOW_SETTINGS,
     &sql::REALTIME_LOAD,

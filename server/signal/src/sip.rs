@@ -17,6 +17,7 @@ mod info;
 mod limiter;
 mod location;
 pub(crate) mod outbound;
+mod outside;
 pub(crate) mod qualify;
 mod redact;
 mod registrar;

@@ -2,6 +2,9 @@
 
 pub(crate) mod logger;
 mod table;
+mod transport;
+
+pub(crate) use transport::SHOW_TRANSPORT;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -70,12 +73,12 @@ pub(crate) static SHOW_TRANSPORTS: Command = Command {
     path: "pjsip show transports",
     takes: Takes::Nothing,
     synopsis: "Show PJSIP Transports",
-    doc: "Lists the transports that are served. WebSockets listen where `http show status` says.",
+    doc: "Lists the transports, and why one does not listen. WebSockets listen where `http show status`\n\
+          says.",
     run: |exchange, _| {
         Box::pin(async {
-            Outcome::Done(table::transports(
-                &exchange.parts.switch.config().transports,
-            ))
+            let list = table::transports(&exchange.parts.switch.config().transports);
+            Outcome::Done(list + &transport::faults(exchange))
         })
     },
 };
@@ -132,7 +135,13 @@ async fn show_endpoints(exchange: &Exchange) -> Outcome {
 async fn show_endpoint(exchange: &Exchange, id: &str) -> Outcome {
     match exchange.parts.switch.store().subscriber(id).await {
         Ok(Some(subscriber)) => {
-            let options = table::options(&subscriber.endpoint.shown(), 34, 99);
+            let mut options = table::options(&subscriber.endpoint.shown(), 34, 99);
+            let dangling = exchange
+                .parts
+                .switch
+                .config()
+                .dangling(&subscriber.endpoint);
+            options.extend(dangling.iter().map(|dangling| format!(" {dangling}\n\n")));
             let view = View::with(exchange, vec![subscriber]);
             let transports = &exchange.parts.switch.config().transports;
             Outcome::Done(table::endpoint(&view, transports) + &options)

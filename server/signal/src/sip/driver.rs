@@ -6,8 +6,8 @@
 mod calls;
 mod probes;
 
-use std::collections::BTreeSet;
-use std::net::{SocketAddr, UdpSocket as StdSocket};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr, UdpSocket as StdSocket};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -31,6 +31,7 @@ use crate::sip::driver::probes::{PROBES_PER_TURN_MAX, Probes};
 use crate::sip::flows::{Flows, Sent};
 use crate::sip::location::way_to;
 use crate::sip::outbound::{Ask, Route};
+use crate::sip::outside::{Outside, with_candidates};
 use crate::sip::shared::{Shared, now};
 use crate::sip::trace::{self, Name, Way};
 use crate::sip::transport::udp::UdpListener;
@@ -49,8 +50,8 @@ pub(crate) enum Input {
     Opened {
         flow: Flow,
         writer: mpsc::Sender<Bytes>,
-        /// What Contact and Via name in place of our address.
-        host: Option<String>,
+        /// What stands for our addresses on it.
+        outside: Outside,
     },
     /// A message on it.
     Message { flow: Flow, bytes: Bytes },
@@ -73,6 +74,8 @@ pub(crate) struct Driver {
     calls: Calls,
     probes: Probes,
     tracker: TaskTracker,
+    /// Addresses of media that stand for ours on some flows.
+    media: BTreeMap<FlowId, IpAddr>,
     /// Silence after which a TCP or TLS connection without use is closed.
     idle: Duration,
     sweep_at: Instant,
@@ -91,6 +94,7 @@ impl Driver {
             agent,
             shared,
             flows: Flows::new(),
+            media: BTreeMap::new(),
             idle,
             calls: Calls::default(),
             probes: Probes::default(),
@@ -166,7 +170,31 @@ impl Driver {
 
     fn forget(&mut self) {
         for forgotten in self.flows.forgotten() {
-            self.agent.advertise(forgotten, None);
+            self.advertise(forgotten, Outside::default());
+        }
+    }
+
+    /// What stands for our addresses on a flow; nothing, when it is forgotten.
+    fn advertise(&mut self, flow: FlowId, outside: Outside) {
+        self.agent.advertise(flow, outside.host);
+        match outside.media {
+            Some(address) => self.media.insert(flow, address),
+            None => self.media.remove(&flow),
+        };
+    }
+
+    /// A description for a call, as its peer must see it.
+    fn described(&self, id: InviteId, body: Body) -> Body {
+        match self.calls.flow(id) {
+            Some(flow) => self.seen_from(flow, body),
+            None => body,
+        }
+    }
+
+    fn seen_from(&self, flow: FlowId, body: Body) -> Body {
+        match self.media.get(&flow) {
+            Some(address) => with_candidates(body, *address),
+            None => body,
         }
     }
 
@@ -183,9 +211,13 @@ impl Driver {
     fn on_input(&mut self, input: Input) {
         let now = now();
         match input {
-            Input::Opened { flow, writer, host } => {
+            Input::Opened {
+                flow,
+                writer,
+                outside,
+            } => {
                 self.shared.location().open(flow.id);
-                self.agent.advertise(flow.id, host);
+                self.advertise(flow.id, outside);
                 self.flows.open(flow, writer, now);
             }
             Input::Message { flow, bytes } => {
@@ -226,8 +258,8 @@ impl Driver {
             return self.dropped();
         };
         if is_new {
-            let host = listener.config.load().external_host(remote.ip());
-            self.agent.advertise(flow.id, host);
+            let config = listener.config.load_full();
+            self.advertise(flow.id, Outside::of(&config, remote.ip()));
         }
         trace::message(Way::In, &flow, bytes);
         self.agent.handle_message(now, flow, bytes);
@@ -267,10 +299,12 @@ impl Driver {
         match verb {
             Verb::Provisional { status, body } => {
                 self.calls.sent(id, &status);
+                let body = body.map(|body| self.described(id, body));
                 self.agent.provisional(now, id, status, body);
             }
             Verb::Accept { body } => {
                 self.calls.sent(id, &Status::OK);
+                let body = self.described(id, body);
                 self.agent.accept(now, id, body);
             }
             Verb::Reject { status, headers } => {
@@ -283,12 +317,14 @@ impl Driver {
             }
             Verb::Reinvite { body } => {
                 self.calls.sent(id, &"re-INVITE");
+                let body = self.described(id, body);
                 if let Err(busy) = self.agent.reinvite(now, id, body) {
                     self.calls.offer_failed(id, busy);
                 }
             }
             Verb::Answer { body } => {
                 if self.calls.takes_answer(id) {
+                    let body = self.described(id, body);
                     self.agent.answer(now, id, Some(body));
                 }
             }
@@ -328,6 +364,7 @@ impl Driver {
             party: ask.party(),
             line: ask.line(),
         };
+        let offer = self.seen_from(flow.id, offer);
         let id = self.agent.invite(now, flow, ask.invite(&flow, offer));
         call.is(id);
         self.calls.begin_ours(id, flow, ours);
@@ -342,8 +379,8 @@ impl Driver {
         self.forget();
         let (flow, listener, is_new) = found?;
         if is_new {
-            let host = listener.config.load().external_host(remote.ip());
-            self.agent.advertise(flow.id, host);
+            let config = listener.config.load_full();
+            self.advertise(flow.id, Outside::of(&config, remote.ip()));
         }
         Some(flow)
     }
@@ -407,8 +444,8 @@ impl Driver {
             .flows
             .of_datagram(&listener, local, remote, now, pinned)?;
         if is_new {
-            let host = listener.config.load().external_host(remote.ip());
-            self.agent.advertise(flow.id, host);
+            let config = listener.config.load_full();
+            self.advertise(flow.id, Outside::of(&config, remote.ip()));
         }
         Some(flow)
     }
@@ -514,6 +551,7 @@ impl Driver {
         if !self.flows.close(flow) {
             return;
         }
+        self.media.remove(&flow);
         for (aor, binding) in self.shared.close(flow) {
             let from = Name(&binding.flow);
             tracing::info!(aor, %from, endpoint = binding.endpoint, "unregistered: connection closed");

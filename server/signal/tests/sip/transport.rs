@@ -431,6 +431,31 @@ async fn peers_outside_are_told_the_outside_address() {
     }
 }
 
+/// The double of the media plane answers with what was offered, candidates included.
+#[tokio::test]
+async fn peers_outside_are_offered_media_at_the_outside_address() {
+    let outside = ("external_media_address", "192.0.2.9");
+    let transports = vec![
+        transport("tcp", "127.0.0.1", &[outside]),
+        transport("tcp", "127.0.0.2", &[outside, ("local_net", "127.0.0.0/8")]),
+    ];
+    let exchange = Exchange::on(transports).await;
+    let candidate = "a=candidate:1 1 udp 2130706175 10.0.0.5 40000 typ host\r\n";
+    let offer = OFFER.replacen("a=mid:0\r\n", &format!("a=mid:0\r\n{candidate}"), 1);
+    for (index, expected) in [(0, 1), (1, 0)] {
+        let mut phone = connect(bound(&exchange, index)).await;
+        let first = invite("alice", "100", "u", &offer);
+        let challenged = phone.ask(&first).await;
+        phone.send(&ack(&first, &challenged)).await;
+        let text = signed(&first, &challenged, "alice", "wonderland");
+        let ok = phone.ask(&text).await;
+        let sdp = String::from_utf8(ok.body.to_vec()).unwrap();
+        let line = " 192.0.2.9 40000 typ srflx raddr 10.0.0.5 rport 40000\r\n";
+        assert_eq!(sdp.matches(line).count(), expected, "{sdp}");
+        assert_eq!(sdp.matches(candidate).count(), 1, "{sdp}");
+    }
+}
+
 #[tokio::test]
 async fn packets_and_connections_are_marked() {
     let marked = [

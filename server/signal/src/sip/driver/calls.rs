@@ -177,6 +177,11 @@ impl Calls {
         }
     }
 
+    /// The flow a call is bound to.
+    pub(crate) fn flow(&self, id: InviteId) -> Option<FlowId> {
+        self.calls.get(&id).map(|call| call.flow.id)
+    }
+
     /// Flows that calls are bound to.
     pub(crate) fn flows(&self) -> impl Iterator<Item = FlowId> {
         self.calls.values().map(|call| call.flow.id)

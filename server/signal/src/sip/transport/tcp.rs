@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use crate::sip::outside::Outside;
 use crate::sip::transport::admission::{Counted, Place};
 use crate::sip::transport::{Links, canonical, connection, mark, next_connection};
 
@@ -130,9 +131,9 @@ impl StreamListener {
         let tracker = links.tracker.clone();
         tracker.spawn(async move {
             let _counted = counted;
-            let host = settings.config.external_host(remote.ip());
+            let outside = Outside::of(&settings.config, remote.ip());
             match &settings.tls {
-                None => connection::run(stream, flow, host, place, links).await,
+                None => connection::run(stream, flow, outside, place, links).await,
                 Some(tls) => {
                     let handshake = timeout(links.limits.handshake, tls.accept(stream));
                     let secured = tokio::select! {
@@ -140,7 +141,9 @@ impl StreamListener {
                         () = links.stopping.cancelled() => return,
                     };
                     match secured {
-                        Ok(Ok(stream)) => connection::run(stream, flow, host, place, links).await,
+                        Ok(Ok(stream)) => {
+                            connection::run(stream, flow, outside, place, links).await
+                        }
                         Ok(Err(error)) => tracing::debug!(%remote, "TLS handshake: {error}"),
                         Err(_) => tracing::debug!(%remote, "TLS handshake took too long"),
                     }

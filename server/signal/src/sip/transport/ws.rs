@@ -9,6 +9,7 @@ use web::{Closed, Frame, WebSocket};
 
 use crate::Keepalive;
 use crate::sip::driver::Input;
+use crate::sip::outside::Outside;
 use crate::sip::shared::Shared;
 use crate::sip::transport::admission::Place;
 use crate::sip::transport::kind::{Kind, kind_of};
@@ -35,8 +36,12 @@ pub(crate) async fn run(mut socket: WebSocket, links: Links, keepalive: Keepaliv
     };
     socket.allow(links.limits.stranger_bytes);
     let (writer, queue) = mpsc::channel(WRITE_QUEUE_MAX);
-    let host = external_host(&links.shared, &flow);
-    let opened = Input::Opened { flow, writer, host };
+    let outside = outside(&links.shared, &flow);
+    let opened = Input::Opened {
+        flow,
+        writer,
+        outside,
+    };
     if links.inputs.send(opened).await.is_err() {
         return socket.close(&Closed::Stopping).await;
     }
@@ -48,16 +53,15 @@ pub(crate) async fn run(mut socket: WebSocket, links: Links, keepalive: Keepaliv
 
 /// WebSockets have no transport of their own; the first of their protocol says what is written to
 /// peers outside.
-fn external_host(shared: &Shared, flow: &Flow) -> Option<String> {
+fn outside(shared: &Shared, flow: &Flow) -> Outside {
     let protocol = match flow.transport {
         Transport::Wss => Protocol::Wss,
         _ => Protocol::Ws,
     };
     let config = shared.switch.config();
     let mut transports = config.transports.iter();
-    transports
-        .find(|transport| transport.protocol == protocol)?
-        .external_host(flow.remote.ip())
+    let own = transports.find(|transport| transport.protocol == protocol);
+    own.map_or_else(Outside::default, |own| Outside::of(own, flow.remote.ip()))
 }
 
 /// Carries messages both ways until something ends the connection.
