@@ -89,6 +89,7 @@ fn client() -> Result<()> {
 /// The real binary against real browsers and phones.
 fn interop() -> Result<()> {
     prerequisites::browsers()?;
+    prerequisites::certificates()?;
     npm("interop", &["ci", "--no-audit", "--no-fund"])?;
     let databases = Databases::start()?;
     let mut tests = command("npm", &["test"]);

@@ -76,6 +76,10 @@ const BUNDLES: [&str; 3] = [
 pub(crate) fn examine(config: &Config, places: &Places<'_>, against: &Against<'_>) -> Link {
     let mut link = Link::new(NAME, String::new());
     let all = named(config, places, &mut link);
+    if let Some(acme) = config.http.acme.as_ref().filter(|_| all.is_empty()) {
+        let names = acme.names.join(", ");
+        return Link::new(NAME, format!("{names} from {} (acme=yes)", acme.directory));
+    }
     if all.is_empty() && link.findings.is_empty() {
         let mut link = Link::new(NAME, "none is configured");
         link.warn(
