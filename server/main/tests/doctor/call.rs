@@ -180,3 +180,19 @@ fn media_that_is_dropped_on_the_way_is_noticed() {
     );
     assert_eq!(verdict.outcome("register"), "ok");
 }
+
+#[test]
+fn a_real_browser_calls_from_the_products_own_page() {
+    let programs = ["chromium", "chromium-browser", "google-chrome"];
+    let is_here = |name: &str| Command::new(name).arg("--version").output().is_ok();
+    if !programs.iter().any(|name| is_here(name)) {
+        eprintln!("no Chromium here: not tested");
+        return;
+    }
+    let mut patient = Patient::new();
+    patient.argument(&["--browser"]);
+    let verdict = patient.examine();
+    assert_eq!(verdict.outcome("browser"), "ok", "{:#}", verdict.json);
+    let summary = verdict.summary("browser");
+    assert!(summary.contains("pictures decoded"), "{summary}");
+}

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::patient::Patient;
+use crate::patient::{Patient, free_tcp};
 
 const ROWS: &str = "
 INSERT INTO ps_aors (id, max_contacts) VALUES ('row', 2);
@@ -119,4 +119,14 @@ fn a_damaged_database_is_named() {
     .unwrap();
     let verdict = patient.examine();
     verdict.fails("database", "", "cannot be reached", "");
+}
+
+#[test]
+fn a_database_that_is_down_is_named_and_the_files_still_work() {
+    let patient = Patient::new();
+    let url = format!("url=mysql://asterisk:x@127.0.0.1:{}/asterisk", free_tcp());
+    patient.write("database.conf", &format!("[general]\n{url}\n"));
+    let verdict = patient.examine();
+    verdict.fails("database", "", "cannot be reached", "");
+    assert_eq!(verdict.outcome("call"), "ok", "{:#}", verdict.json);
 }

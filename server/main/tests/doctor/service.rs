@@ -32,12 +32,21 @@ impl Running {
 
     /// The next datagram with this line; those before it are passed over.
     pub(crate) fn until(&self, line: &str) -> String {
+        self.until_any(line, |found| found == line)
+    }
+
+    /// The next datagram with a line that begins like this.
+    fn until_begins(&self, with: &str) -> String {
+        self.until_any(with, |found| found.starts_with(with))
+    }
+
+    fn until_any(&self, line: &str, is_it: impl Fn(&str) -> bool) -> String {
         let end = Instant::now() + PATIENCE;
         let mut buffer = [0; 4096];
         while Instant::now() < end {
             let length = self.socket.recv(&mut buffer).unwrap();
             let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
-            if text.lines().any(|found| found == line) {
+            if text.lines().any(&is_it) {
                 return text;
             }
         }
@@ -123,4 +132,45 @@ fn a_running_exchange_is_examined_as_it_runs() {
         "the running exchange does not listen there",
         "core reload",
     );
+}
+
+#[test]
+fn a_stop_lets_calls_end_for_a_time_and_refuses_new_ones() {
+    let mut patient = Patient::new();
+    patient.write("sidetone.conf", "[general]\ndrain=3\n");
+    let mut running = Running::start(&patient);
+    patient.argument(&["--exten", "700"]);
+    std::thread::scope(|scope| {
+        let calling = scope.spawn(|| patient.examine());
+        running.until_begins("STATUS=1 calls,");
+        running.signal("TERM");
+        let stopping = running.until("STOPPING=1");
+        assert!(
+            stopping.contains("EXTEND_TIMEOUT_USEC=13000000"),
+            "{stopping}"
+        );
+        assert!(stopping.contains("1 calls have 3 s to end"), "{stopping}");
+        let refused = patient.examine();
+        refused.fails("call", "", "refused with 503", "stopping");
+        let ended = calling.join().unwrap();
+        ended.fails("call", "", "the exchange hung up", "");
+    });
+    assert_eq!(running.code(), Some(0));
+}
+
+#[test]
+fn a_second_sigterm_does_not_wait_for_calls() {
+    let mut patient = Patient::new();
+    patient.write("sidetone.conf", "[general]\ndrain=600\n");
+    let mut running = Running::start(&patient);
+    patient.argument(&["--exten", "700"]);
+    std::thread::scope(|scope| {
+        let calling = scope.spawn(|| patient.examine());
+        running.until_begins("STATUS=1 calls,");
+        running.signal("TERM");
+        running.until("STOPPING=1");
+        running.signal("TERM");
+        assert_eq!(running.code(), Some(0));
+        calling.join().unwrap();
+    });
 }
