@@ -34,7 +34,9 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     (
         "cli",
-        &["switch", "signal", "web", "config", "dialplan", "store"],
+        &[
+            "switch", "signal", "web", "config", "dialplan", "store", "codec",
+        ],
     ),
     (
         "doctor",

@@ -101,6 +101,8 @@ pub enum Names {
     Contacts,
     /// Transports.
     Transports,
+    /// Identifies of the files.
+    Identifies,
     /// Applications of the dial plan.
     Applications,
     /// Functions of the dial plan.

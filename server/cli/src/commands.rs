@@ -12,6 +12,7 @@ pub(crate) mod pjsip;
 pub(crate) mod qualify;
 pub(crate) mod reload;
 pub(crate) mod rtp;
+pub(crate) mod settings;
 pub(crate) mod sql;
 pub(crate) mod stop;
 
@@ -32,7 +33,11 @@ pub static COMMANDS: &[&Command] = &[
     &application::SHOW_APPLICATIONS,
     &channel::SHOW_CHANNEL,
     &channel::SHOW_CHANNELS,
+    &settings::SHOW_CODECS,
+    &settings::SHOW_FUNCTION,
+    &settings::SHOW_FUNCTIONS,
     &core::SHOW_HELP,
+    &settings::SHOW_SETTINGS,
     &core::SHOW_UPTIME,
     &core::SHOW_VERSION,
     &stop::STOP_GRACEFULLY,
@@ -60,13 +65,20 @@ pub static COMMANDS: &[&Command] = &[
     &pjsip::logger::SET_LOGGER,
     &pjsip::SHOW_AOR,
     &pjsip::SHOW_AORS,
+    &pjsip::objects::SHOW_AUTH,
     &pjsip::SHOW_AUTHS,
     &qualify::SHOW_CHANNELS,
+    &pjsip::objects::SHOW_CONTACT,
     &pjsip::SHOW_CONTACTS,
     &pjsip::SHOW_ENDPOINT,
     &pjsip::SHOW_ENDPOINTS,
+    &pjsip::objects::SHOW_IDENTIFIES,
+    &pjsip::objects::SHOW_IDENTIFY,
+    &pjsip::objects::SHOW_REGISTRATIONS,
+    &pjsip::objects::SHOW_SETTINGS,
     &pjsip::SHOW_TRANSPORTS,
     &pjsip::SHOW_TRANSPORT,
+    &pjsip::objects::SHOW_VERSION,
     &rtp::SET_DEBUG,
     &rtp::SHOW_SETTINGS,
     &sql::REALTIME_LOAD,

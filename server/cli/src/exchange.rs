@@ -1,5 +1,6 @@
 //! What commands see of the running exchange, and how a typed line is run.
 
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -28,8 +29,19 @@ pub struct Parts {
     pub pieces: Vec<Piece>,
     /// The log.
     pub log: Log,
+    /// The folders it runs on.
+    pub places: Places,
     /// The product's name and version.
     pub product: &'static str,
+}
+
+/// The folders the exchange runs on.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    /// The configuration files; `None` if they are built in.
+    pub config: Option<PathBuf>,
+    /// What survives a restart.
+    pub data: PathBuf,
 }
 
 /// The running exchange, as commands see it.

@@ -20,7 +20,7 @@ mod words;
 
 pub use command::{Command, Names, Outcome, Run, Running, Slot, Takes};
 pub use commands::COMMANDS;
-pub use exchange::{Answer, Exchange, Parts};
+pub use exchange::{Answer, Exchange, Parts, Places};
 pub use log::{
     Attached, Channel, Class, Debug, Format, Level, Levels, Log, LogOptions, Out, PreparedLog,
     Rotation, Settings, State, Traced,

@@ -261,6 +261,11 @@ impl fmt::Debug for Log {
     }
 }
 
+/// A time as the log writes it where nothing else is said.
+pub(crate) fn time_of(at: std::time::SystemTime) -> String {
+    clock::local(at, Some("%F %T"))
+}
+
 /// `info,signal=debug`, beside what libraries may say.
 fn targets(filter: &str) -> Option<Targets> {
     format!("str0m=warn,dimpl=warn,is=warn,sqlx=warn,{filter}")

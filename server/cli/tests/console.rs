@@ -10,7 +10,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cli::{
-    Answer, Console, Exchange, LINE_BYTES_MAX, Log, LogOptions, Parts, SOCKET_NAME, Unanswered,
+    Answer, Console, Exchange, LINE_BYTES_MAX, Log, LogOptions, Parts, Places, SOCKET_NAME,
+    Unanswered,
 };
 use media::AllocateError;
 use signal::Signal;
@@ -56,6 +57,7 @@ impl World {
             read: Arc::new(|| config::load(&LATER.as_slice())),
             pieces: Vec::new(),
             log: log.clone(),
+            places: Places::default(),
             product: "Sidetone/0.1.0",
         }));
         let console = Console::listen(&folder.join(SOCKET_NAME), exchange).unwrap();

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use cli::{Exchange, Log};
+use cli::{Exchange, Log, Places};
 use config::{Config, Secret};
 use media::{Plane, PlaneConfig};
 use signal::Signal;
@@ -56,7 +56,7 @@ pub(crate) async fn run(arguments: RunArguments) -> Result<Then> {
     if let (Some(folders), Some(server)) = (&wanted.folders, running.server.get()) {
         site::following(&config.http, folders, server, certificate)();
     }
-    let exchange = running.exchange(&wanted.origin, wanted.folders.as_ref(), log);
+    let exchange = running.exchange(&wanted.origin, wanted.folders.as_ref(), folder.path(), log);
     reload::listen(&exchange, &wanted.origin, arguments.autoreload, &notify)?;
     let console = console::listen(&folder, exchange);
     announce(&running, accounts.as_deref());
@@ -265,8 +265,18 @@ impl Running {
     }
 
     /// What the console and reloads see of this.
-    fn exchange(&self, origin: &Origin, folders: Option<&Folders>, log: Log) -> Arc<Exchange> {
+    fn exchange(
+        &self,
+        origin: &Origin,
+        folders: Option<&Folders>,
+        data: &Path,
+        log: Log,
+    ) -> Arc<Exchange> {
         let origin = origin.clone();
+        let places = Places {
+            config: origin.folder().map(Path::to_owned),
+            data: data.to_owned(),
+        };
         let mut pieces = reload::pieces(&self.signal, &log);
         pieces.extend(folders.map(|folders| site::piece(&self.server, folders)));
         Arc::new(Exchange::new(cli::Parts {
@@ -276,6 +286,7 @@ impl Running {
             read: Arc::new(move || origin.read()),
             pieces,
             log,
+            places,
             product: console::PRODUCT,
         }))
     }

@@ -1,5 +1,6 @@
 //! What reading the files anew means for what runs: which pieces are made ready, and who asks.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
@@ -21,6 +22,14 @@ pub(crate) enum Origin {
 }
 
 impl Origin {
+    /// The folder of the files.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Folder(watched) => Some(watched.folder()),
+            Self::Demo { .. } => None,
+        }
+    }
+
     /// What the files say now.
     pub(crate) fn read(&self) -> Files {
         match self {

@@ -128,7 +128,11 @@ mod tests {
             core show applications         -- Shows registered dialplan applications
             core show channel              -- Display information on a specific channel
             core show channels [concise|verbose|count] -- Display information on channels
+            core show codecs [audio|video] -- Displays a list of registered codecs
+            core show function             -- Describe a specific dialplan function
+            core show functions            -- Shows registered dialplan functions
             core show help                 -- Display help list, or specific help on a command
+            core show settings             -- Show some core settings
             core show uptime [seconds]     -- Show uptime information
             core show version              -- Display version info
         "#]]

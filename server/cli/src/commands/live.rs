@@ -125,6 +125,10 @@ async fn names(exchange: &Exchange, kind: Names) -> Vec<String> {
             let transports = config.transports.iter();
             transports.map(|transport| transport.id.clone()).collect()
         }
+        Names::Identifies => {
+            let identifies = config.identifies.iter();
+            identifies.map(|identify| identify.id.clone()).collect()
+        }
         Names::Applications => {
             let all = parts.switch.applications().iter();
             all.map(|application| application.name.to_owned()).collect()

@@ -1,6 +1,7 @@
 //! `pjsip …`.
 
 pub(crate) mod logger;
+pub(crate) mod objects;
 mod table;
 mod transport;
 
@@ -9,21 +10,21 @@ pub(crate) use transport::SHOW_TRANSPORT;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use config::{Aor, Shown, Subscriber};
+use config::{Aor, Auth, Shown, Subscriber};
 use signal::Registered;
 use store::StoreError;
 
-use crate::command::{Command, Outcome, Takes};
+use crate::command::{Command, Outcome, Slot, Takes};
 use crate::commands::live::{self, Line};
 use crate::exchange::Exchange;
 
 pub(crate) static SHOW_ENDPOINTS: Command = Command {
     path: "pjsip show endpoints",
-    takes: Takes::Nothing,
+    takes: Takes::Form(&[Slot::Optional, Slot::Word("like"), Slot::Any("pattern")]),
     synopsis: "Show PJSIP Endpoints",
     doc: "Lists the endpoints of the files and of the database, with their addresses, registered\n\
-          contacts and channels.",
-    run: |exchange, _| Box::pin(show_endpoints(exchange)),
+          contacts and channels; `like` takes a regular expression that the name must match.",
+    run: |exchange, words| Box::pin(show_endpoints(exchange, words.get(1))),
 };
 
 pub(crate) static SHOW_ENDPOINT: Command = Command {
@@ -121,10 +122,23 @@ impl View {
     }
 }
 
-async fn show_endpoints(exchange: &Exchange) -> Outcome {
+async fn show_endpoints(exchange: &Exchange, like: Option<&String>) -> Outcome {
+    let like = match like
+        .map(|pattern| regex_lite::Regex::new(pattern))
+        .transpose()
+    {
+        Ok(like) => like,
+        Err(error) => return Outcome::Failed(format!("That is no regular expression: {error}\n")),
+    };
     match View::of(exchange).await {
-        Ok(view) if view.subscribers.is_empty() => nothing(),
-        Ok(view) => {
+        Ok(mut view) => {
+            if let Some(like) = like {
+                view.subscribers
+                    .retain(|one| like.is_match(&one.endpoint.id));
+            }
+            if view.subscribers.is_empty() {
+                return Outcome::Done(nothing());
+            }
             let transports = &exchange.parts.switch.config().transports;
             Outcome::Done(table::endpoints(&view, transports))
         }
@@ -167,7 +181,7 @@ async fn aors(exchange: &Exchange) -> Result<(BTreeMap<String, Arc<Aor>>, View),
 
 async fn show_aors(exchange: &Exchange) -> Outcome {
     match aors(exchange).await {
-        Ok((aors, _)) if aors.is_empty() => nothing(),
+        Ok((aors, _)) if aors.is_empty() => Outcome::Done(nothing()),
         Ok((aors, view)) => Outcome::Done(table::aors(aors.values(), &view)),
         Err(error) => unreadable(&error),
     }
@@ -194,28 +208,27 @@ async fn show_aor(exchange: &Exchange, id: &str) -> Outcome {
     }
 }
 
+/// All auths by name: those of the files, and those that endpoints name.
+async fn every_auth(exchange: &Exchange) -> Result<BTreeMap<String, Arc<Auth>>, StoreError> {
+    let view = View::of(exchange).await?;
+    let mut auths = exchange.parts.switch.config().auths.clone();
+    let named = view.subscribers.iter();
+    for auth in named.flat_map(|subscriber| &subscriber.auths) {
+        auths.insert(auth.id.clone(), auth.clone());
+    }
+    Ok(auths)
+}
+
 async fn show_auths(exchange: &Exchange) -> Outcome {
-    match View::of(exchange).await {
-        Ok(view) => {
-            let mut auths = exchange.parts.switch.config().auths.clone();
-            for auth in view
-                .subscribers
-                .iter()
-                .flat_map(|subscriber| &subscriber.auths)
-            {
-                auths.insert(auth.id.clone(), auth.clone());
-            }
-            match auths.is_empty() {
-                true => nothing(),
-                false => Outcome::Done(table::auths(auths.values())),
-            }
-        }
+    match every_auth(exchange).await {
+        Ok(auths) if auths.is_empty() => Outcome::Done(nothing()),
+        Ok(auths) => Outcome::Done(table::auths(auths.values())),
         Err(error) => unreadable(&error),
     }
 }
 
-fn nothing() -> Outcome {
-    Outcome::Done("No objects found.\n\n".to_owned())
+fn nothing() -> String {
+    "No objects found.\n\n".to_owned()
 }
 
 fn missing(id: &str) -> Outcome {

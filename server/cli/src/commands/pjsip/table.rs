@@ -8,7 +8,7 @@ use signal::{ContactStatus, Registered};
 
 use super::View;
 
-const RULE: &str =
+pub(super) const RULE: &str =
     "==========================================================================================\n";
 
 const ENDPOINT_HEAD: &str = "\
@@ -82,9 +82,6 @@ fn endpoint_rows(subscriber: &Subscriber, view: &View, transports: &[TransportCo
     );
     for auth in &subscriber.auths {
         text.push_str(&format!("     InAuth:  {}/{}\n", auth.id, auth.username));
-    }
-    for auth in &subscriber.outbound_auths {
-        text.push_str(&format!("    OutAuth:  {}/{}\n", auth.id, auth.username));
     }
     for aor in &subscriber.aors {
         text.push_str(&format!(
@@ -205,6 +202,27 @@ fn transport_row(transport: &TransportConfig, indent: &str) -> String {
     )
 }
 
+/// What `pjsip show auth` begins with.
+pub(super) fn auth(auth: &Auth) -> String {
+    format!(
+        "{AUTH_HEAD}{RULE}\n     InAuth:  {}/{}\n\n\n",
+        auth.id, auth.username
+    )
+}
+
+/// What `pjsip show contact` begins with.
+pub(super) fn contact(contact: &Registered) -> String {
+    format!("{CONTACT_HEAD}{RULE}\n{}\n\n", contact_row(contact, 2, 46))
+}
+
+/// The options of one object, in columns as wide as they must be.
+pub(super) fn fitted_options(all: &[(&str, String)]) -> String {
+    let name = all.iter().map(|(name, _)| name.len()).max();
+    let value = all.iter().map(|(_, value)| value.chars().count()).max();
+    let (name, value) = (name.unwrap_or(0).max(13), value.unwrap_or(0).max(14));
+    options(all, name, name + value + 3)
+}
+
 /// The options of one object; the names take `width` columns, the rule under the head `rule`.
 pub(super) fn options(options: &[(&str, String)], width: usize, rule: usize) -> String {
     let rule = "=".repeat(rule);
@@ -216,7 +234,7 @@ pub(super) fn options(options: &[(&str, String)], width: usize, rule: usize) -> 
     text
 }
 
-fn found(count: usize) -> String {
+pub(super) fn found(count: usize) -> String {
     format!("Objects found: {count}\n\n")
 }
 
@@ -242,7 +260,6 @@ mod tests {
             endpoint,
             auths: vec![Arc::new(Auth::new(id))],
             aors: vec![Arc::new(aor)],
-            outbound_auths: Vec::new(),
         })
     }
 

@@ -1,0 +1,202 @@
+//! `core show settings`, `core show codecs`, `core show functions`, `core show function`.
+
+use std::time::{Duration, SystemTime};
+
+use codec::{CODECS, Kind};
+
+use crate::command::{Command, Names, Outcome, Slot, Takes};
+use crate::commands::count;
+use crate::exchange::Exchange;
+
+pub(crate) static SHOW_SETTINGS: Command = Command {
+    path: "core show settings",
+    takes: Takes::Nothing,
+    synopsis: "Show some core settings",
+    doc: "Shows the version, limits, levels of the log, times of start and reload, and folders.",
+    run: |exchange, _| Box::pin(show_settings(exchange)),
+};
+
+pub(crate) static SHOW_CODECS: Command = Command {
+    path: "core show codecs",
+    takes: Takes::Maybe(&["audio", "video"]),
+    synopsis: "Displays a list of registered codecs",
+    doc: "Lists the codecs an endpoint may be allowed; all of them are forwarded, none is transcoded.",
+    run: |_, words| Box::pin(async { Outcome::Done(codecs(words.first().map(String::as_str))) }),
+};
+
+pub(crate) static SHOW_FUNCTIONS: Command = Command {
+    path: "core show functions",
+    takes: Takes::Nothing,
+    synopsis: "Shows registered dialplan functions",
+    doc: "Lists the functions a dial plan may read or set.",
+    run: |exchange, _| Box::pin(async { functions(exchange) }),
+};
+
+pub(crate) static SHOW_FUNCTION: Command = Command {
+    path: "core show function",
+    takes: Takes::Form(&[Slot::Name("function", Names::Functions)]),
+    synopsis: "Describe a specific dialplan function",
+    doc: "Shows what one function tells and whether it can be set.",
+    run: |exchange, words| Box::pin(async { function(exchange, &words[0]) }),
+};
+
+async fn show_settings(exchange: &Exchange) -> Outcome {
+    let parts = &exchange.parts;
+    let reloaded = exchange.reloader.last().await;
+    let state = parts.log.state();
+    let folder = |path: &std::path::Path| path.display().to_string();
+    let general = [
+        (
+            "Version",
+            parts
+                .product
+                .rsplit('/')
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
+        ),
+        ("Maximum calls", switch::CHANNELS_MAX.to_string()),
+        ("Maximum open file handles", open_files_max()),
+        ("Log verbosity", state.verbose.to_string()),
+        ("Debug level", state.debug.all.to_string()),
+        ("SIP messages are printed", yes_no(state.sip.on)),
+        ("RTP packets are printed", yes_no(state.rtp.on)),
+        ("Startup time", ago(exchange.uptime())),
+        (
+            "Last reload time",
+            reloaded.map_or_else(|| "never".to_owned(), |at| ago(at.elapsed())),
+        ),
+        (
+            "System",
+            format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
+        ),
+        ("Process", std::process::id().to_string()),
+    ];
+    let config = parts.places.config.as_deref();
+    let folders = [
+        (
+            "Configuration",
+            config.map_or_else(|| "built in (the demo)".to_owned(), folder),
+        ),
+        ("Data", folder(&parts.places.data)),
+        ("Log", folder(&parts.places.data.join("log"))),
+    ];
+    let mut text = String::from("\nPBX Core settings\n-----------------\n");
+    list(&mut text, &general);
+    text.push_str("\n* Directories\n  -------------\n");
+    list(&mut text, &folders);
+    Outcome::Done(text + "\n")
+}
+
+fn list(text: &mut String, lines: &[(&str, String)]) {
+    for (name, value) in lines {
+        text.push_str(&format!("  {:<29}{value}\n", format!("{name}:")));
+    }
+}
+
+fn yes_no(yes: bool) -> String {
+    if yes { "Yes" } else { "No" }.to_owned()
+}
+
+/// The soft limit of the process.
+fn open_files_max() -> String {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
+    let soft = line.and_then(|line| line.split_whitespace().nth(3));
+    soft.unwrap_or("unknown").to_owned()
+}
+
+/// The time of something so long ago, of the clock as it is now.
+fn ago(age: Duration) -> String {
+    let at = SystemTime::now()
+        .checked_sub(age)
+        .unwrap_or(SystemTime::UNIX_EPOCH);
+    crate::log::time_of(at)
+}
+
+fn codecs(kind: Option<&str>) -> String {
+    let rule = "-".repeat(80);
+    let mut text = format!(
+        "Disclaimer: this command is for informational purposes only.\n\
+         \tIt does not indicate anything about your configuration.\n\
+         {:>8} {:<5} {:<12} {:<16} DESCRIPTION\n{rule}\n",
+        "ID", "TYPE", "NAME", "FORMAT"
+    );
+    for (index, codec) in CODECS.iter().enumerate() {
+        let own = match codec.kind {
+            Kind::Audio => "audio",
+            Kind::Video => "video",
+        };
+        if kind.is_none_or(|kind| kind.eq_ignore_ascii_case(own)) {
+            text.push_str(&format!(
+                "{:>8} {own:<5} {:<12} {:<16} ({} at {} Hz)\n",
+                index + 1,
+                codec.name,
+                codec.name,
+                codec.encoding,
+                codec.clock_hz
+            ));
+        }
+    }
+    text
+}
+
+fn functions(exchange: &Exchange) -> Outcome {
+    let functions = exchange.parts.switch.functions();
+    let rule = "-".repeat(80);
+    let mut text = format!("Installed Custom Functions:\n{rule}\n");
+    for function in functions {
+        let usage = format!("{}(...)", function.name);
+        text.push_str(&format!(
+            "{:<20.20}  {usage:<35.35}  {}\n",
+            function.name, function.synopsis
+        ));
+    }
+    let number = count(
+        functions.len() as u64,
+        "custom function",
+        "custom functions",
+    );
+    Outcome::Done(format!("{text}{number} installed.\n"))
+}
+
+fn function(exchange: &Exchange, name: &str) -> Outcome {
+    let mut all = exchange.parts.switch.functions().iter();
+    let found = all.find(|function| function.name.eq_ignore_ascii_case(name));
+    let Some(function) = found else {
+        return Outcome::Failed(format!("No function by that name registered: '{name}'\n"));
+    };
+    let set = if function.write.is_some() {
+        "can be set"
+    } else {
+        "can be read alone"
+    };
+    Outcome::Done(format!(
+        "\n  -= Info about Function '{}' =-\n\n[Synopsis]\n{}\n\n[Description]\nIt {set}.\n\n",
+        function.name, function.synopsis
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::codecs;
+
+    #[test]
+    fn codecs_stand_in_asterisks_columns() {
+        expect![[r#"
+            Disclaimer: this command is for informational purposes only.
+            	It does not indicate anything about your configuration.
+                  ID TYPE  NAME         FORMAT           DESCRIPTION
+            --------------------------------------------------------------------------------
+                   5 video vp8          vp8              (VP8 at 90000 Hz)
+                   6 video vp9          vp9              (VP9 at 90000 Hz)
+                   7 video h264         h264             (H264 at 90000 Hz)
+                   8 video av1          av1              (AV1 at 90000 Hz)
+        "#]]
+        .assert_eq(&codecs(Some("video")));
+    }
+}

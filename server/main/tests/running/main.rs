@@ -1,0 +1,9 @@
+//! The real binary on a folder of files: reloads, the console, stop and restart.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod console;
+mod load;
+mod phone;
+mod reload;
+mod world;
