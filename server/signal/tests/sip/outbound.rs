@@ -217,6 +217,10 @@ async fn who_declines_is_not_asked_again_and_the_cause_is_kept() {
         assert_eq!(phone.request().await.method, Method::Ack);
         assert_eq!(begun.await.unwrap(), Err(cause), "{status}");
         until("nothing is left", || exchange.signal.counts().invites == 0).await;
+        let story = exchange.switch.status().stories.pop().unwrap();
+        let story = serde_json::to_string(&story).unwrap();
+        let told = story.contains("sends its callers on to sip:phone@");
+        assert_eq!(told, status == 302, "{story}");
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use config::{Aor, Auth, Subscriber, TransportConfig};
 use md5::{Digest as _, Md5};
 use signal::{ContactStatus, Registered};
+use switch::ChannelState;
 
 use super::View;
 
@@ -71,11 +72,7 @@ fn endpoint_rows(subscriber: &Subscriber, view: &View, transports: &[TransportCo
         .iter()
         .flat_map(|aor| view.contacts_of(aor))
         .any(|contact| contact.status != ContactStatus::Unavailable);
-    let state = match (channels.is_empty(), reachable) {
-        (false, _) => "In use",
-        (true, true) => "Not in use",
-        (true, false) => "Unavailable",
-    };
+    let state = state_of(channels.iter().map(|line| line.info.state), reachable);
     let mut text = format!(
         " Endpoint:  {named:<51}  {state:<12}  {} of inf\n",
         channels.len()
@@ -106,6 +103,26 @@ fn endpoint_rows(subscriber: &Subscriber, view: &View, transports: &[TransportCo
         text.push_str(&format!("        Exten: {exten:<24}  CLCID: \"\" <>\n"));
     }
     text
+}
+
+/// The state of the device, of all its channels together: what rings counts as ringing, what has only been
+/// dialled as nothing.
+fn state_of(channels: impl Iterator<Item = ChannelState>, reachable: bool) -> &'static str {
+    let (mut used, mut rings) = (false, false);
+    for state in channels {
+        match state {
+            ChannelState::Ringing | ChannelState::Up => used = true,
+            ChannelState::Alerting => rings = true,
+            ChannelState::Dialling | ChannelState::Ended => {}
+        }
+    }
+    match (used, rings) {
+        (true, true) => "Ring+Inuse",
+        (true, false) => "In use",
+        (false, true) => "Ringing",
+        (false, false) if reachable => "Not in use",
+        (false, false) => "Unavailable",
+    }
 }
 
 /// `pjsip show contacts`.
@@ -246,9 +263,10 @@ mod tests {
 
     use config::{Aor, Auth, Config, Endpoint, Subscriber};
     use signal::{ContactStatus, Registered};
+    use switch::ChannelState;
 
     use super::super::View;
-    use super::{aors, contacts, endpoints, transports};
+    use super::{aors, contacts, endpoints, state_of, transports};
     use crate::commands::channel::tests::line;
 
     fn subscriber(id: &str, max_contacts: u32) -> Arc<Subscriber> {
@@ -321,6 +339,18 @@ Objects found: 1
 
 "
         );
+    }
+
+    #[test]
+    fn a_device_is_in_the_state_of_its_channels() {
+        use ChannelState::{Alerting, Dialling, Ended, Ringing, Up};
+        let state = |channels: &[ChannelState]| state_of(channels.iter().copied(), true);
+        assert_eq!(state(&[Up]), "In use");
+        assert_eq!(state(&[Ringing]), "In use", "it calls us");
+        assert_eq!(state(&[Alerting]), "Ringing");
+        assert_eq!(state(&[Alerting, Up]), "Ring+Inuse");
+        assert_eq!(state(&[Dialling, Ended]), "Not in use");
+        assert_eq!(state_of([].into_iter(), false), "Unavailable");
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ::sip::{
-    Agent, Busy, Ended, Event, Failure, Flow, FlowId, HeaderName, InviteId, Method, OfferVia,
-    Request, RequestId, Response, Status,
+    Agent, Busy, Contacts, Ended, Event, Failure, Flow, FlowId, HeaderName, InviteId, Method,
+    OfferVia, Request, RequestId, Response, Status,
 };
 use sdp::Sdp;
 use switch::story::StoryEvent;
@@ -304,6 +304,11 @@ impl Calls {
             Failure::Response(response) => {
                 let reason = printable(&response.reason);
                 call.received(&format_args!("{} {reason}", response.status));
+                if let Some(to) = redirected_to(response) {
+                    let text =
+                        format!("the far end sends its callers on to {to}, which is not followed");
+                    call.inbox.note(StoryEvent::Remark { text });
+                }
                 refusal_of(response)
             }
             Failure::Timeout => Cause::NoUserResponse,
@@ -468,6 +473,17 @@ fn refusal_of(response: &Response) -> Cause {
         300..=399 => Cause::RedirectedToNewDestination,
         status => Cause::from_status(status),
     })
+}
+
+/// Where a 3xx points (RFC 3261 §8.1.3.4).
+fn redirected_to(response: &Response) -> Option<String> {
+    if !(300..400).contains(&response.status.code()) {
+        return None;
+    }
+    match response.headers.contacts() {
+        Ok(Contacts::List(list)) => Some(printable(list.first()?.address.uri.address())),
+        Ok(Contacts::Star) | Err(_) => None,
+    }
 }
 
 fn reason_of(bye: &Arc<Request>) -> Option<Cause> {
