@@ -20,6 +20,8 @@ pub struct Auth {
     pub realm: Option<String>,
     /// The algorithms a challenge may use, in the order of preference; the global ones if empty.
     pub algorithms: Vec<DigestAlgorithm>,
+    /// The algorithms of others' challenges that are answered; the global ones if empty.
+    pub algorithms_uac: Vec<DigestAlgorithm>,
     /// How long a challenge may be answered, in seconds.
     pub nonce_lifetime_s: u32,
 }
@@ -77,6 +79,7 @@ impl Auth {
             digests: Vec::new(),
             realm: None,
             algorithms: Vec::new(),
+            algorithms_uac: Vec::new(),
             nonce_lifetime_s: 32,
         }
     }
@@ -175,6 +178,12 @@ const OPTIONS: &[Row<Auth>] = &[
         "The realm; the global one if unset.",
     ),
     row(
+        "supported_algorithms_uac",
+        "",
+        Parse::Own(algorithms_uac),
+        "Which challenges of others are answered.",
+    ),
+    row(
         "supported_algorithms_uas",
         "",
         Parse::Own(algorithms),
@@ -230,6 +239,11 @@ fn add_digest(auth: &mut Auth, algorithm: DigestAlgorithm, hash: &str) -> Result
         algorithm,
         ha1: Secret::new(hash.to_ascii_lowercase()),
     });
+    Ok(())
+}
+
+fn algorithms_uac(auth: &mut Auth, value: &str) -> Result<(), Fault> {
+    auth.algorithms_uac = algorithm_list(value)?;
     Ok(())
 }
 

@@ -19,6 +19,8 @@ pub struct Subscriber {
     pub auths: Vec<Arc<Auth>>,
     /// Those of its `aors` that exist.
     pub aors: Vec<Arc<Aor>>,
+    /// Those of its `outbound_auth` that exist.
+    pub outbound_auths: Vec<Arc<Auth>>,
 }
 
 /// What the exchange knows of a phone, a browser or a trunk.
@@ -90,6 +92,12 @@ pub struct Endpoint {
     pub allow_unauthenticated_options: bool,
     /// Whether what it says of its caller in P-Asserted-Identity is believed.
     pub trust_id_inbound: bool,
+    /// Whether the number that calls it is said in P-Asserted-Identity too (RFC 3325).
+    pub send_pai: bool,
+    /// Whether it is said in Remote-Party-ID too.
+    pub send_rpid: bool,
+    /// Whether numbers are marked as such: `;user=phone`.
+    pub user_eq_phone: bool,
     /// What the exchange signs with where the endpoint asks for that.
     pub outbound_auth: Vec<String>,
     /// How calls are watched over (RFC 4028).
@@ -213,6 +221,9 @@ impl Endpoint {
             overlap_context: None,
             allow_unauthenticated_options: false,
             trust_id_inbound: false,
+            send_pai: false,
+            send_rpid: false,
+            user_eq_phone: false,
             outbound_auth: Vec::new(),
             timers: SessionTimers::Yes,
             timers_min_se_s: 90,
@@ -250,6 +261,14 @@ impl Subscriber {
 
     /// Whether every auth and address of record the endpoint names is here.
     pub fn is_complete(&self) -> bool {
-        self.auths.len() == self.endpoint.auth.len() && self.aors.len() == self.endpoint.aors.len()
+        let Endpoint {
+            auth,
+            aors,
+            outbound_auth,
+            ..
+        } = &self.endpoint;
+        self.auths.len() == auth.len()
+            && self.aors.len() == aors.len()
+            && self.outbound_auths.len() == outbound_auth.len()
     }
 }

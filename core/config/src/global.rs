@@ -19,6 +19,8 @@ pub struct Global {
     pub default_from_user: String,
     /// Challenge algorithms where the auth names none.
     pub default_auth_algorithms_uas: Vec<DigestAlgorithm>,
+    /// Algorithms of others' challenges that are answered where the auth names none; all if empty.
+    pub default_auth_algorithms_uac: Vec<DigestAlgorithm>,
     /// The ways to know who speaks, in the order they are tried; the usual order if empty.
     pub endpoint_identifier_order: Vec<IdentifyBy>,
     /// Whether endpoints are never looked for by `user@domain`.
@@ -42,6 +44,7 @@ impl Default for Global {
             max_initial_qualify_time_s: 0,
             default_from_user: "asterisk".to_owned(),
             default_auth_algorithms_uas: vec![DigestAlgorithm::Md5],
+            default_auth_algorithms_uac: Vec::new(),
             endpoint_identifier_order: Vec::new(),
             disable_multi_domain: false,
             ignore_uri_user_options: false,
@@ -62,6 +65,12 @@ impl Object for Global {
 }
 
 const OPTIONS: &[Row<Global>] = &[
+    row(
+        "default_auth_algorithms_uac",
+        "",
+        Parse::Own(default_algorithms_uac),
+        "Which challenges of others are answered where the auth names none; all if unset.",
+    ),
     row(
         "default_auth_algorithms_uas",
         "MD5",
@@ -145,6 +154,11 @@ const SECONDS_MAX: u32 = 24 * 3600;
 
 fn order(global: &mut Global, value: &str) -> Result<(), Fault> {
     global.endpoint_identifier_order = IdentifyBy::list(value)?;
+    Ok(())
+}
+
+fn default_algorithms_uac(global: &mut Global, value: &str) -> Result<(), Fault> {
+    global.default_auth_algorithms_uac = algorithm_list(value)?;
     Ok(())
 }
 

@@ -180,11 +180,15 @@ impl Config {
 
     /// An endpoint with those objects it names that the files define.
     pub fn subscriber(&self, endpoint: Endpoint) -> Subscriber {
-        let auths = endpoint.auth.iter().filter_map(|name| self.auths.get(name));
+        let auths = |names: &[String]| {
+            let found = names.iter().filter_map(|name| self.auths.get(name));
+            found.cloned().collect()
+        };
         let aors = endpoint.aors.iter().filter_map(|name| self.aors.get(name));
         Subscriber {
-            auths: auths.cloned().collect(),
+            auths: auths(&endpoint.auth),
             aors: aors.cloned().collect(),
+            outbound_auths: auths(&endpoint.outbound_auth),
             endpoint,
         }
     }

@@ -131,6 +131,10 @@ impl Shown for Auth {
                     .collect();
                 shown.join(",")
             }
+            "supported_algorithms_uac" => {
+                let names: Vec<&str> = self.algorithms_uac.iter().map(|a| a.as_str()).collect();
+                names.join(",")
+            }
             "supported_algorithms_uas" => {
                 let names: Vec<&str> = self.algorithms.iter().map(|a| a.as_str()).collect();
                 names.join(",")
@@ -143,6 +147,10 @@ impl Shown for Auth {
 impl Shown for Global {
     fn own(&self, option: &str) -> Option<String> {
         let names: Vec<&str> = match option {
+            "default_auth_algorithms_uac" => {
+                let names = self.default_auth_algorithms_uac.iter();
+                names.map(|algorithm| algorithm.as_str()).collect()
+            }
             "default_auth_algorithms_uas" => {
                 let names = self.default_auth_algorithms_uas.iter();
                 names.map(|algorithm| algorithm.as_str()).collect()

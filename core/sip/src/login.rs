@@ -16,6 +16,8 @@ pub struct Login {
     pub password: Option<Box<str>>,
     /// H(username:realm:password) by algorithm, in hexadecimal.
     pub digests: Vec<(Algorithm, Box<str>)>,
+    /// The algorithms it answers; all if empty.
+    pub algorithms: Vec<Algorithm>,
 }
 
 /// Secrets are not printed.
@@ -30,6 +32,9 @@ impl fmt::Debug for Login {
 
 impl Login {
     fn secret(&self, algorithm: Algorithm) -> Option<Secret<'_>> {
+        if !self.algorithms.is_empty() && !self.algorithms.contains(&algorithm) {
+            return None;
+        }
         let mut digests = self.digests.iter();
         match digests.find(|(known, _)| *known == algorithm) {
             Some((_, ha1)) => Some(Secret::Ha1(ha1)),

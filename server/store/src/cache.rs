@@ -183,6 +183,7 @@ mod tests {
             endpoint: Endpoint::named("any"),
             auths: Vec::new(),
             aors: Vec::new(),
+            outbound_auths: Vec::new(),
         });
         for number in 0..2 * SUBSCRIBERS_KNOWN_MAX {
             cache.learn(&number.to_string(), Some(&subscriber), start);

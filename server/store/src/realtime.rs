@@ -50,14 +50,8 @@ impl Realtime {
         let Some(endpoint) = self.endpoint(config, id).await? else {
             return Ok(None);
         };
-        let mut auths = Vec::new();
-        for name in &endpoint.auth {
-            let auth = self.find("ps_auths", name, config.auths.get(name));
-            match auth.await? {
-                Some(auth) => auths.push(auth),
-                None => self.say(format!("endpoint {id}: there is no auth `{name}`")),
-            }
-        }
+        let auths = self.auths(config, id, &endpoint.auth).await?;
+        let outbound_auths = self.auths(config, id, &endpoint.outbound_auth).await?;
         let mut aors = Vec::new();
         for name in &endpoint.aors {
             let aor = self.find("ps_aors", name, config.aors.get(name));
@@ -70,7 +64,26 @@ impl Realtime {
             endpoint,
             auths,
             aors,
+            outbound_auths,
         })))
+    }
+
+    /// The auths of these names, as far as they exist.
+    async fn auths(
+        &self,
+        config: &Config,
+        endpoint: &str,
+        names: &[String],
+    ) -> Result<Vec<Arc<Auth>>, StoreError> {
+        let mut auths = Vec::new();
+        for name in names {
+            let auth = self.find("ps_auths", name, config.auths.get(name));
+            match auth.await? {
+                Some(auth) => auths.push(auth),
+                None => self.say(format!("endpoint {endpoint}: there is no auth `{name}`")),
+            }
+        }
+        Ok(auths)
     }
 
     async fn endpoint(&self, config: &Config, id: &str) -> Result<Option<Endpoint>, StoreError> {

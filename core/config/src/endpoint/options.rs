@@ -188,12 +188,11 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "Where its messages start.",
         "messages outside calls do not reach the dial plan yet",
     ),
-    inert(
+    row(
         "outbound_auth",
         "",
         Parse::Names(|e| &mut e.outbound_auth),
-        "What the exchange signs with where the endpoint asks for it.",
-        "the exchange answers no challenge of others yet",
+        "What calls to it are signed with where it asks for that.",
     ),
     row(
         "overlap_context",
@@ -227,6 +226,18 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         Parse::Number(|e| &mut e.rtp_timeout_hold_s, 0, SECONDS_MAX),
         "The same on hold.",
         "media that is gone is noticed by ICE, on hold too",
+    ),
+    row(
+        "send_pai",
+        "no",
+        Parse::YesNo(|e| &mut e.send_pai),
+        "Says who calls it in P-Asserted-Identity too.",
+    ),
+    row(
+        "send_rpid",
+        "no",
+        Parse::YesNo(|e| &mut e.send_rpid),
+        "Says who calls it in Remote-Party-ID too.",
     ),
     row(
         "set_var",
@@ -270,6 +281,12 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         Parse::YesNo(|e| &mut e.use_avpf),
         "Insists on the AVPF profile.",
         "the profile is that of the offer",
+    ),
+    row(
+        "user_eq_phone",
+        "no",
+        Parse::YesNo(|e| &mut e.user_eq_phone),
+        "Marks numbers in what goes to it as such: `;user=phone`.",
     ),
     row(
         "webrtc",

@@ -16,6 +16,7 @@ fn login(realm: Option<&str>) -> Login {
         realm: realm.map(Into::into),
         password: Some("secret".into()),
         digests: Vec::new(),
+        algorithms: Vec::new(),
     }
 }
 
@@ -91,6 +92,23 @@ fn call_again(solo: &mut Solo, first: &Request, challenges: &str) -> Request {
     *solo = again;
     solo.lines();
     second
+}
+
+#[test]
+fn an_algorithm_that_may_not_be_used_is_passed_over() {
+    let weak = Login {
+        algorithms: vec![Algorithm::Md5],
+        ..login(None)
+    };
+    let mut solo = call(vec![weak]);
+    let challenge = |algorithm| {
+        format!("WWW-Authenticate: Digest realm=\"r\", nonce=\"n\", algorithm={algorithm}")
+    };
+    let both = format!("{}\n{}", challenge("SHA-256"), challenge("MD5"));
+    solo.answer("401 Unauthorized", "proxy", &both);
+    let headers = &solo.last_request().headers;
+    let value = headers.get(&HeaderName::Authorization).unwrap();
+    assert!(value.contains("algorithm=MD5"), "{value}");
 }
 
 #[test]

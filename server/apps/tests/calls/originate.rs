@@ -111,6 +111,7 @@ impl Reach {
             endpoint: world.endpoint.clone(),
             auths: Vec::new(),
             aors: Vec::new(),
+            outbound_auths: Vec::new(),
         });
         let places = Places {
             ladder: world.ladder.clone(),

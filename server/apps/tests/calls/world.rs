@@ -367,6 +367,7 @@ impl World {
                 endpoint: self.endpoint.clone(),
                 auths: Vec::new(),
                 aors: Vec::new(),
+                outbound_auths: Vec::new(),
             }),
             caller: CallerId {
                 number: "alice".to_owned(),

@@ -222,19 +222,20 @@ fn target(shared: &Arc<Shared>, subscriber: &Arc<Subscriber>, place: Place) -> T
 /// What the endpoint is answered with when it challenges us: its `outbound_auth`.
 pub(crate) fn logins_of(shared: &Shared, subscriber: &Subscriber) -> Vec<Login> {
     let config = shared.switch.config();
-    let names = subscriber.endpoint.outbound_auth.iter();
-    let auths = names.filter_map(|name| {
-        let own = subscriber.auths.iter().find(|auth| auth.id == *name);
-        config.auths.get(name).or(own).cloned()
-    });
-    auths.map(|auth| login(&auth)).collect()
+    let default = &config.global.default_auth_algorithms_uac;
+    let auths = subscriber.outbound_auths.iter();
+    auths.map(|auth| login(auth, default)).collect()
 }
 
-fn login(auth: &Auth) -> Login {
+fn login(auth: &Auth, default: &[DigestAlgorithm]) -> Login {
     let algorithm = |algorithm| match algorithm {
         DigestAlgorithm::Md5 => Algorithm::Md5,
         DigestAlgorithm::Sha256 => Algorithm::Sha256,
         DigestAlgorithm::Sha512_256 => Algorithm::Sha512_256,
+    };
+    let algorithms = match auth.algorithms_uac.as_slice() {
+        [] => default,
+        own => own,
     };
     let password = auth.password.as_ref();
     let digests = auth.digests.iter();
@@ -250,6 +251,7 @@ fn login(auth: &Auth) -> Login {
         digests: digests
             .map(|digest| (algorithm(digest.algorithm), digest.ha1.expose().into()))
             .collect(),
+        algorithms: algorithms.iter().copied().map(algorithm).collect(),
     }
 }
 
@@ -277,6 +279,11 @@ struct From {
     user: Option<String>,
     domain: Option<String>,
     default_user: String,
+    /// P-Asserted-Identity (RFC 3325) and Remote-Party-ID go along.
+    asserted: bool,
+    remote_party: bool,
+    /// Numbers are marked as such.
+    is_phone: bool,
 }
 
 impl From {
@@ -285,6 +292,9 @@ impl From {
             user: subscriber.endpoint.from_user.clone(),
             domain: subscriber.endpoint.from_domain.clone(),
             default_user: shared.switch.config().global.default_from_user.clone(),
+            asserted: subscriber.endpoint.send_pai,
+            remote_party: subscriber.endpoint.send_rpid,
+            is_phone: subscriber.endpoint.user_eq_phone,
         }
     }
 }
@@ -316,20 +326,37 @@ impl Ask {
             ..
         } = self;
         let number = Some(printable(&caller.number)).filter(|number| !number.is_empty());
-        let user = from.user.or(number).unwrap_or(from.default_user);
+        let name = Some(printable(&caller.name)).filter(|name| !name.is_empty());
         let host = match from.domain {
             Some(domain) => Host::Name(domain.into()),
             None => Host::from(flow.local.ip().to_canonical()),
         };
-        let mut shown = NameAddr::new(Uri::sip(Some(&user), &host, None));
-        let name = printable(&caller.name);
-        shown.display_name = (!name.is_empty()).then(|| name.into());
-        let headers = place.path.into_iter();
+        let address = |user: &str| {
+            let uri = marked(Uri::sip(Some(user), &host, None), from.is_phone);
+            let mut address = NameAddr::new(uri);
+            address.display_name = name.as_deref().map(Into::into);
+            address
+        };
+        let hops = place.path.into_iter();
+        let mut headers: Vec<_> = hops.map(|hop| (HeaderName::Route, hop)).collect();
+        // RFC 3325 §9.1: only who is known is asserted.
+        if let Some(number) = &number {
+            let who = address(number);
+            if from.asserted {
+                headers.push((HeaderName::from("P-Asserted-Identity"), who.to_string()));
+            }
+            if from.remote_party {
+                let value = format!("{who};party=calling;privacy=off;screen=no");
+                headers.push((HeaderName::from("Remote-Party-ID"), value));
+            }
+        }
+        let user = from.user.or(number).unwrap_or(from.default_user);
+        let uri = marked(place.uri, from.is_phone);
         OutgoingInvite {
-            to: NameAddr::new(place.uri.clone()),
-            uri: place.uri,
-            from: shown,
-            headers: headers.map(|hop| (HeaderName::Route, hop)).collect(),
+            to: NameAddr::new(uri.clone()),
+            uri,
+            from: address(&user),
+            headers,
             offer: Some(offer),
             call_id: Some(call_id.into()),
             logins,
@@ -338,9 +365,36 @@ impl Ask {
     }
 }
 
+/// RFC 3261 §19.1.1: `user=phone` says that the user is a telephone number.
+fn marked(uri: Uri, is_phone: bool) -> Uri {
+    let is_number = |user: &str| {
+        let digits = user.strip_prefix('+').unwrap_or(user);
+        let dialled = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'*' | b'#');
+        !digits.is_empty() && digits.bytes().all(dialled)
+    };
+    let marks =
+        is_phone && uri.param("user").is_none() && uri.user().is_some_and(|user| is_number(&user));
+    match marks {
+        true => uri.with_param("user", Some("phone")),
+        false => uri,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_alone_are_marked() {
+        let mark = |uri: &str| marked(uri.parse().unwrap(), true).to_string();
+        assert_eq!(mark("sip:+4930@h;lr"), "sip:+4930@h;lr;user=phone");
+        assert_eq!(mark("sip:4930@h;user=ip"), "sip:4930@h;user=ip");
+        assert_eq!(mark("sip:alice@h"), "sip:alice@h");
+        assert_eq!(
+            marked("sip:1@h".parse().unwrap(), false).to_string(),
+            "sip:1@h"
+        );
+    }
 
     #[test]
     fn a_number_takes_the_place_of_the_contacts_user() {

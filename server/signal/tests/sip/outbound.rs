@@ -45,7 +45,11 @@ pub(crate) async fn originate(
     exchange: &Exchange,
     destination: &str,
 ) -> Result<Begun, NotOriginated> {
-    let originate = Originate {
+    exchange.switch.originate(plain(destination)).await
+}
+
+fn plain(destination: &str) -> Originate {
+    Originate {
         destination: destination.to_owned(),
         purpose: Purpose::Application {
             name: "Echo".to_owned(),
@@ -54,8 +58,7 @@ pub(crate) async fn originate(
         timeout: Duration::from_secs(30),
         caller: CallerId::default(),
         variables: Vec::new(),
-    };
-    exchange.switch.originate(originate).await
+    }
 }
 
 /// A response with a To tag, as every phone sends.
@@ -143,6 +146,71 @@ async fn a_desk_phone_is_called_over_udp_where_it_registered_from() {
         .await;
     assert_eq!(phone.request().await.method, Method::Ack);
     assert_eq!(begun.await.unwrap(), Err(Cause::UserBusy));
+}
+
+/// A trunk that is told who calls, and that wants to know who we are.
+const TRUNK: &str = "
+[trunk](phone)
+aors=trunk
+outbound_auth=to-trunk
+send_pai=yes
+send_rpid=yes
+user_eq_phone=yes
+from_user=account
+from_domain=example.com
+[to-trunk]
+type=auth
+username=account
+password=secret
+[trunk]
+type=aor
+";
+
+#[tokio::test]
+async fn a_trunk_is_told_who_calls_and_its_challenge_is_answered() {
+    let phone = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let port = phone.local_addr().unwrap().port();
+    drop(phone);
+    let pjsip = format!("{PJSIP}{TRUNK}contact=sip:127.0.0.1:{port}\n");
+    let exchange = Exchange::with(&pjsip, Keepalive::default()).await;
+    let phone = DeskPhone::at(port, exchange.udp).await;
+    let originate = Originate {
+        caller: CallerId {
+            name: "Alice \"A\"".to_owned(),
+            number: "1001".to_owned(),
+        },
+        ..plain("PJSIP/4930@trunk")
+    };
+    let begun = exchange.switch.originate(originate).await.unwrap();
+    let invite = phone.request().await;
+    assert_eq!(
+        invite.uri.as_str(),
+        format!("sip:4930@127.0.0.1:{port};user=phone")
+    );
+    let header = |name: &str| invite.headers.get(&HeaderName::from(name)).unwrap();
+    let from = invite.headers.from().unwrap();
+    assert_eq!(from.uri.as_str(), "sip:account@example.com");
+    assert_eq!(from.display_name.as_deref(), Some("Alice \"A\""));
+    let who = "\"Alice \\\"A\\\"\" <sip:1001@example.com;user=phone>";
+    assert_eq!(header("P-Asserted-Identity"), who);
+    assert_eq!(
+        header("Remote-Party-ID"),
+        format!("{who};party=calling;privacy=off;screen=no")
+    );
+    let challenge =
+        format!("WWW-Authenticate: Digest realm=\"t\", nonce=\"n\", qop=\"auth\"\r\n{EMPTY}");
+    phone
+        .send(tagged(&invite, 401, "t", &challenge).as_bytes())
+        .await;
+    assert_eq!(phone.request().await.method, Method::Ack);
+    let again = phone.request().await;
+    let authorization = again.headers.get(&HeaderName::Authorization).unwrap();
+    assert!(
+        authorization.contains("username=\"account\""),
+        "{authorization}"
+    );
+    phone.send(tagged(&again, 480, "t", EMPTY).as_bytes()).await;
+    assert_eq!(begun.await.unwrap(), Err(Cause::NoAnswer));
 }
 
 #[tokio::test]

@@ -282,7 +282,12 @@ pub(crate) struct DeskPhone {
 
 impl DeskPhone {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        Self::at(0, address).await
+    }
+
+    /// On this port.
+    pub(crate) async fn at(port: u16, address: SocketAddr) -> Self {
+        let socket = UdpSocket::bind(("127.0.0.1", port)).await.unwrap();
         socket.connect(address).await.unwrap();
         Self { socket }
     }

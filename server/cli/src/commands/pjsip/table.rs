@@ -80,6 +80,9 @@ fn endpoint_rows(subscriber: &Subscriber, view: &View, transports: &[TransportCo
     for auth in &subscriber.auths {
         text.push_str(&format!("     InAuth:  {}/{}\n", auth.id, auth.username));
     }
+    for auth in &subscriber.outbound_auths {
+        text.push_str(&format!("    OutAuth:  {}/{}\n", auth.id, auth.username));
+    }
     for aor in &subscriber.aors {
         text.push_str(&format!(
             "        Aor:  {:<49}  {}\n",
@@ -278,6 +281,7 @@ mod tests {
             endpoint,
             auths: vec![Arc::new(Auth::new(id))],
             aors: vec![Arc::new(aor)],
+            outbound_auths: Vec::new(),
         })
     }
 
