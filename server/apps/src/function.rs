@@ -3,5 +3,6 @@
 pub(crate) mod caller_id;
 pub(crate) mod cdr;
 pub(crate) mod channel;
+pub(crate) mod db;
 pub(crate) mod global;
 pub(crate) mod pjsip_header;

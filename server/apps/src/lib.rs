@@ -36,6 +36,9 @@ pub static FUNCTIONS: &[&Function] = &[
     &function::cdr::CDR,
     &function::cdr::CDR_PROP,
     &function::channel::CHANNEL,
+    &function::db::DB,
+    &function::db::DB_DELETE,
+    &function::db::DB_EXISTS,
     &function::global::GLOBAL,
     &function::pjsip_header::PJSIP_HEADER,
 ];

@@ -1,8 +1,10 @@
 //! The table of commands, in the order of `core show help`.
 
 pub(crate) mod application;
+pub(crate) mod cdr;
 pub(crate) mod channel;
 pub(crate) mod core;
+pub(crate) mod database;
 pub(crate) mod dialplan;
 pub(crate) mod http;
 pub(crate) mod live;
@@ -20,6 +22,8 @@ use crate::command::Command;
 
 /// Every command of the console.
 pub static COMMANDS: &[&Command] = &[
+    &cdr::SHOW_STATUS,
+    &cdr::SUBMIT,
     &originate::CHANNEL_ORIGINATE,
     &channel::REQUEST_HANGUP,
     &stop::ABORT,
@@ -43,6 +47,11 @@ pub static COMMANDS: &[&Command] = &[
     &stop::STOP_GRACEFULLY,
     &stop::STOP_NOW,
     &stop::STOP_WHEN_CONVENIENT,
+    &database::DEL,
+    &database::DELTREE,
+    &database::GET,
+    &database::PUT,
+    &database::SHOW,
     &dialplan::edit::ADD_EXTENSION,
     &dialplan::edit::ADD_INCLUDE,
     &reload::DIALPLAN_RELOAD,

@@ -34,6 +34,7 @@ struct World {
     folder: PathBuf,
     console: Console,
     log: Log,
+    store: Store,
 }
 
 impl World {
@@ -42,6 +43,7 @@ impl World {
         std::fs::create_dir_all(&folder).unwrap();
         let config = config::load(&FILES.as_slice()).0.unwrap();
         let switch = Switch::new(parts(config, NoMedia).await);
+        let store = switch.store().clone();
         let options = signal::Options::new(Vec::new(), [0; 32]);
         let signal = Signal::start(options, switch.clone());
         let log = Log::start(LogOptions {
@@ -65,6 +67,7 @@ impl World {
             folder,
             console,
             log,
+            store,
         }
     }
 
@@ -259,4 +262,69 @@ fn says_so_when_no_exchange_runs() {
             .to_string()
             .starts_with("no sidetone runs on the data folder /nonexistent")
     );
+}
+
+#[tokio::test]
+async fn the_dial_plans_database_answers_as_asterisk_does() {
+    let world = World::new("database").await;
+    let refused = world.ask("database show").await;
+    assert_eq!(
+        refused.text,
+        "Database unavailable.\nCommand 'database show' failed.\n"
+    );
+    world.store.keep(&world.folder.join("kept"), "here").await;
+    for (line, text) in [
+        ("database show", "0 results found.\n"),
+        (
+            "database put cid 1001 \"Alice A\"",
+            "Updated database successfully\n",
+        ),
+        ("database put cid/x 1 y", "Failed to update entry: "),
+        (
+            "database put cid 1002 Bob",
+            "Updated database successfully\n",
+        ),
+        ("database get cid 1001", "Value: Alice A\n"),
+        ("database get cid 1003", "Database entry not found.\n"),
+        ("database del cid 1001", "Database entry removed.\n"),
+        ("database del cid 1001", "Database entry does not exist.\n"),
+        (
+            "database show cid",
+            "/cid/1002                                         : Bob                      \n\
+             1 results found.\n",
+        ),
+        ("database deltree cid", "1 database entries removed.\n"),
+        ("database deltree cid", "Database entries do not exist.\n"),
+    ] {
+        let answer = world.ask(line).await.text;
+        assert!(answer.starts_with(text), "{line}: {answer}");
+    }
+    world.store.close().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_state_of_call_records_has_asterisks_shape() {
+    let world = World::new("cdr").await;
+    let answer = world.ask("cdr show status").await;
+    let expected = "
+Call Detail Record (CDR) settings
+----------------------------------
+  Logging:                    Enabled
+  Mode:                       Simple
+  Log calls by default:       Yes
+  Log unanswered calls:       No
+  Log congestion:             No
+
+  Ignore bridging changes:    No
+
+  Ignore dial state changes:  No
+
+* Registered Backends
+  -------------------
+    (none)
+
+";
+    assert_eq!(answer.text, expected);
+    world.end().await;
 }

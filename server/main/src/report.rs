@@ -16,7 +16,7 @@ pub(crate) fn status(switch: &Switch, signal: &Signal, web: Option<web::Counts>)
     let web = web.unwrap_or_default();
     json!({
         "version": env!("CARGO_PKG_VERSION"),
-        "state": if trouble(switch.store()).is_some() { "degraded" } else { "ok" },
+        "state": if is_degraded(switch.store()) { "degraded" } else { "ok" },
         "counts": {
             "channels": calls.channels,
             "calls_total": calls.calls_total,
@@ -29,6 +29,10 @@ pub(crate) fn status(switch: &Switch, signal: &Signal, web: Option<web::Counts>)
         },
         "sip": sip,
         "database": database(switch.store()),
+        "cdr": records(switch.store()),
+        "contacts": {
+            "trouble": switch.store().contacts().and_then(|contacts| contacts.trouble()),
+        },
         "live": calls.live,
         "stories": calls.stories,
     })
@@ -59,6 +63,33 @@ fn database(store: &Store) -> Value {
         "answered_from_memory": counts.served_from_memory,
         "listening": store.listens(),
     })
+}
+
+/// The journal of call records, and whether the database takes them.
+fn records(store: &Store) -> Value {
+    let Some(records) = store.records() else {
+        return Value::Null;
+    };
+    let health = records.health();
+    let trouble = health.trouble();
+    json!({
+        "state": if trouble.is_some() { "degraded" } else { "ok" },
+        "trouble": trouble,
+        "health": health,
+    })
+}
+
+/// Whether an operator should look: at the database, at call records, or at what keeps contacts.
+fn is_degraded(store: &Store) -> bool {
+    trouble(store).is_some()
+        || store
+            .contacts()
+            .and_then(|contacts| contacts.trouble())
+            .is_some()
+        || store
+            .records()
+            .and_then(|records| records.health().trouble())
+            .is_some()
 }
 
 /// What is wrong with the database, if anything is.

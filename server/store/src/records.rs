@@ -221,7 +221,7 @@ impl Records {
     }
 
     /// Writes what waits, delivers what the database takes in a moment, and ends.
-    pub(crate) async fn stop(&self) {
+    pub async fn stop(&self) {
         let _ = tokio::time::timeout(OPEN_PATIENCE, self.shared.journal.flush()).await;
         self.shared.stop.cancel();
         let task = lock(&self.shared.task).take();

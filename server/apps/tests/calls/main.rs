@@ -8,6 +8,7 @@ mod flow;
 mod limits;
 mod originate;
 mod pbx;
+mod records;
 mod rounds;
 mod stop;
 mod world;

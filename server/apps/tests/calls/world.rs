@@ -1,5 +1,6 @@
 //! A switch with one endpoint, a dial plan given as text, and the far end of its calls in the test's hands.
 
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -315,6 +316,23 @@ impl World {
         let store = Store::open(Arc::new(configuration(plan)), None)
             .await
             .unwrap();
+        Self::on(store, applications)
+    }
+
+    /// A world that keeps what it must in this folder, with a database there.
+    pub(crate) async fn keeping(config: Config, plan: &str, folder: &Path) -> Self {
+        std::fs::create_dir_all(folder).unwrap();
+        let config = Config {
+            plan: configuration(plan).plan,
+            ..config
+        };
+        let store = Store::open(Arc::new(config), Some(&folder.join("db"))).await;
+        let store = store.unwrap();
+        store.keep(folder, "here").await;
+        Self::on(store, apps::APPLICATIONS)
+    }
+
+    fn on(store: Store, applications: &'static [&'static Application]) -> Self {
         let ladder = Ladder::new();
         let script = Arc::<Mutex<Script>>::default();
         let media = Media {
