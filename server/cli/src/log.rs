@@ -268,7 +268,7 @@ pub(crate) fn time_of(at: std::time::SystemTime) -> String {
 
 /// `info,signal=debug`, beside what libraries may say.
 fn targets(filter: &str) -> Option<Targets> {
-    format!("str0m=warn,dimpl=warn,is=warn,sqlx=warn,{filter}")
+    format!("str0m=warn,dimpl=warn,is=warn,sqlx=off,{filter}")
         .parse()
         .ok()
 }

@@ -298,6 +298,11 @@ impl Backend {
         Duration::from_millis(self.shared.settings.query_timeout_ms.into())
     }
 
+    /// How long a question may take from its beginning to its end.
+    pub(crate) fn patience(&self) -> Duration {
+        self.connect_timeout() + self.query_timeout()
+    }
+
     fn connect_timeout(&self) -> Duration {
         Duration::from_millis(self.shared.settings.connect_timeout_ms.into())
     }

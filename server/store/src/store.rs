@@ -320,11 +320,15 @@ struct Question {
 
 impl Question {
     async fn answer(self) {
-        let limit = self.realtime.backend().query_timeout();
-        let answer = match timeout(limit, self.turns.acquire()).await {
-            Ok(Ok(_turn)) => self.realtime.subscriber(&self.config, &self.id).await,
-            // The turns are never closed.
-            Ok(Err(_)) | Err(_) => Err(StoreError::Timeout(limit)),
+        let limit = self.realtime.backend().patience();
+        let look = async {
+            let _turn = self.turns.acquire().await;
+            self.realtime.subscriber(&self.config, &self.id).await
+        };
+        // An endpoint is several statements, each in time on its own.
+        let answer = match timeout(limit, look).await {
+            Ok(answer) => answer,
+            Err(_) => Err(StoreError::Timeout(limit)),
         };
         if let Ok(answer) = &answer {
             let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);

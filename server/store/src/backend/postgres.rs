@@ -5,9 +5,11 @@ use super::{Row, Value};
 use crate::StoreError;
 use crate::password;
 use config::{Database, Server, TlsMode};
-use serde_json::{Map, Value as Json};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value as Json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, PgConnection, PgPool};
+use std::fmt;
 use std::time::Duration;
 
 /// A pool that connects when it is first asked.
@@ -116,19 +118,46 @@ pub(super) async fn run(
     }
 }
 
-/// The columns of one row.
+/// The columns of one row, in their order, which a map of JSON would not keep.
 fn row(text: &str) -> Result<Row, sqlx::Error> {
-    let object: Map<String, Json> =
+    let Columns(columns) =
         serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-    let columns = object.into_iter().map(|(name, value)| {
-        let value = match value {
-            Json::Null => None,
-            Json::String(text) => Some(text),
-            other @ (Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_)) => {
-                Some(other.to_string())
+    Ok(Row::new(columns))
+}
+
+struct Columns(Vec<(String, Option<String>)>);
+
+impl<'de> Deserialize<'de> for Columns {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Columns;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a row")
             }
-        };
-        (name, value)
-    });
-    Ok(Row::new(columns.collect()))
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Columns, M::Error> {
+                let mut columns = Vec::new();
+                while let Some((name, value)) = map.next_entry::<String, Json>()? {
+                    columns.push((name, written(value)));
+                }
+                Ok(Columns(columns))
+            }
+        }
+
+        deserializer.deserialize_map(Reader)
+    }
+}
+
+/// A value as text.
+fn written(value: Json) -> Option<String> {
+    match value {
+        Json::Null => None,
+        Json::String(text) => Some(text),
+        other @ (Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_)) => {
+            Some(other.to_string())
+        }
+    }
 }

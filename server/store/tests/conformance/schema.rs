@@ -55,6 +55,8 @@ async fn a_table_with_fewer_columns_is_completed(scratch: Scratch) {
     assert_eq!(row.int("max_contacts"), Some(3));
     assert_eq!(row.text("outbound_proxy"), None);
     assert_eq!(row.columns().count(), 16);
+    let first: Vec<&str> = row.columns().map(|(name, _)| name).take(2).collect();
+    assert_eq!(first, ["id", "max_contacts"], "in the order of the table");
 }
 
 async fn columns_nobody_knows_are_passed_over(scratch: Scratch) {
