@@ -4,7 +4,7 @@ use config::Secret;
 use serde_json::{Value, json};
 use signal::Signal;
 use std::time::UNIX_EPOCH;
-use store::{Store, Trouble, TroubleKind};
+use store::{Store, Trouble};
 use switch::Switch;
 
 use crate::demo;
@@ -47,10 +47,7 @@ fn database(store: &Store) -> Value {
     let counts = store.counts();
     let trouble = status.trouble.map(|trouble| {
         let since = trouble.since.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let kind = match trouble.kind {
-            TroubleKind::Unreachable => "unreachable",
-            TroubleKind::Slow => "slow",
-        };
+        let kind = trouble.kind.name();
         json!({ "kind": kind, "since": since.as_secs(), "error": trouble.error })
     });
     json!({

@@ -198,6 +198,7 @@ impl Backend {
             && error.is_lost_connection()
         {
             done = self.run(Verb::Fetch, sql, binds).await;
+            self.note(&done);
         }
         done.map(|done| done.rows)
     }
@@ -270,7 +271,10 @@ impl Backend {
             Ok(probed) => probed.map_err(StoreError::from),
             Err(_) => Err(StoreError::Timeout(limit)),
         };
-        self.note(&probed);
+        match &probed {
+            Ok(()) => self.shared.health.succeeded(),
+            Err(error) => self.shared.health.unreachable(error, &self.shared.shown),
+        }
         probed
     }
 
@@ -330,7 +334,14 @@ impl Backend {
             }
             got => got,
         };
-        self.note(&got);
+        match &got {
+            // A connection that can be had proves little: what is asked over it does.
+            Ok(_) => {}
+            Err(error @ StoreError::Timeout(_)) => {
+                self.shared.health.failed(error, &self.shared.shown);
+            }
+            Err(error) => self.shared.health.unreachable(error, &self.shared.shown),
+        }
         got
     }
 
@@ -379,7 +390,10 @@ impl Backend {
         let done = match self.connection().await {
             Ok(mut connection) => {
                 let done = self.run_on(&mut connection, verb, sql, binds).await;
-                self.note(&done);
+                // One connection that broke is no news of the database; the next one tells.
+                if !done.as_ref().is_err_and(StoreError::is_lost_connection) {
+                    self.note(&done);
+                }
                 done
             }
             Err(error) => Err(error),

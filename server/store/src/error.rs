@@ -72,6 +72,19 @@ impl StoreError {
         }
     }
 
+    /// Whether a table, a column or a right is missing.
+    pub(crate) fn is_schema_fault(&self) -> bool {
+        self.database().is_some_and(|(message, code)| {
+            let lower = message.to_ascii_lowercase();
+            matches!(
+                code.as_str(),
+                "42P01" | "42703" | "42501" | "42S02" | "42S22" | "3F000"
+            ) || code == "42000" && lower.contains("denied")
+                || lower.starts_with("no such table")
+                || lower.starts_with("no such column")
+        })
+    }
+
     /// Whether the connection broke, so that another may do better.
     pub(crate) fn is_lost_connection(&self) -> bool {
         match self {

@@ -49,7 +49,10 @@ const SERVED: &[(&str, &[Right])] = &[
         "ps_contacts",
         &[Right::Select, Right::Insert, Right::Update, Right::Delete],
     ),
+    (RECORDS, &[Right::Select, Right::Insert]),
 ];
+/// The table of call records. It has no `id`, and everything else goes on without it.
+const RECORDS: &str = "cdr";
 
 /// What may be done with a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,8 +225,9 @@ impl Backend {
                     .any(|known| known.eq_ignore_ascii_case(name))
             })
             .collect();
-        if !has("id") {
-            let message = format!("{target} has no column `id`");
+        let key = if name == RECORDS { "uniqueid" } else { "id" };
+        if !has(key) {
+            let message = format!("{target} has no column `{key}`");
             let cure =
                 "it is another table; give the right name in extconfig.conf or database.conf";
             findings.push(Finding::fault(about(), Severity::Error, message, cure));
@@ -248,20 +252,21 @@ impl Backend {
             let message = format!("{target} also has {}, which nobody reads", listed(&extra));
             findings.push(Finding::fine(about(), message));
         }
-        self.inspect_rights(&target, rights, findings).await
+        self.inspect_rights(&target, key, rights, findings).await
     }
 
     /// Tries what is done with the table; whether it can be read.
     async fn inspect_rights(
         &self,
         target: &str,
+        key: &str,
         rights: &[Right],
         findings: &mut Vec<Finding>,
     ) -> bool {
         let mut refused = Vec::new();
         let mut first = None;
         for right in rights {
-            if let Err(error) = self.try_right(target, *right).await {
+            if let Err(error) = self.try_right(target, key, *right).await {
                 refused.push(*right);
                 first.get_or_insert(error);
             }
@@ -284,13 +289,13 @@ impl Backend {
     }
 
     /// Does it, to no row.
-    async fn try_right(&self, target: &str, right: Right) -> Result<(), StoreError> {
+    async fn try_right(&self, target: &str, key: &str, right: Right) -> Result<(), StoreError> {
         let sql = match right {
-            Right::Select => format!("SELECT id FROM {target} WHERE 1 = 0"),
+            Right::Select => format!("SELECT {key} FROM {target} WHERE 1 = 0"),
             Right::Insert => {
-                format!("INSERT INTO {target} (id) SELECT id FROM {target} WHERE 1 = 0")
+                format!("INSERT INTO {target} ({key}) SELECT {key} FROM {target} WHERE 1 = 0")
             }
-            Right::Update => format!("UPDATE {target} SET id = id WHERE 1 = 0"),
+            Right::Update => format!("UPDATE {target} SET {key} = {key} WHERE 1 = 0"),
             Right::Delete => format!("DELETE FROM {target} WHERE 1 = 0"),
         };
         match right {
@@ -320,13 +325,14 @@ impl Backend {
         if let Some(near) = closest(target, near.iter().map(String::as_str)) {
             cure = format!("did you mean the table `{near}`? Else {cure}");
         }
-        let message = format!("there is no table {target}");
-        Finding::fault(
-            About::Table(target.to_owned()),
-            Severity::Error,
-            message,
-            cure,
-        )
+        let (severity, message) = match name {
+            RECORDS => {
+                let message = format!("there is no table {target}: no call is recorded in it");
+                (Severity::Warning, message)
+            }
+            _ => (Severity::Error, format!("there is no table {target}")),
+        };
+        Finding::fault(About::Table(target.to_owned()), severity, message, cure)
     }
 
     /// The names of some of the tables there are.

@@ -69,7 +69,9 @@ async fn look(backend: &Backend) {
         let trouble = backend.trouble().map(|trouble| trouble.kind);
         let _ = match trouble {
             Some(TroubleKind::Unreachable) => backend.probe().await,
-            Some(TroubleKind::Slow) | None => backend.fetch("SELECT 1", &[]).await.map(drop),
+            Some(TroubleKind::Slow | TroubleKind::Refusing) | None => {
+                backend.fetch("SELECT 1", &[]).await.map(drop)
+            }
         };
         sleep(match backend.trouble() {
             Some(_) => LOOK_EVERY_IN_TROUBLE,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use store::{Backend, Store, StoreError, Trouble, TroubleKind};
+use store::{Backend, Store, StoreError, Trouble};
 
 use crate::command::{Command, Outcome, Slot, Takes};
 use crate::exchange::Exchange;
@@ -132,10 +132,7 @@ fn state(trouble: Option<&Trouble>) -> String {
     let Some(trouble) = trouble else {
         return "ok".to_owned();
     };
-    let kind = match trouble.kind {
-        TroubleKind::Unreachable => "unreachable",
-        TroubleKind::Slow => "slow",
-    };
+    let kind = trouble.kind.name();
     let seconds = trouble.since.elapsed().unwrap_or(Duration::ZERO).as_secs();
     format!("degraded, {kind} for {seconds} s: {}", trouble.error)
 }

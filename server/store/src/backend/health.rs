@@ -23,6 +23,19 @@ pub enum TroubleKind {
     Unreachable,
     /// Some statements got no answer in time.
     Slow,
+    /// Some statements are refused: a table, a column or a right is missing.
+    Refusing,
+}
+
+impl TroubleKind {
+    /// Its name, as an operator reads it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Slow => "slow",
+            Self::Refusing => "refusing",
+        }
+    }
 }
 
 #[derive(Default)]
@@ -35,14 +48,14 @@ struct State {
     trouble: Option<Trouble>,
     /// When somebody last tried although the database was away.
     tried: Option<Instant>,
-    /// When a statement last got no answer in time.
-    slow: Option<Instant>,
+    /// When a statement last got no answer in time, or was refused.
+    failed: Option<Instant>,
 }
 
 /// While the database is away one in this time finds out whether it is back; others are told at once.
 const TRY_EVERY: Duration = Duration::from_secs(1);
-/// So long without a statement that got no answer, and the database is not slow any longer.
-const SLOW_FOR: Duration = Duration::from_secs(5);
+/// So long without a statement that got no answer or was refused, and all is well again.
+const PARTLY_FOR: Duration = Duration::from_secs(5);
 
 impl Health {
     pub(super) fn trouble(&self) -> Option<Trouble> {
@@ -72,8 +85,9 @@ impl Health {
         let Some(trouble) = &state.trouble else {
             return;
         };
-        let recent = |slow: Instant| slow.elapsed() < SLOW_FOR;
-        if trouble.kind == TroubleKind::Slow && state.slow.is_some_and(recent) {
+        let recent = |failed: Instant| failed.elapsed() < PARTLY_FOR;
+        // Another statement may do well meanwhile.
+        if trouble.kind != TroubleKind::Unreachable && state.failed.is_some_and(recent) {
             return;
         }
         let seconds = trouble.since.elapsed().unwrap_or_default().as_secs();
@@ -81,17 +95,27 @@ impl Health {
         *state = State::default();
     }
 
+    /// A statement failed.
     pub(super) fn failed(&self, error: &StoreError, shown: &str) {
-        let kind = match error {
-            error if error.is_unreachable() => TroubleKind::Unreachable,
-            StoreError::Timeout(_) => TroubleKind::Slow,
-            _ => return,
-        };
+        match error {
+            error if error.is_unreachable() => self.note(TroubleKind::Unreachable, error, shown),
+            StoreError::Timeout(_) => self.note(TroubleKind::Slow, error, shown),
+            error if error.is_schema_fault() => self.note(TroubleKind::Refusing, error, shown),
+            _ => {}
+        }
+    }
+
+    /// No connection could be had, for a reason that is not that all are in use.
+    pub(super) fn unreachable(&self, error: &StoreError, shown: &str) {
+        self.note(TroubleKind::Unreachable, error, shown);
+    }
+
+    fn note(&self, kind: TroubleKind, error: &StoreError, shown: &str) {
         let now = Instant::now();
         let mut state = self.state();
         match kind {
             TroubleKind::Unreachable => state.tried = Some(now),
-            TroubleKind::Slow => state.slow = Some(now),
+            TroubleKind::Slow | TroubleKind::Refusing => state.failed = Some(now),
         }
         let known = state.trouble.as_ref();
         // What is away is not merely slow.
@@ -105,6 +129,9 @@ impl Health {
                     "the database {shown} cannot be reached: {error}; what is known of it goes on"
                 ),
                 TroubleKind::Slow => tracing::warn!("the database {shown} is slow: {error}"),
+                TroubleKind::Refusing => tracing::error!(
+                    "the database {shown} refuses: {error}; `sidetone db check` tells what to do"
+                ),
             }
         }
         state.trouble = Some(Trouble {
@@ -122,7 +149,7 @@ impl Health {
 
 #[cfg(test)]
 mod tests {
-    use super::{Health, SLOW_FOR, TRY_EVERY, TroubleKind};
+    use super::{Health, PARTLY_FOR, TRY_EVERY, TroubleKind};
     use crate::StoreError;
     use std::time::Duration;
 
@@ -148,7 +175,7 @@ mod tests {
         health.succeeded();
         let kind = health.trouble().map(|trouble| trouble.kind);
         assert_eq!(kind, Some(TroubleKind::Slow));
-        tokio::time::advance(SLOW_FOR).await;
+        tokio::time::advance(PARTLY_FOR).await;
         health.succeeded();
         assert_eq!(health.trouble(), None);
     }

@@ -10,6 +10,7 @@ on_every_database!(
     a_slow_database_holds_up_nobody_who_is_known,
     a_connection_that_died_fails_no_question,
     one_slow_table_does_not_hold_up_another,
+    a_table_that_is_missing_is_trouble,
 );
 
 /// The database reached through a relay. A file cannot be cut off.
@@ -204,6 +205,25 @@ async fn one_slow_table_does_not_hold_up_another(mut scratch: Scratch) {
     until_trouble(&store, None).await;
 }
 
+/// Whoever looks at the state must not read that all is well.
+async fn a_table_that_is_missing_is_trouble(scratch: Scratch) {
+    let store = store_with_alice(&scratch).await;
+    let backend = store.backend().unwrap();
+    let table = backend.table("ps_endpoints");
+    store
+        .run_script(&format!("ALTER TABLE {table} RENAME TO away"))
+        .await
+        .unwrap();
+    assert!(store.subscriber("bob").await.is_err());
+    assert!(
+        store.subscriber("alice").await.unwrap().is_some(),
+        "she is known"
+    );
+    let trouble = backend.trouble().unwrap();
+    assert_eq!(trouble.kind, TroubleKind::Refusing);
+    assert!(trouble.error.contains("ps_endpoints"), "{}", trouble.error);
+}
+
 #[tokio::test]
 async fn the_exchange_starts_while_the_database_is_away() {
     for url in ["mysql://u@127.0.0.1:9/d", "postgres://u@127.0.0.1:9/d"] {
@@ -226,6 +246,22 @@ async fn the_exchange_starts_while_the_database_is_away() {
                 .is_unreachable()
         );
         store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_database_nobody_made_is_trouble() {
+    for variable in ["SIDETONE_TEST_MYSQL", "SIDETONE_TEST_POSTGRES"] {
+        let Some(url) = server(variable) else {
+            continue;
+        };
+        let (server, _) = url.rsplit_once('/').unwrap();
+        let mut scratch = Scratch::sqlite();
+        let url = format!("{server}/nobody_made_this");
+        scratch.database = Database::default().at_url(&url).unwrap();
+        let store = scratch.store_as_it_is("").await;
+        assert!(store.subscriber("alice").await.is_err());
+        until_trouble(&store, Some(TroubleKind::Unreachable)).await;
     }
 }
 

@@ -108,6 +108,10 @@ async fn columns_missing_and_unknown_are_named(scratch: Scratch) {
         says(&found, "lacks qualify_2xx_only", "`sidetone db init`"),
         "{found:#?}"
     );
+    assert!(
+        says(&found, "cdr: SELECT, INSERT allowed", ""),
+        "{found:#?}"
+    );
     assert!(says(&found, "also has favourite_colour", ""), "{found:#?}");
 }
 
