@@ -259,7 +259,7 @@ impl<'a> Reader<'a> {
                 Severity::Warning,
                 at,
                 "comment `;--` is never closed",
-                Some("close it with `--;`".into()),
+                "close it with `--;`",
             );
         }
     }
@@ -301,7 +301,7 @@ impl<'a> Reader<'a> {
                 Severity::Warning,
                 place(trimmed),
                 "line has no `=`",
-                Some("write `name = value`, or start a comment with `;`".into()),
+                "write `name = value`, or start a comment with `;`",
             );
         }
     }
@@ -315,7 +315,7 @@ impl<'a> Reader<'a> {
                     Severity::Error,
                     entry.at,
                     "option stands before any section",
-                    Some("put a `[section]` line above it".into()),
+                    "put a `[section]` line above it",
                 );
                 return;
             }
@@ -332,7 +332,8 @@ impl<'a> Reader<'a> {
         if self.entries == ENTRIES_MAX {
             let message = format!("more than {ENTRIES_MAX} options; the rest is not read");
             let at = section.at;
-            self.say(Severity::Error, at, message, None);
+            let advice = "take options out of templates that many sections use";
+            self.say(Severity::Error, at, message, advice);
         }
     }
 
@@ -340,7 +341,8 @@ impl<'a> Reader<'a> {
     fn header(&mut self, rest: &str, at: Place) {
         self.into = Target::Refused;
         let Some((name, rest)) = rest.split_once(']') else {
-            self.say(Severity::Error, at, "section name has no closing `]`", None);
+            let message = "section name has no closing `]`";
+            self.say(Severity::Error, at, message, "write `[name]`");
             return;
         };
         let mut section = Section {
@@ -354,36 +356,49 @@ impl<'a> Reader<'a> {
             Some(options) => match options.strip_suffix(')') {
                 Some(options) => options,
                 None => {
-                    self.say(
-                        Severity::Error,
-                        at,
-                        "template list has no closing `)`",
-                        None,
-                    );
+                    let message = "template list has no closing `)`";
+                    let advice = "write `[name](template)`";
+                    self.say(Severity::Error, at, message, advice);
                     return;
                 }
             },
             None if rest.is_empty() => "",
             None => {
                 let message = format!("`{rest}` after the section name is not understood");
-                self.say(Severity::Warning, at, message, None);
+                let advice = "write `[name](template)`, or put a comment behind `;`";
+                self.say(Severity::Warning, at, message, advice);
                 ""
             }
         };
+        if section.name.is_empty() {
+            let message = "section has no name";
+            self.say(Severity::Error, at, message, "write `[name]`");
+            return;
+        }
+        let mut reopened = None;
+        let mut templates = Vec::new();
         for option in options.split(',').map(str::trim) {
-            if let Some(filter) = option.strip_prefix('+') {
-                self.reopen(&section.name, filter.trim(), at);
+            match (option.strip_prefix('+'), option) {
+                (Some(filter), _) => match self.reopen(&section.name, filter.trim(), at) {
+                    Some(index) => reopened = Some(index),
+                    None => return,
+                },
+                (None, "") => {}
+                (None, "!") => section.template = true,
+                (None, template) => templates.push(template),
+            }
+        }
+        for template in templates {
+            if !self.inherit(&mut section, template) {
                 return;
             }
-            match option {
-                "" => {}
-                "!" => section.template = true,
-                template => {
-                    if !self.inherit(&mut section, template) {
-                        return;
-                    }
-                }
-            }
+        }
+        if let Some(index) = reopened {
+            // `[name](+,template)`: the template adds to the earlier section too.
+            let earlier = &mut self.document.sections[index];
+            earlier.entries.append(&mut section.entries);
+            self.into = Target::Section(index);
+            return;
         }
         let index = self.document.sections.len();
         let same = self.named.entry(section.name.to_ascii_lowercase());
@@ -394,12 +409,13 @@ impl<'a> Reader<'a> {
 
     /// `[name](+)`: what follows is added to the first section of that name, as in Asterisk;
     /// `[name](+type=endpoint)` to the first whose options match.
-    fn reopen(&mut self, name: &str, filter: &str, at: Place) {
+    fn reopen(&mut self, name: &str, filter: &str, at: Place) -> Option<usize> {
         let filters = match Filter::parse(filter) {
             Ok(filters) => filters,
             Err(why) => {
-                self.say(Severity::Error, at, why, None);
-                return;
+                let advice = "write for example `[name](+type=endpoint)`";
+                self.say(Severity::Error, at, why, advice);
+                return None;
             }
         };
         let same = self.same_named(name);
@@ -411,14 +427,16 @@ impl<'a> Reader<'a> {
             .find(|(_, section)| !section.template && matches(&filters, section))
             .or_else(|| sections.find(|(_, section)| matches(&filters, section)));
         match found {
-            Some((index, _)) => self.into = Target::Section(index),
+            Some((index, _)) => Some(index),
             None => {
                 let (which, meant) = match same.is_empty() {
                     true => (String::new(), self.closest_section(name)),
                     false => (format!(" with {filter}"), None),
                 };
                 let message = format!("there is no earlier section `{name}`{which} to add to");
-                self.say(Severity::Error, at, message, question(meant));
+                let advice = "take `(+)` out, or put the section it adds to above it";
+                self.say(Severity::Error, at, message, question(meant, advice));
+                None
             }
         }
     }
@@ -437,7 +455,13 @@ impl<'a> Reader<'a> {
                 section.name
             );
             let meant = self.closest_section(template);
-            self.say(Severity::Error, section.at, message, question(meant));
+            let advice = format!("put `[{template}](!)` above it, or take it out of the list");
+            self.say(
+                Severity::Error,
+                section.at,
+                message,
+                question(meant, &advice),
+            );
             return false;
         };
         let room = ENTRIES_MAX.saturating_sub(self.entries);
@@ -446,7 +470,8 @@ impl<'a> Reader<'a> {
                 "section `{}` is not used: templates give it too many options",
                 section.name
             );
-            self.say(Severity::Error, section.at, message, None);
+            let advice = "inherit from fewer templates";
+            self.say(Severity::Error, section.at, message, advice);
             return false;
         }
         self.entries += base.entries.len();
@@ -475,14 +500,15 @@ impl<'a> Reader<'a> {
                     Severity::Error,
                     at,
                     message,
-                    Some("write its output to a file and `#include` that".into()),
+                    "write its output to a file and `#include` that",
                 );
             }
             verb => {
                 let message = format!("`#{verb}` is not a directive");
                 let meant = closest(verb, ["include", "tryinclude", "exec"]);
                 let meant = meant.map(|name| format!("#{name}"));
-                self.say(Severity::Warning, at, message, question(meant));
+                let advice = "directives are #include and #tryinclude; a comment begins with `;`";
+                self.say(Severity::Warning, at, message, question(meant, advice));
             }
         }
     }
@@ -490,7 +516,8 @@ impl<'a> Reader<'a> {
     /// A file, or all that a pattern matches in the order of their names.
     fn include(&mut self, name: &str, at: Place, required: bool) {
         if name.is_empty() {
-            self.say(Severity::Error, at, "no file is named", None);
+            let advice = "write `#include FILE`";
+            self.say(Severity::Error, at, "no file is named", advice);
             return;
         }
         let Some(pattern) = Wildcard::parse(name) else {
@@ -502,7 +529,7 @@ impl<'a> Reader<'a> {
                 if names.is_empty() && required {
                     let message = format!("no file is like `{name}`");
                     let advice = "`#tryinclude` says nothing then";
-                    self.say(Severity::Warning, at, message, Some(advice.into()));
+                    self.say(Severity::Warning, at, message, advice);
                 }
                 names.sort();
                 for name in names {
@@ -511,14 +538,16 @@ impl<'a> Reader<'a> {
             }
             Err(reason) => {
                 let message = format!("files like `{name}` cannot be listed: {reason}");
-                self.say(Severity::Error, at, message, None);
+                let advice = "let the exchange read the folder";
+                self.say(Severity::Error, at, message, advice);
             }
         }
     }
 
     fn include_file(&mut self, name: &str, at: Place, required: bool) {
         if let Some(message) = self.too_much(name) {
-            self.say(Severity::Error, at, message, None);
+            let advice = "take this `#include` out";
+            self.say(Severity::Error, at, message, advice);
             return;
         }
         match self.source.read(name) {
@@ -530,12 +559,13 @@ impl<'a> Reader<'a> {
                     Severity::Error,
                     at,
                     message,
-                    Some("`#tryinclude` passes over a file that is not there".into()),
+                    "`#tryinclude` passes over a file that is not there",
                 );
             }
             Err(reason) => {
                 let message = format!("file `{name}` cannot be read: {reason}");
-                self.say(Severity::Error, at, message, None);
+                let advice = "let the exchange read the file";
+                self.say(Severity::Error, at, message, advice);
             }
         }
     }
@@ -568,14 +598,16 @@ impl<'a> Reader<'a> {
         severity: Severity,
         at: Place,
         message: impl Into<String>,
-        suggestion: Option<String>,
+        suggestion: impl Into<String>,
     ) {
-        let mut diagnostic = self.document.diagnostic(severity, at, message);
-        diagnostic.suggestion = suggestion;
-        self.report.push(diagnostic);
+        let diagnostic = self.document.diagnostic(severity, at, message);
+        self.report.push(diagnostic.advise(suggestion));
     }
 }
 
-fn question(meant: Option<impl Display>) -> Option<String> {
-    meant.map(|meant| format!("did you mean `{meant}`?"))
+fn question(meant: Option<impl Display>, advice: &str) -> String {
+    match meant {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => advice.to_owned(),
+    }
 }

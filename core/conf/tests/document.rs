@@ -124,6 +124,7 @@ just words
             error a.conf:4:2: section name has no closing `]`
              4 | [a
                |  ^
+               = write `[name]`
             error a.conf:6:2: section `b` is not used: there is no template `bsae` above it
              6 | [b](bsae)
                |  ^
@@ -131,6 +132,7 @@ just words
             error a.conf:8:2: template list has no closing `)`
              8 | [c](base
                |  ^
+               = write `[name](template)`
             error a.conf:10:2: there is no earlier section `bse` to add to
              10 | [bse](+)
                 |  ^
@@ -138,6 +140,7 @@ just words
             warning a.conf:12:2: `tail` after the section name is not understood
              12 | [d] tail
                 |  ^
+                = write `[name](template)`, or put a comment behind `;`
             warning a.conf:14:1: line has no `=`
              14 | just words
                 | ^
@@ -187,6 +190,7 @@ fn directives_that_are_not_followed_say_so() {
             error a.conf:4:1: no file is named
              4 | #include
                | ^
+               = write `#include FILE`
         "#]],
     );
 }
@@ -224,12 +228,15 @@ fn a_circle_of_includes_names_both_of_its_places() {
         error c.conf:1:1: file `b.conf` includes itself: it is being read since the `#include` at a.conf:2
          1 | #include b.conf
            | ^
+           = take this `#include` out
         error c.conf:2:1: file `a.conf` includes itself: it is being read as the first file
          2 | #tryinclude a.*
            | ^
+           = take this `#include` out
         error a.conf:3:1: file `a.conf` includes itself: it is being read as the first file
          3 | #include a.conf
            | ^
+           = take this `#include` out
     "#]]
     .assert_eq(&show(&files));
 }
@@ -295,12 +302,15 @@ w=2
             error a.conf:7:2: there is no earlier section `a` with type=^end&context=x to add to
              7 | [a](+type=^end&context=x)
                |  ^
+               = take `(+)` out, or put the section it adds to above it
             error a.conf:8:2: filter `type` is not `name=value`
              8 | [a](+type)
                |  ^
+               = write for example `[name](+type=endpoint)`
             error a.conf:9:2: filter `(` is no regular expression: found open group without closing ')'
              9 | [a](+type=()
                |  ^
+               = write for example `[name](+type=endpoint)`
         "#]],
     );
 }
@@ -351,6 +361,46 @@ fn values_of_secrets_are_never_shown() {
 proptest! {
     #[test]
     fn any_text_is_read(text in r"(\[|\]|\(|\)|[!+=>;\\a-c \n#-]|;--|--;|#include a.conf|#include \*|\(\+x=|.){0,80}") {
-        show(&[("a.conf", &text)]);
+        let mut report = Report::default();
+        Document::read(&[("a.conf", text.as_str())].as_slice(), "a.conf", &mut report);
+        for diagnostic in report.finish() {
+            prop_assert!(diagnostic.line > 0 && diagnostic.column > 0, "{diagnostic}");
+            prop_assert!(diagnostic.excerpt.is_some() && diagnostic.suggestion.is_some(), "{diagnostic}");
+        }
     }
+}
+
+#[test]
+fn a_section_may_be_added_to_and_inherit_at_once() {
+    check(
+        "\
+[base](!)
+x=1
+[a]
+y=2
+[a](+,base)
+z=3
+[](base)
+w=4
+",
+        &expect![[r#"
+            [base]! x=1@2:3
+            [a] y=2@4:3 x=1@2:3 z=3@6:3
+            error a.conf:7:2: section has no name
+             7 | [](base)
+               |  ^
+               = write `[name]`
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_escaped_is_no_comment_and_no_end() {
+    check(
+        "[a]\nx=a\\;b ; c\ny=\\;-- d --;\nz=[b](c)\n [c] \n",
+        &expect![[r#"
+            [a] x=a;b@2:3 y=;-- d --@3:4 z=[b](c)@4:3
+            [c]
+        "#]],
+    );
 }

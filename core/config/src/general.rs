@@ -50,37 +50,44 @@ pub(crate) fn http(
         .iter()
         .flat_map(|at| missing.iter().map(move |m| (*at, m)))
     {
-        let (severity, message) = match missing {
+        let (severity, message, advice) = match missing {
             Missing::Bind => (
                 Severity::Warning,
                 "enabled=yes needs `bindaddr`: nothing listens",
+                "add for example `bindaddr=0.0.0.0`",
             ),
             Missing::TlsBind => (
                 Severity::Error,
                 "tlsenable=yes needs `tlsbindaddr`: nothing listens",
+                "add for example `tlsbindaddr=0.0.0.0:8089`",
             ),
             Missing::Certificate => (
                 Severity::Error,
                 "tlsenable=yes needs `tlscertfile`: nothing listens",
+                "add `tlscertfile=…`; `sidetone cert` makes a certificate",
             ),
             Missing::AcmeNames => (
                 Severity::Error,
                 "acme=yes needs `acme_names`: nothing listens",
+                "add for example `acme_names=pbx.example.com`",
             ),
             Missing::TwoCertificates => (
                 Severity::Warning,
                 "acme=yes brings a certificate of its own: `tlscertfile` is not read",
+                "take `tlscertfile` out, or write `acme=no`",
             ),
             Missing::AcmeHttp => (
                 Severity::Warning,
                 "acme_challenge=http-01 is answered over plain HTTP: it needs enabled=yes and `bindaddr`",
+                "add `enabled=yes` and `bindaddr`, or write `acme_challenge=tls-alpn-01`",
             ),
             Missing::Authorities => (
                 Severity::Error,
                 "tlsverifyclient=yes needs `tlscafile` or `tlscapath`",
+                "add `tlscafile=…`, or write `tlsverifyclient=no`",
             ),
         };
-        reader.say(severity, section, message);
+        reader.say(severity, section, message, advice);
     }
     http
 }
@@ -111,7 +118,10 @@ fn restriction(
             );
             let diagnostic = reader.at_section(Severity::Error, section, message);
             let meant = closest(name, lists.keys().map(String::as_str));
-            reader.push(diagnostic.did_you_mean(meant));
+            reader.push(match meant {
+                Some(_) => diagnostic.did_you_mean(meant),
+                None => diagnostic.advise(format!("add `[{name}]` with `permit=…` to acl.conf")),
+            });
         }
     }
     restriction
@@ -269,7 +279,8 @@ pub(crate) fn rtp(document: &Document, report: &mut Report) -> Rtp {
             default.start(),
             default.end()
         );
-        reader.say(Severity::Error, section, message);
+        let advice = "write for example `rtpstart=10000` and `rtpend=20000`";
+        reader.say(Severity::Error, section, message, advice);
         rtp.ports = default;
     }
     rtp

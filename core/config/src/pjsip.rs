@@ -224,21 +224,22 @@ fn transport(
         file: at.file,
         line: at.line,
     };
-    for (fatal, message) in transport.faults() {
+    for (fatal, message, advice) in transport.faults() {
         let severity = if fatal {
             Severity::Error
         } else {
             Severity::Warning
         };
         let message = format!("transport `{}`: {message}", transport.id);
-        reader.say(severity, section, message);
+        reader.say(severity, section, message, advice);
     }
     if let Some(other) = others.iter().find(|other| other.collides(&transport)) {
         let message = format!(
             "transport `{}` is left out: `{}` in line {} listens on {} already",
             transport.id, other.id, other.written.line, other.bind
         );
-        reader.say(Severity::Error, section, message);
+        let advice = "give one of them another `bind`, or take one out";
+        reader.say(Severity::Error, section, message, advice);
         return None;
     }
     Some(transport)
@@ -310,7 +311,8 @@ fn registration(reader: &mut Reader<'_>, section: &Section) -> Option<Registrati
             "registration `{}`: `line` and `endpoint` go together",
             registration.id
         );
-        reader.say(Severity::Warning, section, message);
+        let advice = "write `line=yes` and `endpoint=…`, or neither";
+        reader.say(Severity::Warning, section, message, advice);
     }
     let message = format!(
         "registration `{}` is read and not sent: {NOT_SENT}",

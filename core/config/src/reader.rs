@@ -147,7 +147,8 @@ impl<'a> Reader<'a> {
                     "section `{}` is accepted, has no effect here, because {why}",
                     section.name
                 );
-                self.say(Severity::Info, section, message);
+                let diagnostic = self.at_section(Severity::Info, section, message);
+                self.report.push(diagnostic);
             }
             None => {
                 let message = format!("section `{}` is not known in this file", section.name);
@@ -184,13 +185,15 @@ impl<'a> Reader<'a> {
         self.document.diagnostic(severity, section.at, message)
     }
 
+    /// A message about a section, and what to do.
     pub(crate) fn say(
         &mut self,
         severity: Severity,
         section: &Section,
         message: impl Into<String>,
+        advice: impl Into<String>,
     ) {
         let diagnostic = self.at_section(severity, section, message);
-        self.report.push(diagnostic);
+        self.report.push(diagnostic.advise(advice));
     }
 }

@@ -130,7 +130,9 @@ pub fn load_with(source: &dyn Source, elsewhere: &Elsewhere) -> (Option<Config>,
     config.database = crate::database::read(source, &mut report);
     crate::database::unused(&config, &mut report);
     let readable = FILES.iter().all(|file| source.read(file).is_ok());
-    (readable.then_some(config), report.finish())
+    let mut messages = report.finish();
+    conf::show_lines(source, &mut messages);
+    (readable.then_some(config), messages)
 }
 
 /// A transport of web sockets without a web server.

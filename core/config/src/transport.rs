@@ -181,8 +181,9 @@ impl TransportConfig {
         both && same_kind && self.bind.port() == other.bind.port() && same_ip
     }
 
-    /// What is wrong with the options seen together; the flag says whether nothing will listen.
-    pub(crate) fn faults(&self) -> Vec<(bool, String)> {
+    /// What is wrong with the options seen together, and what to do; the flag says whether nothing will
+    /// listen.
+    pub(crate) fn faults(&self) -> Vec<(bool, String, &'static str)> {
         let mut faults = Vec::new();
         if let Some(address) = &self.external_media_address
             && address.parse::<IpAddr>().is_err()
@@ -199,18 +200,20 @@ impl TransportConfig {
         if self.protocol == Protocol::Tls {
             if self.cert_file.is_none() {
                 let message = "protocol=tls needs `cert_file`: nothing listens";
-                faults.push((true, message.to_owned()));
+                let advice = "add `cert_file=…`; `sidetone cert` makes a certificate";
+                faults.push((true, message.to_owned(), advice));
             }
             let verifies = self.verify_client || self.require_client_cert;
             if verifies && self.ca_list_file.is_none() && self.ca_list_path.is_none() {
                 let message = "verify_client and require_client_cert need `ca_list_file` or \
                                `ca_list_path`: nothing listens";
-                faults.push((true, message.to_owned()));
+                let advice = "add `ca_list_file=…` with the authorities that sign the phones";
+                faults.push((true, message.to_owned(), advice));
             }
             if self.method == TlsMethod::Obsolete {
                 let message =
                     "SSL, TLS 1.0 and TLS 1.1 are not spoken (RFC 8996): TLS 1.2 and 1.3 are";
-                faults.push((false, message.to_owned()));
+                faults.push((false, message.to_owned(), "write `method=tlsv1_2`"));
             }
             let unknown: Vec<&str> = self
                 .cipher
@@ -224,7 +227,7 @@ impl TransportConfig {
                     unknown.join("`, `"),
                     CIPHERS.join(", ")
                 );
-                faults.push((false, message));
+                faults.push((false, message, "take them out of the list"));
             }
         }
         faults

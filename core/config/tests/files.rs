@@ -226,10 +226,11 @@ fn a_menu_may_do_several_things_at_once() {
     let config = check(
         &[("confbridge.conf", text)],
         &expect![[r#"
-        warning confbridge.conf:4:1: `#=no_op` is not a directive
-         4 | #=no_op
-           | ^
-    "#]],
+            warning confbridge.conf:4:1: `#=no_op` is not a directive
+             4 | #=no_op
+               | ^
+               = directives are #include and #tryinclude; a comment begins with `;`
+        "#]],
     );
     let (digits, actions) = &config.confbridge.menus["m"].actions[0];
     let names: Vec<&str> = actions.iter().map(|action| action.name).collect();

@@ -217,9 +217,11 @@ uploads=/var
             warning http.conf:1:2: enabled=yes needs `bindaddr`: nothing listens
              1 | [general]
                |  ^
+               = add for example `bindaddr=0.0.0.0`
             error http.conf:1:2: tlsenable=yes needs `tlsbindaddr`: nothing listens
              1 | [general]
                |  ^
+               = add for example `tlsbindaddr=0.0.0.0:8089`
             error http.conf:3:10: option is left out: bindaddr is not an IP address with an optional port
              3 | bindaddr=here
                |          ^
@@ -278,6 +280,7 @@ fn a_range_of_ports_that_is_none_is_not_used() {
             error rtp.conf:1:2: rtpstart 20000 is not below rtpend 10000: ports 5000 to 31000 are used
              1 | [general]
                |  ^
+               = write for example `rtpstart=10000` and `rtpend=20000`
             error rtp.conf:4:11: option is left out: strictrtp is neither yes nor no
              4 | strictrtp=maybe
                |           ^
@@ -405,7 +408,9 @@ proptest! {
             prop_oneof![
                 r"\[[a-c]\](\([!+a-c]{0,3}\))?",
                 "(type|allow|auth|aors|bind|webrtc|password_digest|rtpstart|redirect)=.{0,12}",
-                "type=(endpoint|auth|aor|transport|global|system|identify)",
+                "type=(endpoint|auth|aor|transport|global|system|identify|registration|acl|domain_alias)",
+                "protocol=(udp|tcp|tls|ws|wss)",
+                "(match|match_header|deny|permit|acl|server_uri|timers|exten|same|include)(=|=>).{0,12}",
                 "(allow|disallow)=[!,:0-9]{0,3}(opus|all|ulaw|g729)[!,]{0,2}",
                 ".{0,30}",
             ],
@@ -413,9 +418,12 @@ proptest! {
         ),
     ) {
         let text = lines.join("\n");
-        let files = [("pjsip.conf", text.as_str()), ("http.conf", &text), ("rtp.conf", &text)];
+        let files: Vec<(&str, &str)> = config::FILES.iter().map(|file| (*file, text.as_str())).collect();
         let (config, diagnostics) = load(&files.as_slice());
         prop_assert!(config.is_some());
-        prop_assert!(diagnostics.iter().all(|d| !d.to_string().is_empty()));
+        for diagnostic in diagnostics.iter().filter(|d| d.severity > Severity::Info) {
+            prop_assert!(diagnostic.suggestion.is_some(), "{diagnostic}");
+            prop_assert!(diagnostic.line == 0 || diagnostic.excerpt.is_some(), "{diagnostic}");
+        }
     }
 }

@@ -167,6 +167,12 @@ pub const WITHOUT_EFFECT: [(&str, &str, &str); 11] = [
     ),
 ];
 
+/// How an extension is written.
+const EXTEN: &str = "write for example `exten => 100,1,Answer()`";
+/// How a pattern is written.
+const PATTERN: &str =
+    "write for example `_1XX`: X is any digit, Z 1 to 9, N 2 to 9, `.` anything after";
+
 /// Why an option or a key changes nothing.
 fn why_without_effect(name: &str) -> Option<&'static str> {
     let found = WITHOUT_EFFECT.iter().find(|(known, ..)| *known == name);
@@ -180,7 +186,10 @@ impl<'a> Reader<'a> {
             if name == "autofallthrough" {
                 match conf::yes_no(&entry.value) {
                     Some(value) => self.plan.autofallthrough = value,
-                    None => self.warn(entry.value_at, "value is neither yes nor no", None),
+                    None => {
+                        let message = "value is neither yes nor no";
+                        self.warn(entry.value_at, message, "write `yes` or `no`");
+                    }
                 }
             } else if let Some(why) = why_without_effect(&name) {
                 let message =
@@ -190,7 +199,12 @@ impl<'a> Reader<'a> {
                 let known = WITHOUT_EFFECT.iter().map(|(name, ..)| *name);
                 let meant = closest(&name, known.chain(["autofallthrough"]));
                 let message = format!("option `{name}` is not known in [general]");
-                self.warn(entry.at, message, meant);
+                self.unknown(
+                    entry.at,
+                    message,
+                    meant,
+                    "options are autofallthrough and static",
+                );
             }
         }
     }
@@ -214,11 +228,12 @@ impl<'a> Reader<'a> {
                 key @ ("ignorepat" | "switch" | "lswitch" | "eswitch" | "autohints") => {
                     let why = why_without_effect(key).unwrap_or_default();
                     let message = format!("`{key}` is accepted, has no effect here, because {why}");
-                    self.warn(entry.at, message, None);
+                    self.warn(entry.at, message, "write the extensions into this file");
                 }
                 other => {
                     let message = format!("`{other}` is not known in a context");
-                    self.warn(entry.at, message, closest(other, KEYS));
+                    let advice = "write `exten => …`, `same => …` or `include => …`";
+                    self.unknown(entry.at, message, closest(other, KEYS), advice);
                 }
             }
         }
@@ -230,7 +245,7 @@ impl<'a> Reader<'a> {
         cursor.extension = Same::Refused;
         let Some((name, rest)) = entry.value.split_once(',') else {
             let message = "extension has neither priority nor application";
-            self.refuse(entry.value_at, message);
+            self.refuse(entry.value_at, message, EXTEN);
             return;
         };
         let rest_at = name.len() + 1;
@@ -243,7 +258,7 @@ impl<'a> Reader<'a> {
         let name = self.with_globals(name.trim());
         let caller = caller.map(|caller| self.with_globals(caller));
         if name.is_empty() {
-            self.refuse(entry.value_at, "extension has no name");
+            self.refuse(entry.value_at, "extension has no name", EXTEN);
             return;
         }
         let Some(line) = self.line(entry, rest, rest_at, cursor) else {
@@ -272,7 +287,8 @@ impl<'a> Reader<'a> {
             Same::Extension(extension) => extension,
             Same::Refused => return,
             Same::Nothing => {
-                self.refuse(entry.at, "`same` stands before any `exten` of its section");
+                let message = "`same` stands before any `exten` of its section";
+                self.refuse(entry.at, message, "begin with `exten => NAME,1,…`");
                 return;
             }
         };
@@ -291,7 +307,8 @@ impl<'a> Reader<'a> {
             None => Some(None),
             Some(Ok(pattern)) => Some(Some(pattern)),
             Some(Err(error)) => {
-                self.refuse(entry.value_at, format!("pattern `{text}`: {error}"));
+                let message = format!("pattern `{text}`: {error}");
+                self.refuse(entry.value_at, message, PATTERN);
                 None
             }
         };
@@ -321,7 +338,7 @@ impl<'a> Reader<'a> {
             Some((number, label)) => match label.trim_end().strip_suffix(')') {
                 Some(label) => (number.trim(), Some(label.trim())),
                 None => {
-                    self.refuse(place, "label has no closing `)`");
+                    self.refuse(place, "label has no closing `)`", "write `n(label)`");
                     return None;
                 }
             },
@@ -329,14 +346,14 @@ impl<'a> Reader<'a> {
         let priority = match priority_of(number, cursor.priority) {
             Ok(priority) => priority,
             Err(message) => {
-                self.refuse(place, message);
+                self.refuse(place, message, "write `1` first, then `n`");
                 return None;
             }
         };
         let trimmed = application.trim_start();
         let application_at = application_at + application.len() - trimmed.len();
         if trimmed.is_empty() {
-            self.refuse(place, "no application is named");
+            self.refuse(place, "no application is named", EXTEN);
             return None;
         }
         Some(Line {
@@ -368,12 +385,12 @@ impl<'a> Reader<'a> {
                 "extension {} already has priority {number} in line {}; this one is left out",
                 extension.name, earlier.line
             );
-            self.refuse(at, message);
+            self.refuse(at, message, "write `n` for the next priority");
             return;
         }
         let (application, arguments) = self.application(line.application, at);
         if application.is_empty() {
-            self.refuse(at, "no application is named");
+            self.refuse(at, "no application is named", EXTEN);
             return;
         }
         let file = self.file(at);
@@ -397,11 +414,12 @@ impl<'a> Reader<'a> {
             Some((arguments, "")) => arguments,
             Some((arguments, after)) => {
                 let message = format!("`{}` after the closing `)` is left out", after.trim());
-                self.warn(at, message, None);
+                self.warn(at, message, "put a comment behind `;`");
                 arguments
             }
             None => {
-                self.warn(at, "arguments have no closing `)`", None);
+                let message = "arguments have no closing `)`";
+                self.warn(at, message, "write `)` at the end of the line");
                 rest
             }
         };
@@ -416,7 +434,11 @@ impl<'a> Reader<'a> {
         let context = self.with_globals(context);
         if times.is_some() {
             let message = "the times of an `include` are not served yet: it holds always";
-            self.warn(entry.value_at, message, None);
+            self.warn(
+                entry.value_at,
+                message,
+                "take the times out, or the `include`",
+            );
         }
         let include = Include {
             context,
@@ -449,7 +471,8 @@ impl<'a> Reader<'a> {
                     let names = sections.by_ref().map(|section| section.name.as_str());
                     let meant = closest(&include.context, names);
                     let message = format!("context `{}` does not exist", include.context);
-                    self.warn(at, message, meant);
+                    let advice = format!("add `[{}]`", include.context);
+                    self.unknown(at, message, meant, &advice);
                 }
             }
             let extensions = arrange(draft.extensions, includes);
@@ -458,7 +481,7 @@ impl<'a> Reader<'a> {
         for (context, exten, caller, at) in places {
             if self.plan.find(context, &exten, caller.as_deref()).is_none() {
                 let message = format!("extension {exten} has no priority 1 and is never reached");
-                self.warn(at, message, None);
+                self.warn(at, message, "write `1` as its first priority");
             }
         }
         self.plan
@@ -474,12 +497,25 @@ impl<'a> Reader<'a> {
         entry.or_insert_with(|| Arc::from(name)).clone()
     }
 
-    fn refuse(&mut self, at: Place, message: impl Into<String>) {
-        self.say(Severity::Error, at, message, None);
+    fn refuse(&mut self, at: Place, message: impl Into<String>, advice: &str) {
+        self.say(Severity::Error, at, message, Some(advice.to_owned()));
     }
 
-    fn warn(&mut self, at: Place, message: impl Into<String>, meant: Option<&str>) {
-        self.say(Severity::Warning, at, message, meant);
+    fn warn(&mut self, at: Place, message: impl Into<String>, advice: &str) {
+        self.say(Severity::Warning, at, message, Some(advice.to_owned()));
+    }
+
+    /// A name nobody knows: what was meant, else what there is.
+    fn unknown(
+        &mut self,
+        at: Place,
+        message: impl Into<String>,
+        meant: Option<&str>,
+        advice: &str,
+    ) {
+        let question = meant.map(|meant| format!("did you mean `{meant}`?"));
+        let advice = question.unwrap_or_else(|| advice.to_owned());
+        self.say(Severity::Warning, at, message, Some(advice));
     }
 
     fn say(
@@ -487,10 +523,11 @@ impl<'a> Reader<'a> {
         severity: Severity,
         at: Place,
         message: impl Into<String>,
-        meant: Option<&str>,
+        advice: Option<String>,
     ) {
-        let diagnostic = self.document.diagnostic(severity, at, message);
-        self.report.push(diagnostic.did_you_mean(meant));
+        let mut diagnostic = self.document.diagnostic(severity, at, message);
+        diagnostic.suggestion = advice;
+        self.report.push(diagnostic);
     }
 }
 

@@ -209,7 +209,10 @@ impl Plan {
                 excerpt: None,
             };
             let meant = closest(&step.application, known.iter().copied());
-            report.push(diagnostic.did_you_mean(meant));
+            report.push(match meant {
+                Some(_) => diagnostic.did_you_mean(meant),
+                None => diagnostic.advise("`core show applications` lists those there are"),
+            });
         }
         report.finish()
     }

@@ -38,36 +38,47 @@ exten => 8,1,Answer()
             error extensions.conf:2:1: `same` stands before any `exten` of its section
              2 | same => n,Answer()
                | ^
+               = begin with `exten => NAME,1,…`
             error extensions.conf:3:10: extension has neither priority nor application
              3 | exten => 1
                |          ^
+               = write for example `exten => 100,1,Answer()`
             error extensions.conf:4:12: `n` has no line before it to go on from
              4 | exten => 2,n,Answer()
                |            ^
+               = write `1` first, then `n`
             error extensions.conf:5:12: `first` is not a priority: write a number from 1, `n` or `hint`
              5 | exten => 3,first,Answer()
                |            ^
+               = write `1` first, then `n`
             error extensions.conf:6:12: label has no closing `)`
              6 | exten => 4,1(label,Answer()
                |            ^
+               = write `n(label)`
             error extensions.conf:7:12: no application is named
              7 | exten => 5,1,
                |            ^
+               = write for example `exten => 100,1,Answer()`
             error extensions.conf:8:10: extension has no name
              8 | exten => ,1,Answer()
                |          ^
+               = write for example `exten => 100,1,Answer()`
             error extensions.conf:9:10: pattern `_[12`: `[` has no closing `]`
              9 | exten => _[12,1,Answer()
                |          ^
+               = write for example `_1XX`: X is any digit, Z 1 to 9, N 2 to 9, `.` anything after
             error extensions.conf:10:14: no application is named
              10 | exten => 6,1,(x)
                 |              ^
+                = write for example `exten => 100,1,Answer()`
             error extensions.conf:11:12: `0` is not a priority: write a number from 1, `n` or `hint`
              11 | exten => 7,0,Answer()
                 |            ^
+                = write `1` first, then `n`
             error extensions.conf:13:12: extension 8 already has priority 1 in line 12; this one is left out
              13 |  same => 1,Hangup()
                 |            ^
+                = write `n` for the next priority
         "#]],
     );
     assert_eq!(plan.contexts().count(), 1);
@@ -83,6 +94,7 @@ fn lines_of_a_refused_extension_do_not_go_to_the_one_before() {
             error extensions.conf:3:10: pattern `_[2`: `[` has no closing `]`
              3 | exten => _[2,1,Answer()
                |          ^
+               = write for example `_1XX`: X is any digit, Z 1 to 9, N 2 to 9, `.` anything after
         "#]],
     );
     let first = plan.find("sets", "1", None).expect("it is well written");
@@ -119,15 +131,19 @@ exten => 5,1,Answer()
             warning extensions.conf:4:17: value is neither yes nor no
              4 | autofallthrough=maybe
                |                 ^
+               = write `yes` or `no`
             warning extensions.conf:6:14: arguments have no closing `)`
              6 | exten => 1,1,Dial(PJSIP/bob
                |              ^
+               = write `)` at the end of the line
             warning extensions.conf:7:14: `please` after the closing `)` is left out
              7 | exten => 2,1,Answer() please
                |              ^
+               = put a comment behind `;`
             warning extensions.conf:8:10: extension 3 has no priority 1 and is never reached
              8 | exten => 3,2,Hangup()
                |          ^
+               = write `1` as its first priority
             warning extensions.conf:9:1: `extn` is not known in a context
              9 | extn => 4,1,Answer()
                | ^
@@ -139,9 +155,11 @@ exten => 5,1,Answer()
             warning extensions.conf:11:12: the times of an `include` are not served yet: it holds always
              11 | include => outside,9:00-17:00,mon-fri,*,*
                 |            ^
+                = take the times out, or the `include`
             warning extensions.conf:12:1: `ignorepat` is accepted, has no effect here, because it keeps the dial tone of analogue phones, and there are none
              12 | ignorepat => 9
                 | ^
+                = write the extensions into this file
         "#]],
     );
     let dial = plan.find("sets", "1", None).expect("it works");

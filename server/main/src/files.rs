@@ -13,9 +13,15 @@ impl Source for Folder {
     fn read(&self, name: &str) -> Result<Option<String>, String> {
         let path = self.0.join(name);
         match std::fs::read(&path) {
-            Ok(bytes) => String::from_utf8(bytes)
-                .map(Some)
-                .map_err(|_| format!("{} is not UTF-8 text", path.display())),
+            Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(|error| {
+                let (good, bad) = (error.utf8_error().valid_up_to(), error.as_bytes());
+                let line = bad[..good].iter().filter(|byte| **byte == b'\n').count() + 1;
+                format!(
+                    "{} is not UTF-8 text in line {line}; convert it, for example with \
+                     `iconv -f latin1 -t utf-8`",
+                    path.display()
+                )
+            }),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(format!("{}: {error}", path.display())),
         }
@@ -144,6 +150,16 @@ pub(crate) fn read_with(
 mod tests {
     use super::Folder;
     use config::{Source as _, Wildcard};
+
+    #[test]
+    fn a_file_in_another_encoding_is_named_with_its_line() {
+        let root = std::env::temp_dir().join(format!("sidetone-latin-{}", std::process::id()));
+        std::fs::create_dir_all(&root).unwrap();
+        std::fs::write(root.join("a.conf"), b"[a]\n; B\xfcro\n").unwrap();
+        let refused = Folder(root.clone()).read("a.conf").unwrap_err();
+        assert!(refused.contains("not UTF-8 text in line 2"), "{refused}");
+        std::fs::remove_dir_all(root).unwrap();
+    }
 
     #[test]
     fn lists_the_files_a_pattern_matches_in_folders_it_matches() {
