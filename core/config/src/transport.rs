@@ -192,7 +192,8 @@ impl TransportConfig {
                 "external_media_address `{address}` is no IP address, which a candidate must be: \
                  it is not offered"
             );
-            faults.push((false, message));
+            let advice = "write the address itself, for example `203.0.113.7`";
+            faults.push((false, message, advice));
         }
         if !self.protocol.binds() {
             return faults;
