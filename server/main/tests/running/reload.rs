@@ -100,6 +100,22 @@ fn reloads_at_once_are_done_one_after_the_other() {
 }
 
 #[test]
+fn the_demo_reads_its_own_files_again() {
+    let world = World::demo("demo");
+    assert_eq!(world.done("core reload"), "Nothing has changed.\n");
+    let transports = world.done("pjsip show transports");
+    assert!(
+        transports.contains(&format!(":{}\n", world.udp)),
+        "{transports}"
+    );
+    let http = world.done("http show status");
+    assert!(
+        http.contains(&format!("Bound to 127.0.0.1:{}\n", world.http)),
+        "{http}"
+    );
+}
+
+#[test]
 fn sighup_reads_the_files_again() {
     let world = World::start("hangup", &[]);
     world.write(

@@ -28,7 +28,8 @@ pub(crate) struct World {
     root: PathBuf,
     pub(crate) http: u16,
     pub(crate) udp: u16,
-    child: Child,
+    /// `None` before it is started.
+    child: Option<Child>,
 }
 
 pub(crate) const PLAN: &str =
@@ -37,36 +38,58 @@ pub(crate) const PLAN: &str =
 impl World {
     /// Starts the exchange on files with one endpoint, `alice`, and the plan [`PLAN`].
     pub(crate) fn start(name: &str, more: &[&str]) -> Self {
-        let root = std::env::temp_dir().join(format!("running-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&root);
-        fs::create_dir_all(root.join("etc")).unwrap();
-        let (http, udp) = (free_tcp(), free_udp());
-        let log = File::create(root.join("stderr")).unwrap();
-        let mut world = Self {
-            child: Command::new("true").spawn().unwrap(),
-            root,
-            http,
-            udp,
-        };
+        let mut world = Self::new(name);
         world.write("pjsip.conf", &world.pjsip(""));
         world.write("http.conf", &world.http(""));
         world.write("extensions.conf", PLAN);
-        world.child.wait().unwrap();
-        world.child = Command::new(BINARY)
+        let mut command = Command::new(BINARY);
+        command
             .args(["run", "--config"])
-            .arg(world.root.join("etc"))
-            .arg("--data")
-            .arg(world.data())
-            .args(more)
+            .arg(world.root.join("etc"));
+        world.run(command.args(more));
+        world
+    }
+
+    /// Starts the demo.
+    pub(crate) fn demo(name: &str) -> Self {
+        let mut world = Self::new(name);
+        let [http, https, udp] = [world.http, free_tcp(), world.udp].map(|port| port.to_string());
+        let mut command = Command::new(BINARY);
+        command.args([
+            "--http-port",
+            &http,
+            "--https-port",
+            &https,
+            "--sip-port",
+            &udp,
+        ]);
+        world.run(&mut command);
+        world
+    }
+
+    fn new(name: &str) -> Self {
+        let root = std::env::temp_dir().join(format!("running-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&root);
+        fs::create_dir_all(root.join("etc")).unwrap();
+        Self {
+            root,
+            http: free_tcp(),
+            udp: free_udp(),
+            child: None,
+        }
+    }
+
+    fn run(&mut self, command: &mut Command) {
+        let log = File::create(self.root.join("stderr")).unwrap();
+        command.arg("--data").arg(self.data());
+        command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        world.until("it answers", |world| {
+            .stderr(log);
+        self.child = Some(command.spawn().unwrap());
+        self.until("it answers", |world| {
             world.try_ask("core show version").is_ok()
         });
-        world
     }
 
     pub(crate) fn data(&self) -> PathBuf {
@@ -74,7 +97,7 @@ impl World {
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.child.as_ref().unwrap().id()
     }
 
     /// `pjsip.conf`, with more.
@@ -149,7 +172,7 @@ impl World {
     pub(crate) fn ended(&mut self) -> bool {
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
-            if let Some(status) = self.child.try_wait().unwrap() {
+            if let Some(status) = self.child.as_mut().unwrap().try_wait().unwrap() {
                 return status.success();
             }
             std::thread::park_timeout(Duration::from_millis(20));
@@ -179,8 +202,10 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
         if !std::thread::panicking() {
             let _ = fs::remove_dir_all(&self.root);
         }
