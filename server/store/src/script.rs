@@ -316,6 +316,21 @@ mod tests {
         assert_eq!(split(trigger, Dialect::Sqlite).len(), 2);
     }
 
+    /// Every short text of what has a meaning: none makes a panic, or a piece that is no text.
+    #[test]
+    fn no_text_breaks_it() {
+        const PARTS: [&str; 10] = ["'", "\"", "$", ";", "--", "/*", "*/", "é", "\\", "\n"];
+        for number in 0..PARTS.len().pow(4) {
+            let digits = (0..4).map(|place| number / PARTS.len().pow(place) % PARTS.len());
+            let text: String = digits.map(|digit| PARTS[digit]).collect();
+            for dialect in [Dialect::Sqlite, Dialect::MySql, Dialect::Postgres] {
+                let pieces = split(&text, dialect);
+                let length: usize = pieces.iter().map(|piece| piece.len()).sum();
+                assert!(length <= text.len(), "{text:?}");
+            }
+        }
+    }
+
     #[test]
     fn text_that_breaks_off_is_one_statement() {
         for text in [

@@ -220,6 +220,18 @@ mod tests {
         }
     }
 
+    /// Every short text of what has a meaning: none makes a panic.
+    #[test]
+    fn no_text_breaks_it() {
+        const PARTS: [&str; 10] = [":", "/", "@", "[", "]", "?", "%", "=", "é", "1"];
+        for number in 0..PARTS.len().pow(5) {
+            let digits = (0..5).map(|place| number / PARTS.len().pow(place) % PARTS.len());
+            let rest: String = digits.map(|digit| PARTS[digit]).collect();
+            let _ = read(&rest);
+            let _ = read(&format!("mysql://{rest}"));
+        }
+    }
+
     #[test]
     fn a_place_is_shown_without_its_password() {
         let shown = |url| read(url).unwrap().place.to_string();

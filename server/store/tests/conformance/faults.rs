@@ -1,6 +1,6 @@
 //! A database that is away, slow, or was away: behind a relay that can be cut, held and opened again.
 
-use crate::support::{Scratch, on_every_database, relay::Relay, server};
+use crate::support::{Scratch, always_there, on_every_database, relay::Relay, server};
 use config::{Database, Place};
 use std::time::{Duration, Instant};
 use store::{Dialect, Store, StoreError, TroubleKind};
@@ -288,6 +288,7 @@ async fn the_connection_is_encrypted_where_that_is_asked_for() {
         let (Some(url), Some(ca)) = (server(variable), ca) else {
             continue;
         };
+        let url = always_there(&url);
         let scratch = Scratch::sqlite();
         let sql = match variable {
             "SIDETONE_TEST_MYSQL" => {

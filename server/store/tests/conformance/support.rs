@@ -90,7 +90,7 @@ impl Scratch {
     async fn on_server(variable: &str, dialect: Dialect) -> Option<Self> {
         let url = server(variable)?;
         let name = unique("test").replace('-', "_");
-        let database = Database::default().at_url(&url).unwrap();
+        let database = Database::default().at_url(&always_there(&url)).unwrap();
         let folder = Folder::new();
         let backend = Backend::open(&database, &folder.file()).await.unwrap();
         let sql = format!("CREATE DATABASE {name}");
@@ -160,6 +160,15 @@ pub(crate) fn server(variable: &str) -> Option<String> {
         let _ = std::io::stderr().write_all(sentence.as_bytes());
     }
     url
+}
+
+/// The URL with a database that no test drops: the one of the chapter comes and goes.
+pub(crate) fn always_there(url: &str) -> String {
+    let (server, _) = url.rsplit_once('/').unwrap();
+    match url.starts_with("mysql") {
+        true => format!("{server}/mysql"),
+        false => format!("{server}/postgres"),
+    }
 }
 
 /// What `pjsip.conf` says, with a small dial plan.
