@@ -1,6 +1,5 @@
 //! The handle `main` holds: start, routes, counts, stop.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,7 +109,7 @@ pub struct Registered {
     pub uri: String,
     /// Where its connection comes from.
     pub remote: SocketAddr,
-    /// What is left of the registration.
+    /// What is left of the registration; for ever if the contact stands in a file.
     pub left: Duration,
     /// Whether it is there.
     pub status: ContactStatus,
@@ -226,23 +225,8 @@ impl Signal {
         if contacts.is_empty() {
             return;
         }
-        let owners = contacts
-            .iter()
-            .map(|contact| (contact.endpoint.clone(), contact.aor.clone()));
-        let owners: BTreeSet<(String, String)> = owners.collect();
-        let shared = self.links.shared.clone();
-        shared.restore(contacts);
-        // Whether they are there is asked as if they had just been registered.
-        self.links.tracker.spawn(async move {
-            for (endpoint, aor) in owners {
-                let found = shared.switch.store().subscriber(&endpoint).await;
-                if let Ok(Some(subscriber)) = found
-                    && let Some(aor) = subscriber.aors.iter().find(|known| known.id == aor)
-                {
-                    qualify::watch(&shared, &subscriber, aor, shared::now());
-                }
-            }
-        });
+        // The driver also sees to it that they are asked whether they are there.
+        self.links.shared.restore(contacts);
     }
 
     /// The UDP addresses really bound.
@@ -257,11 +241,19 @@ impl Signal {
         self.links.shared.counts()
     }
 
-    /// Every registered contact, by address of record.
+    /// Every contact, registered or written, by address of record.
     pub fn contacts(&self) -> Vec<Registered> {
         let now = shared::now();
         let location = self.links.shared.location();
         let bindings = location.all();
+        let written = location.all_written().map(|(aor, written)| Registered {
+            aor: aor.to_owned(),
+            endpoint: written.endpoint.clone(),
+            uri: written.uri.to_string(),
+            remote: written.remote,
+            left: Duration::MAX,
+            status: written.watch.status,
+        });
         bindings
             .map(|(aor, binding)| Registered {
                 aor: aor.to_owned(),
@@ -271,6 +263,7 @@ impl Signal {
                 left: binding.expires_at.saturating_duration_since(now),
                 status: binding.watch.status,
             })
+            .chain(written)
             .collect()
     }
 
@@ -299,13 +292,6 @@ impl Signal {
             .shared
             .command(Command::Qualify { aors: aors.clone() });
         Ok(Some(aors))
-    }
-
-    /// Asks the contacts that are there already as their addresses say: those that survived a restart.
-    pub fn requalify(&self) {
-        self.links
-            .tracker
-            .spawn(qualify::adopt(self.links.shared.clone()));
     }
 
     /// Ends the driver, the sockets and the connections. Calls are hung up before, by the switch.

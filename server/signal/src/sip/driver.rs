@@ -32,6 +32,7 @@ use crate::sip::flows::{Flows, Sent};
 use crate::sip::location::way_to;
 use crate::sip::outbound::{Ask, Route};
 use crate::sip::outside::{Outside, with_candidates};
+use crate::sip::qualify::Probe;
 use crate::sip::shared::{Shared, now};
 use crate::sip::trace::{self, Name, Way};
 use crate::sip::transport::udp::UdpListener;
@@ -112,6 +113,7 @@ impl Driver {
         mut inputs: mpsc::Receiver<Input>,
         stopping: CancellationToken,
     ) {
+        self.follow_reload();
         loop {
             let deadline = tokio::time::Instant::from_std(self.deadline());
             tokio::select! {
@@ -153,7 +155,7 @@ impl Driver {
         self.probes.on_deadline(&self.shared, now);
         let due = self.shared.location().due(now, PROBES_PER_TURN_MAX);
         for probe in due {
-            self.probes.ask(&mut self.agent, &self.shared, probe, now);
+            self.ask(probe, now);
         }
         if self.sweep_at <= now {
             self.sweep_at = now + SWEEP_EVERY;
@@ -274,7 +276,7 @@ impl Driver {
                 for aor in aors {
                     let probes = self.shared.location().probes_of(&aor);
                     for probe in probes {
-                        self.probes.ask(&mut self.agent, &self.shared, probe, now);
+                        self.ask(probe, now);
                     }
                 }
             }
@@ -348,10 +350,7 @@ impl Driver {
 
     /// Calls somebody. A flow that is gone by now is as good as no answer at all.
     fn invite(&mut self, now: Instant, call: &CallRef, ask: Ask, offer: Body) {
-        let flow = match ask.route() {
-            Route::Flow(flow) => self.flows.find(flow.id),
-            Route::Udp(remote) => self.udp_flow(remote, now),
-        };
+        let flow = self.flow_of(ask.route(), now);
         let Some(flow) = flow else {
             let text = "the connection of this contact is gone".to_owned();
             ask.inbox.note(StoryEvent::Remark { text });
@@ -368,6 +367,20 @@ impl Driver {
         let id = self.agent.invite(now, flow, ask.invite(&flow, offer));
         call.is(id);
         self.calls.begin_ours(id, flow, ours);
+    }
+
+    /// Asks a contact whether it is there.
+    fn ask(&mut self, probe: Probe, now: Instant) {
+        let flow = self.flow_of(probe.route, now);
+        self.probes
+            .ask(&mut self.agent, &self.shared, probe, flow, now);
+    }
+
+    fn flow_of(&mut self, route: Route, now: Instant) -> Option<Flow> {
+        match route {
+            Route::Flow(flow) => self.flows.find(flow.id),
+            Route::Udp(remote) => self.udp_flow(remote, now),
+        }
     }
 
     /// The flow to an address that has not written to us, maybe.
@@ -403,6 +416,7 @@ impl Driver {
                 contacts = count,
                 "registrations of the last run are in force"
             );
+            self.tracker.spawn(qualify::adopt(self.shared.clone()));
         }
         if lost > 0 {
             tracing::info!(

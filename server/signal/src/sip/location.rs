@@ -13,9 +13,11 @@ mod saved;
 
 pub(crate) use saved::{is_websocket, way_to};
 
-use crate::sip::qualify::{ContactStatus, Watch};
+use crate::sip::qualify::Watch;
 
 mod watch;
+
+pub(crate) use watch::Written;
 
 /// Contacts of all addresses together.
 pub(crate) const BINDINGS_MAX: usize = 100_000;
@@ -55,9 +57,9 @@ pub(crate) struct Agent {
 }
 
 impl Binding {
-    /// Whether it is worth calling: it does, unless it is asked again and again and did not answer last.
+    /// Whether it is worth calling.
     pub(crate) fn answers(&self) -> bool {
-        self.watch.at.is_none() || self.watch.status != ContactStatus::Unavailable
+        self.watch.answers()
     }
 }
 
@@ -117,6 +119,8 @@ pub(crate) struct Location {
     /// When which contact is asked whether it is there, with its address.
     plans: BTreeMap<(Instant, u64), String>,
     next_watch: u64,
+    /// Contacts that stand in files.
+    written: BTreeMap<String, Vec<Written>>,
 }
 
 impl Location {
@@ -347,6 +351,8 @@ pub(crate) mod tests {
     use std::time::Duration;
 
     use ::sip::Transport;
+
+    use crate::sip::qualify::ContactStatus;
 
     use super::*;
 

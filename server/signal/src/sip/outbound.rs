@@ -121,7 +121,13 @@ async fn contacts(shared: &Shared, subscriber: &Subscriber) -> Result<Vec<Place>
             });
         }
         for contact in &aor.contacts {
-            places.push(written(shared, subscriber, contact).await?);
+            let place = written(shared, subscriber, contact).await?;
+            let location = shared.location();
+            let mut known = location.all_written();
+            match known.any(|(id, own)| id == aor.id && own.uri == place.uri && !own.answers()) {
+                true => silent = true,
+                false => places.push(place),
+            }
         }
     }
     match (places.is_empty(), silent) {
@@ -137,15 +143,7 @@ async fn written(
     subscriber: &Subscriber,
     text: &str,
 ) -> Result<Place, Unreachable> {
-    let refused = |why: &str| Unreachable::Address {
-        address: printable(text),
-        why: why.to_owned(),
-    };
-    let address = NameAddr::parse(text).map_err(|_| refused("it is no SIP address"))?;
-    let uri = address.uri;
-    if !uri.is_sip() {
-        return Err(refused("it is no sip: URI"));
-    }
+    let uri = uri_of(text)?;
     let party = Party {
         endpoint: subscriber.endpoint.id.clone(),
         instance: None,
@@ -164,6 +162,34 @@ async fn written(
             return Ok(place(Route::Flow(known.flow), known.path.clone()));
         }
     }
+    let remote = resolve(text, &uri).await?;
+    Ok(place(Route::Udp(remote), Vec::new()))
+}
+
+/// The URI of a written contact and where it leads.
+pub(crate) async fn address_of(text: &str) -> Result<(Uri, SocketAddr), Unreachable> {
+    let uri = uri_of(text)?;
+    let remote = resolve(text, &uri).await?;
+    Ok((uri, remote))
+}
+
+fn refused(text: &str, why: &str) -> Unreachable {
+    Unreachable::Address {
+        address: printable(text),
+        why: why.to_owned(),
+    }
+}
+
+fn uri_of(text: &str) -> Result<Uri, Unreachable> {
+    let address = NameAddr::parse(text).map_err(|_| refused(text, "it is no SIP address"))?;
+    match address.uri.is_sip() {
+        true => Ok(address.uri),
+        false => Err(refused(text, "it is no sip: URI")),
+    }
+}
+
+async fn resolve(text: &str, uri: &Uri) -> Result<SocketAddr, Unreachable> {
+    let refused = |why: &str| refused(text, why);
     let transport = uri.param("transport").unwrap_or("udp");
     if uri.is_secure() || !transport.eq_ignore_ascii_case("udp") {
         return Err(refused(
@@ -180,7 +206,7 @@ async fn written(
         }
         (None, None) => return Err(refused("it names no host")),
     };
-    Ok(place(Route::Udp(remote), Vec::new()))
+    Ok(remote)
 }
 
 /// RFC 3261 §19.1.2.

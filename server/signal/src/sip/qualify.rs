@@ -1,13 +1,15 @@
 //! Are the contacts there? OPTIONS to each of them, as the `qualify_…` options of its address say
 //! (RFC 3261 §11).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::sip::{Flow, Host, Login, Method, NameAddr, Request, Uri};
 use config::{Aor, Subscriber};
 
-use crate::sip::outbound::{call_id, logins_of};
+use crate::sip::location::Written;
+use crate::sip::outbound::{Route, address_of, call_id, logins_of};
 use crate::sip::shared::{Shared, now};
 
 /// A contact that has just been registered is asked within this time.
@@ -51,13 +53,21 @@ pub(crate) struct Watch {
     pub(crate) status: ContactStatus,
 }
 
+impl Watch {
+    /// Whether the contact is worth calling: it is, unless it is asked again and again and did not answer
+    /// last.
+    pub(crate) fn answers(&self) -> bool {
+        self.at.is_none() || self.status != ContactStatus::Unavailable
+    }
+}
+
 /// A contact to be asked now.
 #[derive(Debug, Clone)]
 pub(crate) struct Probe {
     pub(crate) aor: String,
     pub(crate) id: u64,
     pub(crate) uri: Uri,
-    pub(crate) flow: Flow,
+    pub(crate) route: Route,
     pub(crate) path: Vec<String>,
     pub(crate) qualify: Arc<Qualify>,
 }
@@ -78,8 +88,8 @@ impl Qualify {
 
 impl Probe {
     /// The OPTIONS, complete but for Via.
-    pub(crate) fn request(&self, user: &str) -> Request {
-        let host = Host::from(self.flow.local.ip().to_canonical());
+    pub(crate) fn request(&self, user: &str, flow: &Flow) -> Request {
+        let host = Host::from(flow.local.ip().to_canonical());
         let mut from = NameAddr::new(Uri::sip(Some(user), &host, None));
         from.set_tag(&call_id());
         let mut request = Request::new(Method::Options, self.uri.clone());
@@ -111,6 +121,7 @@ pub(crate) fn watch(shared: &Shared, subscriber: &Subscriber, aor: &Aor, now: In
 /// Watches the contacts that are there already: those that survived a restart, or all after a reload.
 /// They are asked spread over `max_initial_qualify_time`, else over their own interval.
 pub(crate) async fn adopt(shared: Arc<Shared>) {
+    read_written(&shared).await;
     let aors = shared.location().aors();
     let most = shared.switch.config().global.max_initial_qualify_time_s;
     for (name, endpoint) in aors {
@@ -129,4 +140,36 @@ pub(crate) async fn adopt(shared: Arc<Shared>) {
         shared.location().watch(&name, &qualify, now(), first);
     }
     shared.command(crate::sip::command::Command::Qualify { aors: Vec::new() });
+}
+
+/// The contacts that stand in the files, each with its address. One whose name cannot be resolved is left out
+/// until the files are read again; a call to it says why.
+async fn read_written(shared: &Shared) {
+    let config = shared.switch.config();
+    let mut aors = BTreeSet::new();
+    for subscriber in config.endpoints.values() {
+        for aor in subscriber
+            .aors
+            .iter()
+            .filter(|aor| !aor.contacts.is_empty())
+        {
+            if !aors.insert(aor.id.clone()) {
+                continue;
+            }
+            let mut contacts = Vec::new();
+            for text in &aor.contacts {
+                match address_of(text).await {
+                    Ok((uri, remote)) => contacts.push(Written {
+                        uri,
+                        endpoint: subscriber.endpoint.id.clone(),
+                        remote,
+                        watch: Watch::default(),
+                    }),
+                    Err(error) => tracing::warn!(aor = aor.id, "contact left out: {error}"),
+                }
+            }
+            shared.location().write(&aor.id, contacts);
+        }
+    }
+    shared.location().keep_written(&aors);
 }

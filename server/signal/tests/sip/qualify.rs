@@ -4,7 +4,7 @@ use signal::{ContactStatus, Keepalive};
 use sip::{HeaderName, Method, Request};
 
 use crate::outbound::{EMPTY, originate};
-use crate::support::{Exchange, PJSIP, Phone, contact, reply, until};
+use crate::support::{DeskPhone, Exchange, PJSIP, Phone, contact, reply, until};
 
 /// One phone, asked every minute.
 fn asked(aor: &str) -> String {
@@ -138,4 +138,41 @@ async fn who_is_not_to_be_asked_is_asked_by_hand_only() {
         matches!(status(&exchange), ContactStatus::Available(_))
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_contact_that_stands_in_a_file_is_asked_too() {
+    let phone = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let port = phone.local_addr().unwrap().port();
+    drop(phone);
+    let pjsip = format!(
+        "{PJSIP}[desk](phone)\naors=desk\n[desk]\ntype=aor\nqualify_frequency=1\n\
+         qualify_timeout=0.1\ncontact=sip:desk@127.0.0.1:{port}\n"
+    );
+    let exchange = Exchange::with(&pjsip, Keepalive::default()).await;
+    // Nobody is there yet.
+    until("a verdict", || {
+        let contacts = exchange.signal.contacts();
+        contacts.first().map(|one| one.status) == Some(ContactStatus::Unavailable)
+    })
+    .await;
+    let refused = originate(&exchange, "PJSIP/desk").await.unwrap_err();
+    assert_eq!(refused.to_string(), "no contact of endpoint 'desk' answers");
+    let phone = DeskPhone::at(port, exchange.udp).await;
+    // What comes first may be one repeated that nobody waits for any more.
+    let answering = async {
+        loop {
+            let request = phone.request().await;
+            assert_eq!(request.method, Method::Options);
+            assert_eq!(request.uri.as_str(), format!("sip:desk@127.0.0.1:{port}"));
+            phone.send(reply(&request, 200, EMPTY).as_bytes()).await;
+        }
+    };
+    let answer = until("an answer", || {
+        matches!(status(&exchange), ContactStatus::Available(_))
+    });
+    tokio::select! {
+        () = answering => {}
+        () = answer => {}
+    }
 }

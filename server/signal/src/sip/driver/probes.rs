@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use ::sip::{Agent, ClientId, Request, Response, Status, sign};
+use ::sip::{Agent, ClientId, Flow, Request, Response, Status, sign};
 
 use crate::sip::outbound::call_id;
 use crate::sip::qualify::{ContactStatus, Probe};
@@ -28,6 +28,7 @@ pub(crate) struct Probes {
 #[derive(Debug)]
 struct Pending {
     probe: Probe,
+    flow: Flow,
     request: Request,
     sent: Instant,
     deadline: Instant,
@@ -40,17 +41,28 @@ impl Probes {
     }
 
     /// Asks a contact, unless it is being asked.
-    pub(crate) fn ask(&mut self, agent: &mut Agent, shared: &Shared, probe: Probe, now: Instant) {
+    pub(crate) fn ask(
+        &mut self,
+        agent: &mut Agent,
+        shared: &Shared,
+        probe: Probe,
+        flow: Option<Flow>,
+        now: Instant,
+    ) {
+        let Some(flow) = flow else {
+            return tell(shared, &probe, ContactStatus::Unavailable);
+        };
         if self.pending.len() >= PENDING_MAX || !self.busy.insert(probe.id) {
             return;
         }
         let user = &shared.switch.config().global.default_from_user;
-        let request = probe.request(user);
+        let request = probe.request(user, &flow);
         let deadline = now + probe.qualify.patience;
         self.send(
             agent,
             Pending {
                 probe,
+                flow,
                 request,
                 sent: now,
                 deadline,
@@ -59,7 +71,7 @@ impl Probes {
     }
 
     fn send(&mut self, agent: &mut Agent, pending: Pending) {
-        let id = agent.request(pending.sent, pending.probe.flow, pending.request.clone());
+        let id = agent.request(pending.sent, pending.flow, pending.request.clone());
         self.deadlines.insert((pending.deadline, id));
         self.pending.insert(id, pending);
     }

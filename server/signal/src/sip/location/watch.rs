@@ -1,15 +1,69 @@
 //! Which contact is asked when, and what is known of it.
 
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ::sip::Uri;
+
 use super::{BINDINGS_MAX, Binding, Location};
-use crate::sip::qualify::{ContactStatus, Probe, Qualify};
+use crate::sip::outbound::Route;
+use crate::sip::qualify::{ContactStatus, Probe, Qualify, Watch};
 
 /// Plans that are kept; those of contacts that are gone go first.
 const PLANS_MAX: usize = 2 * BINDINGS_MAX;
 
+/// A contact that stands in a file and needs no registration.
+#[derive(Debug, Clone)]
+pub(crate) struct Written {
+    pub(crate) uri: Uri,
+    /// An endpoint that names its address.
+    pub(crate) endpoint: String,
+    pub(crate) remote: SocketAddr,
+    pub(crate) watch: Watch,
+}
+
+impl Written {
+    /// Whether it is worth calling.
+    pub(crate) fn answers(&self) -> bool {
+        self.watch.answers()
+    }
+
+    fn probe(&self, aor: &str, qualify: Arc<Qualify>) -> Probe {
+        Probe {
+            aor: aor.to_owned(),
+            id: self.watch.id,
+            uri: self.uri.clone(),
+            route: Route::Udp(self.remote),
+            path: Vec::new(),
+            qualify,
+        }
+    }
+}
+
 impl Location {
+    /// The contacts a file gives to an address; what is known of those that stay is kept.
+    pub(crate) fn write(&mut self, aor: &str, mut contacts: Vec<Written>) {
+        let before = self.written.remove(aor).unwrap_or_default();
+        for contact in &mut contacts {
+            let known = before.iter().find(|known| known.uri == contact.uri);
+            contact.watch = known.map(|known| known.watch.clone()).unwrap_or_default();
+        }
+        self.written.insert(aor.to_owned(), contacts);
+    }
+
+    /// Forgets written contacts of addresses that have none any more.
+    pub(crate) fn keep_written(&mut self, aors: &BTreeSet<String>) {
+        self.written.retain(|aor, _| aors.contains(aor));
+    }
+
+    /// Every written contact with its address.
+    pub(crate) fn all_written(&self) -> impl Iterator<Item = (&str, &Written)> {
+        let written = self.written.iter();
+        written.flat_map(|(aor, all)| all.iter().map(move |one| (aor.as_str(), one)))
+    }
+
     /// The contacts of an address are asked like this from now on, new ones at a random moment within
     /// `first`, so that a restart does not make all phones answer at once.
     pub(crate) fn watch(
@@ -19,8 +73,10 @@ impl Location {
         now: Instant,
         first: Duration,
     ) {
-        for binding in self.aors.get_mut(aor).into_iter().flatten() {
-            let watch = &mut binding.watch;
+        let bindings = self.aors.get_mut(aor).into_iter().flatten();
+        let written = self.written.get_mut(aor).into_iter().flatten();
+        let watches = bindings.map(|binding| &mut binding.watch);
+        for watch in watches.chain(written.map(|written| &mut written.watch)) {
             if watch.id == 0 {
                 self.next_watch += 1;
                 watch.id = self.next_watch;
@@ -56,15 +112,16 @@ impl Location {
             && entry.key().0 <= now
         {
             let ((at, id), aor) = entry.remove_entry();
-            let Some(binding) = find(self.aors.get_mut(&aor), id) else {
+            let Some(watch) = self.watch_of(&aor, id) else {
                 continue;
             };
-            let Some(qualify) = binding.watch.qualify.clone() else {
+            let Some(qualify) = watch.qualify.clone() else {
                 continue;
             };
             let next = (at + qualify.every).max(now + qualify.every / 2);
-            binding.watch.at = Some(next);
-            probes.push(probe(&aor, binding, qualify));
+            watch.at = Some(next);
+            let asked = self.probes_of(&aor);
+            probes.extend(asked.into_iter().find(|probe| probe.id == id));
             self.plans.insert((next, id), aor);
         }
         probes
@@ -77,7 +134,12 @@ impl Location {
             let qualify = binding.watch.qualify.clone()?;
             Some(probe(aor, binding, qualify))
         });
-        watched.collect()
+        let written = self.written.get(aor).into_iter().flatten();
+        let written = written.filter_map(|written| {
+            let qualify = written.watch.qualify.clone()?;
+            Some(written.probe(aor, qualify))
+        });
+        watched.chain(written).collect()
     }
 
     /// What was found out; the status before, if that was another one, and the contact's URI.
@@ -87,28 +149,39 @@ impl Location {
         id: u64,
         status: ContactStatus,
     ) -> Option<ContactStatus> {
-        let binding = find(self.aors.get_mut(aor), id)?;
-        Some(std::mem::replace(&mut binding.watch.status, status))
+        let watch = self.watch_of(aor, id)?;
+        Some(std::mem::replace(&mut watch.status, status))
     }
 
     /// Every address with contacts, and the endpoint that registered one of them.
     pub(crate) fn aors(&self) -> Vec<(String, String)> {
         let aors = self.aors.iter();
-        aors.filter_map(|(aor, bindings)| Some((aor.clone(), bindings.first()?.endpoint.clone())))
-            .collect()
+        let aors = aors
+            .filter_map(|(aor, bindings)| Some((aor.clone(), bindings.first()?.endpoint.clone())));
+        let written = self.written.iter();
+        let written =
+            written.filter_map(|(aor, all)| Some((aor.clone(), all.first()?.endpoint.clone())));
+        aors.chain(written).collect()
     }
 
     fn prune(&mut self) {
-        let aors = &self.aors;
+        let (aors, written) = (&self.aors, &self.written);
         self.plans.retain(|(_, id), aor| {
-            let bindings = aors.get(aor);
-            bindings.is_some_and(|all| all.iter().any(|binding| binding.watch.id == *id))
+            let bindings = aors.get(aor).into_iter().flatten();
+            let written = written.get(aor).into_iter().flatten();
+            let mut ids = bindings.map(|one| one.watch.id);
+            ids.any(|known| known == *id) || written.map(|one| one.watch.id).any(|it| it == *id)
         });
     }
-}
 
-fn find(bindings: Option<&mut Vec<Binding>>, id: u64) -> Option<&mut Binding> {
-    bindings?.iter_mut().find(|binding| binding.watch.id == id)
+    fn watch_of(&mut self, aor: &str, id: u64) -> Option<&mut Watch> {
+        let bindings = self.aors.get_mut(aor).into_iter().flatten();
+        let written = self.written.get_mut(aor).into_iter().flatten();
+        let mut watches = bindings
+            .map(|binding| &mut binding.watch)
+            .chain(written.map(|written| &mut written.watch));
+        watches.find(|watch| watch.id == id)
+    }
 }
 
 fn probe(aor: &str, binding: &Binding, qualify: Arc<Qualify>) -> Probe {
@@ -116,7 +189,7 @@ fn probe(aor: &str, binding: &Binding, qualify: Arc<Qualify>) -> Probe {
         aor: aor.to_owned(),
         id: binding.watch.id,
         uri: binding.contact.address.uri.clone(),
-        flow: binding.flow,
+        route: Route::Flow(binding.flow),
         path: binding.path.clone(),
         qualify,
     }
