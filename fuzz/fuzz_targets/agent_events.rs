@@ -72,7 +72,7 @@ impl World {
     fn new() -> Self {
         let identity = Identity {
             server: "Fuzz".into(),
-            host: None,
+            ..Identity::default()
         };
         Self {
             agent: Agent::new(identity, LIMITS, [3; 32]),

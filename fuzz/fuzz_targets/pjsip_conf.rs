@@ -1,15 +1,12 @@
-//! Any text of pjsip.conf, http.conf and rtp.conf makes a snapshot whose endpoints are whole.
+//! Any text of any file makes a snapshot whose endpoints are whole, and a report for who moves from
+//! Asterisk. What is wrong has its place and a suggestion.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
-    let files = [
-        ("pjsip.conf", text),
-        ("http.conf", text),
-        ("rtp.conf", text),
-    ];
+    let files: Vec<(&str, &str)> = config::FILES.iter().map(|file| (*file, text)).collect();
     let (config, diagnostics) = config::load(&files.as_slice());
     let config = config.expect("files in memory can be read");
     for (id, subscriber) in &config.endpoints {
@@ -20,6 +17,14 @@ fuzz_target!(|text: &str| {
     }
     for diagnostic in &diagnostics {
         assert!(!diagnostic.to_string().is_empty());
+        let is_note = diagnostic.severity == config::Severity::Info;
+        assert!(is_note || diagnostic.suggestion.is_some(), "{diagnostic}");
     }
+    let abilities = config::migration::Abilities {
+        applications: &["Answer"],
+        functions: &["CALLERID"],
+    };
+    let report = config::migration::migration(&files.as_slice(), abilities);
+    assert!(report.files.len() >= files.len());
     assert!(config.rtp.ports.start() < config.rtp.ports.end());
 });

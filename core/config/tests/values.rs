@@ -421,6 +421,12 @@ proptest! {
         let files: Vec<(&str, &str)> = config::FILES.iter().map(|file| (*file, text.as_str())).collect();
         let (config, diagnostics) = load(&files.as_slice());
         prop_assert!(config.is_some());
+        let abilities = config::migration::Abilities {
+            applications: &["Answer"],
+            functions: &["CALLERID"],
+        };
+        let report = config::migration::migration(&files.as_slice(), abilities);
+        prop_assert!(report.files.len() >= files.len());
         for diagnostic in diagnostics.iter().filter(|d| d.severity > Severity::Info) {
             prop_assert!(diagnostic.suggestion.is_some(), "{diagnostic}");
             prop_assert!(diagnostic.line == 0 || diagnostic.excerpt.is_some(), "{diagnostic}");
