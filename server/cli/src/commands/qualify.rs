@@ -35,8 +35,8 @@ async fn qualify(exchange: &Exchange, endpoint: &str) -> Outcome {
     }
 }
 
-const HEAD: &str = "\
-  Channel:  <ChannelId........................................>  <State.....>  <Time.....>
+const HEAD: &str =
+    "  Channel:  <ChannelId........................................>  <State.....>  <Time.....>
       Exten: <DialedExten.............>  CLCID: <ConnectedLineCID.......>
 ==========================================================================================
 
@@ -67,6 +67,7 @@ mod tests {
     #[test]
     fn channels_stand_in_asterisks_columns() {
         let text = channels(&[line()]);
+        assert!(text.starts_with("  Channel:  <ChannelId"), "{text}");
         assert_eq!(
             text.split_once("====\n\n").unwrap().1,
             "  Channel: PJSIP/WS_PHONE_A-00000004/StreamEcho                  Up            00:00:07   

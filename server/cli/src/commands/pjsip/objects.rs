@@ -127,8 +127,8 @@ fn show_identify(exchange: &Exchange, id: &str) -> Outcome {
     }
 }
 
-const IDENTIFY_HEAD: &str = "\
- Identify:  <Identify/Endpoint.........................................................>
+const IDENTIFY_HEAD: &str =
+    " Identify:  <Identify/Endpoint.........................................................>
         Match:  <criteria.........................>
 ";
 
@@ -197,7 +197,7 @@ mod tests {
         ];
         let config = config::load(&files.as_slice()).0.unwrap();
         expect![[r#"
-            Identify:  <Identify/Endpoint.........................................................>
+             Identify:  <Identify/Endpoint.........................................................>
                     Match:  <criteria.........................>
             ==========================================================================================
 

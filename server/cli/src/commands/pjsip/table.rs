@@ -12,8 +12,8 @@ use super::View;
 pub(super) const RULE: &str =
     "==========================================================================================\n";
 
-const ENDPOINT_HEAD: &str = "\
- Endpoint:  <Endpoint/CID.....................................>  <State.....>  <Channels.>
+const ENDPOINT_HEAD: &str =
+    " Endpoint:  <Endpoint/CID.....................................>  <State.....>  <Channels.>
     I/OAuth:  <AuthId/UserName...........................................................>
         Aor:  <Aor............................................>  <MaxContact>
       Contact:  <Aor/ContactUri..........................> <Hash....> <Status> <RTT(ms)..>
@@ -24,8 +24,8 @@ const ENDPOINT_HEAD: &str = "\
         Exten: <DialedExten...........>  CLCID: <ConnectedLineCID.......>
 ";
 
-const AOR_HEAD: &str = "\
-      Aor:  <Aor..............................................>  <MaxContact>
+const AOR_HEAD: &str =
+    "      Aor:  <Aor..............................................>  <MaxContact>
     Contact:  <Aor/ContactUri............................> <Hash....> <Status> <RTT(ms)..>
 ";
 
@@ -308,7 +308,9 @@ mod tests {
     /// The rows below stand as Asterisk 23 printed them of the same objects.
     #[test]
     fn endpoints_stand_in_asterisks_columns() {
+        assert!(super::AOR_HEAD.starts_with("      Aor:  <Aor."));
         let text = endpoints(&view(), &[]);
+        assert!(text.starts_with(" Endpoint:  <Endpoint/CID."), "{text}");
         let rows = text.split_once("====\n\n").unwrap().1;
         assert_eq!(
             rows,
