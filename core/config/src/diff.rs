@@ -1,6 +1,7 @@
 //! What differs between two states of the configuration, by object and option.
 
 use crate::http::Http;
+use crate::logger::Logger;
 use crate::shown::Shown;
 use crate::snapshot::Config;
 use dialplan::{Extension, Plan};
@@ -147,7 +148,7 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
 /// `cdr.conf`, `logger.conf`, `features.conf`, `confbridge.conf`.
 fn other_files(old: &Config, new: &Config, changes: &mut Vec<Change>) {
     changes.extend(one("cdr.conf", &old.cdr, &new.cdr, options));
-    changes.extend(one("logger.conf", &old.logger, &new.logger, options));
+    logger(&old.logger, &new.logger, changes);
     let (before, after) = (&old.features, &new.features);
     changes.extend(one("features.conf", before, after, |old, new| {
         let mut details = options(&old.general, &new.general);
@@ -163,6 +164,27 @@ fn other_files(old: &Config, new: &Config, changes: &mut Vec<Change>) {
         options,
     ));
     changes.extend(named("menu", &before.menus, &after.menus, options));
+}
+
+/// Each channel is an object of its own.
+fn logger(old: &Logger, new: &Logger, changes: &mut Vec<Change>) {
+    let channels = |logger: &Logger| {
+        let all = logger.channels.iter().map(|channel| {
+            let levels: Vec<String> = channel.levels.iter().map(ToString::to_string).collect();
+            let written = format!("{:?} {}", channel.format, levels.join(","));
+            (channel.target.to_string(), written.to_ascii_lowercase())
+        });
+        all.collect::<BTreeMap<_, _>>()
+    };
+    let (before, after) = (channels(old), channels(new));
+    changes.extend(named("log", &before, &after, |old, new| {
+        vec![Detail::new("levels", old, new)]
+    }));
+    let without = |logger: &Logger| Logger {
+        channels: Vec::new(),
+        ..logger.clone()
+    };
+    changes.extend(one("logger.conf", &without(old), &without(new), options));
 }
 
 /// The options that are written differently.

@@ -277,6 +277,27 @@ impl Logger {
     }
 }
 
+impl fmt::Display for LogLevel {
+    /// As written in the file.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = match self {
+            Self::All => "*",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+            Self::Notice => "notice",
+            Self::Warning => "warning",
+            Self::Error => "error",
+            Self::Verbose(Some(number)) => return write!(f, "verbose({number})"),
+            Self::Verbose(None) => "verbose",
+            Self::Dtmf => "dtmf",
+            Self::Fax => "fax",
+            Self::Security => "security",
+            Self::Custom(name) => name,
+        };
+        f.write_str(word)
+    }
+}
+
 impl fmt::Display for LogTarget {
     /// As written in the file.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

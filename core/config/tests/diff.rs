@@ -113,3 +113,25 @@ fn lists_identifies_and_the_other_files_are_told_too() {
     "#]]
     .assert_eq(&lines);
 }
+
+#[test]
+fn channels_of_the_log_are_objects() {
+    let config = |logger: &str| {
+        let files = [("logger.conf", logger)];
+        config::load(&files.as_slice()).0.unwrap()
+    };
+    let old = config("[logfiles]\nconsole => notice\nfull => error\n");
+    let new = config(
+        "[general]\ndateformat=%F\n[logfiles]\nfull => error,verbose(3)\nsyslog.local0 => *\n",
+    );
+    let lines = diff(&old, &new)
+        .into_iter()
+        .map(|change| format!("{change}\n"));
+    expect![[r#"
+        - log console
+        ~ log full: levels default error → default error,verbose(3)
+        + log syslog.local0
+        ~ logger.conf: dateformat (none) → %F
+    "#]]
+    .assert_eq(&lines.collect::<String>());
+}

@@ -174,6 +174,7 @@ impl Wanted {
     fn of_files(path: &Path, folder: &DataFolder) -> Result<Self> {
         let watched = Arc::new(Watched::new(files::Folder(path.to_owned())));
         let config = files::load(&*watched)?;
+        watched.mind_certificates(&config);
         let folders = Folders::new(path, folder.path());
         let wanted = site::wanted(&config, &folders);
         // Asterisk starts without HTTPS too; the other transports are of use meanwhile.

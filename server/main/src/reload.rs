@@ -35,7 +35,11 @@ impl Origin {
         match self {
             Self::Folder(watched) => {
                 watched.begin();
-                files::read(&**watched)
+                let (config, messages) = files::read(&**watched);
+                if let Some(config) = &config {
+                    watched.mind_certificates(config);
+                }
+                (config, messages)
             }
             Self::Demo { sip_port } => {
                 let (mut config, messages) = files::read(&demo::Files);

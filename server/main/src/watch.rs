@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cli::{Exchange, Part};
-use config::{Source, Wildcard};
+use config::{Config, Source, Wildcard};
 
 use crate::files::Folder;
 
@@ -44,6 +44,23 @@ impl Watched {
     /// The folder itself.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder.0
+    }
+
+    /// Minds the certificates of SIP too, which are read again with `pjsip.conf`. Those of the web
+    /// server are watched by itself.
+    pub(crate) fn mind_certificates(&self, config: &Config) {
+        let files = config.transports.iter().flat_map(|transport| {
+            let files = [
+                &transport.cert_file,
+                &transport.priv_key_file,
+                &transport.ca_list_file,
+            ];
+            files.into_iter().flatten()
+        });
+        for name in files {
+            let stamp = self.stamp(name);
+            self.seen().files.entry(name.clone()).or_insert(stamp);
+        }
     }
 
     /// Forgets what was read; all of it is about to be read again.
@@ -161,6 +178,14 @@ mod tests {
         write("ext.d/b.conf", "[b]\n");
         assert!(watched.changed().is_some(), "a new file");
         load();
+        let tls = "[t]\ntype=transport\nprotocol=tls\ncert_file=c.pem\npriv_key_file=c.pem\n";
+        write("pjsip.conf", tls);
+        write("c.pem", "1");
+        watched.mind_certificates(&load());
+        assert_eq!(watched.changed(), None);
+        write("c.pem", "22");
+        assert!(watched.changed().is_some(), "a certificate");
+        watched.mind_certificates(&load());
         write("http.conf", "[general]\n");
         assert!(watched.changed().is_some(), "a file that was not there");
         assert!(watched.read("http.conf").unwrap().is_some());

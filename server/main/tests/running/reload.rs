@@ -178,6 +178,6 @@ fn the_log_goes_where_its_file_says_and_is_rotated() {
         "{shown}"
     );
     world.write("logger.conf", "");
-    assert!(world.done("logger reload").contains("logger.conf"));
+    assert!(world.done("logger reload").contains("- log full\n"));
     assert!(!world.done("logger show channels").contains("full"));
 }
