@@ -107,7 +107,7 @@ fn lists_identifies_and_the_other_files_are_told_too() {
         + acl x
         ~ acl.conf office: deny (none) → 0.0.0.0/0
         ~ cdr.conf: unanswered false → true
-        ~ logger.conf
+        + log console
         ~ features.conf: blindxfer # → ##
         + user profile u
     "#]]
