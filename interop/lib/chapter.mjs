@@ -1,5 +1,6 @@
 // The scenario of an Asterisk book's WebRTC chapter, set up as its reader does: his files to the letter,
 // his SQL to the letter, on the ports and in the folders that they name.
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createConnection, createServer } from 'node:net';
@@ -8,11 +9,12 @@ import { fileURLToPath } from 'node:url';
 
 import { startChromium } from './chromium.mjs';
 import { Namespace } from './namespace.mjs';
-import { BINARY, temporaryFolder, until } from './server.mjs';
+import { BINARY, runToEnd, temporaryFolder, until } from './server.mjs';
 
 const INTEROP = resolve(fileURLToPath(import.meta.url), '../..');
 export const CHAPTER = join(INTEROP, 'chapter');
 export const SQL = join(INTEROP, '../server/store/tests/conformance/fixtures/realtime.sql');
+const CERTS = '/home/asterisk/certs';
 const READY_MS_MAX = 20_000;
 
 /** A TCP relay that can be cut and slowed, so that a database goes away and comes back. */
@@ -109,6 +111,14 @@ export class Reader {
     this.child = null;
   }
 
+  /** Makes a certificate and its key under the names that the book's files use. */
+  async certificate(name) {
+    const [cert, key] = ['crt', 'key'].map((ending) => `${CERTS}/${name}.${ending}`);
+    const made = await this.machine.sidetone('cert', '--dir', CERTS, '--cert', cert, '--key', key);
+    if (made.code !== 0) throw new Error(made.stderr);
+    return made;
+  }
+
   /** Types a command at the console; what it prints. */
   async types(command) {
     const { stdout, stderr } = await this.machine.sidetone('-rx', command, '--data', this.data);
@@ -162,4 +172,36 @@ export async function installWebPhone(folder, jssip) {
   await mkdir(folder, { recursive: true });
   await cp(join(INTEROP, 'pages/web-phone'), folder, { recursive: true });
   await cp(jssip, join(folder, 'jssip.js'));
+}
+
+/** Opens the web phone, types an account and presses Connect. */
+export async function openWebPhone(browser, user, password) {
+  const page = await browser.newPage();
+  page.said = [];
+  page.on('console', (message) => page.said.push(message.text()));
+  await page.goto('https://localhost:8089/cmp2k');
+  await page.locator('summary').click();
+  await page.fill('#user', user);
+  await page.fill('#password', password);
+  await page.click('#connect');
+  return page;
+}
+
+/** Waits until the web phone says `wanted`. */
+export const stateOf = (page, wanted, ms = 10_000) =>
+  until(`the state ${wanted}`, async () => (await page.innerText('#state')).startsWith(wanted), ms);
+
+/** The database that the book names, as its reader finds it: without a table. SQLite needs nothing. */
+export async function emptyDatabase(url) {
+  const folder = await temporaryFolder('empty');
+  const file = join(folder, 'empty.sql');
+  await writeFile(
+    file,
+    url.startsWith('mysql')
+      ? 'DROP DATABASE IF EXISTS asterisk; CREATE DATABASE asterisk;'
+      : 'DROP SCHEMA IF EXISTS asterisk CASCADE;',
+  );
+  const ran = await runToEnd(['db', 'exec', file, '--database', url, '--data', folder]);
+  assert.equal(ran.code, 0, ran.stderr);
+  return url;
 }

@@ -7,12 +7,11 @@ import { chmod, cp, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 
-import { installWebPhone, Reader, SQL } from '../lib/chapter.mjs';
+import { emptyDatabase, installWebPhone, openWebPhone, Reader, SQL, stateOf } from '../lib/chapter.mjs';
 import { loudestTone, pictures, receivedVideo } from '../lib/page.mjs';
-import { runToEnd, temporaryFolder, until, wait } from '../lib/server.mjs';
+import { until, wait } from '../lib/server.mjs';
 
 const JSSIP = join(dirname(createRequire(import.meta.url).resolve('jssip/package.json')), 'dist/jssip.js');
-const CERTS = '/home/asterisk/certs';
 const TONE_HZ = 440;
 /** Dead media or a dead socket must be noticed within this. */
 const FREED_MS_MAX = 35_000;
@@ -43,34 +42,13 @@ for (const [index, [name, url]] of DATABASES.entries()) {
   });
 }
 
-/** The database that the book names, as its reader finds it: without a table. */
-async function emptyDatabase(url) {
-  const folder = await temporaryFolder('empty');
-  const file = join(folder, 'empty.sql');
-  await writeFile(
-    file,
-    url.startsWith('mysql')
-      ? 'DROP DATABASE IF EXISTS asterisk; CREATE DATABASE asterisk;'
-      : 'DROP SCHEMA IF EXISTS asterisk CASCADE;',
-  );
-  const ran = await runToEnd(['db', 'exec', file, '--database', url, '--data', folder]);
-  assert.equal(ran.code, 0, ran.stderr);
-  return url;
-}
-
 async function walk(reader, step) {
   let browser;
   let phone;
-  const certificate = async (name) => {
-    const [cert, key] = ['crt', 'key'].map((ending) => `${CERTS}/${name}.${ending}`);
-    const made = await reader.machine.sidetone('cert', '--dir', CERTS, '--cert', cert, '--key', key);
-    assert.equal(made.code, 0, made.stderr);
-    return made;
-  };
   const fingerprint = async () => (await reader.fetches('/status')).certificate;
 
   await step('1: a certificate made by a command', async () => {
-    const made = await certificate('self-signed');
+    const made = await reader.certificate('self-signed');
     assert.match(made.stdout, /trust/i);
     const key = join(reader.home, 'certs/self-signed.key');
     assert.equal((await stat(key)).mode & 0o777, 0o600);
@@ -183,7 +161,7 @@ async function walk(reader, step) {
     await mkdir(join(folder, '.git'));
     await writeFile(join(folder, '.git/config'), 'secret');
     await writeFile(join(reader.data, 'secret'), 'secret');
-    await certificate('asterisk');
+    await reader.certificate('asterisk');
     const before = await fingerprint();
     await reader.writes('http-static.conf', 'http.conf');
     const said = await reader.types('module reload http');
@@ -227,23 +205,11 @@ async function walk(reader, step) {
     await reader.types('module reload http');
   });
 
-  const open = async (user, password) => {
-    const page = await browser.newPage();
-    page.said = [];
-    page.on('console', (message) => page.said.push(message.text()));
-    await page.goto('https://localhost:8089/cmp2k');
-    await page.locator('summary').click();
-    await page.fill('#user', user);
-    await page.fill('#password', password);
-    await page.click('#connect');
-    return page;
-  };
-  const state = (page, wanted, ms = 10_000) =>
-    until(`the state ${wanted}`, async () => (await page.innerText('#state')).startsWith(wanted), ms);
+  const open = (user, password) => openWebPhone(browser, user, password);
 
   await step('10: an account registers, a wrong password does not', async () => {
     phone = await open('WS_PHONE_A', 'spiderwrench');
-    await state(phone, 'registered');
+    await stateOf(phone, 'registered');
     assert.match(await phone.evaluate(() => window.contact), /<sip:[^>]+>.*;expires=\d+/);
     const sent = phone.said.join('\n');
     assert.equal((sent.match(/SIP\/2\.0 401/g) ?? []).length, 1, 'one challenge');
@@ -251,7 +217,7 @@ async function walk(reader, step) {
     assert.match(await reader.types('pjsip show contacts'), /WS_PHONE_A\/sip:/);
     const refusedBefore = (await reader.status()).sip.failed_auths;
     const wrong = await open('WS_PHONE_B', 'spiderwrench');
-    await state(wrong, 'refused: 40');
+    await stateOf(wrong, 'refused: 40');
     assert.match(reader.log, /WS_PHONE_B.*127\.0\.0\.1|127\.0\.0\.1.*WS_PHONE_B/);
     assert.ok((await reader.status()).sip.failed_auths > refusedBefore);
     await wrong.close();
@@ -260,7 +226,7 @@ async function walk(reader, step) {
   /** Calls 246 and proves `count` pictures and the tone. */
   const call246 = async (count) => {
     await phone.click('#call');
-    await state(phone, 'in a call');
+    await stateOf(phone, 'in a call');
     await phone.waitForFunction((n) => document.querySelectorAll('#pictures video').length === n, count, {
       timeout: 8_000,
     });
@@ -290,7 +256,7 @@ async function walk(reader, step) {
 
   await step('12: BYE ends it', async () => {
     await phone.click('#hangup');
-    await state(phone, 'registered');
+    await stateOf(phone, 'registered');
     await idle(reader, 3_000);
   });
 
@@ -302,21 +268,21 @@ async function walk(reader, step) {
     await wait(1_100);
     await call246(5);
     await phone.click('#hangup');
-    await state(phone, 'registered');
+    await stateOf(phone, 'registered');
   });
 
   await step('3a: a call to each endpoint arrives over the socket it registered from', async () => {
     const other = await open('WS_PHONE_B', 'arachnoratchet');
-    await state(other, 'registered');
+    await stateOf(other, 'registered');
     for (const [endpoint, page] of [
       ['WS_PHONE_A', phone],
       ['WS_PHONE_B', other],
     ]) {
       await reader.types(`channel originate PJSIP/${endpoint} application Echo`);
-      await state(page, 'in a call');
+      await stateOf(page, 'in a call');
       await until('decoded frames', async () => (await page.evaluate(receivedVideo)).some((s) => s.frames > 10), 8_000);
       await page.click('#hangup');
-      await state(page, 'registered');
+      await stateOf(page, 'registered');
     }
     await other.close();
   });
@@ -328,9 +294,9 @@ async function walk(reader, step) {
     const { counts } = await reader.status();
     assert.equal(counts.bindings, 0);
     phone = await open('WS_PHONE_A', 'spiderwrench');
-    await state(phone, 'registered');
+    await stateOf(phone, 'registered');
     await phone.click('#call');
-    await state(phone, 'in a call');
+    await stateOf(phone, 'in a call');
     await reader.machine.cut();
     await idle(reader, FREED_MS_MAX);
     await browser.close();

@@ -2,7 +2,6 @@
 const find = (id) => document.getElementById(id);
 const say = (text) => (find('state').textContent = text);
 
-let agent;
 let call;
 
 const show = (stream, own) => {
@@ -40,8 +39,8 @@ const watch = (rtc) => {
 const media = () => navigator.mediaDevices.getUserMedia({ audio: true, video: true });
 
 find('connect').onclick = () => {
-  agent?.stop();
-  agent = new JsSIP.UA({
+  window.agent?.stop();
+  const agent = new JsSIP.UA({
     sockets: [new JsSIP.WebSocketInterface(`wss://${location.host}/ws`)],
     uri: `sip:${find('user').value}@${location.hostname}`,
     password: find('password').value,
@@ -58,6 +57,7 @@ find('connect').onclick = () => {
     session.answer({ mediaStream: await media(), pcConfig: { iceServers: [] } });
     watch(session);
   });
+  window.agent = agent;
   agent.start();
 };
 
@@ -65,7 +65,7 @@ find('call').onclick = async () => {
   const mediaStream = await media();
   show(mediaStream, true);
   const number = `sip:${find('number').value}@${location.hostname}`;
-  watch(agent.call(number, { mediaStream, pcConfig: { iceServers: [] } }));
+  watch(window.agent.call(number, { mediaStream, pcConfig: { iceServers: [] } }));
 };
 
 find('hangup').onclick = () => call.terminate();
