@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::Message as Frame;
 
 use crate::support::{
     DeskPhone, Exchange, OFFER, PJSIP, Phone, ack, contact, invite, register, request, signed,
-    transport, until,
+    signed_about, transport, until,
 };
 
 /// The shape of a response: everything but what is drawn at random or copied.
@@ -79,7 +79,7 @@ async fn unknown_users_cannot_be_told_from_known_ones() {
 async fn digest_of_another_request_opens_nothing() {
     let exchange = Exchange::start().await;
     let mut phone = exchange.phone().await;
-    let asked = request("OPTIONS", "sip:127.0.0.1", "alice", "");
+    let asked = request("OPTIONS", "sip:246@127.0.0.1", "alice", "");
     let challenged = phone.ask(&asked).await;
     let proven = signed(&asked, &challenged, "alice", "wonderland");
     let line = proven
@@ -97,13 +97,58 @@ async fn digest_of_another_request_opens_nothing() {
     assert_eq!(phone.ask(&other).await.status.code(), 401);
     assert_eq!(phone.ask(&proven).await.status.code(), 200);
     // The same header again: its nonce count is spent, and the client may try again at once.
-    let replayed = request("OPTIONS", "sip:127.0.0.1", "alice", &format!("{line}\r\n"));
+    let replayed = request(
+        "OPTIONS",
+        "sip:246@127.0.0.1",
+        "alice",
+        &format!("{line}\r\n"),
+    );
     let answer = phone.ask(&replayed).await;
     assert_eq!(answer.status.code(), 401);
     assert_eq!(
         answer.headers.challenges().unwrap()[0].get("stale"),
         Some("true")
     );
+}
+
+/// Clients and proxies spell the URI of one request in two ways. What counts is who is called, and the
+/// hash is made of what was signed.
+#[tokio::test]
+async fn digest_may_spell_the_same_resource_in_another_way() {
+    let alice = ("alice", "wonderland");
+    for (uri, digest, status) in [
+        ("sip:127.0.0.1", "sip:127.0.0.1:5060", 200),
+        ("sip:127.0.0.1:5060", "sip:127.0.0.1", 200),
+        ("sip:246@10.0.0.1", "sip:246@sip.example;transport=tcp", 200),
+        ("sip:2%346@127.0.0.1", "sips:246@127.0.0.1", 200),
+        // SIPp.
+        ("sip:246@127.0.0.1", "sip:127.0.0.1:5060", 200),
+        ("sip:246@[::1]:5060", "sip:::1:5060", 200),
+        ("sip:246@127.0.0.1", "sip:100@127.0.0.1", 401),
+        ("sip:127.0.0.1", "sip:246@127.0.0.1", 401),
+        ("sip:246@[::1]", "sip:100@::1:5060", 401),
+        ("sip:246@127.0.0.1", "tel:100", 401),
+        ("sip:246@127.0.0.1", "*", 401),
+    ] {
+        let exchange = Exchange::start().await;
+        let phone = DeskPhone::connect(exchange.udp).await;
+        let asked = request("OPTIONS", uri, "alice", "");
+        let challenged = phone.ask(&asked).await;
+        let text = signed_about(digest, &asked, &challenged, alice);
+        let answer = phone.ask(&text).await;
+        assert_eq!(answer.status.code(), status, "{uri} signed as {digest}");
+        // Another URI than the signed one, however alike, has another hash.
+        let asked = request("OPTIONS", uri, "alice", "");
+        let challenged = phone.ask(&asked).await;
+        let text = signed_about(digest, &asked, &challenged, alice);
+        let forged = text.replacen(
+            &format!("uri=\"{digest}\""),
+            &format!("uri=\"{digest};a=b\""),
+            1,
+        );
+        assert_ne!(text, forged);
+        assert_eq!(phone.ask(&forged).await.status.code(), 401, "{digest}");
+    }
 }
 
 #[tokio::test]

@@ -408,6 +408,17 @@ m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=rtpmap:96 VP8
 
 /// The request with the answer to the challenge, as a new transaction.
 pub(crate) fn signed(text: &str, challenged: &Response, user: &str, password: &str) -> String {
+    let uri = text.split(' ').nth(1).unwrap();
+    signed_about(uri, text, challenged, (user, password))
+}
+
+/// The same with a digest-uri of its own.
+pub(crate) fn signed_about(
+    uri: &str,
+    text: &str,
+    challenged: &Response,
+    (user, password): (&str, &str),
+) -> String {
     let Ok(Message::Request(request)) = Message::parse(&Bytes::copy_from_slice(text.as_bytes()))
     else {
         panic!("no request: {text}");
@@ -420,7 +431,7 @@ pub(crate) fn signed(text: &str, challenged: &Response, user: &str, password: &s
         username: user,
         secret: Secret::Password(password),
         method: &request.method,
-        uri: request.uri.as_str(),
+        uri,
         cnonce: "ljrcp8sia1v6",
         nc: 1,
     }
