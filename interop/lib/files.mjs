@@ -64,3 +64,37 @@ export const pinned = (ports) => {
   written['pjsip.conf'] = written['pjsip.conf'].replace('[browser](!)\ntype=endpoint\n', '[browser](!)\ntype=endpoint\ntransport=transport-tls\n');
   return written;
 };
+
+/** A desk phone `desk` over UDP and TCP of both families; it may call as a browser does. */
+export const deskPhones = (ports) => ({
+  ...files(STREAM_ECHO)(ports),
+  'pjsip.conf': `[transport-udp]
+type=transport
+protocol=udp
+bind=[::]:${ports.sip}
+
+[transport-tcp]
+type=transport
+protocol=tcp
+bind=[::]:${ports.sip}
+
+[desk]
+type=endpoint
+context=sets
+aors=desk
+auth=desk
+webrtc=yes
+disallow=all
+allow=ulaw
+
+[desk]
+type=auth
+auth_type=userpass
+username=desk
+password=${PASSWORD}
+
+[desk]
+type=aor
+max_contacts=5
+`,
+});

@@ -75,12 +75,18 @@ const PACKAGING_TOOLS: &[Tool] = &[
 /// `ip` has no `--version`; its package is asked for when the command is not there.
 const NAMESPACE_PACKAGE: &str = "iproute2";
 
-/// Node, npm, Chromium, Firefox and network namespaces.
+/// SIPp, which plays a desk phone; asked for its version, it says it and fails.
+const PHONE_PACKAGE: &str = "sip-tester";
+
+/// Node, npm, Chromium, Firefox, network namespaces and SIPp.
 pub(crate) fn browsers() -> Result<()> {
     install(BROWSER_TOOLS)?;
     node_is_recent()?;
     if command("ip", &["-V"]).output().is_err() {
         apt(&[NAMESPACE_PACKAGE])?;
+    }
+    if command("sipp", &["-v"]).output().is_err() {
+        apt(&[PHONE_PACKAGE])?;
     }
     Ok(())
 }
