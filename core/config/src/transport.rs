@@ -1,7 +1,7 @@
 //! `type=transport`: where SIP listens.
 
 use crate::acl::Network;
-use crate::option::{Fault, Object, Parse, Row, inert, names, number, row, word};
+use crate::option::{Fault, Object, Parse, Row, names, number, row, word};
 use crate::shown::Shown;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -291,16 +291,12 @@ impl Object for TransportConfig {
     }
 }
 
-const NO_CLIENT: &str =
-    "the exchange opens no TLS connection: a phone is reached over the one it opened";
-
 const OPTIONS: &[Row<TransportConfig>] = &[
-    inert(
+    row(
         "allow_wildcard_certs",
         "false",
         Parse::YesNo(|t| &mut t.allow_wildcard_certs),
-        "Takes a certificate for `*.example.org` from a phone we connect to by TLS.",
-        NO_CLIENT,
+        "With verify_server, takes a certificate for `*.example.org`.",
     ),
     row(
         "bind",
@@ -422,12 +418,11 @@ const OPTIONS: &[Row<TransportConfig>] = &[
         Parse::YesNo(|t| &mut t.verify_client),
         "Checks the certificate a client shows against `ca_list_file`; one without any is let in (tls).",
     ),
-    inert(
+    row(
         "verify_server",
         "false",
         Parse::YesNo(|t| &mut t.verify_server),
-        "Checks the certificate of a phone we connect to by TLS.",
-        NO_CLIENT,
+        "Checks the certificate of a phone or trunk we connect to by TLS; needs ca_list_file or ca_list_path.",
     ),
 ];
 

@@ -49,6 +49,11 @@ impl Agent {
         }
     }
 
+    /// From now on our messages say that they come from `server`.
+    pub fn rename(&mut self, server: String) {
+        self.base.identity.server = server;
+    }
+
     /// One message from the wire: a datagram or a WebSocket message. What is no SIP message is
     /// answered if it can be, else dropped.
     pub fn handle_message(&mut self, now: Instant, flow: Flow, bytes: &Bytes) {

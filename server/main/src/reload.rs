@@ -57,9 +57,6 @@ pub(crate) fn pieces(signal: &Arc<Signal>, log: &Log) -> Vec<Piece> {
     vec![
         transports(signal.clone()),
         logger(log.clone()),
-        waits(Part::Pjsip, "the user_agent of type=global", |old, new| {
-            old.global.user_agent != new.global.user_agent
-        }),
         waits(Part::All, "database", |old, new| {
             old.database != new.database
         }),

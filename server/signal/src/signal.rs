@@ -69,6 +69,11 @@ impl Options {
     }
 }
 
+/// What Server and User-Agent say.
+fn named(written: Option<String>) -> String {
+    written.unwrap_or_else(|| PRODUCT.to_owned())
+}
+
 const PRODUCT: &str = concat!("Sidetone/", env!("CARGO_PKG_VERSION"));
 
 /// What signalling holds now, and what it refused since the start.
@@ -128,14 +133,18 @@ pub struct Signal {
 #[derive(Debug)]
 #[must_use = "nothing changes before `commit`"]
 pub struct Prepared {
+    shared: Arc<Shared>,
     listeners: Arc<Listeners>,
     planned: Planned,
+    server: String,
 }
 
 impl Prepared {
     /// Puts it in force. Connections and calls that are there stay; what is removed takes nobody new.
     pub fn commit(self) {
         self.listeners.commit(self.planned);
+        let server = self.server;
+        self.shared.command(Command::Rename { server });
     }
 }
 
@@ -145,7 +154,7 @@ impl Signal {
     pub fn start(options: Options, switch: Switch) -> Self {
         let (inputs, received) = mpsc::channel(INPUTS_MAX);
         let (tracker, stopping) = (TaskTracker::new(), CancellationToken::new());
-        let server = options.server.unwrap_or_else(|| PRODUCT.to_owned());
+        let server = named(options.server);
         let hops = switch.config().global.max_forwards;
         let identity = ::sip::Identity {
             server,
@@ -154,16 +163,17 @@ impl Signal {
         };
         let (shared, commands) = Shared::new(switch, options.seed);
         let agent = ::sip::Agent::new(identity, options.limits, options.seed);
-        let idle = options.connections.idle;
-        let driver = Driver::new(agent, shared.clone(), tracker.clone(), idle);
-        tracker.spawn(driver.run(commands, received, stopping.clone()));
         let links = Links {
             inputs,
             shared,
             tracker,
-            stopping,
+            stopping: stopping.clone(),
             limits: options.connections,
         };
+        let driver = Driver::new(agent, links.clone());
+        links
+            .tracker
+            .spawn(driver.run(commands, received, stopping));
         let listeners = Arc::new(Listeners::new(links.clone()));
         let (planned, ..) = listeners.plan(&options.transports);
         listeners.commit(planned);
@@ -190,8 +200,10 @@ impl Signal {
             tracing::warn!("{fault}");
         }
         Ok(Prepared {
+            shared: self.links.shared.clone(),
             listeners: self.listeners.clone(),
             planned,
+            server: named(config.global.user_agent.clone()),
         })
     }
 

@@ -9,6 +9,7 @@ mod authenticate;
 mod channel;
 pub(crate) mod command;
 mod date;
+mod destination;
 pub(crate) mod driver;
 mod flows;
 mod identify;

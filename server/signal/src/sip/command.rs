@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Restore { contacts: Vec<SavedContact> },
     /// These contacts have just been registered over this flow.
     Registered { flow: Flow, parties: Vec<Party> },
+    /// What Server and User-Agent say from now on.
+    Rename { server: String },
     /// Proof that the driver turns.
     Ping(oneshot::Sender<()>),
 }
@@ -47,6 +49,7 @@ impl Command {
             Self::Invite { .. }
             | Self::Qualify { .. }
             | Self::Registered { .. }
+            | Self::Rename { .. }
             | Self::Ping(_) => false,
         }
     }
@@ -96,6 +99,10 @@ impl CallRef {
     /// The id; `None` before the INVITE, and for ever if that could not be sent.
     pub(crate) fn id(&self) -> Option<InviteId> {
         self.0.get().copied()
+    }
+
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     pub(crate) fn is(&self, id: InviteId) {

@@ -4,6 +4,7 @@
 //! inboxes of calls, new requests and calls to tasks of their own.
 
 mod calls;
+mod dials;
 mod probes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,11 +23,12 @@ use switch::story::StoryEvent;
 use switch::{Cause, ChannelEvent};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::sip::authenticate::{Denied, RETRY_AFTER_S};
 use crate::sip::command::{CallRef, Command, Verb};
+use crate::sip::destination::Destination;
 use crate::sip::driver::calls::{Calls, Ours};
+use crate::sip::driver::dials::{Dials, Waiting};
 use crate::sip::driver::probes::{PROBES_PER_TURN_MAX, Probes};
 use crate::sip::flows::{Flows, Sent};
 use crate::sip::location::way_to;
@@ -35,6 +37,7 @@ use crate::sip::outside::{Outside, with_candidates};
 use crate::sip::qualify::Probe;
 use crate::sip::shared::{Shared, now};
 use crate::sip::trace::{self, Name, Way};
+use crate::sip::transport::Links;
 use crate::sip::transport::udp::UdpListener;
 use crate::sip::{inbound, qualify, request};
 
@@ -58,6 +61,8 @@ pub(crate) enum Input {
     Message { flow: Flow, bytes: Bytes },
     /// It is gone.
     Closed { flow: FlowId },
+    /// A connection of ours did not come to be.
+    Undialed { flow: FlowId, reason: String },
     /// A message on a UDP socket, and which address of ours it came to.
     Datagram {
         listener: Arc<UdpListener>,
@@ -74,32 +79,26 @@ pub(crate) struct Driver {
     flows: Flows,
     calls: Calls,
     probes: Probes,
-    tracker: TaskTracker,
+    dials: Dials,
+    links: Links,
     /// Addresses of media that stand for ours on some flows.
     media: BTreeMap<FlowId, IpAddr>,
-    /// Silence after which a TCP or TLS connection without use is closed.
-    idle: Duration,
     sweep_at: Instant,
     /// The configuration by which contacts are asked whether they are there.
     asked_by: Option<Arc<Config>>,
 }
 
 impl Driver {
-    pub(crate) fn new(
-        agent: Agent,
-        shared: Arc<Shared>,
-        tracker: TaskTracker,
-        idle: Duration,
-    ) -> Self {
+    pub(crate) fn new(agent: Agent, links: Links) -> Self {
         Self {
             agent,
-            shared,
+            shared: links.shared.clone(),
             flows: Flows::new(),
             media: BTreeMap::new(),
-            idle,
             calls: Calls::default(),
             probes: Probes::default(),
-            tracker,
+            dials: Dials::default(),
+            links,
             sweep_at: now() + SWEEP_EVERY,
             asked_by: None,
         }
@@ -162,7 +161,7 @@ impl Driver {
             self.follow_reload();
             let pinned = self.pinned();
             self.flows.sweep(now, &pinned);
-            for flow in self.flows.idle(now, self.idle, &pinned) {
+            for flow in self.flows.idle(now, self.links.limits.idle, &pinned) {
                 tracing::debug!(flow = flow.0, "closed a silent connection nobody needs");
                 self.close(flow, now);
             }
@@ -206,7 +205,9 @@ impl Driver {
         let known = self.asked_by.as_ref();
         if known.is_none_or(|known| !Arc::ptr_eq(known, &config)) {
             self.asked_by = Some(config);
-            self.tracker.spawn(qualify::adopt(self.shared.clone()));
+            self.links
+                .tracker
+                .spawn(qualify::adopt(self.shared.clone()));
         }
     }
 
@@ -221,6 +222,9 @@ impl Driver {
                 self.shared.location().open(flow.id);
                 self.advertise(flow.id, outside);
                 self.flows.open(flow, writer, now);
+                for waiting in self.dials.opened(flow.id) {
+                    self.go(now, flow, waiting);
+                }
             }
             Input::Message { flow, bytes } => {
                 self.flows.hear(flow.id, now);
@@ -228,6 +232,12 @@ impl Driver {
                 self.agent.handle_message(now, flow, &bytes);
             }
             Input::Closed { flow } => self.close(flow, now),
+            Input::Undialed { flow, reason } => {
+                tracing::info!("{reason}");
+                for waiting in self.dials.closed(flow) {
+                    self.give_up(now, waiting, &reason);
+                }
+            }
             Input::Datagram {
                 listener,
                 local,
@@ -271,7 +281,7 @@ impl Driver {
         let now = now();
         match command {
             Command::Respond { id, response } => self.agent.respond(now, id, *response),
-            Command::Invite { call, ask, offer } => self.invite(now, &call, *ask, offer),
+            Command::Invite { call, ask, offer } => self.invite(now, call, ask, offer),
             Command::Qualify { aors } => {
                 for aor in aors {
                     let probes = self.shared.location().probes_of(&aor);
@@ -280,13 +290,14 @@ impl Driver {
                     }
                 }
             }
-            Command::Call(call, verb) => {
-                if let Some(id) = call.id() {
-                    self.on_verb(now, id, verb);
-                }
-            }
+            Command::Call(call, verb) => match (call.id(), &verb) {
+                (Some(id), _) => self.on_verb(now, id, verb),
+                (None, Verb::Hangup { .. }) => self.dials.withdraw(&call),
+                (None, _) => {}
+            },
             // Nobody waits any more: it came too late.
             Command::Ping(reply) => drop(reply.send(())),
+            Command::Rename { server } => self.agent.rename(server),
             Command::Restore { contacts } => self.restore(now, &contacts),
             Command::Registered { flow, parties } => {
                 for id in self.calls.of_parties(&parties, flow.id) {
@@ -348,16 +359,22 @@ impl Driver {
         }
     }
 
-    /// Calls somebody. A flow that is gone by now is as good as no answer at all.
-    fn invite(&mut self, now: Instant, call: &CallRef, ask: Ask, offer: Body) {
-        let flow = self.flow_of(ask.route(), now);
-        let Some(flow) = flow else {
-            let text = "the connection of this contact is gone".to_owned();
-            ask.inbox.note(StoryEvent::Remark { text });
-            ask.inbox
-                .send(ChannelEvent::Hangup(Cause::SubscriberAbsent));
-            return;
-        };
+    /// Calls somebody. A flow that is gone by now, and cannot be opened by us, is as good as no answer
+    /// at all.
+    fn invite(&mut self, now: Instant, call: CallRef, ask: Box<Ask>, offer: Body) {
+        match self.way(ask.route(), now) {
+            (Some(flow), _) => self.send_invite(now, flow, &call, *ask, offer),
+            (None, Some(to)) => self.dial(now, &to, Waiting::Invite { call, ask, offer }),
+            (None, None) => {
+                let text = "the connection of this contact is gone".to_owned();
+                ask.inbox.note(StoryEvent::Remark { text });
+                ask.inbox
+                    .send(ChannelEvent::Hangup(Cause::SubscriberAbsent));
+            }
+        }
+    }
+
+    fn send_invite(&mut self, now: Instant, flow: Flow, call: &CallRef, ask: Ask, offer: Body) {
         let ours = Ours {
             inbox: ask.inbox.clone(),
             party: ask.party(),
@@ -371,15 +388,21 @@ impl Driver {
 
     /// Asks a contact whether it is there.
     fn ask(&mut self, probe: Probe, now: Instant) {
-        let flow = self.flow_of(probe.route, now);
-        self.probes
-            .ask(&mut self.agent, &self.shared, probe, flow, now);
+        match self.way(&probe.route, now) {
+            (None, Some(to)) => self.dial(now, &to, Waiting::Probe(Box::new(probe))),
+            (flow, _) => {
+                self.probes
+                    .ask(&mut self.agent, &self.shared, probe, flow, now);
+            }
+        }
     }
 
-    fn flow_of(&mut self, route: Route, now: Instant) -> Option<Flow> {
+    /// The flow that a route is now, and where a connection would have to go.
+    fn way(&mut self, route: &Route, now: Instant) -> (Option<Flow>, Option<Destination>) {
         match route {
-            Route::Flow(flow) => self.flows.find(flow.id),
-            Route::Udp(remote) => self.udp_flow(remote, now),
+            Route::Contact(flow, to) => (self.flows.find(flow.id), to.clone()),
+            Route::Udp(remote) => (self.udp_flow(*remote, now), None),
+            Route::Connection(to) => (None, Some(to.clone())),
         }
     }
 
@@ -416,7 +439,9 @@ impl Driver {
                 contacts = count,
                 "registrations of the last run are in force"
             );
-            self.tracker.spawn(qualify::adopt(self.shared.clone()));
+            self.links
+                .tracker
+                .spawn(qualify::adopt(self.shared.clone()));
         }
         if lost > 0 {
             tracing::info!(
@@ -537,7 +562,7 @@ impl Driver {
             return self.agent.respond(now(), id, denied.response(&request));
         };
         let shared = self.shared.clone();
-        self.tracker.spawn(async move {
+        self.links.tracker.spawn(async move {
             request::answer(shared, id, flow, request).await;
             drop(permit);
         });
@@ -554,7 +579,7 @@ impl Driver {
         let inbox = switch::inbox();
         self.calls.begin(id, flow, &request, inbox.0.clone());
         let shared = self.shared.clone();
-        self.tracker.spawn(async move {
+        self.links.tracker.spawn(async move {
             inbound::invite(shared, id, flow, request, inbox).await;
             drop(permit);
         });
@@ -565,6 +590,7 @@ impl Driver {
         if !self.flows.close(flow) {
             return;
         }
+        self.dials.closed(flow);
         self.media.remove(&flow);
         for (aor, binding) in self.shared.close(flow) {
             let from = Name(&binding.flow);

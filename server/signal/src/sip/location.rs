@@ -1,7 +1,8 @@
 //! Who is registered where: addresses of record and their contacts (RFC 3261 §10, RFC 5626).
 //!
 //! A contact is bound to the flow it was registered over, because a browser's Contact names no place
-//! one could connect to. A contact that came over a WebSocket dies with it.
+//! one could connect to. A contact that came over a connection dies with it, unless it names an address
+//! where it takes connections itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -13,6 +14,7 @@ mod saved;
 
 pub(crate) use saved::{is_websocket, way_to};
 
+use crate::sip::destination::Destination;
 use crate::sip::qualify::Watch;
 
 mod watch;
@@ -33,6 +35,8 @@ pub(crate) struct Binding {
     pub(crate) contact: Contact,
     /// Where it is reached.
     pub(crate) flow: Flow,
+    /// Where it takes connections, so that it may outlive its own.
+    pub(crate) to: Option<Destination>,
     /// The endpoint that registered it.
     pub(crate) endpoint: String,
     /// RFC 3327.
@@ -129,14 +133,15 @@ impl Location {
         self.connections.insert(flow, BTreeSet::new());
     }
 
-    /// A connection closed: the contacts that were bound to it, with their addresses.
+    /// A connection closed: the contacts that are gone with it, with their addresses. Those that take
+    /// connections stay.
     pub(crate) fn close(&mut self, flow: FlowId) -> Vec<(String, Binding)> {
         let mut removed = Vec::new();
         for aor in self.connections.remove(&flow).unwrap_or_default() {
             let bindings = self.aors.remove(&aor).unwrap_or_default();
             let (gone, left) = bindings
                 .into_iter()
-                .partition(|binding| binding.flow.id == flow);
+                .partition(|binding| binding.flow.id == flow && binding.to.is_none());
             self.store(&aor, left);
             for binding in gone {
                 self.expiries.remove(&(binding.expires_at, binding.serial));
@@ -181,6 +186,12 @@ impl Location {
                 serial: self.next_serial + touched.len() as u64,
                 contact: contact.clone(),
                 flow: source.flow,
+                to: Destination::of_contact(
+                    contact,
+                    &source.path,
+                    source.flow.transport,
+                    Some(source.flow.remote),
+                ),
                 endpoint: source.endpoint.clone(),
                 path: source.path.clone(),
                 expires_at,

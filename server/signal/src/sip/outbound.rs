@@ -2,7 +2,8 @@
 //!
 //! A contact is reached over the flow it registered from, whatever `transport` its endpoint names: a
 //! browser's Contact names no place one could connect to, and a phone behind NAT is reached by no other way
-//! (RFC 5626 §5.3). Written contacts and written URIs are reached over UDP.
+//! (RFC 5626 §5.3). A phone that says where it takes connections is reached there once its own is gone.
+//! Written contacts and written URIs are reached over UDP, or over TCP or TLS where they say so.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use switch::{Outgoing, Reply, Signaling, Target, Technology, Unreachable};
 
 use crate::sip::channel::SipSignaling;
 use crate::sip::command::Party;
+use crate::sip::destination::Destination;
 use crate::sip::session;
 use crate::sip::shared::{Shared, printable};
 
@@ -59,10 +61,13 @@ pub(crate) struct Place {
 }
 
 /// How a request gets there.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) enum Route {
-    /// Down the flow the contact was registered over.
-    Flow(Flow),
+    /// Down the flow the contact was registered over; when that is gone, over a connection to where it
+    /// takes them, if it does.
+    Contact(Flow, Option<Destination>),
+    /// Over a connection of our own.
+    Connection(Destination),
     /// To this address, by UDP.
     Udp(SocketAddr),
 }
@@ -111,7 +116,7 @@ async fn contacts(shared: &Shared, subscriber: &Subscriber) -> Result<Vec<Place>
             }
             places.push(Place {
                 uri: binding.contact.address.uri.clone(),
-                route: Route::Flow(binding.flow),
+                route: Route::Contact(binding.flow, binding.to.clone()),
                 path: binding.path.clone(),
                 party: Party {
                     endpoint: id.clone(),
@@ -159,11 +164,15 @@ async fn written(
         let location = shared.location();
         let mut bindings = location.contacts(&aor.id).iter();
         if let Some(known) = bindings.find(|own| own.contact.address.uri.equivalent(&uri)) {
-            return Ok(place(Route::Flow(known.flow), known.path.clone()));
+            let route = Route::Contact(known.flow, known.to.clone());
+            return Ok(place(route, known.path.clone()));
         }
     }
-    let remote = resolve(text, &uri).await?;
-    Ok(place(Route::Udp(remote), Vec::new()))
+    let route = match Destination::of_uri(&uri) {
+        Some(to) => Route::Connection(to),
+        None => Route::Udp(resolve(text, &uri).await?),
+    };
+    Ok(place(route, Vec::new()))
 }
 
 /// The URI of a written contact and where it leads.
@@ -180,10 +189,15 @@ fn refused(text: &str, why: &str) -> Unreachable {
     }
 }
 
+/// Parameters of a bare URI are its own, as Asterisk has it, not those of a header.
 fn uri_of(text: &str) -> Result<Uri, Unreachable> {
-    let address = NameAddr::parse(text).map_err(|_| refused(text, "it is no SIP address"))?;
-    match address.uri.is_sip() {
-        true => Ok(address.uri),
+    let uri = match text.contains('<') {
+        true => NameAddr::parse(text).ok().map(|address| address.uri),
+        false => text.parse().ok(),
+    };
+    let uri: Uri = uri.ok_or_else(|| refused(text, "it is no SIP address"))?;
+    match uri.is_sip() {
+        true => Ok(uri),
         false => Err(refused(text, "it is no sip: URI")),
     }
 }
@@ -191,12 +205,17 @@ fn uri_of(text: &str) -> Result<Uri, Unreachable> {
 async fn resolve(text: &str, uri: &Uri) -> Result<SocketAddr, Unreachable> {
     let refused = |why: &str| refused(text, why);
     let transport = uri.param("transport").unwrap_or("udp");
-    if uri.is_secure() || !transport.eq_ignore_ascii_case("udp") {
-        return Err(refused(
-            "nobody is registered with it, and calls to written addresses go by UDP only",
-        ));
-    }
-    let port = uri.port().unwrap_or(SIP_PORT);
+    let port = match Destination::of_uri(uri) {
+        Some(to) => to.port,
+        None if !uri.is_secure() && transport.eq_ignore_ascii_case("udp") => {
+            uri.port().unwrap_or(SIP_PORT)
+        }
+        None => {
+            return Err(refused(
+                "nobody is registered with it, and calls to written addresses go by UDP, TCP and TLS only",
+            ));
+        }
+    };
     let remote = match (uri.host().and_then(Host::ip), uri.host()) {
         (Some(ip), _) => SocketAddr::new(ip, port),
         (None, Some(host)) => {
@@ -326,8 +345,8 @@ impl From {
 }
 
 impl Ask {
-    pub(crate) fn route(&self) -> Route {
-        self.place.route
+    pub(crate) fn route(&self) -> &Route {
+        &self.place.route
     }
 
     pub(crate) fn party(&self) -> Party {

@@ -20,6 +20,7 @@ use crate::sip::limiter::Limiter;
 use crate::sip::location::{Binding, Location};
 use crate::sip::strangers::Strangers;
 use crate::sip::transport::admission::Admissions;
+use crate::sip::transport::tcp::StreamListener;
 use crate::sip::transport::udp::UdpListener;
 
 /// Commands that may wait for the driver. A call makes a handful in its life.
@@ -51,6 +52,8 @@ pub(crate) struct Shared {
     admissions: Mutex<Admissions>,
     /// UDP sockets that requests to written addresses may leave by, in the order of the file.
     pub(crate) udp: ArcSwap<Vec<Arc<UdpListener>>>,
+    /// Listeners of TCP and TLS whose settings connections of our own get.
+    pub(crate) streams: ArcSwap<Vec<Arc<StreamListener>>>,
     unidentified: Mutex<Strangers>,
     refused: Mutex<Strangers>,
     pub(crate) hosts: Hosts,
@@ -88,6 +91,7 @@ impl Shared {
             limiter: Mutex::default(),
             admissions: Mutex::default(),
             udp: ArcSwap::default(),
+            streams: ArcSwap::default(),
             unidentified: Mutex::default(),
             refused: Mutex::default(),
             hosts: Hosts::default(),

@@ -2,6 +2,7 @@
 
 pub(crate) mod admission;
 pub(crate) mod connection;
+pub(crate) mod dial;
 pub(crate) mod kind;
 pub(crate) mod listeners;
 pub(crate) mod tcp;

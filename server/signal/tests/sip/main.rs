@@ -4,6 +4,7 @@
 
 mod calls;
 mod database;
+mod dial;
 mod identity;
 mod outbound;
 mod qualify;

@@ -62,7 +62,7 @@ fn plain(destination: &str) -> Originate {
 }
 
 /// A response with a To tag, as every phone sends.
-fn tagged(request: &Request, status: u16, tag: &str, more: &str) -> String {
+pub(crate) fn tagged(request: &Request, status: u16, tag: &str, more: &str) -> String {
     let to = request.headers.get(&HeaderName::To).unwrap();
     let line = format!("To: {to}\r\n");
     let more = format!("Contact: <sip:phone@127.0.0.1;transport=ws>\r\n{more}");
@@ -234,7 +234,7 @@ async fn a_written_address_is_called_over_udp() {
         "the Reason says more"
     );
     for bad in [
-        "PJSIP/bob/sips:bob@127.0.0.1",
+        "PJSIP/bob/sips:bob@127.0.0.1;transport=ws",
         "PJSIP/bob/tel:1",
         "PJSIP/bob/sip:b@h;transport=ws",
     ] {

@@ -19,7 +19,7 @@ use crate::support::{Exchange, request, transport, unique};
 use crate::transport::StreamPhone;
 
 /// A folder with an authority and what it signed.
-struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Drop for Folder {
     fn drop(&mut self) {
@@ -28,14 +28,14 @@ impl Drop for Folder {
 }
 
 impl Folder {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let name = format!("sidetone-tls-{}-{}", std::process::id(), unique());
         let path = std::env::temp_dir().join(name);
         std::fs::create_dir(&path).unwrap();
         Self(path)
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.0.join(name).to_str().unwrap().to_owned()
     }
 
@@ -44,7 +44,7 @@ impl Folder {
     }
 
     /// An authority in `NAME.pem`.
-    fn authority(&self, name: &str) -> Issuer<'static, KeyPair> {
+    pub(crate) fn authority(&self, name: &str) -> Issuer<'static, KeyPair> {
         let mut parameters = CertificateParams::new(Vec::new()).unwrap();
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -54,7 +54,7 @@ impl Folder {
     }
 
     /// A certificate for localhost in `NAME.pem`, its key in `NAME.key`.
-    fn certificate(&self, name: &str, by: &Issuer<'_, KeyPair>, expired: bool) {
+    pub(crate) fn certificate(&self, name: &str, by: &Issuer<'_, KeyPair>, expired: bool) {
         let mut parameters = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         if expired {
             parameters.not_before = rcgen::date_time_ymd(2020, 1, 1);
@@ -66,7 +66,7 @@ impl Folder {
         self.write(&format!("{name}.key"), &key.serialize_pem());
     }
 
-    fn tls(&self, more: &[(&str, &str)]) -> TransportConfig {
+    pub(crate) fn tls(&self, more: &[(&str, &str)]) -> TransportConfig {
         let (certificate, key) = (self.path("server.pem"), self.path("server.key"));
         let mut options = vec![("cert_file", &*certificate), ("priv_key_file", &*key)];
         options.extend(more);
@@ -153,6 +153,37 @@ async fn phones_register_over_tls_and_a_new_certificate_disturbs_nobody() {
     let options = request("OPTIONS", "sip:127.0.0.1", "alice", "");
     assert_eq!(old.ask(&options).await.status.code(), 401, "lives on");
     assert_eq!(exchange.signal.counts().bindings, 1);
+}
+
+/// The certificate shown after the next look at its files, or a little before.
+async fn later(folder: &Folder, exchange: &Exchange) -> CertificateDer<'static> {
+    tokio::time::pause();
+    tokio::time::advance(std::time::Duration::from_secs(3)).await;
+    tokio::time::resume();
+    shown(&folder.connect(bound(exchange), None).await.unwrap())
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_taken_without_a_reload() {
+    let folder = Folder::new();
+    let authority = folder.authority("ca");
+    folder.certificate("server", &authority, false);
+    let exchange = Exchange::on(vec![folder.tls(&[])]).await;
+    let mut old = folder.connect(bound(&exchange), None).await.unwrap();
+    assert_eq!(old.register("alice", "wonderland").await, 200);
+    folder.write("server.pem", "half a file");
+    for _ in 0..5 {
+        assert_eq!(later(&folder, &exchange).await, shown(&old), "a bad one");
+    }
+    folder.certificate("server", &authority, false);
+    let renewed = read(&folder.0.join("server.pem"));
+    let mut looks = 0;
+    while later(&folder, &exchange).await != renewed {
+        looks += 1;
+        assert!(looks < 100, "the new certificate is never taken");
+    }
+    let options = request("OPTIONS", "sip:127.0.0.1", "alice", "");
+    assert_eq!(old.ask(&options).await.status.code(), 401, "lives on");
 }
 
 #[tokio::test]

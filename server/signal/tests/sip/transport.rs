@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use config::{Config, Object, TransportConfig};
 use signal::{Keepalive, Limits};
-use sip::{Contacts, Frame, HeaderName, Message, Response, StreamFramer};
+use sip::{Contacts, Frame, HeaderName, Message, Request, Response, StreamFramer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
@@ -62,6 +62,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamPhone<S> {
         }
     }
 
+    /// The next request of the exchange.
+    pub(crate) async fn request(&mut self) -> Request {
+        loop {
+            let frame = self.frame().await.expect("the connection lives");
+            if let Frame::Message(bytes) = frame
+                && let Ok(Message::Request(request)) = Message::parse(&bytes)
+            {
+                return request;
+            }
+        }
+    }
+
     pub(crate) async fn ask(&mut self, text: &str) -> Response {
         self.send(text).await;
         self.response().await
@@ -84,11 +96,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamPhone<S> {
     }
 }
 
-async fn connect(address: SocketAddr) -> StreamPhone<TcpStream> {
+pub(crate) async fn connect(address: SocketAddr) -> StreamPhone<TcpStream> {
     StreamPhone::new(TcpStream::connect(address).await.unwrap())
 }
 
-fn bound(exchange: &Exchange, index: usize) -> SocketAddr {
+pub(crate) fn bound(exchange: &Exchange, index: usize) -> SocketAddr {
     exchange.signal.transports()[index]
         .bound
         .expect("it listens")
@@ -100,7 +112,7 @@ async fn on_tcp() -> (Exchange, SocketAddr) {
     (exchange, address)
 }
 
-async fn with_limits(limits: Limits) -> (Exchange, SocketAddr) {
+pub(crate) async fn with_limits(limits: Limits) -> (Exchange, SocketAddr) {
     let tcp = vec![transport("tcp", "127.0.0.1", &[])];
     let files = [("pjsip.conf", PJSIP)];
     let exchange = Exchange::listening(&files, Keepalive::default(), tcp, limits).await;
@@ -501,6 +513,25 @@ fn config_with(transports: Vec<TransportConfig>) -> Config {
     Config {
         transports,
         ..Config::default()
+    }
+}
+
+#[tokio::test]
+async fn what_we_call_ourselves_is_taken_at_a_reload() {
+    let tcp = transport("tcp", "127.0.0.1", &[]);
+    let exchange = Exchange::on(vec![tcp.clone()]).await;
+    let mut phone = connect(bound(&exchange, 0)).await;
+    for (written, shown) in [
+        (Some("Switchboard 7"), "Switchboard 7"),
+        (None, "Sidetone/"),
+    ] {
+        let mut config = config_with(vec![tcp.clone()]);
+        config.global.user_agent = written.map(str::to_owned);
+        exchange.signal.prepare(&config).unwrap().commit();
+        let text = request("OPTIONS", "sip:127.0.0.1", "alice", "");
+        let answer = phone.ask(&text).await;
+        let server = answer.headers.get(&HeaderName::Server).unwrap();
+        assert!(server.starts_with(shown), "{server}");
     }
 }
 

@@ -7,6 +7,7 @@ use ::sip::{Contact, Flow, Host, Transport};
 use store::{ContactChange, SavedContact};
 
 use super::{Agent, BINDINGS_MAX, Binding, CONTACTS_PER_AOR_MAX, Location, is_same};
+use crate::sip::destination::Destination;
 use crate::sip::qualify::Watch;
 use crate::sip::shared::{now, unix_s};
 
@@ -70,8 +71,10 @@ impl Location {
         {
             return false;
         }
+        let known = saved.remote.parse::<SocketAddr>().ok();
         bindings.push(Binding {
             serial: self.next_serial,
+            to: Destination::of_contact(&contact, &saved.path, flow.transport, known),
             contact,
             flow,
             endpoint: saved.endpoint.clone(),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use ::sip::Uri;
 
 use super::{BINDINGS_MAX, Binding, Location};
+use crate::sip::destination::Destination;
 use crate::sip::outbound::Route;
 use crate::sip::qualify::{ContactStatus, Probe, Qualify, Watch};
 
@@ -35,7 +36,10 @@ impl Written {
             aor: aor.to_owned(),
             id: self.watch.id,
             uri: self.uri.clone(),
-            route: Route::Udp(self.remote),
+            route: match Destination::of_uri(&self.uri) {
+                Some(to) => Route::Connection(to),
+                None => Route::Udp(self.remote),
+            },
             path: Vec::new(),
             qualify,
         }
@@ -189,7 +193,7 @@ fn probe(aor: &str, binding: &Binding, qualify: Arc<Qualify>) -> Probe {
         aor: aor.to_owned(),
         id: binding.watch.id,
         uri: binding.contact.address.uri.clone(),
-        route: Route::Flow(binding.flow),
+        route: Route::Contact(binding.flow, binding.to.clone()),
         path: binding.path.clone(),
         qualify,
     }

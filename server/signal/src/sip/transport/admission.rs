@@ -35,6 +35,8 @@ pub struct Limits {
     pub message: Duration,
     /// Time for a TLS handshake.
     pub handshake: Duration,
+    /// Time to open a connection of our own, TLS included.
+    pub dial: Duration,
     /// Silence after which a TCP or TLS connection without registration and call is closed.
     pub idle: Duration,
 }
@@ -50,6 +52,7 @@ impl Default for Limits {
             first_message: Duration::from_secs(30),
             message: Duration::from_secs(20),
             handshake: Duration::from_secs(10),
+            dial: Duration::from_secs(5),
             idle: Duration::from_secs(600),
         }
     }
@@ -139,6 +142,15 @@ impl Place {
             flow,
             known,
         })
+    }
+
+    /// That of a connection of our own: whom we call is no stranger.
+    pub(crate) fn of_ours(shared: &Arc<Shared>, flow: FlowId) -> Self {
+        Self {
+            shared: shared.clone(),
+            flow,
+            known: Arc::new(AtomicBool::new(true)),
+        }
     }
 
     /// Whether the user of the connection has proven who he is.

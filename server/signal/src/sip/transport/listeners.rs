@@ -11,9 +11,9 @@ use std::{io, mem};
 
 use config::{Protocol, TransportConfig};
 
-use crate::sip::transport::tcp::{Settings, StreamListener};
+use crate::sip::transport::Links;
+use crate::sip::transport::tcp::{Settings, StreamListener, Tls};
 use crate::sip::transport::udp::UdpListener;
-use crate::sip::transport::{Links, tls};
 
 /// Every transport of the configuration that binds an address.
 #[derive(Debug)]
@@ -144,6 +144,7 @@ impl Listeners {
                 (Ok(Listening::Stream(listener)), Step::Start) => {
                     let accept = listener.clone().accept(self.links.clone());
                     self.links.tracker.spawn(accept);
+                    listener.watch(&self.links);
                 }
                 (Ok(Listening::Udp(listener)), Step::Keep(_)) => {
                     listener.configure(entry.config.clone());
@@ -151,7 +152,7 @@ impl Listeners {
                 }
                 (Ok(Listening::Stream(listener)), Step::Keep(settings)) => {
                     if let Some(settings) = settings {
-                        listener.settings.store(Arc::new(*settings));
+                        listener.configure(*settings, &self.links);
                     }
                 }
                 (Ok(_), Step::Nothing) | (Err(_), _) => {}
@@ -175,11 +176,19 @@ impl Listeners {
                 }
             }
         }
-        let udp = table.entries.iter().filter_map(|entry| match &entry.state {
-            Ok(Listening::Udp(listener)) => Some(listener.clone()),
-            _ => None,
-        });
-        self.links.shared.udp.store(Arc::new(udp.collect()));
+        let (mut udp, mut streams) = (Vec::new(), Vec::new());
+        for listening in table
+            .entries
+            .iter()
+            .filter_map(|entry| entry.state.as_ref().ok())
+        {
+            match listening {
+                Listening::Udp(listener) => udp.push(listener.clone()),
+                Listening::Stream(listener) => streams.push(listener.clone()),
+            }
+        }
+        self.links.shared.udp.store(Arc::new(udp));
+        self.links.shared.streams.store(Arc::new(streams));
         table.retired.retain(|listener| {
             listener
                 .upgrade()
@@ -233,9 +242,7 @@ impl Table {
             return Ok((Listening::Udp(Arc::new(listener)), Step::Start));
         }
         let tls = match config.protocol {
-            Protocol::Tls => {
-                Some(tls::acceptor(config).map_err(|e| format!("does not listen: {e}"))?)
-            }
+            Protocol::Tls => Some(Tls::of(config).map_err(|e| format!("does not listen: {e}"))?),
             Protocol::Udp | Protocol::Tcp | Protocol::Ws | Protocol::Wss => None,
         };
         let settings = Settings {

@@ -16,16 +16,36 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use web::Certificate;
 
 use crate::sip::outside::Outside;
 use crate::sip::transport::admission::{Counted, Place};
-use crate::sip::transport::{Links, canonical, connection, mark, next_connection};
+use crate::sip::transport::{Links, canonical, connection, mark, next_connection, tls};
 
 /// What new connections get.
 pub(crate) struct Settings {
     pub(crate) config: Arc<TransportConfig>,
     /// TLS, if it is spoken.
-    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) tls: Option<Tls>,
+}
+
+/// What is spoken on a TLS transport.
+pub(crate) struct Tls {
+    pub(crate) acceptor: TlsAcceptor,
+    certificate: Certificate,
+    /// Ends the watch on the certificate's files.
+    watch: CancellationToken,
+}
+
+impl Tls {
+    pub(crate) fn of(config: &TransportConfig) -> Result<Self, String> {
+        let (acceptor, certificate) = tls::acceptor(config)?;
+        Ok(Self {
+            acceptor,
+            certificate,
+            watch: CancellationToken::new(),
+        })
+    }
 }
 
 impl std::fmt::Debug for Settings {
@@ -79,6 +99,31 @@ impl StreamListener {
             closing: CancellationToken::new(),
             socket: std::sync::Mutex::new(Some(listener)),
         })
+    }
+
+    /// New connections get these settings from now on.
+    pub(crate) fn configure(&self, settings: Settings, links: &Links) {
+        let before = self.settings.swap(Arc::new(settings));
+        if let Some(tls) = &before.tls {
+            tls.watch.cancel();
+        }
+        self.watch(links);
+    }
+
+    /// Follows the files of the certificate for as long as it is in force.
+    pub(crate) fn watch(&self, links: &Links) {
+        let settings = self.settings.load_full();
+        let (closing, stopping) = (self.closing.clone(), links.stopping.clone());
+        links.tracker.spawn(async move {
+            let Some(tls) = &settings.tls else { return };
+            let name = format!("transport {}", settings.config.id);
+            tokio::select! {
+                () = tls.certificate.clone().watch(name) => {}
+                () = tls.watch.cancelled() => {}
+                () = closing.cancelled() => {}
+                () = stopping.cancelled() => {}
+            }
+        });
     }
 
     /// Accepts until the transport is removed or the server stops.
@@ -135,7 +180,8 @@ impl StreamListener {
             match &settings.tls {
                 None => connection::run(stream, flow, outside, place, links).await,
                 Some(tls) => {
-                    let handshake = timeout(links.limits.handshake, tls.accept(stream));
+                    let accepted = tls.acceptor.accept(stream);
+                    let handshake = timeout(links.limits.handshake, accepted);
                     let secured = tokio::select! {
                         secured = handshake => secured,
                         () = links.stopping.cancelled() => return,
@@ -154,7 +200,7 @@ impl StreamListener {
 }
 
 /// Marks and keep-alive of one connection.
-fn prepare(stream: &TcpStream, config: &TransportConfig, is_ipv6: bool) {
+pub(crate) fn prepare(stream: &TcpStream, config: &TransportConfig, is_ipv6: bool) {
     let _ = stream.set_nodelay(true);
     let socket = SockRef::from(stream);
     if config.tcp_keepalive_enable {

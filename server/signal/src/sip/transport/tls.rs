@@ -1,23 +1,28 @@
-//! What TLS a transport speaks: certificate, versions, suites, client certificates.
+//! What TLS a transport speaks: certificate, versions, suites, certificates of others.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use config::{TlsMethod, TransportConfig};
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
-use rustls::{CipherSuite, RootCertStore, ServerConfig, SupportedProtocolVersion};
-use rustls_pki_types::CertificateDer;
+use rustls::{
+    CipherSuite, ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
+    SupportedProtocolVersion,
+};
 use rustls_pki_types::pem::PemObject;
-use tokio_rustls::TlsAcceptor;
-use web::Certificate;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+use web::{Certificate, Facts};
 
 /// Files of `ca_list_path` that are read.
 const AUTHORITIES_MAX: usize = 1_000;
 
-/// The acceptor of a transport, or a sentence about why there is none.
-pub(crate) fn acceptor(config: &TransportConfig) -> Result<TlsAcceptor, String> {
+/// The acceptor of a transport with the certificate it shows, or a sentence about why there is none.
+pub(crate) fn acceptor(config: &TransportConfig) -> Result<(TlsAcceptor, Certificate), String> {
     let certificate = config
         .cert_file
         .as_deref()
@@ -26,21 +31,26 @@ pub(crate) fn acceptor(config: &TransportConfig) -> Result<TlsAcceptor, String> 
     let certificate = Certificate::from_files(Path::new(certificate), Path::new(key))
         .map_err(|error| error.to_string())?;
     let provider = Arc::new(provider(config));
-    let versions: &[&SupportedProtocolVersion] = match config.method {
-        TlsMethod::Tls12 => &[&rustls::version::TLS12],
-        TlsMethod::Tls13 => &[&rustls::version::TLS13],
-        TlsMethod::Any | TlsMethod::Obsolete => &[&rustls::version::TLS13, &rustls::version::TLS12],
-    };
     let builder = ServerConfig::builder_with_provider(provider.clone())
-        .with_protocol_versions(versions)
+        .with_protocol_versions(&versions(config))
         .map_err(|error| format!("TLS cannot be spoken: {error}"))?;
     let builder = if config.verify_client || config.require_client_cert {
         builder.with_client_cert_verifier(verifier(config, provider)?)
     } else {
         builder.with_no_client_auth()
     };
-    let server = builder.with_cert_resolver(Arc::new(certificate));
-    Ok(TlsAcceptor::from(Arc::new(server)))
+    let server = builder.with_cert_resolver(Arc::new(certificate.clone()));
+    Ok((TlsAcceptor::from(Arc::new(server)), certificate))
+}
+
+fn versions(config: &TransportConfig) -> Vec<&'static SupportedProtocolVersion> {
+    match config.method {
+        TlsMethod::Tls12 => vec![&rustls::version::TLS12],
+        TlsMethod::Tls13 => vec![&rustls::version::TLS13],
+        TlsMethod::Any | TlsMethod::Obsolete => {
+            vec![&rustls::version::TLS13, &rustls::version::TLS12]
+        }
+    }
 }
 
 /// `require_client_cert=yes` turns away who shows none; `verify_client=yes` alone lets him in.
@@ -48,6 +58,20 @@ fn verifier(
     config: &TransportConfig,
     provider: Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ClientCertVerifier>, String> {
+    let roots = roots(config)
+        .map_err(|error| format!("client certificates are to be checked, but {error}"))?;
+    let builder = WebPkiClientVerifier::builder_with_provider(roots, provider);
+    let builder = match config.require_client_cert {
+        true => builder,
+        false => builder.allow_unauthenticated(),
+    };
+    builder
+        .build()
+        .map_err(|error| format!("client certificates cannot be checked: {error}"))
+}
+
+/// Every certificate of an authority that the transport names.
+fn roots(config: &TransportConfig) -> Result<Arc<RootCertStore>, String> {
     let mut roots = RootCertStore::empty();
     for file in authorities(config)? {
         for certificate in read(&file)? {
@@ -56,19 +80,113 @@ fn verifier(
             })?;
         }
     }
-    if roots.is_empty() {
-        let sentence = "client certificates are to be checked, but ca_list_file and ca_list_path \
-                        hold no certificate of an authority";
-        return Err(sentence.to_owned());
+    match roots.is_empty() {
+        true => Err("ca_list_file and ca_list_path hold no certificate of an authority".to_owned()),
+        false => Ok(Arc::new(roots)),
     }
-    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-    let builder = match config.require_client_cert {
-        true => builder,
-        false => builder.allow_unauthenticated(),
+}
+
+/// How we connect to others, or a sentence about why we cannot. Who asks for a certificate is shown
+/// that of the transport.
+pub(crate) fn connector(config: &TransportConfig) -> Result<TlsConnector, String> {
+    let provider = Arc::new(provider(config));
+    let unspoken = |error| format!("TLS cannot be spoken: {error}");
+    let checked = match config.verify_server {
+        true => {
+            let roots = roots(config).map_err(|error| format!("verify_server=yes, but {error}"))?;
+            let checked = WebPkiServerVerifier::builder_with_provider(roots, provider.clone());
+            let checked = checked.build();
+            Some(checked.map_err(|error| format!("certificates cannot be checked: {error}"))?)
+        }
+        false => None,
     };
-    builder
-        .build()
-        .map_err(|error| format!("client certificates cannot be checked: {error}"))
+    let servers = Servers {
+        provider: provider.clone(),
+        checked,
+        wildcards: config.allow_wildcard_certs,
+    };
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&versions(config))
+        .map_err(unspoken)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(servers));
+    let client = match config.cert_file.as_deref() {
+        Some(certificate) => {
+            let key = config.priv_key_file.as_deref().unwrap_or(certificate);
+            let own = PrivateKeyDer::from_pem_file(key)
+                .map_err(|error| format!("{key} is not usable: {error}"))?;
+            let chain = read(Path::new(certificate))?;
+            builder
+                .with_client_auth_cert(chain, own)
+                .map_err(unspoken)?
+        }
+        None => builder.with_no_client_auth(),
+    };
+    Ok(TlsConnector::from(Arc::new(client)))
+}
+
+/// Which certificates of others are good: all, unless `verify_server=yes`; then those of the
+/// authorities that name the host, without a wildcard unless `allow_wildcard_certs=yes`.
+#[derive(Debug)]
+struct Servers {
+    provider: Arc<CryptoProvider>,
+    checked: Option<Arc<WebPkiServerVerifier>>,
+    wildcards: bool,
+}
+
+impl ServerCertVerifier for Servers {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let Some(checked) = &self.checked else {
+            return Ok(ServerCertVerified::assertion());
+        };
+        let verified = checked.verify_server_cert(leaf, chain, name, ocsp, now)?;
+        if let ServerName::DnsName(wanted) = name
+            && !self.wildcards
+        {
+            let names = Facts::of(leaf).map(|facts| facts.names).unwrap_or_default();
+            if !names
+                .iter()
+                .any(|name| name.eq_ignore_ascii_case(wanted.as_ref()))
+            {
+                let sentence = "the certificate fits by a wildcard, and allow_wildcard_certs is no";
+                return Err(rustls::Error::General(sentence.to_owned()));
+            }
+        }
+        Ok(verified)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let known = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, known)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let known = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, known)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
 }
 
 /// The file of `ca_list_file` and those in `ca_list_path`.
@@ -167,6 +285,7 @@ const SUITES: [(&str, CipherSuite); 9] = [
 #[cfg(test)]
 mod tests {
     use config::Object;
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
     use super::*;
 
@@ -178,6 +297,47 @@ mod tests {
         for (name, suite) in SUITES {
             assert!(all.iter().any(|one| one.suite() == suite), "{name}");
         }
+    }
+
+    /// An authority in a file, and a certificate of it for this name.
+    fn signed(file: &Path, name: &str) -> CertificateDer<'static> {
+        let mut parameters = CertificateParams::new(Vec::new()).unwrap();
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let authority = parameters.self_signed(&key).unwrap();
+        std::fs::write(file, authority.pem()).unwrap();
+        let issuer = Issuer::new(parameters, key);
+        let leaf = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let leaf = leaf.signed_by(&KeyPair::generate().unwrap(), &issuer);
+        leaf.unwrap().der().clone()
+    }
+
+    #[test]
+    fn a_wildcard_is_taken_only_where_that_is_written() {
+        let file = std::env::temp_dir().join(format!("sidetone-ca-{}.pem", std::process::id()));
+        let columns = [("ca_list_file", file.to_str().unwrap())];
+        let (config, _) = TransportConfig::from_columns("t", &columns).unwrap();
+        let provider = Arc::new(provider(&config));
+        let asked = ServerName::try_from("a.pbx.example").unwrap();
+        for (name, wildcards, good) in [
+            ("a.pbx.example", false, true),
+            ("A.pbx.example", false, true),
+            ("*.pbx.example", false, false),
+            ("*.pbx.example", true, true),
+            ("b.pbx.example", true, false),
+        ] {
+            let leaf = signed(&file, name);
+            let roots = roots(&config).unwrap();
+            let checked = WebPkiServerVerifier::builder_with_provider(roots, provider.clone());
+            let servers = Servers {
+                provider: provider.clone(),
+                checked: Some(checked.build().unwrap()),
+                wildcards,
+            };
+            let verdict = servers.verify_server_cert(&leaf, &[], &asked, &[], UnixTime::now());
+            assert_eq!(verdict.is_ok(), good, "{name} {wildcards}: {verdict:?}");
+        }
+        std::fs::remove_file(&file).unwrap();
     }
 
     #[test]
