@@ -13,7 +13,7 @@ use brotli::enc::BrotliEncoderParams;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::limits::{COMPRESSED_CACHE_BYTES_MAX, COMPRESSED_SOURCE_BYTES_MAX};
 
@@ -125,6 +125,13 @@ pub(crate) struct Compressor {
     making: Arc<Semaphore>,
 }
 
+/// The right to make one copy; nobody else makes one meanwhile.
+#[derive(Debug)]
+pub(crate) struct Making {
+    key: (String, Encoding),
+    _permit: OwnedSemaphorePermit,
+}
+
 #[derive(Debug, Default)]
 struct Kept {
     /// `None` where the copy would not be smaller.
@@ -152,20 +159,36 @@ impl Compressor {
         encoding: Encoding,
         bytes: Bytes,
     ) -> Option<Bytes> {
-        let key = (key, encoding);
-        if let Some(copy) = self.lock().copies.get(&key) {
+        if let Some(copy) = self.lock().copies.get(&(key.clone(), encoding)) {
             return copy.clone();
         }
-        let length = bytes.len();
-        if length < BYTES_MIN || length as u64 > COMPRESSED_SOURCE_BYTES_MAX {
+        let making = self.begin(key, encoding, bytes.len() as u64)?;
+        self.make(making, bytes).await
+    }
+
+    /// The right to make a copy of so many bytes; `None` where it would not be smaller, or another one
+    /// is just being made. Who has none need not read the bytes.
+    pub(crate) fn begin(&self, key: String, encoding: Encoding, length: u64) -> Option<Making> {
+        let key = (key, encoding);
+        if !(BYTES_MIN..=COMPRESSED_SOURCE_BYTES_MAX).contains(&length)
+            || self.lock().copies.contains_key(&key)
+        {
             return None;
         }
         let permit = self.making.clone().try_acquire_owned().ok()?;
+        Some(Making {
+            key,
+            _permit: permit,
+        })
+    }
+
+    /// Makes the copy and keeps it; `None` if it is not smaller.
+    pub(crate) async fn make(&self, making: Making, bytes: Bytes) -> Option<Bytes> {
+        let (length, encoding) = (bytes.len(), making.key.1);
         let made = tokio::task::spawn_blocking(move || encoding.encode(&bytes));
         let made = made.await.ok()?.ok()?;
-        drop(permit);
         let copy = (made.len() < length).then(|| Bytes::from(made));
-        self.keep(key, copy.clone());
+        self.keep(making.key, copy.clone());
         copy
     }
 
@@ -206,7 +229,7 @@ fn cost(key: &(String, Encoding), copy: Option<&Bytes>) -> usize {
 const ENTRY_BYTES: usize = 128;
 
 /// Smaller bodies fit into one packet anyway.
-const BYTES_MIN: usize = 1_024;
+const BYTES_MIN: u64 = 1_024;
 
 #[cfg(test)]
 mod tests {
@@ -230,6 +253,27 @@ mod tests {
         assert_eq!(wanted("gzip;q=0"), None);
         assert_eq!(wanted("gzip;q=x"), Some(Encoding::Gzip));
         assert_eq!(Encoding::wanted(&HeaderMap::new()), None);
+    }
+
+    #[tokio::test]
+    async fn one_copy_is_made_at_a_time_and_none_where_it_would_not_be_smaller() {
+        let compressor = Compressor::default();
+        let begin = |key: &str, length| compressor.begin(key.to_owned(), Encoding::Gzip, length);
+        let making = begin("a", 2_000).unwrap();
+        assert!(begin("b", 2_000).is_none(), "one is being made");
+        let mut state = 0x2545_f491_u32;
+        let noise = std::iter::repeat_with(|| {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state.to_be_bytes()
+        });
+        let dense: Vec<u8> = noise.take(500).flatten().collect();
+        assert_eq!(compressor.make(making, dense.into()).await, None);
+        assert!(begin("a", 2_000).is_none(), "known not to be smaller");
+        assert!(begin("b", 2_000).is_some());
+        assert!(begin("c", BYTES_MIN - 1).is_none());
+        assert!(begin("c", COMPRESSED_SOURCE_BYTES_MAX + 1).is_none());
     }
 
     #[tokio::test]

@@ -171,13 +171,16 @@ impl Found {
         }
         let key = format!("{}/{name}:{}", wanted.folder.display(), file.version);
         let mut copy = compressor.has(&key, encoding);
-        if copy.is_none() && file.bytes <= COMPRESSED_SOURCE_BYTES_MAX {
+        // The file is read whole only by the one who makes the copy: many who read slowly would fill
+        // the memory with it.
+        if copy.is_none()
+            && let Some(making) = compressor.begin(key, encoding, file.bytes)
+        {
             let Some(whole) = file.whole().await else {
                 self.body = Content::Gone;
                 return self;
             };
-            copy = compressor.compressed(key, encoding, whole.clone()).await;
-            self.body = Content::Bytes(whole);
+            copy = compressor.make(making, whole).await;
         }
         if let Some(copy) = copy {
             self.etag = format!(
@@ -246,10 +249,12 @@ impl Found {
 }
 
 impl Readable {
+    /// All of it; it can be read again after that.
     async fn whole(&mut self) -> Option<Bytes> {
         let mut bytes = Vec::new();
         let mut limited = (&mut self.file).take(COMPRESSED_SOURCE_BYTES_MAX);
         limited.read_to_end(&mut bytes).await.ok()?;
+        self.file.seek(SeekFrom::Start(0)).await.ok()?;
         Some(bytes.into())
     }
 
