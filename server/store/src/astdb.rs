@@ -433,7 +433,7 @@ async fn commit(shared: &Shared, stopping: bool) -> Result<(), ()> {
         Err(error) => {
             // What came meanwhile is newer.
             for (key, value) in changes {
-                state.lazy.remove(&key);
+                let value = state.lazy.remove(&key).unwrap_or(value);
                 state.pending.entry(key).or_insert(value);
             }
             let known = state.error.replace(error.to_string());

@@ -2,6 +2,7 @@
 
 use super::{ASTDB_KEY_BYTES_MAX, ASTDB_VALUE_BYTES_MAX, AstDb, AstDbError, LAZY_AFTER, Urgency};
 use std::path::PathBuf;
+use std::time::Duration;
 
 struct Scratch(PathBuf);
 
@@ -127,6 +128,30 @@ async fn many_who_hurry_share_a_transaction() {
     assert!(last.unwrap().durable().await);
     assert_eq!(commits.borrow().done, 500, "one commit told all of them");
     db.stop().await;
+}
+
+#[tokio::test]
+async fn a_refresh_that_comes_while_the_disk_refuses_is_not_undone() {
+    let scratch = Scratch::new("refresh");
+    let (db, _) = AstDb::open(&scratch.file()).await.unwrap();
+    let url = format!("sqlite:{}", scratch.file().display());
+    let other = sqlx::SqlitePool::connect(&url).await.unwrap();
+    let held = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let change = |value: &str| [("a;@1".to_owned(), Some(value.to_owned()))];
+    let refused = db.change_contacts(change("registered"), Urgency::Now);
+    // It is on its way to the disk by now.
+    while !db.shared.state().pending.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    drop(db.change_contacts(change("refreshed"), Urgency::Lazy));
+    assert!(!refused.durable().await);
+    drop(held);
+    other.close().await;
+    while db.trouble().is_some() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let (_, contacts) = AstDb::open(&scratch.crash().file()).await.unwrap();
+    assert_eq!(contacts, [("a;@1".to_owned(), "refreshed".to_owned())]);
 }
 
 #[tokio::test]

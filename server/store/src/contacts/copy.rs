@@ -2,7 +2,7 @@
 
 use super::saved::{ContactChange, SavedContact};
 use crate::astdb::{LAZY_AFTER, Urgency};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -61,6 +61,12 @@ struct State {
     pending: Rows,
     lazy: Rows,
     lazy_since: Option<Instant>,
+    /// Contacts that may have a row. Only their removal has to wait for a database that is away: what
+    /// comes and goes meanwhile leaves nothing behind.
+    there: BTreeSet<String>,
+    /// The rows of a transaction that failed, which may have happened all the same. They are tried
+    /// again before others, so that these are never more than one transaction holds.
+    unsure: BTreeSet<String>,
     generation: u64,
     /// The last transaction went through, and quickly.
     well: bool,
@@ -195,6 +201,11 @@ impl Shared {
 
 impl State {
     fn change(&mut self, id: String, row: Option<SavedContact>, urgency: Urgency) {
+        if row.is_none() && !self.there.contains(&id) {
+            self.lazy.remove(&id);
+            self.pending.remove(&id);
+            return;
+        }
         match urgency {
             Urgency::Now => {
                 self.lazy.remove(&id);
@@ -219,16 +230,30 @@ impl State {
             self.pending = std::mem::take(&mut self.lazy);
             self.lazy_since = None;
         }
-        while rows.len() < BATCH_MAX
+        for id in &self.unsure {
+            rows.extend(self.pending.remove_entry(id));
+        }
+        while self.unsure.is_empty()
+            && rows.len() < BATCH_MAX
             && let Some((id, row)) = self.pending.pop_first()
         {
             rows.insert(id, row);
         }
+        let saved = rows.iter().filter(|(_, row)| row.is_some());
+        self.there.extend(saved.map(|(id, _)| id.clone()));
         let generation = self.pending.is_empty().then_some(self.generation);
         (rows, generation)
     }
 
+    fn written(&mut self, rows: &Rows) {
+        self.unsure.clear();
+        for (id, _) in rows.iter().filter(|(_, row)| row.is_none()) {
+            self.there.remove(id);
+        }
+    }
+
     fn put_back(&mut self, rows: Rows) {
+        self.unsure = rows.keys().cloned().collect();
         for (id, row) in rows {
             // What came meanwhile is newer.
             let row = self.lazy.remove(&id).unwrap_or(row);
@@ -249,6 +274,7 @@ async fn run(shared: Arc<Shared>, mut table: impl ContactTable) {
         }
         match result {
             Ok(()) => {
+                shared.state().written(&rows);
                 shared.note(None, began.elapsed());
                 if let Some(generation) = generation {
                     shared.done.send_replace(generation);
@@ -278,6 +304,7 @@ async fn reconcile(shared: &Shared, table: &mut impl ContactTable) {
             Ok(rows) => {
                 let mut state = shared.state();
                 for (id, row) in rows {
+                    state.there.insert(id.clone());
                     match state.pending.get(&id) {
                         None if state.lazy.contains_key(&id) => {}
                         None => {

@@ -1,6 +1,6 @@
 //! The copy, with a table in memory that is away, slow, or refuses.
 
-use super::{ContactTable, Copies, LAZY_AFTER, Refusal, Rows};
+use super::{BATCH_MAX, ContactTable, Copies, LAZY_AFTER, RETRY_AFTER, Refusal, Rows};
 use crate::astdb::Urgency;
 use crate::contacts::{ContactChange, SavedContact};
 use std::collections::BTreeMap;
@@ -136,6 +136,57 @@ async fn what_changed_while_the_database_was_away_is_written_once_it_is_back() {
     assert!(!table.aors().contains(&"old".to_owned()));
     assert!(table.state().writes < 20, "many in one transaction");
     assert_eq!(copies.trouble(), None);
+}
+
+/// Whoever registers a new contact and takes it away again, all day long, fills nobody's memory.
+#[tokio::test(start_paused = true)]
+async fn what_comes_and_goes_while_the_database_is_away_leaves_nothing_behind() {
+    let table = Table::default();
+    let copies = Copies::start(table.clone(), Vec::new());
+    settle().await;
+    for aor in ["kept", "old"] {
+        copies.change(&[&save(aor)], Urgency::Now).done().await;
+    }
+    table.state().away = true;
+    let remove = |aor: &str| ContactChange::Remove {
+        id: contact(aor).id(),
+    };
+    for number in 0..10_000 {
+        let aor = number.to_string();
+        drop(copies.change(&[&save(&aor)], Urgency::Now));
+        if number % 100 == 0 {
+            // Time enough for an attempt, after which nobody knows what is in the table.
+            tokio::time::sleep(RETRY_AFTER).await;
+        }
+        drop(copies.change(&[&remove(&aor)], Urgency::Now));
+    }
+    drop(copies.change(&[&remove("old")], Urgency::Now));
+    let waiting = copies.shared.state().pending.len();
+    assert!(waiting <= BATCH_MAX + 1, "{waiting} changes wait");
+    table.state().away = false;
+    tokio::time::sleep(2 * RETRY_AFTER).await;
+    assert_eq!(table.aors(), ["kept"]);
+    let state = copies.shared.state();
+    assert_eq!((state.pending.len(), state.there.len()), (0, 1));
+}
+
+/// A transaction may have happened although its answer was lost.
+#[tokio::test(start_paused = true)]
+async fn a_contact_that_may_be_in_the_table_is_removed_from_it() {
+    let table = Table::default();
+    let copies = Copies::start(table.clone(), Vec::new());
+    settle().await;
+    table.state().away = true;
+    drop(copies.change(&[&save("a")], Urgency::Now));
+    settle().await;
+    table.state().rows.insert(contact("a").id(), contact("a"));
+    let remove = ContactChange::Remove {
+        id: contact("a").id(),
+    };
+    drop(copies.change(&[&remove], Urgency::Now));
+    table.state().away = false;
+    tokio::time::sleep(2 * RETRY_AFTER).await;
+    assert_eq!(table.aors(), [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
