@@ -67,9 +67,14 @@ export class Reader {
       reader.cable = await startCable({ from: reader.machine.outside, to });
       url.hostname = reader.machine.outside;
       url.port = reader.cable.port;
-      await writeFile(join(reader.etc, 'database.conf'), `[database]\nurl = ${url}\n`);
+      await reader.names(url);
     }
     return reader;
+  }
+
+  /** Names the database. */
+  async names(url) {
+    await writeFile(join(this.etc, 'database.conf'), `[database]\nurl = ${url}\n`);
   }
 
   /** Writes one of the chapter's files, to the letter, under the name the exchange reads. */

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 
 import { emptyDatabase, installWebPhone, openWebPhone, Reader, SQL, stateOf } from '../lib/chapter.mjs';
+import { hasMariaDb, hasPostgres, startMariaDb, startPostgres } from '../lib/databases.mjs';
 import { receivedVideo } from '../lib/page.mjs';
 import { until, wait } from '../lib/server.mjs';
 
@@ -14,6 +15,8 @@ const JSSIP = join(dirname(createRequire(import.meta.url).resolve('jssip/package
 const SLOW_MS = 20_000;
 /** How long a phone known to the exchange may wait while the database is away or slow. */
 const KNOWN_MS_MAX = 5_000;
+/** How long until a database that is away is spoken of. */
+const DEGRADED_MS_MAX = 15_000;
 /** How long after its return the database must have what it missed. */
 const DELIVERED_MS_MAX = 30_000;
 
@@ -28,17 +31,7 @@ for (const [index, [name, url, count]] of DATABASES.entries()) {
     const reader = await Reader.arrive(index + 11, await emptyDatabase(url));
     let browser;
     try {
-      for (const file of ['pjsip.conf', 'extensions.conf', 'http-static.conf']) {
-        await reader.writes(file, file.replace('-static', ''));
-      }
-      await reader.certificate('self-signed');
-      await reader.certificate('asterisk');
-      for (const words of [['init'], ['exec', SQL]]) {
-        const ran = await reader.runs('db', ...words);
-        assert.equal(ran.code, 0, ran.stderr);
-      }
-      await installWebPhone(join(reader.data, 'static-http/cyber_mega_phone_2k'), JSSIP);
-      await reader.starts();
+      await movesIn(reader);
       browser = await reader.browser();
       const phone = await openWebPhone(browser, 'WS_PHONE_A', 'spiderwrench');
       await stateOf(phone, 'registered');
@@ -48,23 +41,21 @@ for (const [index, [name, url, count]] of DATABASES.entries()) {
       await known(phone, 'slow');
       await called.goesOn();
       reader.cable.cut();
-      await until('a word of it', async () => (await reader.status()).state === 'degraded', 15_000);
+      await health(reader, 'degraded', DEGRADED_MS_MAX);
       const { trouble } = (await reader.status()).database;
       assert.ok(trouble.since > 1_700_000_000 && trouble.error, JSON.stringify(trouble));
       await known(phone, 'away');
       await called.goesOn();
-      await phone.click('#hangup');
-      await stateOf(phone, 'registered', KNOWN_MS_MAX);
+      await hangUp(phone);
       // A known phone calls while the database is away, and the record of that call waits.
       const second = await inCall(phone);
       await second.goesOn();
-      await phone.click('#hangup');
-      await stateOf(phone, 'registered', KNOWN_MS_MAX);
+      await hangUp(phone);
 
       reader.cable.slow(0);
       reader.cable.mend();
       await until('two records', async () => count(url) === 2, DELIVERED_MS_MAX);
-      await until('good health', async () => (await reader.status()).state === 'ok', DELIVERED_MS_MAX);
+      await health(reader, 'ok', DELIVERED_MS_MAX);
       const third = await inCall(phone);
       await third.goesOn();
       await phone.click('#hangup');
@@ -76,6 +67,93 @@ for (const [index, [name, url, count]] of DATABASES.entries()) {
       await reader.leaves();
     }
   });
+}
+
+const SERVERS = [
+  ['MariaDB', hasMariaDb, startMariaDb],
+  ['PostgreSQL', hasPostgres, startPostgres],
+];
+
+for (const [index, [name, isHere, start]] of SERVERS.entries()) {
+  const missing = !isHere() && 'no such server is installed: `cargo xtask test` does it';
+  test(`${name} stopped, killed and restarted in a call`, { skip: missing, timeout: 240_000 }, async () => {
+    const reader = await Reader.arrive(index + 21);
+    let browser, server;
+    try {
+      server = await start(reader.machine.outside);
+      await reader.names(server.url);
+      await movesIn(reader);
+      browser = await reader.browser();
+      const phone = await openWebPhone(browser, 'WS_PHONE_A', 'spiderwrench');
+      await stateOf(phone, 'registered');
+      const records = () => server.lines('SELECT uniqueid FROM asterisk.cdr');
+
+      const called = await inCall(phone);
+      server.freezes();
+      await known(phone, 'stopped');
+      await called.goesOn();
+      await health(reader, 'degraded', DEGRADED_MS_MAX);
+      server.thaws();
+      await health(reader, 'ok', DELIVERED_MS_MAX);
+      await called.goesOn();
+
+      await server.dies();
+      await health(reader, 'degraded', DEGRADED_MS_MAX);
+      await known(phone, 'dead');
+      await called.goesOn();
+      await hangUp(phone);
+      // A known phone calls while there is no database, and the record of that call waits.
+      const second = await inCall(phone);
+      await second.goesOn();
+      await server.starts();
+      await until('the first record', () => records().length === 1, DELIVERED_MS_MAX);
+      await second.goesOn();
+      await hangUp(phone);
+      await until('two records', () => records().length === 2, DELIVERED_MS_MAX);
+      await health(reader, 'ok', DELIVERED_MS_MAX);
+
+      // Killed between the end of a call and its next one, and back at once.
+      const third = await inCall(phone);
+      await third.goesOn();
+      await server.dies();
+      await hangUp(phone);
+      await server.starts();
+      await until('three records', () => records().length === 3, DELIVERED_MS_MAX);
+      await wait(2_000);
+      // Without an order asked for, both servers give rows as they came in.
+      const ids = records();
+      assert.equal(new Set(ids).size, 3, `each call once: ${ids}`);
+      assert.deepEqual(ids, [...ids].sort((a, b) => Number(a) - Number(b)), 'in order');
+      await health(reader, 'ok', DELIVERED_MS_MAX);
+    } finally {
+      await browser?.close();
+      await reader.leaves();
+      await server?.leaves();
+    }
+  });
+}
+
+/** The reader's files, certificates, tables and web phone; then the exchange is started. */
+async function movesIn(reader) {
+  for (const file of ['pjsip.conf', 'extensions.conf', 'http-static.conf']) {
+    await reader.writes(file, file.replace('-static', ''));
+  }
+  await reader.certificate('self-signed');
+  await reader.certificate('asterisk');
+  for (const words of [['init'], ['exec', SQL]]) {
+    const ran = await reader.runs('db', ...words);
+    assert.equal(ran.code, 0, ran.stderr);
+  }
+  await installWebPhone(join(reader.data, 'static-http/cyber_mega_phone_2k'), JSSIP);
+  await reader.starts();
+}
+
+const health = (reader, wanted, ms) =>
+  until(`the health ${wanted}`, async () => (await reader.status()).state === wanted, ms);
+
+async function hangUp(phone) {
+  await phone.click('#hangup');
+  await stateOf(phone, 'registered', KNOWN_MS_MAX);
 }
 
 /** Takes its contact back and registers anew; a known phone must not be kept waiting. */
