@@ -20,8 +20,9 @@ export class Namespace {
     this.name = name;
     this.folders = folders;
     /** This side of the cable, and the other. */
-    this.outside = `10.77.${index}.1`;
-    this.inside = `10.77.${index}.2`;
+    const net = `10.${64 + (process.pid % 128)}.${index}`;
+    this.outside = `${net}.1`;
+    this.inside = `${net}.2`;
     this.cable = `st${index}x${process.pid % 100_000}`;
     this.made = [];
   }
