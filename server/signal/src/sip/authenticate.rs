@@ -249,7 +249,8 @@ impl<'a> Lock<'a> {
         }
     }
 
-    /// A header made for another address is not even tried: that would spend its nonce count.
+    /// A header made for somebody else is not even tried: that would spend its nonce count. The hash is
+    /// computed in every other case that brings a nonce of ours, also where nothing can fit.
     fn judge(
         &self,
         shared: &Shared,
@@ -257,23 +258,12 @@ impl<'a> Lock<'a> {
         request: &Request,
         credentials: &Credentials,
     ) -> Verdict {
-        if is_about(credentials, &request.uri) {
-            self.try_key(shared, source, request, credentials)
-        } else if has_issued(shared, source, credentials) {
-            Verdict::Wrong
-        } else {
-            Verdict::Foreign
+        if !is_about(credentials, &request.uri) {
+            return match has_issued(shared, source, credentials) {
+                true => Verdict::Wrong,
+                false => Verdict::Foreign,
+            };
         }
-    }
-
-    /// Computes the hash in every case that brings a nonce of ours, also where nothing can fit.
-    fn try_key(
-        &self,
-        shared: &Shared,
-        source: IpAddr,
-        request: &Request,
-        credentials: &Credentials,
-    ) -> Verdict {
         let secret = match self.auth.and_then(|auth| auth.credential(self.algorithm)) {
             Some(Credential::Password(password)) => Secret::Password(password.expose()),
             Some(Credential::Ha1(ha1)) => Secret::Ha1(ha1.expose()),

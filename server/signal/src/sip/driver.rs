@@ -233,8 +233,13 @@ impl Driver {
             }
             Input::Closed { flow } => self.close(flow, now),
             Input::Undialed { flow, reason } => {
-                tracing::info!("{reason}");
-                for waiting in self.dials.closed(flow) {
+                let waiting = self.dials.closed(flow);
+                // Whether a contact that is only asked is there is said when that changes.
+                match waiting.iter().any(Waiting::is_call) {
+                    true => tracing::info!("{reason}"),
+                    false => tracing::debug!("{reason}"),
+                }
+                for waiting in waiting {
                     self.give_up(now, waiting, &reason);
                 }
             }

@@ -10,12 +10,13 @@ pub(crate) mod tls;
 pub(crate) mod udp;
 pub(crate) mod ws;
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ::sip::FlowId;
-use socket2::Socket;
+use socket2::{Domain, Socket, Type};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -54,6 +55,16 @@ pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
         // The zone of a link-local address stays.
         IpAddr::V6(_) => address,
     }
+}
+
+/// A socket to be bound to `address`; `dual` takes IPv4 on an IPv6 wildcard too.
+pub(crate) fn socket(address: SocketAddr, kind: Type, dual: bool) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), kind, None)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(!dual)?;
+    }
+    socket.set_nonblocking(true)?;
+    Ok(socket)
 }
 
 /// Marks what goes out (`tos`, `cos`). A kernel that does not grant it costs quality, not calls.

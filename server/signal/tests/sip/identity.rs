@@ -64,6 +64,12 @@ fn status(response: &sip::Response) -> u16 {
     response.status.code()
 }
 
+async fn somebody_asks(exchange: &Exchange) -> u16 {
+    let phone = DeskPhone::connect(exchange.udp).await;
+    let text = request("OPTIONS", "somebody@x", "100", "");
+    status(&phone.ask(&text).await)
+}
+
 #[tokio::test]
 async fn an_address_a_header_or_a_uri_says_who_speaks() {
     let identify = "
@@ -116,11 +122,7 @@ async fn the_order_of_the_ways_is_that_of_the_file() {
     for (order, expected) in [("username,ip", 200), ("ip,username", 403), ("header", 401)] {
         let pjsip = files(order);
         let exchange = exchange(&[("pjsip.conf", &pjsip), acl]).await;
-        let phone = DeskPhone::connect(exchange.udp).await;
-        let answer = phone
-            .ask(&request("OPTIONS", "somebody@x", "100", ""))
-            .await;
-        assert_eq!(status(&answer), expected, "{order}");
+        assert_eq!(somebody_asks(&exchange).await, expected, "{order}");
     }
 }
 
@@ -183,11 +185,7 @@ async fn lists_of_addresses_keep_out() {
     ] {
         let pjsip = format!("{TRUNK}[everybody]\ntype=acl\n{lists}\n");
         let exchange = self::exchange(&[("pjsip.conf", &pjsip), all]).await;
-        let phone = DeskPhone::connect(exchange.udp).await;
-        let answer = phone
-            .ask(&request("OPTIONS", "somebody@x", "100", ""))
-            .await;
-        assert_eq!(status(&answer), expected, "{lists}");
+        assert_eq!(somebody_asks(&exchange).await, expected, "{lists}");
     }
 }
 

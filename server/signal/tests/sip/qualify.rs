@@ -53,6 +53,13 @@ async fn options(phone: &mut Phone) -> Request {
     request
 }
 
+async fn answered(exchange: &Exchange) {
+    until("an answer", || {
+        matches!(status(exchange), ContactStatus::Available(_))
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_contact_is_asked_soon_after_it_registered_and_its_answer_is_timed() {
     let (exchange, mut phone) = registered("").await;
@@ -60,10 +67,7 @@ async fn a_contact_is_asked_soon_after_it_registered_and_its_answer_is_timed() {
     assert_eq!(status(&exchange), ContactStatus::Unknown);
     // Any answer is a sign of life.
     phone.send(&reply(&request, 404, EMPTY)).await;
-    until("an answer", || {
-        matches!(status(&exchange), ContactStatus::Available(_))
-    })
-    .await;
+    answered(&exchange).await;
 }
 
 #[tokio::test]
@@ -91,10 +95,7 @@ async fn who_does_not_answer_in_time_is_not_called_until_asked_again() {
     assert_eq!(aors, Some(vec!["erin".to_owned()]));
     let request = options(&mut phone).await;
     phone.send(&reply(&request, 200, EMPTY)).await;
-    until("an answer", || {
-        matches!(status(&exchange), ContactStatus::Available(_))
-    })
-    .await;
+    answered(&exchange).await;
     assert!(originate(&exchange, "PJSIP/erin").await.is_ok());
     assert_eq!(exchange.signal.qualify("nobody").await.unwrap(), None);
 }
@@ -116,10 +117,7 @@ async fn a_challenge_is_answered_if_the_address_says_so() {
     assert_eq!(again.headers.cseq().unwrap().number, 2);
     assert_eq!(again.headers.call_id(), request.headers.call_id());
     phone.send(&reply(&again, 200, EMPTY)).await;
-    until("an answer", || {
-        matches!(status(&exchange), ContactStatus::Available(_))
-    })
-    .await;
+    answered(&exchange).await;
 }
 
 #[tokio::test]
@@ -134,10 +132,7 @@ async fn who_is_not_to_be_asked_is_asked_by_hand_only() {
     let request = phone.request().await;
     assert_eq!(request.method, Method::Options);
     phone.send(&reply(&request, 200, EMPTY)).await;
-    until("an answer", || {
-        matches!(status(&exchange), ContactStatus::Available(_))
-    })
-    .await;
+    answered(&exchange).await;
 }
 
 #[tokio::test]

@@ -52,6 +52,12 @@ pub(crate) enum Waiting {
     Probe(Box<Probe>),
 }
 
+impl Waiting {
+    pub(crate) fn is_call(&self) -> bool {
+        matches!(self, Self::Invite { .. })
+    }
+}
+
 /// What becomes of one that comes.
 #[derive(Debug)]
 enum Join {
@@ -100,9 +106,11 @@ impl Dials {
         let Some(dial) = to.and_then(|to| self.by_destination.get_mut(to)) else {
             return Vec::new();
         };
-        self.opening -= 1;
         match std::mem::replace(&mut dial.state, State::Open) {
-            State::Opening(waiting) => waiting,
+            State::Opening(waiting) => {
+                self.opening -= 1;
+                waiting
+            }
             State::Open => Vec::new(),
         }
     }
@@ -177,5 +185,82 @@ impl Driver {
                     .ask(&mut self.agent, &self.shared, *probe, None, now);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::sip::outbound::Route;
+    use crate::sip::qualify::Qualify;
+
+    fn to(port: u16) -> Destination {
+        Destination {
+            secure: false,
+            host: "192.0.2.1".to_owned(),
+            port,
+        }
+    }
+
+    fn probe() -> Waiting {
+        Waiting::Probe(Box::new(Probe {
+            aor: "a".to_owned(),
+            id: 1,
+            uri: "sip:a@192.0.2.1".parse().unwrap(),
+            route: Route::Connection(to(5060)),
+            path: Vec::new(),
+            qualify: Arc::new(Qualify {
+                every: Duration::ZERO,
+                patience: Duration::ZERO,
+                success_only: false,
+                logins: Vec::new(),
+            }),
+        }))
+    }
+
+    #[test]
+    fn many_wait_for_one_connection_and_not_too_many() {
+        let mut dials = Dials::default();
+        let Join::Begins(flow) = dials.join(&to(1), probe()) else {
+            panic!("the first opens it")
+        };
+        for _ in 1..WAITING_MAX {
+            assert!(matches!(dials.join(&to(1), probe()), Join::Waits));
+        }
+        assert!(matches!(dials.join(&to(1), probe()), Join::Full(_)));
+        assert_eq!(dials.opened(flow).len(), WAITING_MAX);
+        let Join::Open(open, _) = dials.join(&to(1), probe()) else {
+            panic!("it stands")
+        };
+        assert_eq!(open, flow);
+        assert!(dials.closed(flow).is_empty());
+        assert!(matches!(dials.join(&to(1), probe()), Join::Begins(other) if other != flow));
+    }
+
+    #[test]
+    fn connections_being_opened_are_bounded_and_open_ones_do_not_count() {
+        let mut dials = Dials::default();
+        for port in 0..OPENING_MAX as u16 {
+            assert!(matches!(dials.join(&to(port), probe()), Join::Begins(_)));
+        }
+        assert!(matches!(dials.join(&to(9_999), probe()), Join::Full(_)));
+        let (failed, open) = (
+            dials.by_destination[&to(0)].flow,
+            dials.by_destination[&to(1)].flow,
+        );
+        assert_eq!(dials.closed(failed).len(), 1);
+        assert!(matches!(dials.join(&to(9_999), probe()), Join::Begins(_)));
+        assert_eq!(dials.opened(open).len(), 1);
+        assert!(dials.opened(open).is_empty());
+        assert!(matches!(dials.join(&to(9_998), probe()), Join::Begins(_)));
+        assert_eq!(dials.opening, OPENING_MAX);
+        let flows: Vec<_> = dials.by_flow.keys().copied().collect();
+        for flow in flows {
+            dials.closed(flow);
+        }
+        assert_eq!((dials.opening, dials.by_destination.len()), (0, 0));
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use ::sip::{Flow, Transport};
 use arc_swap::ArcSwap;
 use config::TransportConfig;
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{SockRef, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -20,7 +20,7 @@ use web::Certificate;
 
 use crate::sip::outside::Outside;
 use crate::sip::transport::admission::{Counted, Place};
-use crate::sip::transport::{Links, canonical, connection, mark, next_connection, tls};
+use crate::sip::transport::{Links, canonical, connection, mark, next_connection, socket, tls};
 
 /// What new connections get.
 pub(crate) struct Settings {
@@ -79,16 +79,8 @@ impl StreamListener {
     /// Binds the address; `dual` takes IPv4 on an IPv6 wildcard too.
     pub(crate) fn bind(settings: Settings, dual: bool) -> io::Result<Self> {
         let address = settings.config.bind;
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::STREAM,
-            Some(Protocol::TCP),
-        )?;
-        if address.is_ipv6() {
-            socket.set_only_v6(!dual)?;
-        }
+        let socket = socket(address, Type::STREAM, dual)?;
         socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         let listener = TcpListener::from_std(StdListener::from(socket))?;

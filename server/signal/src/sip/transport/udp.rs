@@ -16,13 +16,13 @@ use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sendmsg, setsockopt,
     sockopt,
 };
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{SockRef, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::sip::driver::Input;
-use crate::sip::transport::{Links, canonical, mark};
+use crate::sip::transport::{Links, canonical, mark, socket};
 
 /// Room for one datagram, the largest there is.
 const DATAGRAM_BYTES_MAX: usize = 65_535;
@@ -55,20 +55,14 @@ impl UdpListener {
     /// Binds the address; `dual` takes IPv4 on an IPv6 wildcard too.
     pub(crate) fn bind(config: Arc<TransportConfig>, dual: bool) -> io::Result<Self> {
         let address = config.bind;
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::DGRAM,
-            Some(Protocol::UDP),
-        )?;
+        let socket = socket(address, Type::DGRAM, dual)?;
         if address.is_ipv6() {
-            socket.set_only_v6(!dual)?;
             setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?;
         } else {
             setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
         }
         // The kernel grants what it is configured to; less is no error.
         let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
-        socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
         mark(&socket, address.is_ipv6(), config.tos, config.cos);
         let socket = UdpSocket::from_std(StdSocket::from(socket))?;
