@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use crate::sip::limiter::prefix;
+
 /// Addresses remembered; beyond it the silent ones are forgotten, or all.
 pub(crate) const SOURCES_MAX: usize = 4_096;
 
@@ -36,7 +38,7 @@ impl Strangers {
     /// Counts one request; true if this one makes the number worth a line, once in each period.
     pub(crate) fn note(&mut self, source: IpAddr, now: Instant, threshold: Threshold) -> bool {
         self.prune(now, threshold.forget);
-        let counted = self.sources.entry(source).or_insert(Counted {
+        let counted = self.sources.entry(prefix(source)).or_insert(Counted {
             since: now,
             last: now,
             count: 0,
@@ -84,6 +86,12 @@ mod tests {
         }
         assert_eq!(lines, 2);
         assert!(!strangers.note(IpAddr::from([192, 0, 2, 2]), now, THRESHOLD));
+        // Somebody who has a whole network of IPv6 is one.
+        let lines = (0..1_000_u16).filter(|host| {
+            let source = std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, *host);
+            strangers.note(source.into(), now, THRESHOLD)
+        });
+        assert_eq!(lines.count(), 1);
     }
 
     #[test]
