@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use config::{Config, Diagnostic, Secret, Source, Subscriber};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
+use tokio::time::timeout;
 
 use crate::exchange::Exchange;
 use crate::link::ports::Exchange as State;
@@ -134,9 +137,10 @@ async fn with_config(
         };
         Box::pin(phone(subject, config, places, &store, &accounts, links)).await;
     } else {
-        let because = match failed {
-            true => "because the exchange does not start",
-            false => "because a port it needs is not free",
+        let because = match (failed, state) {
+            (true, State::Running { .. }) => "because the exchange does not answer",
+            (true, State::Stopped) => "because the exchange does not start",
+            (false, _) => "because a port it needs is not free",
         };
         links.extend(["websocket", "register", "call"].map(|name| Link::skipped(name, because)));
     }
@@ -163,6 +167,19 @@ async fn running(console: &Path) -> State {
     }
 }
 
+/// Whether the running exchange still answers, as its service manager would ask.
+async fn answers(console: &Path) -> bool {
+    let asking = async {
+        let mut stream = UnixStream::connect(console).await.ok()?;
+        stream.write_all(b"run core show uptime\n").await.ok()?;
+        stream.read_u8().await.ok()
+    };
+    matches!(timeout(ANSWER_MAX, asking).await, Ok(Some(_)))
+}
+
+/// How long a running exchange may take to say how long it runs.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+
 async fn exchange(
     subject: &Subject<'_>,
     state: State,
@@ -171,8 +188,19 @@ async fn exchange(
     const NAME: &str = "exchange";
     match state {
         State::Running { pid } => {
-            let pid = pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
-            (Link::new(NAME, format!("running{pid}")), None)
+            let name = pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
+            let mut link = Link::new(NAME, format!("running{name}"));
+            if pid.is_some() && !answers(&subject.console).await {
+                let (wait, socket) = (ANSWER_MAX.as_secs(), subject.console.display());
+                link.fail(
+                    None,
+                    format!(
+                        "the exchange{name} does not answer at {socket} within {wait} s: it hangs"
+                    ),
+                    "restart it (systemctl restart sidetone), and report what its log says last",
+                );
+            }
+            (link, None)
         }
         State::Stopped if subject.url.is_some() => (
             Link::new(

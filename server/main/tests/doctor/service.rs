@@ -135,6 +135,21 @@ fn a_running_exchange_is_examined_as_it_runs() {
 }
 
 #[test]
+fn an_exchange_that_hangs_is_told_from_one_that_runs() {
+    let patient = Patient::new();
+    let running = Running::start(&patient);
+    running.signal("STOP");
+    let verdict = patient.examine();
+    running.signal("CONT");
+    verdict.fails("exchange", "", "it hangs", "systemctl restart sidetone");
+    assert_eq!(verdict.outcome("websocket"), "skipped");
+    assert_eq!(
+        verdict.summary("websocket"),
+        "because the exchange does not answer"
+    );
+}
+
+#[test]
 fn a_stop_lets_calls_end_for_a_time_and_refuses_new_ones() {
     let mut patient = Patient::new();
     patient.write("sidetone.conf", "[general]\ndrain=3\n");
