@@ -359,23 +359,28 @@ impl Backend {
             .collect())
     }
 
-    async fn inspect_trigger(&self) -> Finding {
-        let cure = "`sidetone db init` sets it; without it a change takes effect within a second";
-        let missing =
-            |message: String| Finding::fault(About::Trigger, Severity::Warning, message, cure);
+    /// The tables of PostgreSQL that do not say when they change.
+    pub(crate) async fn tables_without_trigger(&self) -> Result<Vec<String>, StoreError> {
         let mut without = Vec::new();
         for table in WATCHED {
             let target = self.table(table);
             let sql = "SELECT tgname FROM pg_trigger WHERE tgrelid = to_regclass(?) AND tgname = ?";
-            match self
-                .fetch_one(sql, &[(&target).into(), TRIGGER.into()])
-                .await
-            {
-                Ok(Some(_)) => {}
-                Ok(None) => without.push(target),
-                Err(error) => return missing(format!("the triggers cannot be listed: {error}")),
+            let binds = [(&target).into(), TRIGGER.into()];
+            if self.fetch_one(sql, &binds).await?.is_none() {
+                without.push(target);
             }
         }
+        Ok(without)
+    }
+
+    async fn inspect_trigger(&self) -> Finding {
+        let cure = "`sidetone db init` sets it; without it a change takes effect within a second";
+        let missing =
+            |message: String| Finding::fault(About::Trigger, Severity::Warning, message, cure);
+        let without = match self.tables_without_trigger().await {
+            Ok(without) => without,
+            Err(error) => return missing(format!("the triggers cannot be listed: {error}")),
+        };
         match without.is_empty() {
             true => Finding::fine(About::Trigger, "changes are said at once (NOTIFY)"),
             false => missing(format!(

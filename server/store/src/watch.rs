@@ -81,6 +81,12 @@ async fn look(backend: &Backend) {
     }
 }
 
+/// Whether every table has the trigger: without it there is nothing to hear.
+async fn says_changes(backend: &Backend) -> bool {
+    let without = backend.tables_without_trigger().await;
+    without.is_ok_and(|tables| tables.is_empty())
+}
+
 /// Forgets the answers when a table they come from has changed.
 async fn listen(backend: &Backend, cache: &Mutex<Cache>, listens: &AtomicBool) {
     let Pool::Postgres(pool) = backend.pool() else {
@@ -99,9 +105,13 @@ async fn listen(backend: &Backend, cache: &Mutex<Cache>, listens: &AtomicBool) {
             listener.eager_reconnect(false);
             if listener.listen(CHANNEL).await.is_ok() {
                 forget();
-                listens.store(true, Ordering::Relaxed);
+                listens.store(says_changes(backend).await, Ordering::Relaxed);
                 while let Ok(Some(_)) = listener.try_recv().await {
                     forget();
+                    // `db init`, which sets the triggers, is heard too.
+                    if !listens.load(Ordering::Relaxed) {
+                        listens.store(says_changes(backend).await, Ordering::Relaxed);
+                    }
                 }
                 listens.store(false, Ordering::Relaxed);
                 forget();

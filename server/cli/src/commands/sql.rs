@@ -105,7 +105,7 @@ fn status(store: &Store) -> String {
     let counts = store.counts();
     let listening = match store.listens() {
         Some(true) => "yes, changes count at once",
-        Some(false) => "no, changes count within a second",
+        Some(false) => "no (`sidetone db init` sets the trigger), changes count within a second",
         None => "not with this database, changes count within a second",
     };
     format!(

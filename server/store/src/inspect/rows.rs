@@ -33,7 +33,9 @@ pub(super) async fn inspect(
             let (option, id) = (dangling.option, &endpoint.id);
             let cure = match &dangling.meant {
                 Some(meant) => {
-                    format!("UPDATE ps_endpoints SET {option} = '{meant}' WHERE id = '{id}'")
+                    let table = backend.settings().table("ps_endpoints");
+                    let (meant, id) = (quoted(meant), quoted(id));
+                    format!("UPDATE {table} SET {option} = {meant} WHERE id = {id}")
                 }
                 None => format!(
                     "define `{}` in the files, or change {option}",
@@ -68,16 +70,19 @@ pub(super) async fn inspect(
                 "aor {}: max_contacts is not set: nobody can register",
                 aor.id
             );
-            let cure = format!(
-                "UPDATE ps_aors SET max_contacts = 1 WHERE id = '{}'",
-                aor.id
-            );
+            let (table, id) = (backend.settings().table("ps_aors"), quoted(&aor.id));
+            let cure = format!("UPDATE {table} SET max_contacts = 1 WHERE id = {id}");
             found.push(Finding::fault(about, Severity::Warning, message, cure));
         }
     }
     let counts = [endpoints.len(), auths.len(), aors.len()];
     conclude(backend, counts, &mut found);
     Ok(found)
+}
+
+/// A text as a statement has it, that somebody may copy.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }
 
 /// Cuts what is too much to read, and says so; or that there is nothing to say.

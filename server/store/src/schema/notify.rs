@@ -23,5 +23,7 @@ pub(crate) fn notify_statements(tables: &[String]) -> Vec<String> {
              FOR EACH STATEMENT EXECUTE FUNCTION sidetone_changed()"
         ));
     }
+    // An exchange that runs looks whether it may rely on them now.
+    statements.push(format!("NOTIFY {CHANNEL}"));
     statements
 }

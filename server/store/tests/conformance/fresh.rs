@@ -93,6 +93,23 @@ async fn postgresql_says_at_once_what_changed() {
     assert!(quickest < Duration::from_millis(300), "{quickest:?}");
 }
 
+/// A database that Asterisk made has no trigger; to listen there helps nothing, and nobody claims so.
+#[tokio::test]
+async fn without_the_trigger_nothing_is_promised_and_db_init_is_heard() {
+    let Some(scratch) = Scratch::postgres().await else {
+        return;
+    };
+    let other = scratch.backend().await;
+    other.prepare().await.unwrap();
+    let sql = "DROP TRIGGER sidetone_changed ON ps_auths";
+    other.run_script(sql).await.unwrap();
+    let store = scratch.store_as_it_is("").await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(store.listens(), Some(false));
+    other.prepare().await.unwrap();
+    until(async || store.listens() == Some(true)).await;
+}
+
 /// A listener whose connection is cut listens again, and misses nothing meanwhile.
 #[tokio::test]
 async fn a_listener_that_was_cut_off_listens_again() {
