@@ -204,12 +204,18 @@ impl TransportConfig {
                 let advice = "add `cert_file=…`; `sidetone cert` makes a certificate";
                 faults.push((true, message.to_owned(), advice));
             }
-            let verifies = self.verify_client || self.require_client_cert;
-            if verifies && self.ca_list_file.is_none() && self.ca_list_path.is_none() {
+            let trusts_nobody = self.ca_list_file.is_none() && self.ca_list_path.is_none();
+            if (self.verify_client || self.require_client_cert) && trusts_nobody {
                 let message = "verify_client and require_client_cert need `ca_list_file` or \
                                `ca_list_path`: nothing listens";
                 let advice = "add `ca_list_file=…` with the authorities that sign the phones";
                 faults.push((true, message.to_owned(), advice));
+            }
+            if self.verify_server && trusts_nobody {
+                let message = "verify_server needs `ca_list_file` or `ca_list_path`: nobody is \
+                               connected to by TLS";
+                let advice = "add `ca_list_file=/etc/ssl/certs/ca-certificates.crt`, or your own";
+                faults.push((false, message.to_owned(), advice));
             }
             if self.method == TlsMethod::Obsolete {
                 let message =

@@ -170,7 +170,8 @@ fn what_cannot_listen_is_said_with_its_line() {
          [d]\ntype=transport\nprotocol=tls\nbind=0.0.0.0\nmethod=tlsv1\ncipher=RC4-MD5\n\
          [e]\ntype=transport\nprotocol=wss\nbind=0.0.0.0\n\
          [f]\ntype=transport\nprotocol=ws\nbind=0.0.0.0\nasync_operations=4\n\
-         [g]\ntype=transport\nprotocol=tls\nbind=0.0.0.0:1\ncert_file=x\nverify_client=yes\n",
+         [g]\ntype=transport\nprotocol=tls\nbind=0.0.0.0:1\ncert_file=x\nverify_client=yes\n\
+         verify_server=yes\n",
         "[general]\nenabled=yes\nbindaddr=127.0.0.1\n",
     );
     let said: Vec<String> = diagnostics
@@ -191,6 +192,7 @@ fn what_cannot_listen_is_said_with_its_line() {
         "warning 19 transport `e`: web sockets come in through http.conf, where nothing listens for wss",
         "error 28 transport `g`: verify_client and require_client_cert need `ca_list_file` or \
          `ca_list_path`: nothing listens",
+        "warning 28 transport `g`: verify_server needs `ca_list_file` or `ca_list_path`: nobody is",
     ];
     assert_eq!(said.len(), expected.len(), "{said:#?}");
     for (line, expected) in said.iter().zip(expected) {
