@@ -213,7 +213,7 @@ fn password(auth: &mut Auth, value: &str) -> Result<(), Fault> {
 }
 
 fn md5_cred(auth: &mut Auth, value: &str) -> Result<(), Fault> {
-    add_digest(auth, DigestAlgorithm::Md5, value)
+    add_digest(auth, DigestAlgorithm::Md5, value).map_err(|_| Fault::NotMd5)
 }
 
 fn password_digest(auth: &mut Auth, value: &str) -> Result<(), Fault> {

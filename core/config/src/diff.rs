@@ -1,5 +1,6 @@
 //! What differs between two states of the configuration, by object and option.
 
+use crate::database::Database;
 use crate::http::Http;
 use crate::logger::Logger;
 use crate::shown::Shown;
@@ -139,10 +140,33 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
     }));
     http(&old.http, &new.http, &mut changes);
     changes.extend(one("rtp.conf", &old.rtp, &new.rtp, options));
+    changes.extend(one("database", &old.database, &new.database, database));
     other_files(old, new, &mut changes);
     changes.extend(one("sidetone.conf", &old.own, &new.own, options));
     plan(&old.plan, &new.plan, &mut changes);
     changes
+}
+
+/// Where objects are, without passwords. Which table is which is told by its name alone.
+fn database(old: &Database, new: &Database) -> Vec<Detail> {
+    let tables = |database: &Database| {
+        let pairs = database.tables.iter();
+        let pairs: Vec<_> = pairs.map(|(own, other)| format!("{own}={other}")).collect();
+        pairs.join(",")
+    };
+    let details = [
+        Detail::new("place", &old.place, &new.place),
+        Detail::new("tables", tables(old), tables(new)),
+        Detail::new("pool_size", old.pool_size, new.pool_size),
+        Detail::new(
+            "connect_timeout",
+            old.connect_timeout_ms,
+            new.connect_timeout_ms,
+        ),
+        Detail::new("query_timeout", old.query_timeout_ms, new.query_timeout_ms),
+    ];
+    let differ = details.into_iter().filter(|one| one.before != one.after);
+    differ.collect()
 }
 
 /// `cdr.conf`, `logger.conf`, `features.conf`, `confbridge.conf`.

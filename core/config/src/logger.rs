@@ -206,15 +206,19 @@ impl Logger {
             return Applied::Fault(Fault::TooMany(CHANNELS_MAX));
         }
         match self.channel(name, value) {
-            Ok(channel) => {
+            Ok((channel, unknown)) => {
                 self.channels.push(channel);
-                Applied::Set
+                match unknown.is_empty() {
+                    true => Applied::Set,
+                    false => Applied::Fault(Fault::UnknownLevels(unknown, LEVELS)),
+                }
             }
             Err(fault) => Applied::Fault(fault),
         }
     }
 
-    fn channel(&self, name: &str, value: &str) -> Result<LogChannel, Fault> {
+    /// The channel, and the words that are no level.
+    fn channel(&self, name: &str, value: &str) -> Result<(LogChannel, Vec<String>), Fault> {
         let lower = name.to_ascii_lowercase();
         let target = match lower.strip_prefix("syslog") {
             _ if lower == "console" => LogTarget::Console,
@@ -235,13 +239,20 @@ impl Logger {
             None => (LogFormat::Default, value),
         };
         let words = levels.split(',').map(str::trim);
-        let words = words.filter(|word| !word.is_empty());
-        let levels: Result<_, Fault> = words.map(|word| self.level(word)).collect();
-        Ok(LogChannel {
+        let (mut levels, mut unknown) = (Vec::new(), Vec::new());
+        for text in words.filter(|word| !word.is_empty()) {
+            match self.level(text) {
+                Ok(level) => levels.push(level),
+                Err(Fault::NotOneOf(_)) => unknown.push(text.to_owned()),
+                Err(fault) => return Err(fault),
+            }
+        }
+        let channel = LogChannel {
             target,
             format,
-            levels: levels?,
-        })
+            levels,
+        };
+        Ok((channel, unknown))
     }
 
     fn level(&self, text: &str) -> Result<LogLevel, Fault> {

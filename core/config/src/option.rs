@@ -203,8 +203,10 @@ pub enum Fault {
     NotOneOf(&'static [&'static str]),
     /// No codec has this name.
     UnknownCodec(String),
-    /// Asterisk has this codec, the exchange has not; the others of the list are used.
-    CodecNotHere(String),
+    /// Asterisk has these codecs, the exchange has not; the others of the list are used.
+    CodecsNotHere(Vec<String>),
+    /// These are no levels of a log; the others of the list are used.
+    UnknownLevels(Vec<String>, &'static [&'static str]),
     /// Not an address with or without a port.
     NotAddress,
     /// Neither `from to` nor something like it.
@@ -213,6 +215,8 @@ pub enum Fault {
     NotAssignment,
     /// Not `ALGORITHM:hexadecimal` of the right length.
     NotDigest,
+    /// Not the 32 hexadecimal digits of an MD5 hash.
+    NotMd5,
     /// Not digits of a telephone, or too many of them.
     NotDigits,
     /// Not `digits,on,application`.
@@ -244,16 +248,29 @@ impl fmt::Display for Fault {
             Self::NotNumber(least, most) => write!(f, "is not a number from {least} to {most}"),
             Self::NotOneOf(words) => write!(f, "is none of {}", words.join(", ")),
             Self::UnknownCodec(name) => write!(f, "names the unknown codec `{name}`"),
-            Self::CodecNotHere(name) => {
-                write!(
+            Self::CodecsNotHere(names) => match names.as_slice() {
+                [name] => write!(
                     f,
                     "names the codec `{name}`, which is not served here and left out"
+                ),
+                names => write!(
+                    f,
+                    "names the codecs {}, which are not served here and left out",
+                    quoted(names)
+                ),
+            },
+            Self::UnknownLevels(names, _) => {
+                write!(
+                    f,
+                    "names {}, no level of a log, and left out",
+                    quoted(names)
                 )
             }
             Self::NotAddress => f.write_str("is not an IP address with an optional port"),
             Self::NotRedirect => f.write_str("is not two paths, `/from /to`"),
             Self::NotAssignment => f.write_str("is not `name=value`"),
             Self::NotDigest => f.write_str("is not `ALGORITHM:hexadecimal hash`"),
+            Self::NotMd5 => f.write_str("is not an MD5 hash of 32 hexadecimal digits"),
             Self::NotDigits => f.write_str("is not 1 to 11 of the digits 0-9, *, # and A-D"),
             Self::NotFeature => f.write_str("is not `digits,self|peer[/caller|callee|both],App`"),
             Self::NotAction(action) => write!(f, "names the unknown action `{action}`"),
@@ -269,10 +286,15 @@ impl fmt::Display for Fault {
     }
 }
 
+/// `` `a`, `b` ``.
+fn quoted(names: &[String]) -> String {
+    format!("`{}`", names.join("`, `"))
+}
+
 impl Fault {
     /// Whether the object cannot be used because of it.
     pub fn drops(&self) -> bool {
-        !matches!(self, Self::CodecNotHere(_))
+        !matches!(self, Self::CodecsNotHere(_) | Self::UnknownLevels(..))
     }
 
     /// What to write, where nothing like the value can be meant.
@@ -285,7 +307,8 @@ impl Fault {
                 let names = codec::CODECS.iter().map(|codec| codec.name);
                 format!("codecs are {}", names.collect::<Vec<_>>().join(", "))
             }
-            Self::CodecNotHere(name) => format!("take `{name}` out of the list"),
+            Self::CodecsNotHere(names) => format!("take {} out of the list", quoted(names)),
+            Self::UnknownLevels(_, levels) => format!("levels are {}", levels.join(", ")),
             Self::NotAddress => {
                 "write for example `0.0.0.0`, `192.0.2.1:5060` or `[::]:5060`".to_owned()
             }
@@ -296,6 +319,7 @@ impl Fault {
             Self::NotDigest => {
                 "write for example `SHA-256:` and the hash of `user:realm:password`".to_owned()
             }
+            Self::NotMd5 => "write what `printf %s USER:REALM:PASSWORD | md5sum` prints".to_owned(),
             Self::NotDigits => "write for example `*1`".to_owned(),
             Self::NotFeature => "write for example `*9,self/caller,Playback,tt-monkeys`".to_owned(),
             Self::NotAction(_) => {
@@ -322,13 +346,18 @@ impl Fault {
             Self::NotOneOf(_) if value.bytes().all(|byte| byte.is_ascii_digit()) => None,
             Self::NotOneOf(words) => closest(value, words.iter().copied()),
             Self::NotYesNo => closest(value, ["yes", "no", "true", "false", "on", "off"]),
+            Self::UnknownLevels(names, levels) => {
+                let mut meant = names.iter();
+                meant.find_map(|name| closest(name, levels.iter().copied()))
+            }
             Self::UnknownCodec(name) => closest(name, codec::CODECS.iter().map(|codec| codec.name)),
             Self::NotNumber(..)
-            | Self::CodecNotHere(_)
+            | Self::CodecsNotHere(_)
             | Self::NotAddress
             | Self::NotRedirect
             | Self::NotAssignment
             | Self::NotDigest
+            | Self::NotMd5
             | Self::NotDigits
             | Self::NotFeature
             | Self::NotNetwork(_)

@@ -230,8 +230,16 @@ fn transport(
         } else {
             Severity::Warning
         };
+        // The option the message begins with, where it is written.
+        let mut entries = section.entries.iter().rev();
+        let named = message.split(' ').next().unwrap_or_default();
+        let written = entries.find(|entry| entry.name.eq_ignore_ascii_case(named));
         let message = format!("transport `{}`: {message}", transport.id);
-        reader.say(severity, section, message, advice);
+        let diagnostic = match written {
+            Some(entry) => reader.at_value(severity, entry, message),
+            None => reader.at_section(severity, section, message),
+        };
+        reader.push(diagnostic.advise(advice));
     }
     if let Some(other) = others.iter().find(|other| other.collides(&transport)) {
         let message = format!(

@@ -218,8 +218,8 @@ impl TransportConfig {
                 faults.push((false, message.to_owned(), advice));
             }
             if self.method == TlsMethod::Obsolete {
-                let message =
-                    "SSL, TLS 1.0 and TLS 1.1 are not spoken (RFC 8996): TLS 1.2 and 1.3 are";
+                let message = "method names SSL, TLS 1.0 or TLS 1.1, which are not spoken \
+                               (RFC 8996): TLS 1.2 and 1.3 are";
                 faults.push((false, message.to_owned(), "write `method=tlsv1_2`"));
             }
             let unknown: Vec<&str> = self

@@ -67,16 +67,16 @@ rotatestrategy=timestamp
     let config = check(
         &[("logger.conf", text)],
         &expect![[r#"
-        error logger.conf:5:9: log `full` is left out: it is none of debug, trace, notice, warning, error, verbose, dtmf, fax, security, *
-         5 | full => notice,warnnig
-           |         ^
-           = write one of debug, trace, notice, warning, error, verbose, dtmf, fax, security, *
-    "#]],
+            warning logger.conf:5:9: full names `warnnig`, no level of a log, and left out
+             5 | full => notice,warnnig
+               |         ^
+               = did you mean `warning`?
+        "#]],
     );
     let logger = &config.logger;
     assert_eq!(logger.date_format.as_deref(), Some("%F %T"));
     assert_eq!(logger.rotate_strategy, RotateStrategy::Timestamp);
-    let [console, messages, syslog] = logger.channels.as_slice() else {
+    let [console, messages, syslog, full] = logger.channels.as_slice() else {
         panic!("{:?}", logger.channels);
     };
     assert_eq!(console.target, LogTarget::Console);
@@ -92,6 +92,7 @@ rotatestrategy=timestamp
     assert_eq!(messages.levels[2], LogLevel::Custom("audit".to_owned()));
     assert_eq!(syslog.target.to_string(), "syslog.local0");
     assert_eq!(syslog.levels, [LogLevel::All]);
+    assert_eq!(full.levels, [LogLevel::Notice], "the words that are levels");
 }
 
 #[test]

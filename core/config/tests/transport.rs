@@ -187,10 +187,10 @@ fn what_cannot_listen_is_said_with_its_line() {
     let expected = [
         "error 5 transport `b` is left out: `a` in line 1 listens on 0.0.0.0:5060 already",
         "error 13 transport `d`: protocol=tls needs `cert_file`: nothing listens",
-        "warning 13 transport `d`: SSL, TLS 1.0 and TLS 1.1 are not spoken (RFC 8996): TLS 1.2 and 1.3 are",
-        "warning 13 transport `d`: cipher names `RC4-MD5`, not spoken here and left out; there are ",
+        "warning 17 transport `d`: method names SSL, TLS 1.0 or TLS 1.1, which are not spoken (RFC 8996)",
+        "warning 18 transport `d`: cipher names `RC4-MD5`, not spoken here and left out; there are ",
         "warning 19 transport `e`: web sockets come in through http.conf, where nothing listens for wss",
-        "error 28 transport `g`: verify_client and require_client_cert need `ca_list_file` or \
+        "error 33 transport `g`: verify_client and require_client_cert need `ca_list_file` or \
          `ca_list_path`: nothing listens",
         "warning 28 transport `g`: verify_server needs `ca_list_file` or `ca_list_path`: nobody is",
     ];

@@ -39,10 +39,13 @@ fn codecs_are_taken_in_and_out_in_the_order_written() {
 #[test]
 fn a_codec_only_asterisk_has_is_left_out_alone() {
     let mut endpoint = Endpoint::named("x");
-    let applied = endpoint.set("allow", "g729,ulaw");
+    let Applied::Fault(fault) = endpoint.set("allow", "g729,ulaw,gsm") else {
+        panic!("taken as it is");
+    };
+    assert!(!fault.drops());
     assert_eq!(
-        applied,
-        Applied::Fault(Fault::CodecNotHere("g729".to_owned()))
+        fault.to_string(),
+        "names the codecs `g729`, `gsm`, which are not served here and left out"
     );
     assert_eq!(endpoint.allow.len(), 1);
 }
@@ -432,4 +435,34 @@ proptest! {
             prop_assert!(diagnostic.line == 0 || diagnostic.excerpt.is_some(), "{diagnostic}");
         }
     }
+}
+
+#[test]
+fn a_hash_that_is_none_is_told_what_it_should_be() {
+    let mut auth = Auth::new("a");
+    let applied = auth.set("md5_cred", "secret");
+    assert_eq!(applied, Applied::Fault(Fault::NotMd5));
+    let hash = "0123456789abcdef0123456789ABCDEF";
+    assert_eq!(auth.set("md5_cred", hash), Applied::Set);
+    let short = format!("MD5:{}", &hash[1..]);
+    let applied = auth.set("password_digest", &short);
+    assert_eq!(applied, Applied::Fault(Fault::NotDigest));
+}
+
+#[test]
+fn a_level_nobody_knows_does_not_silence_the_log() {
+    let files = [(
+        "logger.conf",
+        "[logfiles]\nconsole => notice,warning,erro\n",
+    )];
+    let (config, messages) = load(&files.as_slice());
+    let levels = &config.unwrap().logger.channels[0].levels;
+    assert_eq!(levels.len(), 2, "{levels:?}");
+    let said: Vec<_> = messages.iter().map(ToString::to_string).collect();
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(
+        said[0].starts_with("logger.conf:2:12: console names `erro`, no level of a log"),
+        "{said:?}"
+    );
+    assert!(said[0].contains("did you mean `error`?"), "{said:?}");
 }

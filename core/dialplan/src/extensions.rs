@@ -228,6 +228,10 @@ impl<'a> Reader<'a> {
                 key @ ("ignorepat" | "switch" | "lswitch" | "eswitch" | "autohints") => {
                     let why = why_without_effect(key).unwrap_or_default();
                     let message = format!("`{key}` is accepted, has no effect here, because {why}");
+                    if matches!(key, "ignorepat" | "autohints") {
+                        self.say(Severity::Info, entry.at, message, None);
+                        continue;
+                    }
                     self.warn(entry.at, message, "write the extensions into this file");
                 }
                 other => {

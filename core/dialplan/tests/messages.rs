@@ -156,10 +156,9 @@ exten => 5,1,Answer()
              11 | include => outside,9:00-17:00,mon-fri,*,*
                 |            ^
                 = take the times out, or the `include`
-            warning extensions.conf:12:1: `ignorepat` is accepted, has no effect here, because it keeps the dial tone of analogue phones, and there are none
+            info extensions.conf:12:1: `ignorepat` is accepted, has no effect here, because it keeps the dial tone of analogue phones, and there are none
              12 | ignorepat => 9
                 | ^
-                = write the extensions into this file
         "#]],
     );
     let dial = plan.find("sets", "1", None).expect("it works");

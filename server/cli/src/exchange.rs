@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::command::{Command, Outcome, Takes, slot_after};
 use crate::commands::{COMMANDS, live};
 use crate::log::Log;
-use crate::reload::{Files, Part, Piece, Reloader};
+use crate::reload::{Files, Part, Piece, Reloader, SAME};
 use crate::words;
 
 /// What an [`Exchange`] is made of.
@@ -88,11 +88,11 @@ impl Exchange {
         match &done {
             Ok(said) => {
                 tracing::info!("{by}: the files were read again");
-                said.lines().for_each(|line| tracing::info!("{line}"));
+                log(said);
             }
             Err(said) => {
                 tracing::error!("{by}: the files cannot be used");
-                said.lines().for_each(|line| tracing::error!("{line}"));
+                log(said);
             }
         }
         done
@@ -189,4 +189,24 @@ pub(crate) fn usage(command: &Command) -> String {
         text.push_str(&format!("       {line}\n"));
     }
     text
+}
+
+/// Into the log what a reload says, each message on the level it has.
+fn log(said: &str) {
+    let mut level = tracing::Level::INFO;
+    for line in said.lines() {
+        level = match line.split(' ').next() {
+            // Below its first line: the line of the file, the caret, the advice.
+            Some("") => level,
+            Some("Nothing") if line == SAME.trim_end() => tracing::Level::INFO,
+            Some("error:" | "Nothing") => tracing::Level::ERROR,
+            Some("warning:" | "!") => tracing::Level::WARN,
+            _ => tracing::Level::INFO,
+        };
+        match level {
+            tracing::Level::ERROR => tracing::error!("{line}"),
+            tracing::Level::WARN => tracing::warn!("{line}"),
+            _ => tracing::info!("{line}"),
+        }
+    }
 }

@@ -186,11 +186,7 @@ struct Prepared {
 /// The state to come with all pieces ready for it, or what is wrong.
 fn prepare(old: &Config, files: Files, pieces: &[Piece], part: Part) -> Result<Prepared, String> {
     let (new, messages) = files;
-    let mut said: String = messages
-        .iter()
-        .map(ToString::to_string)
-        .map(ended)
-        .collect();
+    let mut said = told(&messages);
     // An error in the files of another part is told and does not stand in the way.
     let faulty = messages.iter().any(|message| {
         let own = Part::of_file(&message.file).is_none_or(|other| part.has(other));
@@ -199,7 +195,7 @@ fn prepare(old: &Config, files: Files, pieces: &[Piece], part: Part) -> Result<P
     let Some(new) = new.filter(|_| !faulty) else {
         return Err(said + UNCHANGED);
     };
-    let new = merge(old, new, part);
+    let mut new = merge(old, new, part);
     let (mut ready, mut errors) = (Vec::new(), Vec::new());
     for piece in pieces.iter().filter(|piece| part.has(piece.part)) {
         match (piece.prepare)(old, &new) {
@@ -215,14 +211,42 @@ fn prepare(old: &Config, files: Files, pieces: &[Piece], part: Part) -> Result<P
         );
         return Err(said + UNCHANGED);
     }
-    for change in diff(old, &new) {
+    let changes = diff(old, &new);
+    for change in &changes {
         said.push_str(&format!("{change}\n"));
+    }
+    if changes.is_empty() {
+        said.push_str(SAME);
     }
     for note in ready.iter().flat_map(|ready| &ready.notes) {
         said.push_str(&format!("! {note}\n"));
     }
+    // Opened at the start alone: what is open goes on being described.
+    new.database = old.database.clone();
     Ok(Prepared { new, ready, said })
 }
+
+/// What is wrong with the files, and how wrong. What merely has no effect is counted: it would hide the
+/// rest, at each reload anew.
+fn told(messages: &[Diagnostic]) -> String {
+    let (notes, rest): (Vec<_>, Vec<_>) = messages
+        .iter()
+        .partition(|message| message.severity == Severity::Info);
+    let lines = rest
+        .iter()
+        .map(|message| ended(format!("{}: {message}", message.severity)));
+    let mut said: String = lines.collect();
+    if !notes.is_empty() {
+        let number = notes.len();
+        said.push_str(&format!(
+            "{number} without effect here; `sidetone check` names them and says why\n"
+        ));
+    }
+    said
+}
+
+/// What is said when the files mean what they meant before.
+pub(crate) const SAME: &str = "Nothing has changed.\n";
 
 const UNCHANGED: &str = "Nothing changes.\n";
 
@@ -248,8 +272,7 @@ fn merge(old: &Config, new: Config, part: Part) -> Config {
         features,
         confbridge,
         plan,
-        // Opened at the start alone.
-        database: _,
+        database,
     } = new;
     let mut merged = old.clone();
     if part.has(Part::Dialplan) {
@@ -291,6 +314,7 @@ fn merge(old: &Config, new: Config, part: Part) -> Config {
     }
     if part == Part::All {
         merged.own = own;
+        merged.database = database;
     }
     merged
 }
@@ -372,12 +396,57 @@ mod tests {
     }
 
     #[test]
+    fn what_has_no_effect_is_counted_and_does_not_hide_what_is_wrong() {
+        let pjsip = format!("{ALICE}moh_suggest=x\ntone_zone=uk\ntrnsport=udp\n");
+        let Ok(Prepared { said, .. }) = prepare(&old(), files(&pjsip, PLAN, ""), &[], Part::All)
+        else {
+            panic!("refused");
+        };
+        expect![[r#"
+            warning: pjsip.conf:7:1: option `trnsport` is not known in endpoint
+             7 | trnsport=…
+               | ^
+               = did you mean `transport`?
+            2 without effect here; `sidetone check` names them and says why
+            Nothing has changed.
+        "#]]
+        .assert_eq(&said);
+    }
+
+    #[test]
+    fn another_database_is_told_and_waits_for_the_next_start() {
+        let waits = Piece {
+            part: Part::All,
+            prepare: Box::new(|old, new| {
+                assert_ne!(old.database, new.database);
+                Ok(Ready::note("database: takes effect at the next start"))
+            }),
+        };
+        let text = "[general]\nurl=postgres://pbx:hunter2@db/asterisk\n";
+        let files = [
+            ("pjsip.conf", ALICE),
+            ("extensions.conf", PLAN),
+            ("database.conf", text),
+        ];
+        let files = config::load(&files.as_slice());
+        let Ok(Prepared { new, said, .. }) = prepare(&old(), files, &[waits], Part::All) else {
+            panic!("refused");
+        };
+        expect![[r#"
+            ~ database: place sqlite in the data folder → postgres://pbx@db/asterisk
+            ! database: takes effect at the next start
+        "#]]
+        .assert_eq(&said);
+        assert_eq!(new.database, old().database, "what is open");
+    }
+
+    #[test]
     fn an_error_in_a_file_keeps_everything_as_it_was() {
         let broken = "[alice]\ntype=endpoint\nwebrtc=perhaps\n";
         let text = prepare(&old(), files(broken, "", ""), &[], Part::All)
             .err()
             .unwrap();
-        assert!(text.starts_with("pjsip.conf:3:"), "{text}");
+        assert!(text.starts_with("error: pjsip.conf:3:"), "{text}");
         assert!(text.ends_with("Nothing changes.\n"), "{text}");
     }
 

@@ -100,9 +100,9 @@ pub(crate) fn load(source: &dyn Source) -> Result<Config> {
         // What has no effect would hide what is wrong; `sidetone check` shows it.
         match message.severity {
             Severity::Info => without_effect += 1,
-            Severity::Warning => eprintln!("{message}"),
+            Severity::Warning => eprintln!("warning: {message}"),
             Severity::Error => {
-                eprintln!("{message}");
+                eprintln!("error: {message}");
                 errors += 1;
             }
         }

@@ -184,6 +184,7 @@ fn family(
                     entry.at,
                     format!("no table is called `{family}`"),
                 )
+                .advise(format!("tables are {}", SERVED.join(", ")))
                 .did_you_mean(closest(&family, SERVED.into_iter().chain(UNSERVED))),
         };
         report.push(said);

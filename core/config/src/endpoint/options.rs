@@ -320,7 +320,7 @@ fn disallow(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
 }
 
 fn codecs(endpoint: &mut Endpoint, value: &str, allow: bool) -> Result<(), Fault> {
-    let mut left_out = None;
+    let mut left_out = Vec::new();
     for word in value
         .split(',')
         .map(str::trim)
@@ -348,13 +348,16 @@ fn codecs(endpoint: &mut Endpoint, value: &str, allow: bool) -> Result<(), Fault
             .any(|known| known.eq_ignore_ascii_case(name))
         {
             if allow {
-                left_out = Some(Fault::CodecNotHere(name.to_owned()));
+                left_out.push(name.to_owned());
             }
         } else {
             return Err(Fault::UnknownCodec(name.to_owned()));
         }
     }
-    left_out.map_or(Ok(()), Err)
+    match left_out.is_empty() {
+        true => Ok(()),
+        false => Err(Fault::CodecsNotHere(left_out)),
+    }
 }
 
 /// `"Name" <number>`, `Name <number>`, `<number>`, or a number or name alone.

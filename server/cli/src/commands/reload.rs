@@ -2,7 +2,7 @@
 
 use crate::command::{Command, Outcome, Takes};
 use crate::exchange::Exchange;
-use crate::reload::Part;
+use crate::reload::{Part, SAME};
 
 pub(crate) static CORE_RELOAD: Command = Command {
     path: "core reload",
@@ -46,10 +46,9 @@ async fn module_reload(exchange: &Exchange, words: &[String]) -> Outcome {
 async fn reload(exchange: &Exchange, part: Part, module: Option<&str>) -> Outcome {
     match exchange.reload(part, "the console").await {
         Ok(mut text) => {
-            if text.is_empty() && module.is_none() {
-                text.push_str("Nothing has changed.\n");
-            }
             if let Some(module) = module {
+                // As Asterisk, which says no more than the following.
+                text = text.replace(SAME, "");
                 text.push_str(&format!("Module '{module}' reloaded successfully.\n"));
             }
             Outcome::Done(text)
