@@ -12,11 +12,12 @@ use arc_swap::ArcSwap;
 use config::{Config, Secret, Subscriber};
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 
 /// A handle to the files' snapshot and the database. Cheap to clone.
@@ -57,6 +58,10 @@ pub struct Counts {
 pub const QUESTIONS_MAX: usize = 1_000;
 /// How long one who is known waits for the database before what was known is used.
 const PATIENCE: Duration = Duration::from_millis(300);
+
+/// How many times as long a question goes on that nobody waits for any more, as long as its statements
+/// are answered.
+const LATE_FACTOR: u32 = 4;
 
 /// Endpoints of the database that [`Store::endpoint_ids`] names; an operator's list is not longer.
 pub const ENDPOINTS_LISTED_MAX: i64 = 10_000;
@@ -320,15 +325,28 @@ struct Question {
 
 impl Question {
     async fn answer(self) {
-        let limit = self.realtime.backend().patience();
-        let look = async {
-            let _turn = self.turns.acquire().await;
-            self.realtime.subscriber(&self.config, &self.id).await
+        let backend = self.realtime.backend();
+        let limit = backend.patience();
+        let end = Instant::now() + limit;
+        let Ok(_turn) = timeout_at(end, self.turns.acquire()).await else {
+            let _ = self.slot.set(Err(StoreError::Timeout(limit)));
+            return;
         };
         // An endpoint is several statements, each in time on its own.
-        let answer = match timeout(limit, look).await {
+        let mut look = pin!(self.realtime.subscriber(&self.config, &self.id));
+        let answer = match timeout_at(end, &mut look).await {
             Ok(answer) => answer,
-            Err(_) => Err(StoreError::Timeout(limit)),
+            Err(_) => {
+                let late = Err(StoreError::Timeout(limit));
+                backend.note(&late);
+                let _ = self.slot.set(late);
+                // Who asked has waited long enough. What is found out is known when he comes again;
+                // else a database where each statement takes a second would let nobody in, ever.
+                let Ok(answer) = timeout(limit * LATE_FACTOR, look).await else {
+                    return;
+                };
+                answer
+            }
         };
         if let Ok(answer) = &answer {
             let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);

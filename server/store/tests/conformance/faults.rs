@@ -8,6 +8,7 @@ use store::{Dialect, Store, StoreError, TroubleKind};
 on_every_database!(
     those_who_are_known_go_on_while_the_database_is_away,
     a_slow_database_holds_up_nobody_who_is_known,
+    a_database_far_away_lets_everybody_in,
     a_connection_that_died_fails_no_question,
     one_slow_table_does_not_hold_up_another,
     a_table_that_is_missing_is_trouble,
@@ -126,6 +127,37 @@ async fn a_slow_database_holds_up_nobody_who_is_known(mut scratch: Scratch) {
     until_trouble(&store, None).await;
     tokio::time::sleep(Duration::from_millis(1100)).await;
     assert_eq!(store.subscriber("bob").await.unwrap(), None);
+}
+
+/// Each statement is answered in time, all that an endpoint takes together are not: he is let in when he
+/// comes again.
+async fn a_database_far_away_lets_everybody_in(mut scratch: Scratch) {
+    let Some(relay) = behind_relay(&mut scratch).await else {
+        return;
+    };
+    let store = scratch.store("").await;
+    let aors = ["a", "b", "c", "d", "e", "f"];
+    let rows = aors.map(|aor| format!("('{aor}', 1)")).join(", ");
+    let sql = format!(
+        "INSERT INTO ps_aors (id, max_contacts) VALUES {rows};\
+         INSERT INTO ps_endpoints (id, aors, context, allow) VALUES ('far', '{}', 'sets', 'ulaw');",
+        aors.join(",")
+    );
+    store.run_script(&sql).await.unwrap();
+    relay.slow(Duration::from_millis(150));
+    let first = store.subscriber("far").await.unwrap_err();
+    assert!(matches!(first, StoreError::Timeout(_)), "{first:?}");
+    until_trouble(&store, Some(TroubleKind::Slow)).await;
+    let start = Instant::now();
+    let found = loop {
+        match store.subscriber("far").await {
+            Ok(found) => break found,
+            Err(error) => assert!(matches!(error, StoreError::Timeout(_)), "{error:?}"),
+        }
+        assert!(start.elapsed() < Duration::from_secs(10));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    assert_eq!(found.unwrap().aors.len(), aors.len());
 }
 
 async fn a_connection_that_died_fails_no_question(mut scratch: Scratch) {

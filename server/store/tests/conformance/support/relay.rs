@@ -1,5 +1,8 @@
 //! A relay before a server, which can be cut, held and opened again.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -19,6 +22,8 @@ enum State {
 pub(crate) struct Relay {
     pub(crate) port: u16,
     state: watch::Sender<(u64, State)>,
+    /// Milliseconds that each answer takes longer.
+    delay: Arc<AtomicU64>,
 }
 
 impl Relay {
@@ -26,19 +31,27 @@ impl Relay {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (state, seen) = watch::channel((0, State::Open));
+        let delay = Arc::<AtomicU64>::default();
+        let delayed = Arc::clone(&delay);
         tokio::spawn(async move {
             loop {
                 let Ok((client, _)) = listener.accept().await else {
                     return;
                 };
-                tokio::spawn(pass(client, target, seen.clone()));
+                tokio::spawn(pass(client, target, seen.clone(), delayed.clone()));
             }
         });
-        Self { port, state }
+        Self { port, state, delay }
     }
 
     pub(crate) fn open(&self) {
         self.turn(State::Open);
+    }
+
+    /// Each answer takes so much longer.
+    pub(crate) fn slow(&self, delay: Duration) {
+        let milliseconds = u64::try_from(delay.as_millis()).unwrap();
+        self.delay.store(milliseconds, Ordering::Relaxed);
     }
 
     pub(crate) fn hold(&self) {
@@ -55,7 +68,12 @@ impl Relay {
 }
 
 /// Passes bytes both ways until the relay is cut.
-async fn pass(mut client: TcpStream, target: u16, mut state: watch::Receiver<(u64, State)>) {
+async fn pass(
+    mut client: TcpStream,
+    target: u16,
+    mut state: watch::Receiver<(u64, State)>,
+    delay: Arc<AtomicU64>,
+) {
     if state.borrow_and_update().1 == State::Cut {
         return;
     }
@@ -89,6 +107,8 @@ async fn pass(mut client: TcpStream, target: u16, mut state: watch::Receiver<(u6
             },
             read = server.read(&mut down) => match read {
                 Ok(count) if count > 0 => {
+                    let delay = Duration::from_millis(delay.load(Ordering::Relaxed));
+                    tokio::time::sleep(delay).await;
                     if client.write_all(&down[..count]).await.is_err() {
                         return;
                     }
