@@ -5,6 +5,8 @@ declare const process: { env: Record<string, string | undefined> };
 const server = process.env['SIDETONE_URL'] ?? 'http://localhost:8088';
 
 export default defineConfig({
+  // The page may be below a prefix (http.conf), so it names its files from where it is itself.
+  base: './',
   // JsSIP's dependencies expect Node's `global`.
   define: { global: 'globalThis' },
   build: {

@@ -1,4 +1,4 @@
-// `/client.json`: what the server tells its own page before anybody signs in.
+// `client.json`, beside the page: what the server tells it before anybody signs in.
 
 import type { Account } from './signalling';
 
@@ -12,7 +12,7 @@ const NOTHING: ClientConfig = { demo: null, loopbackOnly: false, version: '' };
 
 export async function fetchConfig(): Promise<ClientConfig> {
   try {
-    const response = await fetch('/client.json', { cache: 'no-store' });
+    const response = await fetch('client.json', { cache: 'no-store' });
     return response.ok ? parseConfig(await response.json()) : NOTHING;
   } catch {
     return NOTHING;

@@ -214,8 +214,13 @@ function trace(socket: object, events: SignallingEvents): void {
   });
 }
 
+/** `ws` beside the page, wherever the page is. */
 function socketUrl(): string {
-  return `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws`;
+  const url = new URL('ws', location.href);
+  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+  url.search = '';
+  url.hash = '';
+  return url.href;
 }
 
 /** A number or name of this exchange; a whole address stays as it is. */

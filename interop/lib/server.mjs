@@ -23,9 +23,9 @@ export const temporaryFolder = (name) => mkdtemp(join(tmpdir(), `sidetone-${name
 
 /**
  * Starts the demo, or a folder of configuration files when `files` ({name: text}) is given.
- * `wrap` puts words before the command (a network namespace).
+ * `wrap` puts words before the command (a network namespace); `prefix` is that of http.conf.
  */
-export async function startServer({ args = [], files, wrap = [], data } = {}) {
+export async function startServer({ args = [], files, wrap = [], data, prefix = '' } = {}) {
   const folder = data ?? (await temporaryFolder('data'));
   const ports = { http: await freePort(), https: await freePort(), sip: await freePort() };
   const words = ['--data', folder, ...args];
@@ -38,7 +38,7 @@ export async function startServer({ args = [], files, wrap = [], data } = {}) {
   }
   const command = [...wrap, BINARY, ...words.map(String)];
   const child = spawn(command[0], command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
-  const server = new Server(child, ports, folder);
+  const server = new Server(child, ports, folder, prefix);
   await server.ready();
   return server;
 }
@@ -57,10 +57,11 @@ export async function runToEnd(args, { timeoutMs = 10_000 } = {}) {
 }
 
 class Server {
-  constructor(child, ports, folder) {
+  constructor(child, ports, folder, prefix) {
     this.child = child;
     this.ports = ports;
     this.folder = folder;
+    this.prefix = prefix;
     this.log = '';
     this.exit = new Promise((done) => child.on('close', (code, signal) => done({ code, signal })));
     for (const stream of [child.stdout, child.stderr]) {
@@ -72,7 +73,7 @@ class Server {
   }
 
   get url() {
-    return `http://localhost:${this.ports.http}/`;
+    return `http://localhost:${this.ports.http}${this.prefix}/`;
   }
 
   async ready() {
@@ -95,7 +96,7 @@ class Server {
   /** A connection for each question: a kept one would count as a socket of the server. */
   json(path) {
     return new Promise((done, fail) => {
-      const request = get({ host: 'localhost', port: this.ports.http, path, agent: false }, async (response) => {
+      const request = get({ host: 'localhost', port: this.ports.http, path: `${this.prefix}${path}`, agent: false }, async (response) => {
         let text = '';
         for await (const part of response) text += part;
         if (response.statusCode === 200) done(JSON.parse(text));

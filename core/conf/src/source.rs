@@ -16,6 +16,12 @@ pub trait Source {
         Ok(Vec::new())
     }
 
+    /// Where a file is that an option names, such as a certificate: a relative name leads from the
+    /// folder of the source, if it has one.
+    fn locate(&self, path: &str) -> String {
+        path.to_owned()
+    }
+
     /// Why a file that an option names, such as a certificate, cannot be read; `None` if it can, or if
     /// the source knows of no other files.
     fn unreadable(&self, path: &str) -> Option<String> {

@@ -1,6 +1,8 @@
 //! Files that options name: certificates, keys, lists of authorities. Whether they can be read is known
-//! to the source alone, and matters for who checks a folder, not for who loads it.
+//! to the source alone, and matters for who checks a folder, not for who loads it. Relative names lead
+//! from the folder of the source, whoever reads them and from whichever folder he was started.
 
+use crate::Config;
 use conf::{Diagnostic, Document, Report, Severity, Source};
 
 /// Options that name a file, by the file they stand in, and what the file is.
@@ -41,4 +43,27 @@ pub fn unreadable_files(source: &dyn Source) -> Vec<Diagnostic> {
         }
     }
     report.finish()
+}
+
+/// Gives each file that an option names its whole path.
+pub(crate) fn locate(config: &mut Config, source: &dyn Source) {
+    let http = &mut config.http;
+    let mut named: Vec<&mut String> = Vec::new();
+    if let Some(tls) = &mut http.tls {
+        named.extend([&mut tls.certificate, &mut tls.private_key]);
+    }
+    let settings = &mut http.tls_settings;
+    named.extend(&mut settings.ca_file);
+    named.extend(&mut settings.ca_path);
+    named.extend(http.acme.as_mut().and_then(|acme| acme.ca_file.as_mut()));
+    named.extend(&mut http.static_dir);
+    for transport in &mut config.transports {
+        named.extend(&mut transport.cert_file);
+        named.extend(&mut transport.priv_key_file);
+        named.extend(&mut transport.ca_list_file);
+        named.extend(&mut transport.ca_list_path);
+    }
+    for path in named {
+        *path = source.locate(path);
+    }
 }

@@ -155,6 +155,14 @@ impl Default for Http {
     }
 }
 
+impl Http {
+    /// Where HTTPS listens, whoever its certificate is from.
+    pub fn secure_bind(&self) -> Option<SocketAddr> {
+        let files = self.tls.as_ref().map(|tls| tls.bind);
+        files.or(self.acme.as_ref().map(|acme| acme.bind))
+    }
+}
+
 /// `[general]` as it is written, before its options are seen together.
 #[derive(Debug)]
 pub(crate) struct General {

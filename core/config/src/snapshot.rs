@@ -124,6 +124,7 @@ pub fn load_with(source: &dyn Source, elsewhere: &Elsewhere) -> (Option<Config>,
     if let Some(document) = Document::read(source, "sidetone.conf", &mut report) {
         config.own = crate::general::own(&document, &mut report);
     }
+    crate::files::locate(&mut config, source);
     for transport in &config.transports {
         report_deaf(transport, &config.http, &mut report);
     }
@@ -140,7 +141,7 @@ fn report_deaf(transport: &TransportConfig, http: &Http, report: &mut Report) {
     let (listens, cure) = match transport.protocol {
         Protocol::Ws => (http.bind.is_some(), "enabled=yes` and `bindaddr"),
         Protocol::Wss => (
-            http.tls.is_some(),
+            http.secure_bind().is_some(),
             "tlsenable=yes`, `tlsbindaddr` and `tlscertfile",
         ),
         Protocol::Udp | Protocol::Tcp | Protocol::Tls => return,

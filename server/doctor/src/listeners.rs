@@ -69,8 +69,9 @@ pub(crate) fn of(config: &Config, places: &Places<'_>) -> Vec<Listener> {
     if let Some(address) = config.http.bind {
         web("HTTP", address, &["bindport", "bindaddr"]);
     }
-    if let Some(tls) = &config.http.tls {
-        web("HTTPS", tls.bind, &["tlsbindaddr", "sslbindaddr"]);
+    if let Some(address) = config.http.secure_bind() {
+        let options = ["tlsbindaddr", "sslbindaddr", "bindaddr"];
+        web("HTTPS", address, &options);
     }
     listeners
 }

@@ -378,11 +378,9 @@ fn seed() -> Result<[u8; 32]> {
     reason = "the person who typed the command reads it"
 )]
 fn announce(running: &Running, accounts: Option<&[(String, Secret)]>) {
-    let listening = running
-        .server
-        .get()
-        .map(Server::listening)
-        .unwrap_or_default();
+    let server = running.server.get();
+    let listening = server.map(Server::listening).unwrap_or_default();
+    let prefix = server.map(Server::prefix).unwrap_or_default();
     let port = |secure: bool| {
         listening
             .iter()
@@ -400,7 +398,8 @@ fn announce(running: &Running, accounts: Option<&[(String, Secret)]>) {
         None => {
             for listen in &listening {
                 let scheme = if listen.secure { "https" } else { "http" };
-                println!("  Open {scheme}://{}/ ; WebSocket at /ws", listen.address);
+                let address = listen.address;
+                println!("  Open {scheme}://{address}{prefix}/ ; WebSocket at {prefix}/ws");
             }
         }
     }

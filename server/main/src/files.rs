@@ -43,7 +43,14 @@ impl Source for Folder {
         Ok(found)
     }
 
+    fn locate(&self, path: &str) -> String {
+        let file = self.0.join(path);
+        let file = std::path::absolute(&file).unwrap_or(file);
+        file.to_string_lossy().into_owned()
+    }
+
     fn unreadable(&self, path: &str) -> Option<String> {
+        let path = &self.locate(path);
         let opened = std::fs::metadata(path).and_then(|metadata| match metadata.is_dir() {
             true => std::fs::read_dir(path).map(|_| ()),
             false => std::fs::File::open(path).map(|_| ()),

@@ -29,14 +29,9 @@ impl Obtained {
         }
     }
 
-    /// The certificate for these settings: the one in force if they are the same. `folder` is where
-    /// relative names lead.
-    pub(crate) fn certificate(
-        &self,
-        settings: &config::Acme,
-        folder: &Path,
-    ) -> Result<Certificate, String> {
-        let acme = self.acme(settings, folder);
+    /// The certificate for these settings: the one in force if they are the same.
+    pub(crate) fn certificate(&self, settings: &config::Acme) -> Result<Certificate, String> {
+        let acme = self.acme(settings);
         match &*self.lock() {
             Some(kept) if kept.acme == acme => Ok(kept.certificate.clone()),
             _ => acme.certificate(),
@@ -48,11 +43,10 @@ impl Obtained {
     pub(crate) fn follow(
         &self,
         wanted: Option<(&config::Acme, Certificate)>,
-        folder: &Path,
         challenges: &Challenges,
     ) {
         let mut now = self.lock();
-        let wanted = wanted.map(|(settings, made)| (self.acme(settings, folder), made));
+        let wanted = wanted.map(|(settings, made)| (self.acme(settings), made));
         if let (Some(kept), Some((acme, _))) = (&*now, &wanted)
             && kept.acme == *acme
         {
@@ -71,12 +65,12 @@ impl Obtained {
         });
     }
 
-    fn acme(&self, settings: &config::Acme, folder: &Path) -> Acme {
+    fn acme(&self, settings: &config::Acme) -> Acme {
         Acme {
             directory: settings.directory.clone(),
             email: settings.email.clone(),
             names: settings.names.clone(),
-            authority: settings.ca_file.as_ref().map(|file| folder.join(file)),
+            authority: settings.ca_file.as_ref().map(PathBuf::from),
             proof: match settings.challenge {
                 config::AcmeChallenge::Http01 => Proof::Http,
                 config::AcmeChallenge::TlsAlpn01 => Proof::TlsAlpn,

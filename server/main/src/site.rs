@@ -54,7 +54,7 @@ pub(crate) fn wanted(config: &Config, folders: &Folders) -> Wanted {
             connections_max: http.session_limit,
             names,
             origins: http.websocket_origins.clone(),
-            tls: tls_settings(&http.tls_settings, folders),
+            tls: tls_settings(&http.tls_settings),
             ..Options::default()
         },
         faults: Vec::new(),
@@ -65,12 +65,12 @@ pub(crate) fn wanted(config: &Config, folders: &Folders) -> Wanted {
         wanted.listen(address, false);
     }
     if let Some(tls) = &http.tls {
-        let file = |name: &str| folders.config.join(name);
-        let read = Certificate::from_files(&file(&tls.certificate), &file(&tls.private_key));
+        let (certificate, key) = (Path::new(&tls.certificate), Path::new(&tls.private_key));
+        let read = Certificate::from_files(certificate, key);
         wanted.secure(tls.bind, read.map_err(|error| error.to_string()));
     }
     if let Some(acme) = &http.acme {
-        let certificate = folders.obtained.certificate(acme, &folders.config);
+        let certificate = folders.obtained.certificate(acme);
         wanted.secure(acme.bind, certificate);
         wanted.options.names.extend(acme.names.iter().cloned());
     }
@@ -110,9 +110,9 @@ impl Wanted {
     }
 }
 
-fn tls_settings(settings: &HttpTlsSettings, folders: &Folders) -> TlsSettings {
+fn tls_settings(settings: &HttpTlsSettings) -> TlsSettings {
     let authorities = settings.ca_file.iter().chain(&settings.ca_path);
-    let authorities = authorities.map(|file| folders.config.join(file)).collect();
+    let authorities = authorities.map(PathBuf::from).collect();
     TlsSettings {
         ciphers: settings.ciphers.clone(),
         tls12: settings.tls12,
@@ -181,7 +181,7 @@ fn allows(
 /// has it.
 fn static_folder(http: &Http, folders: &Folders) -> PathBuf {
     if let Some(named) = &http.static_dir {
-        return folders.config.join(named);
+        return PathBuf::from(named);
     }
     let beside = folders.config.join(STATIC_FOLDER);
     let within = folders.data.join(STATIC_FOLDER);
@@ -230,9 +230,9 @@ pub(crate) fn following(
     server: &Server,
     certificate: Option<Certificate>,
 ) -> impl FnOnce() + Send + 'static {
-    let (obtained, folder) = (folders.obtained.clone(), folders.config.clone());
+    let obtained = folders.obtained.clone();
     let (acme, challenges) = (http.acme.clone(), server.challenges());
-    move || obtained.follow(acme.as_ref().zip(certificate), &folder, &challenges)
+    move || obtained.follow(acme.as_ref().zip(certificate), &challenges)
 }
 
 /// The machine's name, under which its pages are opened.

@@ -108,6 +108,10 @@ impl Source for Watched {
         list.or_insert_with(|| sorted(names.clone()));
         Ok(names)
     }
+
+    fn locate(&self, path: &str) -> String {
+        self.folder.locate(path)
+    }
 }
 
 fn sorted(mut names: Vec<String>) -> Vec<String> {

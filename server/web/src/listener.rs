@@ -295,6 +295,11 @@ impl Server {
         self.shared.state.load().listening.clone()
     }
 
+    /// What every path begins with now; empty without a prefix.
+    pub fn prefix(&self) -> String {
+        self.shared.state.load().site.prefix.clone()
+    }
+
     /// The paths served beside the page and without the prefix, in the order they were added.
     pub fn paths(&self) -> Vec<&'static str> {
         self.shared.routes.paths().collect()

@@ -113,7 +113,7 @@ pub(crate) async fn examine(
 
 fn openings(config: &Config, listeners: &[Listener], places: &Places<'_>) -> Vec<Opening> {
     let mut openings: Vec<Opening> = Vec::new();
-    let has_tls = config.http.tls.is_some();
+    let has_tls = config.http.secure_bind().is_some();
     for listener in listeners
         .iter()
         .filter(|listener| !listener.address.ip().is_loopback())

@@ -17,8 +17,8 @@ const NAME: &str = "websocket";
 /// The URL of the files' own web server: HTTPS if it is served, under the name that browsers use.
 pub(crate) fn url_of(config: &Config, name: Option<&str>) -> Option<Url> {
     let http = &config.http;
-    let (is_secure, address) = match (&http.tls, http.bind) {
-        (Some(tls), _) => (true, tls.bind),
+    let (is_secure, address) = match (http.secure_bind(), http.bind) {
+        (Some(bind), _) => (true, bind),
         (None, Some(bind)) => (false, bind),
         (None, None) => return None,
     };
