@@ -114,3 +114,37 @@ fn an_acme_server_replaces_the_files_of_the_certificate() {
         [""; 0]
     );
 }
+
+#[test]
+fn addresses_have_a_port_in_every_usual_form() {
+    let bound = |options: &str| {
+        let (config, messages) = read(&format!("[general]\nenabled=yes\n{options}\n"));
+        assert_eq!(messages, [""; 0], "{options}");
+        config.http.bind.unwrap().to_string()
+    };
+    assert_eq!(bound("bindaddr=::"), "[::]:8088");
+    assert_eq!(bound("bindaddr=[::]"), "[::]:8088");
+    assert_eq!(bound("bindaddr=[::]:9000"), "[::]:9000");
+    assert_eq!(bound("bindaddr=::1\nbindport=80"), "[::1]:80");
+    assert_eq!(bound("bindaddr=0.0.0.0:80"), "0.0.0.0:80");
+    assert_eq!(bound("bindaddr=localhost"), "127.0.0.1:8088");
+    let faults = [
+        (
+            "::8088",
+            "has a port after an IPv6 address that is not in brackets",
+        ),
+        (":::8088", "is not an IP address with an optional port"),
+        ("[::]:99999", "is not an IP address with an optional port"),
+        ("*:8088", "is not an IP address with an optional port"),
+        ("[::]8088", "is not an IP address with an optional port"),
+    ];
+    for (value, fault) in faults {
+        let (config, messages) = read(&format!("[general]\nenabled=yes\nbindaddr={value}\n"));
+        assert_eq!(config.http.bind, None, "{value}");
+        let found = messages
+            .iter()
+            .find(|message| message.contains("http.conf:3:10"));
+        let found = found.unwrap_or_else(|| panic!("{value}: {messages:?}"));
+        assert!(found.contains(fault), "{found}");
+    }
+}

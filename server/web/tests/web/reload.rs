@@ -1,11 +1,13 @@
 //! What is changed under a running server, and what goes on through it.
 
+use std::sync::Arc;
+
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
-use web::{Certificate, Listen, Options, Redirect, Server, Site};
+use web::{Certificate, Listen, Options, Redirect, Restriction, Server, Site};
 
-use crate::support::{connect, get, header, plain, start, status};
+use crate::support::{connect, get, header, plain, start, start_with, status};
 
 fn on(address: &str) -> Listen {
     Listen {
@@ -146,4 +148,25 @@ async fn a_plain_listener_can_become_a_secure_one() {
     assert!(server.listening()[0].secure);
     let answer = get(address, "/", "").await;
     assert!(answer.contains("This port speaks TLS"), "{answer}");
+}
+
+/// Addresses of IPv4 are seen as such, also where they come in by the listener of both.
+#[tokio::test]
+async fn the_unspecified_address_of_ipv6_takes_ipv4_too() {
+    let (_server, address) = start_with(Options {
+        listeners: vec![on("[::]:0")],
+        site: Site {
+            restrictions: vec![Restriction {
+                path: "/".to_owned(),
+                allows: Arc::new(|remote| remote.is_loopback()),
+            }],
+            ..Site::default()
+        },
+        ..Options::default()
+    });
+    let port = address.port();
+    for local in [format!("127.0.0.1:{port}"), format!("[::1]:{port}")] {
+        let answer = get(local.parse().unwrap(), "/healthz", "").await;
+        assert_eq!(status(&answer), 200, "{local}: {answer}");
+    }
 }
