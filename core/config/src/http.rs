@@ -159,7 +159,7 @@ impl Http {
     /// Where HTTPS listens, whoever its certificate is from.
     pub fn secure_bind(&self) -> Option<SocketAddr> {
         let files = self.tls.as_ref().map(|tls| tls.bind);
-        files.or(self.acme.as_ref().map(|acme| acme.bind))
+        files.or_else(|| self.acme.as_ref().map(|acme| acme.bind))
     }
 }
 

@@ -209,6 +209,8 @@ pub enum Fault {
     UnknownLevels(Vec<String>, &'static [&'static str]),
     /// Not an address with or without a port.
     NotAddress,
+    /// `::5060`: an address of IPv6 that nobody has, where `::` with a port is meant.
+    PortInAddress,
     /// Neither `from to` nor something like it.
     NotRedirect,
     /// Not `name=value`.
@@ -267,6 +269,9 @@ impl fmt::Display for Fault {
                 )
             }
             Self::NotAddress => f.write_str("is not an IP address with an optional port"),
+            Self::PortInAddress => {
+                f.write_str("has a port after an IPv6 address that is not in brackets")
+            }
             Self::NotRedirect => f.write_str("is not two paths, `/from /to`"),
             Self::NotAssignment => f.write_str("is not `name=value`"),
             Self::NotDigest => f.write_str("is not `ALGORITHM:hexadecimal hash`"),
@@ -309,7 +314,7 @@ impl Fault {
             }
             Self::CodecsNotHere(names) => format!("take {} out of the list", quoted(names)),
             Self::UnknownLevels(_, levels) => format!("levels are {}", levels.join(", ")),
-            Self::NotAddress => {
+            Self::NotAddress | Self::PortInAddress => {
                 "write for example `0.0.0.0`, `192.0.2.1:5060` or `[::]:5060`".to_owned()
             }
             Self::NotRedirect => {
@@ -354,6 +359,7 @@ impl Fault {
             Self::NotNumber(..)
             | Self::CodecsNotHere(_)
             | Self::NotAddress
+            | Self::PortInAddress
             | Self::NotRedirect
             | Self::NotAssignment
             | Self::NotDigest

@@ -440,6 +440,10 @@ fn bind(transport: &mut TransportConfig, value: &str) -> Result<(), Fault> {
 
 /// `1.2.3.4`, `1.2.3.4:5060`, `::`, `[::]`, `[::]:5060`, and `localhost` for an address.
 pub(crate) fn address(value: &str) -> Result<(IpAddr, Option<u16>), Fault> {
+    let port = value.strip_prefix("::").unwrap_or_default();
+    if port.len() > 1 && port.parse::<u16>().is_ok() {
+        return Err(Fault::PortInAddress);
+    }
     let bare = value.strip_prefix('[').and_then(|v| v.strip_suffix(']'));
     if let Ok(address) = bare.unwrap_or(value).parse() {
         return Ok((address, None));

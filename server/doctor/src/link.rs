@@ -1,5 +1,6 @@
 //! The links of the chain, one file each.
 
+pub(crate) mod acme;
 pub(crate) mod browser;
 pub(crate) mod call;
 pub(crate) mod certificate;

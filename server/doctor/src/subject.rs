@@ -13,8 +13,8 @@ use crate::exchange::Exchange;
 use crate::link::ports::Exchange as State;
 use crate::link::register::Who;
 use crate::link::{
-    browser, call, certificate, clock, configuration, database, firewall, limits, outside, ports,
-    register, selinux, websocket,
+    acme, browser, call, certificate, clock, configuration, database, firewall, limits, outside,
+    ports, register, selinux, websocket,
 };
 use crate::listeners;
 use crate::phone::{Account, Phone};
@@ -112,8 +112,19 @@ async fn with_config(
             .filter(|name| !name.is_empty()),
         store: &store,
     };
-    links.push(certificate::examine(config, places, &against));
     let state = running(&subject.console).await;
+    let mut link = certificate::examine(config, places, &against);
+    if let Some(acme) = &config.http.acme {
+        let about = acme::About {
+            data: &subject.data,
+            names: &subject.names,
+            store: &store,
+            is_running: matches!(state, State::Running { .. }),
+            plain_port: config.http.bind.map(|bind| bind.port()),
+        };
+        acme::examine(acme, &about, places, &mut link).await;
+    }
+    links.push(link);
     let listeners = listeners::of(config, places);
     links.push(ports::examine(root, config, &listeners, places, state));
     let are_ports_good = links

@@ -24,7 +24,7 @@ impl Obtained {
     /// Nothing is asked for yet; `data` is the data folder.
     pub(crate) fn new(data: &Path) -> Self {
         Self {
-            folder: data.join("acme"),
+            folder: data.join(Acme::FOLDER),
             now: Mutex::default(),
         }
     }

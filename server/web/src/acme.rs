@@ -8,7 +8,7 @@ mod challenges;
 mod order;
 mod state;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rcgen::{CertificateParams, KeyPair};
@@ -68,6 +68,14 @@ impl Default for Retry {
 }
 
 impl Acme {
+    /// Where [`Self::folder`] usually is, in the data folder of the exchange.
+    pub const FOLDER: &str = "acme";
+
+    /// The file in which `folder` keeps what the server at `directory` gave, certificate and key.
+    pub fn kept_in(folder: &Path, directory: &str) -> PathBuf {
+        State::of(folder, directory).file()
+    }
+
     /// The certificate got before if it is still valid and for these names, else one made here.
     ///
     /// # Errors

@@ -39,6 +39,7 @@ pub use limits::{CONNECTIONS_MAX, MESSAGE_BYTES_MAX, WRITE_TIMEOUT};
 pub use listener::{Connection, Counts, Listen, Options, Prepared, Server, StartError};
 pub use routes::{Audience, Routes};
 pub use site::{Pace, Redirect, Restriction, Site};
+pub use static_files::NOTHING_HERE;
 pub use tls::{Clients, TlsError, TlsSettings};
 pub use websocket::{Closed, Frame, WebSocket};
 pub use x509::Facts;

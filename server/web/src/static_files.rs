@@ -36,9 +36,12 @@ pub(crate) async fn serve(
     }
 }
 
+/// The answer to who asks for what is not there; `sidetone doctor` knows an exchange by it.
+pub const NOTHING_HERE: &str = "There is nothing at this address.";
+
 /// 404.
 pub(crate) fn absent() -> Response<Body> {
-    page::sentence(StatusCode::NOT_FOUND, "There is nothing at this address.")
+    page::sentence(StatusCode::NOT_FOUND, NOTHING_HERE)
 }
 
 /// The paths of the files of our typeface, for pages that are made here.

@@ -76,9 +76,9 @@ const BUNDLES: [&str; 3] = [
 pub(crate) fn examine(config: &Config, places: &Places<'_>, against: &Against<'_>) -> Link {
     let mut link = Link::new(NAME, String::new());
     let all = named(config, places, &mut link);
-    if let Some(acme) = config.http.acme.as_ref().filter(|_| all.is_empty()) {
-        let names = acme.names.join(", ");
-        return Link::new(NAME, format!("{names} from {} (acme=yes)", acme.directory));
+    let is_got = config.http.acme.is_some();
+    if is_got && all.is_empty() {
+        return link;
     }
     if all.is_empty() && link.findings.is_empty() {
         let mut link = Link::new(NAME, "none is configured");

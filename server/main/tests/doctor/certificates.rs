@@ -132,3 +132,86 @@ fn a_tls_transport_without_certificate_is_named() {
         "cert_file=",
     );
 }
+
+/// The server takes them from the folder of the configuration, whatever folder it is started in.
+#[test]
+fn relative_paths_lead_from_the_configuration() {
+    let patient = Patient::new();
+    for name in ["server.crt", "server.key"] {
+        fs::copy(patient.path(name), patient.etc(name)).unwrap();
+        let whole = patient.path(name).display().to_string();
+        patient.edit("http.conf", &whole, name);
+    }
+    let verdict = patient.examine();
+    assert_eq!(verdict.outcome("certificate"), "ok");
+    assert!(verdict.summary("websocket").contains("over TLS"));
+    fs::remove_file(patient.etc("server.key")).unwrap();
+    let verdict = patient.examine();
+    let whole = patient.etc("server.key").display().to_string();
+    verdict.fails("certificate", "http.conf:8", &whole, "correct the path");
+}
+
+#[test]
+fn what_an_acme_server_gives_is_examined() {
+    let mut patient = Patient::new();
+    let acme = crate::patient::free_tcp();
+    let directory = format!("https://127.0.0.1:{acme}/dir");
+    let http = format!(
+        "[general]\nenabled=yes\nbindaddr=127.0.0.1\nbindport={}\nacme=yes\n\
+         tlsbindaddr=127.0.0.1:{}\nacme_directory={directory}\nacme_names=localhost,pbx.invalid\n",
+        patient.http, patient.https
+    );
+    patient.write("http.conf", &http);
+    let verdict = patient.examine();
+    let warns = |line: &str, sentence: &str, cure: &str| {
+        verdict.finds("certificate", "warning", line, sentence, cure);
+    };
+    warns(
+        "http.conf:5",
+        "no certificate has come from",
+        "its log says",
+    );
+    warns(
+        "http.conf:7",
+        "nothing answers at",
+        "correct acme_directory",
+    );
+    let sentence = "acme_names has pbx.invalid, which has no address";
+    verdict.fails("certificate", "http.conf:8", sentence, "enter it in DNS");
+    let unseen = "the exchange is stopped, so nobody answers a challenge now";
+    verdict.finds("certificate", "ok", "", unseen, "");
+
+    patient.edit("http.conf", "localhost,pbx.invalid", "localhost");
+    let kept = format!("data/acme/127.0.0.1_{acme}_dir");
+    fs::create_dir_all(patient.path(&kept)).unwrap();
+    let keep = |patient: &Patient| {
+        let pem = ["server.key", "server.crt"].map(|name| fs::read(patient.path(name)).unwrap());
+        let file = patient.path(&kept).join("certificate.pem");
+        fs::write(file, pem.concat()).unwrap();
+    };
+    keep(&patient);
+    let verdict = patient.examine();
+    let summary = verdict.summary("certificate");
+    assert!(summary.starts_with("localhost, valid for "), "{summary}");
+
+    let soon = std::time::SystemTime::now() + std::time::Duration::from_secs(5 * 86_400 + 60);
+    patient.certificate(|parameters| parameters.not_after = soon.into());
+    keep(&patient);
+    let verdict = patient.examine();
+    let sentence = "expires in 5 days and is not renewed";
+    verdict.warns(
+        "certificate",
+        "http.conf:5",
+        sentence,
+        "the log of the exchange",
+    );
+    patient.argument(&["--name", "phones.example.org"]);
+    let sentence = "acme_names has no phones.example.org (it has localhost)";
+    let verdict = patient.examine();
+    verdict.fails(
+        "certificate",
+        "http.conf:8",
+        sentence,
+        "add phones.example.org",
+    );
+}

@@ -262,7 +262,7 @@ impl Verdict {
         assert_eq!(self.outcome(link), "warning", "{}", self.all);
     }
 
-    fn finds(&self, link: &str, outcome: &str, place: &str, sentence: &str, cure: &str) {
+    pub(crate) fn finds(&self, link: &str, outcome: &str, place: &str, sentence: &str, cure: &str) {
         let findings = self.link(link)["findings"].as_array().unwrap();
         let text = |finding: &Value, key: &str| finding[key].as_str().unwrap_or("").to_owned();
         let found = findings.iter().any(|finding| {

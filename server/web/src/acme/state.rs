@@ -31,10 +31,14 @@ impl State {
         }
     }
 
+    /// Where the certificate is.
+    pub(super) fn file(&self) -> PathBuf {
+        self.folder.join(CERTIFICATE)
+    }
+
     /// The certificate with its key, if it is there and valid.
     pub(super) fn certificate(&self) -> Option<Certificate> {
-        let file = self.folder.join(CERTIFICATE);
-        let pem = std::fs::read(file).ok()?;
+        let pem = std::fs::read(self.file()).ok()?;
         Certificate::from_pem(&pem, &pem).ok()
     }
 
