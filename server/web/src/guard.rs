@@ -45,6 +45,30 @@ pub(crate) enum Refusal {
     Restricted,
 }
 
+impl Refusal {
+    /// The same sentence in Russian.
+    pub(crate) fn russian(&self) -> String {
+        match self {
+            Self::NoHost => "В запросе нет пригодного заголовка Host.".to_owned(),
+            Self::ForeignHost(host) => format!(
+                "Этот сервер не называется «{host}». Откройте его по адресу, как localhost, по имени машины \
+                 или по имени из сертификата либо добавьте имя в `hostnames` в http.conf."
+            ),
+            Self::ForeignOrigin(origin) => format!(
+                "Страницам с «{origin}» нельзя обращаться к этому серверу. Откройте страницу с самого сервера \
+                 или добавьте сайт в `websocket_origins` в http.conf."
+            ),
+            Self::NotLoopback => {
+                "Эта страница только для машины, на которой работает сервер.".to_owned()
+            }
+            Self::Restricted => {
+                "С вашего адреса эту страницу открыть нельзя (type=restriction в http.conf)."
+                    .to_owned()
+            }
+        }
+    }
+}
+
 impl Guard {
     /// `names`: host names that are ours beside `localhost` and addresses; `*.example.org` is every
     /// name one label longer, as in certificates (RFC 9525 §6.3), `*` every name. `origins`: other

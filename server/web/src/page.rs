@@ -2,8 +2,8 @@
 
 use axum::body::Body;
 use axum::http::header::{
-    ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY,
-    CONTENT_TYPE, HOST, LOCATION, UPGRADE,
+    ACCEPT, ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LANGUAGE,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, LOCATION, UPGRADE,
 };
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 
@@ -21,6 +21,57 @@ pub(crate) fn sentence(status: StatusCode, text: &str) -> Response<Body> {
         .headers_mut()
         .insert(CACHE_CONTROL, value("no-store"));
     response
+}
+
+/// Why there is no page, as a sentence for programs; [`fault`] makes a page of it for browsers.
+pub(crate) fn refusal(status: StatusCode, english: String, russian: String) -> Response<Body> {
+    let mut response = sentence(status, &english);
+    response
+        .extensions_mut()
+        .insert(Refused { english, russian });
+    response
+}
+
+/// What [`refusal`] says.
+#[derive(Clone)]
+struct Refused {
+    english: String,
+    russian: String,
+}
+
+/// The answer as a page if it is a refusal and a browser wants to show it, else as it is.
+pub(crate) fn fault(response: Response<Body>, request: &HeaderMap, site: &Site) -> Response<Body> {
+    let accepted = request.get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    let wants_page = accepted.is_some_and(|accept| accept.contains("text/html"));
+    let Some(refused) = response
+        .extensions()
+        .get::<Refused>()
+        .filter(|_| wants_page)
+    else {
+        return response;
+    };
+    let russian = prefers_russian(request);
+    let status = response.status();
+    let title = match (status, russian) {
+        (StatusCode::NOT_FOUND, false) => "Nothing here",
+        (StatusCode::NOT_FOUND, true) => "Здесь пусто",
+        (StatusCode::FORBIDDEN, false) => "Not for you",
+        (StatusCode::FORBIDDEN, true) => "Доступа нет",
+        (_, false) => "A name we do not know",
+        (_, true) => "Неизвестное имя",
+    };
+    let (text, home) = match russian {
+        false => (&refused.english, "To the phone"),
+        true => (&refused.russian, "К телефону"),
+    };
+    let mut body = format!("<p>{}</p>", escape(text));
+    if status == StatusCode::NOT_FOUND {
+        let prefix = escape(&site.prefix);
+        body.push_str(&format!("<p><a href=\"{prefix}/\">{home}</a></p>"));
+    }
+    let mut page = page(site, russian, title, &body);
+    *page.status_mut() = status;
+    page
 }
 
 /// Text that is taken to the letter: an answer to a challenge.

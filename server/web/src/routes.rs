@@ -179,10 +179,11 @@ impl Shared {
             Err(Stop::Refused(status, refusal)) => {
                 let remote = asked.connection.remote.ip();
                 state.guard.log_once(&refusal, remote);
-                page::sentence(status, &refusal.to_string())
+                page::refusal(status, refusal.to_string(), refusal.russian())
             }
             Err(Stop::NeedsHttp1) => return Err(NeedsHttp1),
         };
+        response = page::fault(response, request.headers(), &state.site);
         secure(&mut response);
         if let Some(name) = &state.site.server_name {
             response.headers_mut().insert(SERVER, page::value(name));

@@ -41,7 +41,8 @@ pub const NOTHING_HERE: &str = "There is nothing at this address.";
 
 /// 404.
 pub(crate) fn absent() -> Response<Body> {
-    page::sentence(StatusCode::NOT_FOUND, NOTHING_HERE)
+    let russian = "По этому адресу ничего нет.".to_owned();
+    page::refusal(StatusCode::NOT_FOUND, NOTHING_HERE.to_owned(), russian)
 }
 
 /// The paths of the files of our typeface, for pages that are made here.

@@ -371,3 +371,44 @@ async fn busy_addresses_and_missing_certificates_are_named() {
     let error = Server::start(bare, Routes::new()).unwrap_err().to_string();
     assert!(error.contains("no certificate"), "{error}");
 }
+
+/// Programs get a sentence, people a page in their language.
+#[tokio::test]
+async fn refusals_are_pages_for_browsers() {
+    let (_server, address) = start();
+    let browser = "Accept: text/html,*/*;q=0.8\r\n";
+    let plain = get(address, "/nothing", "Accept: */*\r\n").await;
+    assert_eq!(status(&plain), 404);
+    assert!(
+        plain.ends_with("\r\n\r\nThere is nothing at this address.\n"),
+        "{plain}"
+    );
+    let page = get(address, "/nothing", browser).await;
+    assert_eq!(status(&page), 404);
+    assert_eq!(
+        header(&page, "content-type"),
+        Some("text/html; charset=utf-8")
+    );
+    assert!(
+        page.contains("<p>There is nothing at this address.</p>"),
+        "{page}"
+    );
+    let russian = format!("{browser}Accept-Language: ru\r\n");
+    let page = get(address, "/nothing", &russian).await;
+    assert!(
+        page.contains("<html lang=\"ru\">") && page.contains("По этому адресу"),
+        "{page}"
+    );
+    let foreign = format!("{browser}Origin: https://<evil>.example\r\n");
+    let page = get(address, "/client.json", &foreign).await;
+    assert_eq!(status(&page), 403);
+    assert!(
+        page.contains("Not for you") && page.contains("&lt;evil&gt;"),
+        "{page}"
+    );
+    let request =
+        format!("GET / HTTP/1.1\r\nHost: other.example\r\nConnection: close\r\n{russian}\r\n");
+    let page = ask(address, &request).await;
+    assert_eq!(status(&page), 421);
+    assert!(page.contains("не называется «other.example»"), "{page}");
+}
