@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use web::{Acme, Certificate, Listen, Options, Proof, Retry, Server};
 
-use crate::support::{Folder, get, plain, start_with, status};
+use crate::support::{Folder, get, localhost, plain, start_with, status};
 
 /// Pebble and the name server it asks; they end with the test.
 struct Pebble {
@@ -133,9 +133,7 @@ fn serve(certificate: &Certificate) -> (Server, u16, u16) {
 
 /// A certificate that is replaced soon, so that a server can start before Pebble does.
 fn makeshift() -> Certificate {
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let key = made.signing_key.serialize_pem();
-    Certificate::from_pem(made.cert.pem().as_bytes(), key.as_bytes()).unwrap()
+    localhost().0
 }
 
 async fn until(mut is_so: impl FnMut() -> bool) {

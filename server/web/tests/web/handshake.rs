@@ -13,9 +13,9 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use web::{Certificate, Clients, Listen, Options, Server, TlsSettings};
+use web::{Clients, Options, Server, TlsSettings};
 
-use crate::support::{Folder, plain, start_with, status};
+use crate::support::{Folder, localhost, secure, start_with, status};
 
 /// Who signs.
 struct Authority {
@@ -62,21 +62,17 @@ struct Secure {
 
 impl Secure {
     fn new(tls: TlsSettings) -> Self {
-        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-        let (pem, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+        let (certificate, shown) = localhost();
         let (server, address) = start_with(Options {
-            listeners: vec![Listen {
-                secure: true,
-                ..plain()
-            }],
-            certificate: Some(Certificate::from_pem(pem.as_bytes(), key.as_bytes()).unwrap()),
+            listeners: vec![secure()],
+            certificate: Some(certificate),
             tls,
             ..Options::default()
         });
         Self {
             _server: server,
             address,
-            shown: made.cert.der().clone(),
+            shown: CertificateDer::from_pem_slice(shown.as_bytes()).unwrap(),
         }
     }
 

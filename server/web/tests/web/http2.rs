@@ -10,23 +10,19 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
-use web::{Certificate, Listen, Options, Server};
+use web::{Options, Server};
 
-use crate::support::{plain, start_with};
+use crate::support::{localhost, secure, start_with};
 
 /// A secure server and the PEM of what it shows.
-fn secure() -> (Server, SocketAddr, String) {
-    let key = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let pem = (key.cert.pem(), key.signing_key.serialize_pem());
+fn start() -> (Server, SocketAddr, String) {
+    let (certificate, pem) = localhost();
     let (server, address) = start_with(Options {
-        listeners: vec![Listen {
-            secure: true,
-            ..plain()
-        }],
-        certificate: Some(Certificate::from_pem(pem.0.as_bytes(), pem.1.as_bytes()).unwrap()),
+        listeners: vec![secure()],
+        certificate: Some(certificate),
         ..Options::default()
     });
-    (server, address, pem.0)
+    (server, address, pem)
 }
 
 async fn tls(address: SocketAddr, trusted: &str, protocols: &[&[u8]]) -> TlsStream<TcpStream> {
@@ -48,7 +44,7 @@ async fn tls(address: SocketAddr, trusted: &str, protocols: &[&[u8]]) -> TlsStre
 }
 
 async fn client() -> (Server, SendRequest<Bytes>) {
-    let (server, address, pem) = secure();
+    let (server, address, pem) = start();
     let stream = tls(address, &pem, &[b"h2", b"http/1.1"]).await;
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
     let (client, connection) = h2::client::handshake(stream).await.unwrap();
@@ -119,7 +115,7 @@ async fn websockets_are_for_http1_and_http2_says_so() {
 
 #[tokio::test]
 async fn old_clients_get_http1() {
-    let (_server, address, pem) = secure();
+    let (_server, address, pem) = start();
     for protocols in [&[b"http/1.1".as_slice()][..], &[]] {
         let stream = tls(address, &pem, protocols).await;
         let chosen = stream.get_ref().1.alpn_protocol();

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
-use web::{Certificate, Listen, Options, Redirect, Restriction, Server, Site};
+use web::{Listen, Options, Redirect, Restriction, Server, Site};
 
-use crate::support::{connect, get, header, plain, start, start_with, status};
+use crate::support::{connect, get, header, localhost, plain, start, start_with, status};
 
 fn on(address: &str) -> Listen {
     Listen {
@@ -132,8 +132,7 @@ async fn every_fault_is_named_and_nothing_changes() {
 #[tokio::test]
 async fn a_plain_listener_can_become_a_secure_one() {
     let (server, address) = start();
-    let key = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let pem = (key.cert.pem(), key.signing_key.serialize_pem());
+    let (certificate, _) = localhost();
     commit(
         &server,
         Options {
@@ -141,7 +140,7 @@ async fn a_plain_listener_can_become_a_secure_one() {
                 secure: true,
                 ..on("127.0.0.1:0")
             }],
-            certificate: Some(Certificate::from_pem(pem.0.as_bytes(), pem.1.as_bytes()).unwrap()),
+            certificate: Some(certificate),
             ..Options::default()
         },
     );

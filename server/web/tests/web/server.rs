@@ -8,10 +8,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use web::{Certificate, Listen, Options, Routes, Server};
+use web::{Listen, Options, Routes, Server};
 
 use crate::support::{
-    ask, close_code, connect, get, header, plain, start, start_with, status, upgrade,
+    ask, close_code, connect, get, header, localhost, plain, secure, start, start_with, status,
+    upgrade,
 };
 
 #[tokio::test]
@@ -256,15 +257,10 @@ async fn header_bombs_are_refused() {
 /// is the runtime's, which runs ahead while everybody waits.
 #[tokio::test(start_paused = true)]
 async fn slow_clients_are_closed() {
-    let key = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let pem = (key.cert.pem(), key.signing_key.serialize_pem());
-    let secure = Listen {
-        secure: true,
-        ..plain()
-    };
+    let (certificate, _) = localhost();
     let (server, address) = start_with(Options {
-        listeners: vec![plain(), secure],
-        certificate: Some(Certificate::from_pem(pem.0.as_bytes(), pem.1.as_bytes()).unwrap()),
+        listeners: vec![plain(), secure()],
+        certificate: Some(certificate),
         ..Options::default()
     });
     let tls = server.listening()[1].address;
@@ -329,15 +325,10 @@ async fn shutdown_tells_websockets_that_the_server_goes_away() {
 
 #[tokio::test]
 async fn plain_http_on_the_tls_port_gets_a_sentence() {
-    let key = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let pem = (key.cert.pem(), key.signing_key.serialize_pem());
-    let certificate = Certificate::from_pem(pem.0.as_bytes(), pem.1.as_bytes()).unwrap();
+    let (certificate, _) = localhost();
     assert_eq!(certificate.names(), ["localhost"]);
     let (_server, address) = start_with(Options {
-        listeners: vec![Listen {
-            secure: true,
-            ..plain()
-        }],
+        listeners: vec![secure()],
         certificate: Some(certificate),
         ..Options::default()
     });

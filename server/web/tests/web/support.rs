@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use web::{Audience, Frame, Listen, Options, Routes, Server, WebSocket};
+use web::{Audience, Certificate, Frame, Listen, Options, Routes, Server, WebSocket};
 
 pub(crate) fn plain() -> Listen {
     Listen {
@@ -18,6 +18,21 @@ pub(crate) fn plain() -> Listen {
         secure: false,
         optional: false,
     }
+}
+
+pub(crate) fn secure() -> Listen {
+    Listen {
+        secure: true,
+        ..plain()
+    }
+}
+
+/// A certificate of its own for `localhost`, and the PEM that clients are to trust.
+pub(crate) fn localhost() -> (Certificate, String) {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let (pem, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let certificate = Certificate::from_pem(pem.as_bytes(), key.as_bytes()).unwrap();
+    (certificate, pem)
 }
 
 /// Sends messages back; closes with the reason it was given.
