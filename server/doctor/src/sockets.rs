@@ -1,7 +1,8 @@
 //! Who holds a port: the socket tables of `/proc/net` and the open files of every process.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
 
 use crate::listeners::Layer;
 use crate::root::Root;
@@ -108,6 +109,18 @@ pub(crate) fn holders() -> HashMap<u64, Holder> {
     found
 }
 
+/// The UDP ports within a range that a process takes datagrams on, each once, in order.
+pub(crate) fn udp_ports(root: &Root, pid: u32, range: &RangeInclusive<u16>) -> Vec<u16> {
+    let holders = holders();
+    let ours = all(root).into_iter().filter(|socket| {
+        socket.layer == Layer::Udp
+            && range.contains(&socket.address.port())
+            && holders.get(&socket.inode).map(|holder| holder.pid) == Some(pid)
+    });
+    let ports: BTreeSet<u16> = ours.map(|socket| socket.address.port()).collect();
+    ports.into_iter().collect()
+}
+
 /// Whether a socket stands in the way of listening on an address, or is what listens there.
 pub(crate) fn covers(socket: &Socket, layer: Layer, wanted: SocketAddr) -> bool {
     let (held, ip) = (socket.address.ip(), wanted.ip());
@@ -131,7 +144,7 @@ pub(crate) fn user(root: &Root, uid: u32) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Layer, covers, holders, socket};
+    use super::{Layer, covers, holders, socket, udp_ports};
     use crate::root::Root;
 
     #[test]
@@ -147,6 +160,20 @@ mod tests {
         assert!(wanted("0.0.0.0:5060") && wanted("[::1]:5060"));
         assert!(!wanted("0.0.0.0:5061") && !covers(&found, Layer::Tcp, found.address));
         assert!(socket(Layer::Udp, "garbage").is_none());
+    }
+
+    #[test]
+    fn the_ports_that_a_process_really_uses_are_found() {
+        let [one, other] = [(), ()].map(|()| std::net::UdpSocket::bind("127.0.0.1:0").unwrap());
+        let port = |socket: &std::net::UdpSocket| socket.local_addr().unwrap().port();
+        let (one, other) = (port(&one), port(&other));
+        let (first, last) = (one.min(other), one.max(other));
+        let root = Root::new(None);
+        let pid = std::process::id();
+        let found = udp_ports(&root, pid, &(first..=last));
+        assert!(found.contains(&first) && found.contains(&last), "{found:?}");
+        assert!(!udp_ports(&root, pid, &(first + 1..=last)).contains(&first));
+        assert_eq!(udp_ports(&root, 0, &(first..=last)), [0; 0]);
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::phone::{Account, Phone};
 use crate::places::Places;
 use crate::report::{Link, Outcome, Report};
 use crate::root::Root;
+use crate::sockets;
 use crate::wire::Url;
 
 /// What is to be examined.
@@ -130,7 +131,8 @@ async fn with_config(
     let are_ports_good = links
         .last()
         .is_some_and(|link| link.outcome != Outcome::Failed);
-    links.push(firewall::examine(root, config, &listeners, places).await);
+    // The firewall comes here, once it is known which ports carry media.
+    let after_ports = links.len();
     links.push(selinux::examine(root).await);
     let (link, started) = exchange(subject, state, are_ports_good).await;
     let is_up = link.outcome < Outcome::Failed && link.outcome != Outcome::Skipped;
@@ -140,6 +142,12 @@ async fn with_config(
         State::Running { pid } => pid,
         State::Stopped => started.as_ref().and_then(Exchange::pid),
     };
+    let media = match pid.filter(|_| is_up) {
+        Some(pid) => sockets::udp_ports(root, pid, &config.rtp.ports),
+        None => Vec::new(),
+    };
+    let firewall = firewall::examine(root, config, &listeners, &media, places).await;
+    links.insert(after_ports, firewall);
     if is_up {
         let file_accounts = config.endpoints.values().cloned().collect::<Vec<_>>();
         let accounts = Accounts {

@@ -1,5 +1,7 @@
 //! The firewall: the lines that open what the files name, and whether one that is active blocks it.
 
+use std::ops::RangeInclusive;
+
 use config::Config;
 use serde::Serialize;
 use serde_json::json;
@@ -71,16 +73,25 @@ enum Passage {
     Closed,
 }
 
-/// Examines the firewall and says how to open it.
+/// Examines the firewall and says how to open it. `media` are the ports that the exchange has taken of
+/// the range in `rtp.conf`; where they cannot be seen, the whole range is opened.
 pub(crate) async fn examine(
     root: &Root,
     config: &Config,
     listeners: &[Listener],
+    media: &[u16],
     places: &Places<'_>,
 ) -> Link {
-    let openings = openings(config, listeners, places);
+    let openings = openings(config, listeners, media, places);
     let active = active(root).await;
     let mut link = Link::new(NAME, summary(&active));
+    if !media.is_empty() {
+        let (first, last) = (config.rtp.ports.start(), config.rtp.ports.end());
+        link.note(format!(
+            "all media goes through the first free ports of rtp.conf's {first}-{last}, one for each \
+             media thread"
+        ));
+    }
     for opening in &openings {
         let passage = active.passage(opening);
         let written = opening.written("-");
@@ -111,7 +122,12 @@ pub(crate) async fn examine(
     link
 }
 
-fn openings(config: &Config, listeners: &[Listener], places: &Places<'_>) -> Vec<Opening> {
+fn openings(
+    config: &Config,
+    listeners: &[Listener],
+    media: &[u16],
+    places: &Places<'_>,
+) -> Vec<Opening> {
     let mut openings: Vec<Opening> = Vec::new();
     let has_tls = config.http.secure_bind().is_some();
     for listener in listeners
@@ -129,12 +145,11 @@ fn openings(config: &Config, listeners: &[Listener], places: &Places<'_>) -> Vec
             is_needed: listener.is_web && (listener.what == "HTTPS" || !has_tls),
         });
     }
-    let ports = &config.rtp.ports;
-    if !ports.is_empty() {
+    for range in media_ranges(&config.rtp.ports, media) {
         openings.push(Opening {
             layer: Layer::Udp,
-            first: *ports.start(),
-            last: *ports.end(),
+            first: *range.start(),
+            last: *range.end(),
             what: "media".to_owned(),
             place: places.option("rtp.conf", "general", &["rtpstart", "rtpend"]),
             is_needed: true,
@@ -144,6 +159,23 @@ fn openings(config: &Config, listeners: &[Listener], places: &Places<'_>) -> Vec
         (one.layer, one.first, one.last) == (other.layer, other.first, other.last)
     });
     openings
+}
+
+/// The ports in use as ranges, or else the whole of `rtp.conf`'s.
+fn media_ranges(configured: &RangeInclusive<u16>, used: &[u16]) -> Vec<RangeInclusive<u16>> {
+    if used.is_empty() {
+        return Vec::from_iter((!configured.is_empty()).then(|| configured.clone()));
+    }
+    let mut ranges: Vec<RangeInclusive<u16>> = Vec::new();
+    for port in used {
+        match ranges.last_mut() {
+            Some(range) if range.end().checked_add(1) == Some(*port) => {
+                *range = *range.start()..=*port;
+            }
+            _ => ranges.push(*port..=*port),
+        }
+    }
+    ranges
 }
 
 async fn active(root: &Root) -> Active {
@@ -359,7 +391,7 @@ fn commands(openings: &[Opening], active: &Active) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Active, Layer, Opening, Passage, firewalld, ufw};
+    use super::{Active, Layer, Opening, Passage, firewalld, media_ranges, ufw};
 
     fn opening(layer: Layer, first: u16, last: u16) -> Opening {
         Opening {
@@ -381,6 +413,17 @@ mod tests {
         assert!(passes(Layer::Tcp, 8089, 8089) && passes(Layer::Udp, 5060, 5060));
         assert!(passes(Layer::Udp, 10_000, 20_000));
         assert!(!passes(Layer::Udp, 10_000, 20_001) && !passes(Layer::Tcp, 5061, 5061));
+    }
+
+    #[test]
+    fn media_needs_the_ports_in_use_and_no_others() {
+        let ranges = |used: &[u16]| media_ranges(&(5000..=31_000), used);
+        assert_eq!(ranges(&[5000, 5001, 5003]), [5000..=5001, 5003..=5003]);
+        assert_eq!(ranges(&[u16::MAX]), [u16::MAX..=u16::MAX]);
+        assert_eq!(ranges(&[]), [5000..=31_000], "nobody can see them");
+        #[expect(clippy::reversed_empty_ranges, reason = "as files may write it")]
+        let nothing = media_ranges(&(2..=1), &[]);
+        assert!(nothing.is_empty());
     }
 
     #[test]
