@@ -120,6 +120,26 @@ async fn a_challenge_is_answered_if_the_address_says_so() {
     answered(&exchange).await;
 }
 
+/// Each answer finds its nonce stale: that is no reason to go on for ever.
+#[tokio::test]
+async fn challenges_without_end_are_not_answered_without_end() {
+    let (exchange, mut phone) =
+        registered("authenticate_qualify=yes\nqualify_2xx_only=yes\nqualify_timeout=50").await;
+    for number in 1..=4 {
+        let request = options(&mut phone).await;
+        assert_eq!(request.headers.cseq().unwrap().number, number);
+        let challenge = format!(
+            "WWW-Authenticate: Digest realm=\"erin\", nonce=\"n{number}\", algorithm=SHA-256, \
+             stale=true\r\n{EMPTY}"
+        );
+        phone.send(&reply(&request, 401, &challenge)).await;
+    }
+    until("the verdict", || {
+        status(&exchange) == ContactStatus::Unavailable
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn who_is_not_to_be_asked_is_asked_by_hand_only() {
     let exchange = Exchange::start().await;

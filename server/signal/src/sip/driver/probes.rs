@@ -16,6 +16,10 @@ pub(crate) const PROBES_PER_TURN_MAX: usize = 32;
 /// Contacts that are asked and have not answered, at a time; the rest waits for its next turn.
 const PENDING_MAX: usize = 10_000;
 
+/// How often the challenges of one OPTIONS are answered: the first one, and stale nonces after it. Who
+/// goes on like that would have us as busy as his line allows.
+const LOGIN_TRIES_MAX: u8 = 3;
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Probes {
@@ -32,6 +36,7 @@ struct Pending {
     request: Request,
     sent: Instant,
     deadline: Instant,
+    login_tries: u8,
 }
 
 impl Probes {
@@ -66,6 +71,7 @@ impl Probes {
                 request,
                 sent: now,
                 deadline,
+                login_tries: 0,
             },
         );
     }
@@ -96,6 +102,7 @@ impl Probes {
         };
         if let Some(response) = response
             && challenged(response.status)
+            && pending.login_tries < LOGIN_TRIES_MAX
             && sign(
                 &mut pending.request,
                 response,
@@ -103,6 +110,7 @@ impl Probes {
                 &call_id(),
             )
         {
+            pending.login_tries += 1;
             self.send(agent, pending);
             return true;
         }
