@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: CheckArguments) -> Result<bool> {
     let folder = arguments.folder.unwrap_or_else(|| PathBuf::from(default));
     if !folder.is_dir() {
         bail!(
-            "{} is no folder; name that of the files: sidetone check DIR",
+            "{} is not a folder; name the folder of the files: sidetone check DIR",
             folder.display()
         );
     }

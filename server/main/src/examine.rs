@@ -27,7 +27,7 @@ pub(crate) async fn run(arguments: DoctorArguments) -> Result<bool> {
     };
     if !folder.is_dir() {
         bail!(
-            "{} is no folder; name that of the files with --config DIR",
+            "{} is not a folder; name the folder of the files with --config DIR",
             folder.display()
         );
     }

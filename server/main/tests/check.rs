@@ -147,7 +147,7 @@ fn a_folder_that_is_not_there_is_said_so() {
     assert!(!good);
     assert_eq!(
         text,
-        "sidetone: DIR is no folder; name that of the files: sidetone check DIR\n"
+        "sidetone: DIR is not a folder; name the folder of the files: sidetone check DIR\n"
     );
 }
 

@@ -10,7 +10,7 @@ pub(crate) use transport::SHOW_TRANSPORT;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use config::{Aor, Auth, Shown, Subscriber};
+use config::{Aor, Auth, Identify, Shown, Subscriber};
 use signal::Registered;
 use store::StoreError;
 
@@ -89,6 +89,7 @@ pub(crate) struct View {
     subscribers: Vec<Arc<Subscriber>>,
     contacts: BTreeMap<String, Vec<Registered>>,
     channels: Vec<Line>,
+    identifies: Vec<Identify>,
 }
 
 impl View {
@@ -111,6 +112,7 @@ impl View {
             subscribers,
             contacts,
             channels: live::channels(exchange),
+            identifies: exchange.config().identifies.clone(),
         }
     }
 

@@ -141,7 +141,8 @@ fn identifies(all: &[Identify]) -> String {
     format!("{IDENTIFY_HEAD}{}\n{rows}\n{found}", table::RULE)
 }
 
-fn identify_rows(identify: &Identify) -> String {
+/// What one identify looks at, as `pjsip show identifies` and, further in, `pjsip show endpoint` have it.
+pub(super) fn identify_rows(identify: &Identify) -> String {
     let mut text = format!(" Identify:  {}/{}\n", identify.id, identify.endpoint);
     for (name, value) in identify.shown() {
         if name.starts_with("match") && !value.is_empty() {

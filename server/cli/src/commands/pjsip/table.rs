@@ -8,6 +8,7 @@ use signal::{ContactStatus, Registered};
 use switch::ChannelState;
 
 use super::View;
+use super::objects::identify_rows;
 
 pub(super) const RULE: &str =
     "==========================================================================================\n";
@@ -96,6 +97,12 @@ fn endpoint_rows(subscriber: &Subscriber, view: &View, transports: &[TransportCo
         .iter()
         .find(|own| Some(&own.id) == endpoint.transport.as_ref());
     text.extend(transport.map(|transport| transport_row(transport, "  ")));
+    let identifies = view.identifies.iter();
+    for identify in identifies.filter(|identify| identify.endpoint == endpoint.id) {
+        // Two further in than in a list of its own; the lines below it stand as they do there.
+        text.push_str("  ");
+        text.push_str(&identify_rows(identify));
+    }
     for line in channels {
         let name = format!("{}/{}", line.name, line.application().0);
         let (state, clock) = (line.state().0, line.clock());
@@ -302,6 +309,7 @@ mod tests {
             subscribers: vec![subscriber("WS_PHONE_A", 5), subscriber("WS_PHONE_B", 5)],
             contacts: BTreeMap::from([("WS_PHONE_A".to_owned(), vec![contact()])]),
             channels: vec![line()],
+            identifies: Vec::new(),
         }
     }
 
@@ -330,6 +338,24 @@ Objects found: 2
 
 "
         );
+    }
+
+    #[test]
+    fn an_endpoint_shows_by_what_it_is_known() {
+        let file = "[trunk]\ntype=identify\nendpoint=WS_PHONE_B\nmatch=192.0.2.0/24\n";
+        let config = config::load(&[("pjsip.conf", file)].as_slice()).0.unwrap();
+        let view = View {
+            identifies: config.identifies,
+            ..view()
+        };
+        let text = endpoints(&view, &[]);
+        assert_eq!(text.matches("Identify:  trunk").count(), 1, "{text}");
+        let rows = text.split_once(" Endpoint:  WS_PHONE_B").unwrap().1;
+        let expected = "        Aor:  WS_PHONE_B                                         5
+   Identify:  trunk/WS_PHONE_B
+        Match: 192.0.2.0/24
+";
+        assert!(rows.contains(expected), "{rows}");
     }
 
     #[test]
