@@ -94,25 +94,56 @@ pub(crate) static ABORT: Command = Command {
 
 fn ask(exchange: &Exchange, command: &Command, when: When, then: Then) -> Outcome {
     let switch = &exchange.parts.switch;
-    let calls = count(switch.directory().count() as u64, "call", "calls");
+    let text = promise(when, then, switch.directory().count() as u64);
+    let by = command.path.to_owned();
+    switch.ask_stop(Stop { when, then, by });
+    Outcome::Done(text)
+}
+
+/// What the exchange is going to do, with so many calls running.
+fn promise(when: When, then: Then, running: u64) -> String {
     let what = match then {
         Then::Leave => "stops",
         Then::Restart => "restarts",
     };
-    let by = command.path.to_owned();
-    switch.ask_stop(Stop { when, then, by });
-    Outcome::Done(match when {
-        When::Now => format!("The exchange {what} now.\n"),
-        When::Gracefully => {
-            format!("The exchange {what} when {calls} ended; new calls are refused.\n")
-        }
-        When::Convenient => format!("The exchange {what} when no call is left of {calls}.\n"),
-    })
+    let calls = count(running, "call runs", "calls run");
+    match (when, running) {
+        (When::Now, _) | (_, 0) => format!("The exchange {what} now.\n"),
+        (When::Gracefully, _) => format!(
+            "The exchange {what} when all calls have ended: {calls}, new ones are refused.\n"
+        ),
+        (When::Convenient, _) => format!(
+            "The exchange {what} as soon as there is no call: {calls}, new ones are taken.\n"
+        ),
+    }
 }
 
 fn abort(exchange: &Exchange) -> Outcome {
     match exchange.parts.switch.abort_stop() {
         Some(stop) => Outcome::Done(format!("'{}' is taken back.\n", stop.by)),
         None => Outcome::Failed("No shutdown is waiting.\n".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use switch::{Then, When};
+
+    use super::promise;
+
+    #[test]
+    fn says_what_it_waits_for() {
+        assert_eq!(
+            promise(When::Gracefully, Then::Leave, 1),
+            "The exchange stops when all calls have ended: 1 call runs, new ones are refused.\n"
+        );
+        assert_eq!(
+            promise(When::Convenient, Then::Restart, 2),
+            "The exchange restarts as soon as there is no call: 2 calls run, new ones are taken.\n"
+        );
+        assert_eq!(
+            promise(When::Gracefully, Then::Leave, 0),
+            "The exchange stops now.\n"
+        );
     }
 }
