@@ -164,7 +164,7 @@ impl Database {
         self.tables.get(name).map_or(name, String::as_str)
     }
 
-    /// Where objects of a kind (`endpoint`, `auth`, `aor`, `contact`) are looked for, in order: files
+    /// Where objects of a kind (`endpoint`, `auth`, `aor`, `contact`, `identify`) are looked for, in order: files
     /// first, unless `sorcery.conf` says something else.
     pub fn origins(&self, kind: &str) -> &[Origin] {
         let said = self.origins.get(kind);
@@ -227,10 +227,15 @@ pub(crate) fn read(source: &dyn Source, report: &mut Report) -> Database {
 
 /// Says which objects of the files are not looked for, because `sorcery.conf` names the database alone.
 pub(crate) fn unused(config: &Config, report: &mut Report) {
-    for (kind, count) in [
-        ("endpoint", config.endpoints.len()),
-        ("auth", config.auths.len()),
-        ("aor", config.aors.len()),
+    for (kind, section, count) in [
+        ("endpoint", "res_pjsip", config.endpoints.len()),
+        ("auth", "res_pjsip", config.auths.len()),
+        ("aor", "res_pjsip", config.aors.len()),
+        (
+            "identify",
+            "res_pjsip_endpoint_identifier_ip",
+            config.identifies.len(),
+        ),
     ] {
         if count > 0 && !config.database.origins(kind).contains(&Origin::Files) {
             let message = format!(
@@ -238,7 +243,7 @@ pub(crate) fn unused(config: &Config, report: &mut Report) {
             );
             let said = Diagnostic::about_file(Severity::Warning, "sorcery.conf", message);
             let line = format!("{kind}=config,pjsip.conf,criteria=type={kind}");
-            report.push(said.advise(format!("add `{line}` to [res_pjsip]")));
+            report.push(said.advise(format!("add `{line}` to [{section}]")));
         }
     }
 }

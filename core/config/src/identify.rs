@@ -95,6 +95,21 @@ impl PartialEq for TextMatch {
 impl Eq for TextMatch {}
 
 impl Identify {
+    /// What it lacks to be of use, and what to do about it.
+    pub fn lack(&self) -> Option<(&'static str, &'static str)> {
+        if self.endpoint.is_empty() {
+            return Some(("names no endpoint", "add `endpoint=…`"));
+        }
+        let fits_none = self.networks.is_empty()
+            && self.hosts.is_empty()
+            && self.headers.is_empty()
+            && self.request_uris.is_empty();
+        fits_none.then_some((
+            "fits no request",
+            "add `match=ADDRESS` or `match_header=NAME: VALUE`",
+        ))
+    }
+
     /// Whether one of its networks holds the address.
     pub fn holds(&self, address: IpAddr) -> bool {
         self.networks

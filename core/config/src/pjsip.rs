@@ -278,21 +278,7 @@ fn endpoint(reader: &mut Reader<'_>, section: &Section) -> Option<Endpoint> {
 
 fn identify(reader: &mut Reader<'_>, section: &Section) -> Option<Identify> {
     let identify: Identify = reader.object(section)?;
-    let lacks = if identify.endpoint.is_empty() {
-        Some(("names no endpoint", "add `endpoint=…`"))
-    } else if identify.networks.is_empty()
-        && identify.hosts.is_empty()
-        && identify.headers.is_empty()
-        && identify.request_uris.is_empty()
-    {
-        Some((
-            "fits no request",
-            "add `match=ADDRESS` or `match_header=NAME: VALUE`",
-        ))
-    } else {
-        None
-    };
-    let Some((lacks, advice)) = lacks else {
+    let Some((lacks, advice)) = identify.lack() else {
         return Some(identify);
     };
     let message = format!("identify `{}` {lacks} and is not used", identify.id);

@@ -22,7 +22,8 @@ fn check(files: &[(&str, &str)], expected: &Expect) -> Database {
 }
 
 const EXTCONFIG: &str = "[settings]\nps_endpoints => odbc,asterisk\nps_auths => odbc,asterisk\n\
-                         ps_aors => odbc,asterisk,my_aors\nvoicemail => odbc,asterisk\n";
+                         ps_aors => odbc,asterisk,my_aors\nvoicemail => odbc,asterisk\n\
+                         ps_endpoint_id_ips => odbc,asterisk,my_peers\n";
 const RES_ODBC: &str = "[asterisk]\nenabled => yes\ndsn => asterisk-connector\n\
                         username => asterisk\npassword => ODBCpw\npre-connect => yes\n\
                         sanitysql => select 1\nmax_connections => 20\n";
@@ -30,7 +31,9 @@ const SORCERY: &str = "[res_pjsip]\nendpoint=realtime,ps_endpoints\n\
                        endpoint=config,pjsip.conf,criteria=type=endpoint\n\
                        auth=realtime,ps_auths\naor=realtime,ps_aors\n\
                        domain_alias=realtime,ps_domain_aliases\n\
-                       endpoint/cache=memory_cache,expire_on_reload=yes\n";
+                       endpoint/cache=memory_cache,expire_on_reload=yes\n\
+                       [res_pjsip_endpoint_identifier_ip]\n\
+                       identify=realtime,ps_endpoint_id_ips\n";
 
 #[test]
 fn nothing_said_is_the_file_in_the_data_folder() {
@@ -110,6 +113,8 @@ fn asterisk_s_own_files_lead_to_the_server_through_odbc() {
     assert_eq!(database.table("ps_aors"), "my_aors");
     assert_eq!(database.origins("endpoint"), [Origin::Table, Origin::Files]);
     assert_eq!(database.origins("auth"), [Origin::Table]);
+    assert_eq!(database.origins("identify"), [Origin::Table]);
+    assert_eq!(database.table("ps_endpoint_id_ips"), "my_peers");
     assert_eq!(database.origins("contact"), [Origin::Files, Origin::Table]);
 }
 

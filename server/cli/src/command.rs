@@ -101,7 +101,7 @@ pub enum Names {
     Contacts,
     /// Transports.
     Transports,
-    /// Identifies of the files.
+    /// Identifies of the files and the database.
     Identifies,
     /// Applications of the dial plan.
     Applications,

@@ -2,6 +2,7 @@
 //! what was known last, for when the database is away.
 
 use crate::StoreError;
+use crate::identifies::Remembered;
 use config::Subscriber;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -33,6 +34,8 @@ pub(crate) struct Cache {
     /// Two generations as well; the young one turns when it is full.
     known_young: HashMap<Box<str>, Known>,
     known_old: HashMap<Box<str>, Known>,
+    /// What requests are known by besides their user.
+    pub(crate) identifies: Remembered,
 }
 
 struct Entry {
@@ -53,6 +56,7 @@ impl Cache {
             turned: now,
             known_young: HashMap::new(),
             known_old: HashMap::new(),
+            identifies: Remembered::default(),
         }
     }
 
@@ -111,6 +115,7 @@ impl Cache {
     pub(crate) fn clear(&mut self) {
         self.young.clear();
         self.old.clear();
+        self.identifies.forget();
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -4,6 +4,7 @@
 
 use crate::StoreError;
 use crate::backend::{Backend, Dialect};
+use crate::identifies;
 use crate::schema::{TRIGGER, WATCHED, tables};
 use config::{Config, Database, Place, Severity, closest};
 use std::path::Path;
@@ -140,6 +141,15 @@ impl Backend {
         for (table, rights) in SERVED {
             let found = self.inspect_table(table, rights, &mut findings).await;
             present.extend(found.then_some(*table));
+        }
+        if !self
+            .columns(identifies::TABLE)
+            .await
+            .unwrap_or_default()
+            .is_empty()
+        {
+            self.inspect_table(identifies::TABLE, &[Right::Select], &mut findings)
+                .await;
         }
         if self.dialect() == Dialect::Postgres {
             findings.push(self.inspect_trigger().await);
@@ -365,6 +375,10 @@ impl Backend {
         for table in WATCHED {
             let target = self.table(table);
             let sql = "SELECT tgname FROM pg_trigger WHERE tgrelid = to_regclass(?) AND tgname = ?";
+            // Its absence is no fault, so it needs no trigger either.
+            if table == identifies::TABLE && self.columns(table).await?.is_empty() {
+                continue;
+            }
             let binds = [(&target).into(), TRIGGER.into()];
             if self.fetch_one(sql, &binds).await?.is_none() {
                 without.push(target);

@@ -4,15 +4,19 @@
 //! are the default, an unknown column is passed over. What is broken is said once.
 
 use crate::StoreError;
-use crate::backend::{Backend, Row};
-use config::{Aor, Auth, Config, Endpoint, Object, Origin, Subscriber};
+use crate::backend::{Backend, Dialect, Row};
+use crate::identifies::{IDENTIFIES_MAX, TABLE};
+use config::{Aor, Auth, Config, Endpoint, Identify, Object, Origin, Subscriber};
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Reads objects by id.
 pub(crate) struct Realtime {
     backend: Backend,
     said: Mutex<BTreeSet<String>>,
+    /// Whether the table of identifies could be read when it was last.
+    has_identifies: AtomicBool,
 }
 
 /// Sentences remembered as said; when there are more, all may be said again.
@@ -25,6 +29,7 @@ impl Realtime {
         Self {
             backend,
             said: Mutex::default(),
+            has_identifies: AtomicBool::new(false),
         }
     }
 
@@ -129,6 +134,78 @@ impl Realtime {
             }
         }
         Ok(None)
+    }
+
+    /// The rows of the table of identifies; none where it is not there or may not be read: few
+    /// databases of old have it, and nothing is wrong with one that does not.
+    pub(crate) async fn identify_rows(&self) -> Result<Vec<Row>, StoreError> {
+        if !self.has_identifies.load(Ordering::Relaxed) && !self.may_read_identifies().await? {
+            return Ok(Vec::new());
+        }
+        let table = self.backend.table(TABLE);
+        // One more than is used tells that there are more.
+        let limit = IDENTIFIES_MAX + 1;
+        let sql = format!("SELECT * FROM {table} ORDER BY id LIMIT {limit}");
+        let rows = self.backend.fetch(&sql, &[]).await;
+        self.has_identifies.store(rows.is_ok(), Ordering::Relaxed);
+        let mut rows = rows?;
+        if rows.len() > IDENTIFIES_MAX {
+            self.say(format!(
+                "{table} has more than {IDENTIFIES_MAX} rows; those after them are not used"
+            ));
+            rows.truncate(IDENTIFIES_MAX);
+        }
+        Ok(rows)
+    }
+
+    async fn may_read_identifies(&self) -> Result<bool, StoreError> {
+        if self.backend.columns(TABLE).await?.is_empty() {
+            return Ok(false);
+        }
+        // The other databases do not show what may not be read.
+        if self.backend.dialect() != Dialect::Postgres {
+            return Ok(true);
+        }
+        let sql = "SELECT 1 AS yes WHERE has_table_privilege(to_regclass(?)::oid, 'SELECT')";
+        let table = self.backend.table(TABLE);
+        let row = self.backend.fetch_one(sql, &[(&table).into()]).await?;
+        Ok(row.is_some())
+    }
+
+    /// The objects in these rows, as far as they can be used.
+    pub(crate) fn identifies(&self, config: &Config, rows: &[Row]) -> Vec<Identify> {
+        let objects = rows.iter().filter_map(|row| {
+            let identify: Identify = self.object(row.text("id")?, row)?;
+            let id = &identify.id;
+            match identify.lack() {
+                None => Some(identify),
+                Some((lack, _)) => {
+                    self.say(format!(
+                        "identify `{id}` in the database {lack} and is not used"
+                    ));
+                    None
+                }
+            }
+        });
+        let objects: Vec<Identify> = objects.collect();
+        let has_files = self
+            .backend
+            .settings()
+            .origins(Identify::KIND)
+            .contains(&Origin::Files);
+        for object in objects.iter().filter(|_| has_files) {
+            if config
+                .identifies
+                .iter()
+                .any(|written| written.id == object.id)
+            {
+                let id = &object.id;
+                self.say(format!(
+                    "identify `{id}` is in a file and in the database; both count"
+                ));
+            }
+        }
+        objects
     }
 
     async fn row(&self, table: &str, id: &str) -> Result<Option<Row>, StoreError> {

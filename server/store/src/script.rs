@@ -48,6 +48,10 @@ impl fmt::Display for ScriptError {
 
 impl std::error::Error for ScriptError {}
 
+/// `DELIMITER` where it means nothing.
+const DELIMITER_ADVICE: &str = "`DELIMITER` is a line of MySQL's client, followed by what ends \
+     statements from there on; other databases have none, take the line out";
+
 /// As much of a statement as a message shows.
 const SHOWN_CHARS_MAX: usize = 60;
 
@@ -70,7 +74,10 @@ impl Backend {
             ScriptError {
                 line,
                 statement: words,
-                advice: self.advice(&error),
+                advice: match is_delimiter_line(statement) {
+                    true => Some(DELIMITER_ADVICE.to_owned()),
+                    false => self.advice(&error),
+                },
                 error,
                 changed,
             }
@@ -149,8 +156,24 @@ fn statements(text: &str, dialect: Dialect) -> Vec<Range<usize>> {
     let bytes = text.as_bytes();
     let mut found = Vec::new();
     let (mut at, mut start) = (0, None);
+    let mut delimiter = ";";
     while at < bytes.len() {
         let rest = &bytes[at..];
+        if start.is_none()
+            && dialect == Dialect::MySql
+            && let Some((length, word)) = delimiter_line(text, at)
+        {
+            delimiter = word;
+            at += length;
+            continue;
+        }
+        let ends = rest.starts_with(delimiter.as_bytes())
+            && (delimiter != ";" || !within_trigger(text, start, at, dialect));
+        if ends {
+            found.extend(start.take().map(|start| start..at));
+            at += delimiter.len();
+            continue;
+        }
         let length = match rest[0] {
             b'-' if is_line_comment(rest, dialect) => to_line_end(rest),
             b'#' if dialect == Dialect::MySql => to_line_end(rest),
@@ -174,12 +197,6 @@ fn statements(text: &str, dialect: Dialect) -> Vec<Range<usize>> {
                 start.get_or_insert(at);
                 dollar_quoted(text, at)
             }
-            b';' if !within_trigger(text, start, at, dialect) => {
-                if let Some(start) = start.take() {
-                    found.push(start..at);
-                }
-                1
-            }
             byte => {
                 if !byte.is_ascii_whitespace() {
                     start.get_or_insert(at);
@@ -193,6 +210,22 @@ fn statements(text: &str, dialect: Dialect) -> Vec<Range<usize>> {
         found.push(start..text.len());
     }
     found
+}
+
+/// A line of MySQL's client that says what ends statements from here on: its length, and that word.
+fn delimiter_line(text: &str, at: usize) -> Option<(usize, &str)> {
+    let line = text.get(at..)?.lines().next()?;
+    let before = text[..at].rsplit('\n').next().unwrap_or_default();
+    if !is_delimiter_line(line) || !before.trim().is_empty() {
+        return None;
+    }
+    let word = line.split_ascii_whitespace().nth(1)?;
+    Some((line.len(), word))
+}
+
+fn is_delimiter_line(line: &str) -> bool {
+    let first = line.split_ascii_whitespace().next();
+    first.is_some_and(|word| word.eq_ignore_ascii_case("DELIMITER"))
 }
 
 /// MySQL wants a blank after the two dashes.
@@ -314,6 +347,23 @@ mod tests {
         assert_eq!(split("# a;\nSELECT `;`; SELECT 2", Dialect::MySql).len(), 2);
         let trigger = "CREATE TRIGGER t AFTER INSERT ON a BEGIN DELETE FROM b; END; SELECT 1";
         assert_eq!(split(trigger, Dialect::Sqlite).len(), 2);
+    }
+
+    #[test]
+    fn a_delimiter_line_says_what_ends_statements() {
+        let text = "SELECT 1;\nDELIMITER //\nCREATE PROCEDURE p()\nBEGIN\n  IF a THEN b; END IF;\n  \
+                    SELECT '//';\nEND//\nCREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW SET @a = 1//\n\
+                    delimiter ;\nSELECT 2; SELECT 3\n";
+        let pieces = split(text, Dialect::MySql);
+        assert_eq!(pieces.len(), 5, "{pieces:?}");
+        assert!(pieces[1].ends_with("SELECT '//';\nEND"));
+        assert!(pieces[2].ends_with("@a = 1"));
+        assert_eq!(pieces[3], "SELECT 2");
+        // Elsewhere it is a statement, which the database refuses.
+        assert!(split("DELIMITER //\nSELECT 1;", Dialect::Sqlite)[0].starts_with("DELIMITER"));
+        // A line without a word, and a word within a statement, are what they are.
+        assert_eq!(split("DELIMITER\n;", Dialect::MySql), ["DELIMITER\n"]);
+        assert_eq!(split("SELECT\nDELIMITER x;", Dialect::MySql).len(), 1);
     }
 
     /// Every short text of what has a meaning: none makes a panic, or a piece that is no text.

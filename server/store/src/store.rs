@@ -57,7 +57,7 @@ pub struct Counts {
 /// Endpoints asked for at once; more are refused.
 pub const QUESTIONS_MAX: usize = 1_000;
 /// How long one who is known waits for the database before what was known is used.
-const PATIENCE: Duration = Duration::from_millis(300);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(300);
 
 /// How many times as long a question goes on that nobody waits for any more, as long as its statements
 /// are answered.
@@ -154,6 +154,25 @@ impl Store {
                 Ok(Some(known))
             }
         }
+    }
+
+    /// Reads rows, if there is a database.
+    pub(crate) fn realtime(&self) -> Option<&Arc<Realtime>> {
+        self.shared.realtime.as_ref()
+    }
+
+    pub(crate) fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.shared.cache()
+    }
+
+    /// Those who ask; the database is closed when they are done.
+    pub(crate) fn tasks(&self) -> &TaskTracker {
+        &self.shared.tasks
+    }
+
+    /// Who asks takes a turn.
+    pub(crate) fn turns(&self) -> &Semaphore {
+        &self.shared.turns
     }
 
     /// Has the slot filled. Not by the one who asks: he may be gone before the answer comes, and

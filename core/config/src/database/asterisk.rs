@@ -7,16 +7,17 @@ use conf::{Diagnostic, Document, Entry, Report, Severity, Source, closest};
 use std::collections::BTreeMap;
 
 /// Tables that are read; the first that is mapped decides where the database is.
-const SERVED: [&str; 6] = [
+const SERVED: [&str; 7] = [
     "ps_endpoints",
     "ps_auths",
     "ps_aors",
     "ps_contacts",
+    "ps_endpoint_id_ips",
     "cdr",
     "astdb",
 ];
 /// Families Asterisk has besides.
-const UNSERVED: [&str; 32] = [
+const UNSERVED: [&str; 31] = [
     "acls",
     "extensions",
     "followme",
@@ -30,7 +31,6 @@ const UNSERVED: [&str; 32] = [
     "parkinglots",
     "ps_asterisk_publications",
     "ps_domain_aliases",
-    "ps_endpoint_id_ips",
     "ps_globals",
     "ps_inbound_publications",
     "ps_outbound_publishes",
@@ -253,18 +253,22 @@ fn target(
 
 /// Kinds of objects whose origin is honoured, with the section and the name they have in
 /// `sorcery.conf`, and the table they are in if nothing else is said.
-const KINDS: [(&str, &str, &str); 4] = [
+const KINDS: [(&str, &str, &str); 5] = [
     ("res_pjsip", "endpoint", "ps_endpoints"),
     ("res_pjsip", "auth", "ps_auths"),
     ("res_pjsip", "aor", "ps_aors"),
     ("res_pjsip", "contact", "ps_contacts"),
+    (
+        "res_pjsip_endpoint_identifier_ip",
+        "identify",
+        "ps_endpoint_id_ips",
+    ),
 ];
 /// Sections and kinds Asterisk has besides.
-const OTHER_KINDS: [&str; 13] = [
+const OTHER_KINDS: [&str; 12] = [
     "acl",
     "domain_alias",
     "global",
-    "identify",
     "inbound-publication",
     "asterisk-publication",
     "outbound-publish",

@@ -126,7 +126,8 @@ async fn names(exchange: &Exchange, kind: Names) -> Vec<String> {
             transports.map(|transport| transport.id.clone()).collect()
         }
         Names::Identifies => {
-            let identifies = config.identifies.iter();
+            let identifies = parts.switch.store().identifies().await;
+            let identifies = identifies.iter();
             identifies.map(|identify| identify.id.clone()).collect()
         }
         Names::Applications => {

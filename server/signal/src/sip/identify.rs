@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use ::sip::{Credentials, Flow, HeaderName, Request};
 use config::{Config, Identify, IdentifyBy, Subscriber};
-use store::StoreError;
+use store::{Identifies, StoreError};
 
 pub(crate) use hosts::Hosts;
 
@@ -59,7 +59,8 @@ impl Asker<'_> {
     async fn endpoint_by(&self, by: IdentifyBy) -> Result<Option<Arc<Subscriber>>, StoreError> {
         match by {
             IdentifyBy::Ip => {
-                for identify in &self.config.identifies {
+                let identifies = self.identifies().await;
+                for identify in identifies.iter() {
                     if self.came_from(identify).await
                         && let Some(found) = self.named(&identify.endpoint).await?
                     {
@@ -101,17 +102,20 @@ impl Asker<'_> {
         &self,
         fits: impl Fn(&Identify) -> bool,
     ) -> Result<Option<Arc<Subscriber>>, StoreError> {
-        for identify in self
-            .config
-            .identifies
-            .iter()
-            .filter(|identify| fits(identify))
-        {
+        let identifies = self.identifies().await;
+        for identify in identifies.iter().filter(|identify| fits(identify)) {
             if let Some(found) = self.named(&identify.endpoint).await? {
                 return Ok(Some(found));
             }
         }
         Ok(None)
+    }
+
+    /// What the files and the database say; asked anew for each way, which costs nothing within a second.
+    async fn identifies(&self) -> Identifies {
+        let question: Pin<Box<dyn Future<Output = Identifies> + Send + '_>> =
+            Box::pin(self.shared.switch.store().identifies());
+        question.await
     }
 
     async fn came_from(&self, identify: &Identify) -> bool {

@@ -110,6 +110,46 @@ match=127.0.0.0/8
     assert_eq!(status(&unknown), 401);
 }
 
+/// A row counts as an object of a file does, and stops counting when it goes.
+#[tokio::test]
+async fn a_row_of_the_database_tells_who_speaks() {
+    let name = format!("sidetone-identify-{}", std::process::id());
+    let folder = std::env::temp_dir().join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    let database = format!(
+        "[database]\nurl = sqlite:{}\n",
+        folder.join("a.db").display()
+    );
+    let exchange = exchange(&[("pjsip.conf", TRUNK), ("database.conf", &database)]).await;
+    let store = exchange.switch.store();
+    let phone = DeskPhone::connect(exchange.udp).await;
+    let asked = async |header: &str| {
+        let ask = request("OPTIONS", "nobody@x", "100", header);
+        status(&phone.ask(&ask).await)
+    };
+    assert_eq!(asked("").await, 401);
+    for (columns, header) in [
+        ("\"match\") VALUES ('i', 'trunk', '127.0.0.0/8'", ""),
+        (
+            "match_header) VALUES ('i', 'trunk', 'X-Trunk: acme'",
+            "X-Trunk: acme\r\n",
+        ),
+        (
+            "match_request_uri) VALUES ('i', 'trunk', 'sip:100@127.0.0.1'",
+            "",
+        ),
+    ] {
+        // The store that runs a script forgets at once.
+        let sql = format!("INSERT INTO ps_endpoint_id_ips (id, endpoint, {columns});");
+        store.run_script(&sql).await.unwrap();
+        assert_eq!(asked(header).await, 200, "{columns}");
+        let sql = "DELETE FROM ps_endpoint_id_ips;";
+        store.run_script(sql).await.unwrap();
+        assert_eq!(asked(header).await, 401, "{columns}");
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
 #[tokio::test]
 async fn the_order_of_the_ways_is_that_of_the_file() {
     let files = |order: &str| {

@@ -3,8 +3,9 @@
 use super::{About, Finding};
 use crate::StoreError;
 use crate::backend::Backend;
+use crate::identifies;
 use crate::realtime::columns;
-use config::{Aor, Auth, Config, Endpoint, Object, Severity, closest};
+use config::{Aor, Auth, Config, Endpoint, Identify, Object, Severity, closest};
 use std::collections::BTreeMap;
 
 /// Rows looked at in each table; nobody reads more sentences.
@@ -75,6 +76,7 @@ pub(super) async fn inspect(
             found.push(Finding::fault(about, Severity::Warning, message, cure));
         }
     }
+    identify_rows(backend, config, &endpoints, &mut found).await?;
     let counts = [endpoints.len(), auths.len(), aors.len()];
     conclude(backend, counts, &mut found);
     Ok(found)
@@ -83,6 +85,32 @@ pub(super) async fn inspect(
 /// A text as a statement has it, that somebody may copy.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
+}
+
+/// What is wrong with the rows of identifies, if there is such a table.
+async fn identify_rows(
+    backend: &Backend,
+    config: &Config,
+    endpoints: &Objects<Endpoint>,
+    found: &mut Vec<Finding>,
+) -> Result<(), StoreError> {
+    if backend.columns(identifies::TABLE).await?.is_empty() {
+        return Ok(());
+    }
+    let identifies: Objects<Identify> = read(backend, identifies::TABLE, found).await?;
+    for identify in identifies.values().flatten() {
+        let about = About::Row(backend.table(identifies::TABLE), identify.id.clone());
+        let id = &identify.id;
+        let names = endpoints.keys().chain(config.endpoints.keys());
+        if let Some((lack, advice)) = identify.lack() {
+            let message = format!("identify {id} {lack} and is not used");
+            found.push(Finding::fault(about, Severity::Error, message, advice));
+        } else if let Some((message, cure)) = missing("endpoint", &identify.endpoint, names) {
+            let message = format!("identify {id}: {message}");
+            found.push(Finding::fault(about, Severity::Warning, message, cure));
+        }
+    }
+    Ok(())
 }
 
 /// Cuts what is too much to read, and says so; or that there is nothing to say.

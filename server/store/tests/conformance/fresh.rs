@@ -9,6 +9,9 @@ use store::Store;
 on_every_database!(
     rows_inserted_changed_and_deleted_count_within_a_second,
     one_name_is_asked_for_once_a_second_however_many_ask,
+    rows_of_identifies_count_within_a_second,
+    a_flood_asks_for_identifies_once_a_second,
+    without_a_table_of_identifies_all_is_well,
 );
 
 async fn of(store: &Store, id: &str) -> Option<Arc<Subscriber>> {
@@ -69,6 +72,91 @@ async fn one_name_is_asked_for_once_a_second_however_many_ask(scratch: Scratch) 
     }
     let asked = store.counts().asked - before;
     assert!((2..=3).contains(&asked), "{asked}");
+}
+
+async fn identified(store: &Store) -> Vec<String> {
+    let identifies = store.identifies().await;
+    let ids = identifies.iter().map(|identify| identify.id.clone());
+    ids.collect()
+}
+
+async fn rows_of_identifies_count_within_a_second(scratch: Scratch) {
+    let written = "[office]\ntype=identify\nendpoint=trunk\nmatch=192.0.2.7\n\
+                   [trunk]\ntype=endpoint\ncontext=sets\nallow=ulaw\n";
+    let store = scratch.store(written).await;
+    let other = scratch.backend().await;
+    let table = other.table("ps_endpoint_id_ips");
+    assert_eq!(identified(&store).await, ["office"]);
+    // `match` is a word of MySQL's.
+    let column = other.dialect().quoted("match");
+    let insert = format!(
+        "INSERT INTO {table} (id, endpoint, {column}, srv_lookups, match_header) VALUES \
+         ('a', 'trunk', '192.0.2.0/24,2001:db8::1', 'no', NULL), \
+         ('b', 'trunk', NULL, NULL, 'X-Trunk: /acme/'), \
+         ('broken', 'trunk', '192.0.2.300', NULL, NULL), ('vain', 'trunk', NULL, NULL, NULL)"
+    );
+    let limit = Duration::from_millis(1300);
+    other.run_script(&insert).await.unwrap();
+    let took = until(async || identified(&store).await == ["office", "a", "b"]).await;
+    assert!(took < limit, "{took:?}");
+    let identifies = store.identifies().await;
+    let row = identifies
+        .iter()
+        .find(|identify| identify.id == "a")
+        .unwrap();
+    assert_eq!(row.endpoint, "trunk");
+    for (address, held) in [
+        ("192.0.2.9", true),
+        ("2001:db8::1", true),
+        ("192.0.3.9", false),
+    ] {
+        assert_eq!(row.holds(address.parse().unwrap()), held, "{address}");
+    }
+    let delete = format!("DELETE FROM {table} WHERE id = 'a'");
+    other.run_script(&delete).await.unwrap();
+    let took = until(async || identified(&store).await == ["office", "b"]).await;
+    assert!(took < limit, "{took:?}");
+}
+
+async fn a_flood_asks_for_identifies_once_a_second(scratch: Scratch) {
+    let store = scratch.store("").await;
+    let queries = || store.backend().unwrap().status().queries;
+    assert!(identified(&store).await.is_empty());
+    let (before, start) = (queries(), Instant::now());
+    let askers: Vec<_> = (0..20)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                while start.elapsed() < Duration::from_millis(2500) {
+                    assert!(identified(&store).await.is_empty());
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            })
+        })
+        .collect();
+    for asker in askers {
+        asker.await.unwrap();
+    }
+    // The watch asks now and then as well.
+    let asked = queries() - before;
+    assert!((2..=4).contains(&asked), "{asked}");
+}
+
+async fn without_a_table_of_identifies_all_is_well(scratch: Scratch) {
+    let store = scratch.store("").await;
+    let other = scratch.backend().await;
+    let table = other.table("ps_endpoint_id_ips");
+    other
+        .run_script(&format!("DROP TABLE {table}"))
+        .await
+        .unwrap();
+    assert!(identified(&store).await.is_empty());
+    assert_eq!(store.backend().unwrap().trouble(), None);
+    let findings = other.inspect(&store.config()).await;
+    let spoken = findings
+        .iter()
+        .find(|finding| finding.message.contains("ps_endpoint_id_ips"));
+    assert_eq!(spoken, None);
 }
 
 /// Without the trigger it would take a second.

@@ -122,3 +122,29 @@ async fn a_transaction_happens_whole_or_not_at_all(scratch: Scratch) {
         assert_eq!(row.int("n"), Some(i64::from(end == "commit")), "{end}");
     }
 }
+
+/// A script for MySQL's own client, as those of triggers are.
+#[tokio::test]
+async fn a_script_with_delimiter_lines_makes_its_trigger() {
+    let Some(scratch) = Scratch::mysql().await else {
+        return;
+    };
+    let backend = scratch.backend().await;
+    let sql = "CREATE TABLE counted (id INT);\nCREATE TABLE total (n INT);\n\
+               INSERT INTO total VALUES (0);\nDELIMITER $$\n\
+               CREATE TRIGGER count_them AFTER INSERT ON counted FOR EACH ROW\nBEGIN\n  \
+               IF NEW.id > 0 THEN UPDATE total SET n = n + 1; END IF;\nEND$$\nDELIMITER ;\n\
+               INSERT INTO counted VALUES (1), (2), (0);";
+    backend.run_script(sql).await.unwrap();
+    let row = backend.fetch_one("SELECT n FROM total", &[]).await.unwrap();
+    assert_eq!(row.unwrap().int("n"), Some(2));
+    let wrong = backend
+        .run_script("SELECT 1;\nDELIMITER\n")
+        .await
+        .unwrap_err();
+    assert_eq!(wrong.line, 2);
+    assert!(
+        wrong.to_string().contains("line of MySQL's client"),
+        "{wrong}"
+    );
+}

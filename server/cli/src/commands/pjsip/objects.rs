@@ -28,7 +28,7 @@ pub(crate) static SHOW_IDENTIFIES: Command = Command {
     takes: Takes::Nothing,
     synopsis: "Show PJSIP Identifies",
     doc: "Lists what requests are known by besides their user: addresses, headers, what they ask for.",
-    run: |exchange, _| Box::pin(async { Outcome::Done(identifies(&exchange.config().identifies)) }),
+    run: |exchange, _| Box::pin(show_identifies(exchange)),
 };
 
 pub(crate) static SHOW_IDENTIFY: Command = Command {
@@ -36,7 +36,7 @@ pub(crate) static SHOW_IDENTIFY: Command = Command {
     takes: Takes::Form(&[Slot::Name("identify", Names::Identifies)]),
     synopsis: "Show PJSIP Identify",
     doc: "Shows one identify with its options in force.",
-    run: |exchange, words| Box::pin(async { show_identify(exchange, &words[0]) }),
+    run: |exchange, words| Box::pin(show_identify(exchange, &words[0])),
 };
 
 pub(crate) static SHOW_REGISTRATIONS: Command = Command {
@@ -114,9 +114,9 @@ fn show_contact(exchange: &Exchange, named: &str) -> Outcome {
     Outcome::Done(table::contact(contact) + &table::fitted_options(&options))
 }
 
-fn show_identify(exchange: &Exchange, id: &str) -> Outcome {
-    let config = exchange.config();
-    match config.identifies.iter().find(|identify| identify.id == id) {
+async fn show_identify(exchange: &Exchange, id: &str) -> Outcome {
+    let all = exchange.parts.switch.store().identifies().await;
+    match all.iter().find(|identify| identify.id == id) {
         Some(identify) => Outcome::Done(format!(
             "{IDENTIFY_HEAD}{}\n{}\n\n{}",
             table::RULE,
@@ -132,7 +132,12 @@ const IDENTIFY_HEAD: &str =
         Match:  <criteria.........................>
 ";
 
-fn identifies(all: &[Identify]) -> String {
+async fn show_identifies(exchange: &Exchange) -> Outcome {
+    let all = exchange.parts.switch.store().identifies().await;
+    Outcome::Done(identifies(&all.iter().collect::<Vec<_>>()))
+}
+
+fn identifies(all: &[&Identify]) -> String {
     if all.is_empty() {
         return nothing();
     }
@@ -210,7 +215,7 @@ mod tests {
             Objects found: 1
 
         "#]]
-        .assert_eq(&identifies(&config.identifies));
+        .assert_eq(&identifies(&config.identifies.iter().collect::<Vec<_>>()));
         expect![[r#"
 
              <Registration/ServerURI..............................>  <Auth....................>  <Status.......>
