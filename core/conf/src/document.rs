@@ -193,6 +193,14 @@ fn is_secret(name: &str) -> bool {
         || closest(&name, ["password", "password_digest", "md5_cred", "secret"]).is_some()
 }
 
+/// Whether a `;` in the value is likelier a part of it than the start of a comment: passwords and URIs.
+fn may_hold_semicolons(name: &str, value: &str) -> bool {
+    is_secret(name)
+        || ["sip:", "sips:"]
+            .iter()
+            .any(|scheme| value.contains(scheme))
+}
+
 struct Reader<'a> {
     source: &'a dyn Source,
     document: &'a mut Document,
@@ -295,6 +303,12 @@ impl<'a> Reader<'a> {
                 at: place(name),
                 value_at: place(value),
             };
+            if scanner.comment_touches() && may_hold_semicolons(name, value) {
+                let message =
+                    format!("the value of `{name}` ends before `;`, which begins a comment");
+                let advice = "write `\\;` if it belongs to the value, else a blank before it";
+                self.say(Severity::Warning, entry.value_at, message, advice);
+            }
             self.entry(entry, append);
         } else {
             self.say(
@@ -454,14 +468,24 @@ impl<'a> Reader<'a> {
                 "section `{}` is not used: there is no template `{template}` above it",
                 section.name
             );
-            let meant = self.closest_section(template);
-            let advice = format!("put `[{template}](!)` above it, or take it out of the list");
-            self.say(
-                Severity::Error,
-                section.at,
-                message,
-                question(meant, &advice),
-            );
+            let advice = match self.stands(template, section.at) {
+                _ if template.eq_ignore_ascii_case(&section.name) => {
+                    format!(
+                        "a section cannot be its own template; take `{template}` out of the list"
+                    )
+                }
+                Some(line) if line > section.at.line => format!(
+                    "it stands in line {line}; move it above this one (two cannot be templates of each other)"
+                ),
+                Some(line) => {
+                    format!("the one in line {line} is not used either; mend that one first")
+                }
+                None => question(
+                    self.closest_section(template),
+                    &format!("put `[{template}](!)` above it, or take it out of the list"),
+                ),
+            };
+            self.say(Severity::Error, section.at, message, advice);
             return false;
         };
         let room = ENTRIES_MAX.saturating_sub(self.entries);
@@ -477,6 +501,17 @@ impl<'a> Reader<'a> {
         self.entries += base.entries.len();
         section.entries.extend(base.entries.iter().cloned());
         true
+    }
+
+    /// The line in the file of `at` where a section of this name begins, used or not.
+    fn stands(&self, name: &str, at: Place) -> Option<u32> {
+        let lines = &self.document.files.get(usize::from(at.file))?.lines;
+        let found = lines.iter().zip(1..).find(|(line, _)| {
+            let header = line.trim_start().strip_prefix('[');
+            let header = header.and_then(|rest| rest.split_once(']'));
+            header.is_some_and(|(header, _)| header.trim().eq_ignore_ascii_case(name))
+        });
+        found.map(|(_, line)| line)
     }
 
     fn closest_section(&self, name: &str) -> Option<String> {
@@ -528,7 +563,8 @@ impl<'a> Reader<'a> {
             Ok(mut names) => {
                 if names.is_empty() && required {
                     let message = format!("no file is like `{name}`");
-                    let advice = "`#tryinclude` says nothing then";
+                    let advice = "names lead from the folder of the configuration; \
+                                  `#tryinclude` does not mind if there is none";
                     self.say(Severity::Warning, at, message, advice);
                 }
                 names.sort();
@@ -559,7 +595,8 @@ impl<'a> Reader<'a> {
                     Severity::Error,
                     at,
                     message,
-                    "`#tryinclude` passes over a file that is not there",
+                    "names lead from the folder of the configuration; \
+                     `#tryinclude` passes over a file that is not there",
                 );
             }
             Err(reason) => {

@@ -168,7 +168,7 @@ fn files_are_included_where_they_are_named() {
         error a.conf:5:1: file `none.conf` does not exist
          5 | #include none.conf
            | ^
-           = `#tryinclude` passes over a file that is not there
+           = names lead from the folder of the configuration; `#tryinclude` passes over a file that is not there
     "#]]
     .assert_eq(&show(&files));
 }
@@ -211,7 +211,7 @@ fn a_pattern_includes_what_it_matches_in_the_order_of_the_names() {
         warning a.conf:4:1: no file is like `x/*.conf`
          4 | #include x/*.conf
            | ^
-           = `#tryinclude` says nothing then
+           = names lead from the folder of the configuration; `#tryinclude` does not mind if there is none
     "#]]
     .assert_eq(&show(&files));
 }
@@ -401,6 +401,61 @@ fn what_is_escaped_is_no_comment_and_no_end() {
         &expect![[r#"
             [a] x=a;b@2:3 y=;-- d --@3:4 z=[b](c)@4:3
             [c]
+        "#]],
+    );
+}
+
+#[test]
+fn a_comment_that_cuts_a_password_or_a_uri_is_said() {
+    check(
+        "\
+[a]
+password=se;same
+contact = sip:a@10.0.0.1;transport=tcp
+password=se\\;same
+password=sesame ; of alice
+password=;none
+allow=ulaw;alaw
+",
+        &expect![[r#"
+            [a] password=se@2:10 contact=sip:a@10.0.0.1@3:11 password=se;same@4:10 password=sesame@5:10 password=@6:10 allow=ulaw@7:7
+            warning a.conf:2:10: the value of `password` ends before `;`, which begins a comment
+             2 | password=…
+               |          ^
+               = write `\;` if it belongs to the value, else a blank before it
+            warning a.conf:3:11: the value of `contact` ends before `;`, which begins a comment
+             3 | contact = sip:a@10.0.0.1;transport=tcp
+               |           ^
+               = write `\;` if it belongs to the value, else a blank before it
+            warning a.conf:6:10: the value of `password` ends before `;`, which begins a comment
+             6 | password=…
+               |          ^
+               = write `\;` if it belongs to the value, else a blank before it
+        "#]],
+    );
+}
+
+#[test]
+fn templates_that_need_each_other_are_told_their_order() {
+    check(
+        "\
+[a](!,a)
+[b](!,c)
+[c](!,b)
+",
+        &expect![[r#"
+            error a.conf:1:2: section `a` is not used: there is no template `a` above it
+             1 | [a](!,a)
+               |  ^
+               = a section cannot be its own template; take `a` out of the list
+            error a.conf:2:2: section `b` is not used: there is no template `c` above it
+             2 | [b](!,c)
+               |  ^
+               = it stands in line 3; move it above this one (two cannot be templates of each other)
+            error a.conf:3:2: section `c` is not used: there is no template `b` above it
+             3 | [c](!,b)
+               |  ^
+               = the one in line 2 is not used either; mend that one first
         "#]],
     );
 }

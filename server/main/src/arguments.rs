@@ -149,7 +149,7 @@ pub(crate) struct DbArguments {
     #[arg(long, value_name = "DIR", global = true)]
     pub(crate) config: Option<PathBuf>,
 
-    /// The data folder, where the database is if nothing else is chosen [default: $XDG_DATA_HOME/sidetone].
+    /// The data folder, where the database is if nothing else is chosen [default: the running one's].
     #[arg(long, value_name = "DIR", global = true)]
     pub(crate) data: Option<PathBuf>,
 
@@ -209,7 +209,7 @@ impl From<DialectName> for store::Dialect {
 /// Where the exchange is whose console is opened.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ConsoleArguments {
-    /// The data folder of the exchange [default: $XDG_DATA_HOME/sidetone].
+    /// The data folder of the exchange [default: the running one's].
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
 
@@ -221,7 +221,7 @@ pub(crate) struct ConsoleArguments {
 /// A console command, and where the exchange is that it is for.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ExecArguments {
-    /// The data folder of the exchange [default: $XDG_DATA_HOME/sidetone].
+    /// The data folder of the exchange [default: the running one's].
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
 

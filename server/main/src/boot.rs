@@ -247,12 +247,15 @@ impl Running {
                 address,
                 ref source,
             } => {
-                let (what, switch) = match secure.contains(&address) {
-                    true => ("HTTPS", "--https-port"),
-                    false => ("HTTP", "--http-port"),
+                let (what, switch, option) = match secure.contains(&address) {
+                    true => ("HTTPS", "--https-port", "tlsbindaddr"),
+                    false => ("HTTP", "--http-port", "bindport"),
                 };
-                busy(address, source, what, accounts.is_some().then_some(switch))
-                    .unwrap_or_else(|| error.into())
+                let cure = match accounts.is_some() {
+                    true => format!("choose another port with {switch}"),
+                    false => format!("change the port in `{option}` of http.conf"),
+                };
+                busy(address, source, what, &cure).unwrap_or_else(|| error.into())
             }
             web::StartError::NoCertificate(_) | web::StartError::Tls(_) => error.into(),
         })?;
@@ -313,23 +316,19 @@ impl Running {
     }
 }
 
-/// The sentence for a port that another program holds. `switch` is the one that chooses another.
+/// The sentence for a port that another program holds. `cure` says how to choose another.
 fn busy(
     address: SocketAddr,
     source: &std::io::Error,
     what: &str,
-    switch: Option<&str>,
+    cure: &str,
 ) -> Option<anyhow::Error> {
     if source.kind() != std::io::ErrorKind::AddrInUse {
         return None;
     }
-    let cure = match switch {
-        Some(switch) => format!("stop it, or choose another port with {switch}"),
-        None => "stop it, or change the port in the configuration".to_owned(),
-    };
     let (ip, port) = (address.ip(), address.port());
     Some(anyhow::anyhow!(
-        "{what} needs port {port} of {ip}, but another program listens there; {cure}"
+        "{what} needs port {port} of {ip}, but another program listens there; stop it, or {cure}"
     ))
 }
 
@@ -372,6 +371,19 @@ fn seed() -> Result<[u8; 32]> {
     Ok(seed)
 }
 
+/// The scheme, host and port under which a person opens a listener. One on every address is reached by TLS from elsewhere, by this
+/// machine's name; without TLS browsers give their microphone to pages of `localhost` alone.
+fn origin(listen: &Listen) -> String {
+    let scheme = if listen.secure { "https" } else { "http" };
+    let address = listen.address;
+    if !address.ip().is_unspecified() {
+        return format!("{scheme}://{address}");
+    }
+    let name = site::hostname().filter(|_| listen.secure);
+    let name = name.unwrap_or_else(|| "localhost".to_owned());
+    format!("{scheme}://{name}:{}", address.port())
+}
+
 /// The one thing that goes to standard output: where to look.
 #[expect(
     clippy::print_stdout,
@@ -397,9 +409,8 @@ fn announce(running: &Running, accounts: Option<&[(String, Secret)]>) {
         }
         None => {
             for listen in &listening {
-                let scheme = if listen.secure { "https" } else { "http" };
-                let address = listen.address;
-                println!("  Open {scheme}://{address}{prefix}/ ; WebSocket at {prefix}/ws");
+                let origin = origin(listen);
+                println!("  Open {origin}{prefix}/ ; WebSocket at {prefix}/ws");
             }
         }
     }

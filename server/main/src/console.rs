@@ -25,7 +25,7 @@ pub(crate) fn listen(folder: &DataFolder, exchange: Arc<Exchange>) -> Option<Con
 pub(crate) fn open(folder: Option<PathBuf>, verbose: u8) -> Result<bool> {
     let folder = match folder {
         Some(folder) => folder,
-        None => data::default_path()?,
+        None => data::of_running()?,
     };
     Ok(cli::shell(&cli::ShellOptions { folder, verbose })?)
 }

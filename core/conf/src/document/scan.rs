@@ -9,6 +9,8 @@ pub(super) struct Scanner {
     text: String,
     /// `(byte offset in text, characters left out before it)`, ascending.
     cuts: Vec<(usize, u32)>,
+    /// Whether a comment ends the line that no blank parts from the text before it.
+    touches: bool,
 }
 
 /// Block comments within each other; what opens deeper is read as part of the comment.
@@ -20,6 +22,7 @@ impl Scanner {
         self.number += 1;
         self.text.clear();
         self.cuts.clear();
+        self.touches = false;
         let mut rest = line;
         let mut left_out: u32 = 0;
         loop {
@@ -40,6 +43,8 @@ impl Scanner {
                 self.text.push_str(before);
                 rest = from;
                 if !opens_block(rest) {
+                    self.touches =
+                        !self.text.is_empty() && !self.text.ends_with(char::is_whitespace);
                     return;
                 }
                 self.blocks.push(self.number);
@@ -88,6 +93,11 @@ impl Scanner {
             .unwrap_or(u32::MAX)
             .saturating_add(left_out)
             .saturating_add(1)
+    }
+
+    /// Whether a comment ends the line that no blank parts from the text before it: `a;b`.
+    pub(super) fn comment_touches(&self) -> bool {
+        self.touches
     }
 
     /// The line an unfinished block comment began in.
