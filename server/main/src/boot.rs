@@ -371,8 +371,9 @@ fn seed() -> Result<[u8; 32]> {
     Ok(seed)
 }
 
-/// The scheme, host and port under which a person opens a listener. One on every address is reached by TLS from elsewhere, by this
-/// machine's name; without TLS browsers give their microphone to pages of `localhost` alone.
+/// The scheme, host and port under which a person opens a listener. One on every address is reached by TLS
+/// from elsewhere, by this machine's name; without TLS browsers give their microphone to pages of `localhost`
+/// alone.
 fn origin(listen: &Listen) -> String {
     let scheme = if listen.secure { "https" } else { "http" };
     let address = listen.address;
