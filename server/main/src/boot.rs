@@ -103,7 +103,7 @@ async fn open_store(
     };
     let store = Store::open(config.clone(), Some(&folder.file(database)))
         .await
-        .with_context(|| format!("cannot use the database in {}", folder.path().display()))?;
+        .context("cannot use the database")?;
     let name = site::hostname().unwrap_or_else(|| "sidetone".to_owned());
     let survivors = store.keep(&kept, &name).await;
     Ok((store, survivors))

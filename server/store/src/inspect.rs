@@ -76,6 +76,22 @@ pub async fn inspect(config: &Config, folder_file: &Path) -> Vec<Finding> {
     if let Some(file) = file
         && !file.exists()
     {
+        // The data folder is made; one that `database.conf` names is not.
+        if let (Place::Sqlite(_), Some(folder)) = (&database.place, file.parent())
+            && !folder.as_os_str().is_empty()
+            && !folder.is_dir()
+        {
+            let message = format!(
+                "the folder of {} is not there, so the file cannot be made",
+                file.display()
+            );
+            let cure = format!(
+                "make the folder {}, or correct `url` in database.conf",
+                folder.display()
+            );
+            let fault = Finding::fault(About::Connection, Severity::Error, message, cure);
+            return vec![fault];
+        }
         let message = format!(
             "the file {} is not there yet, it is made at the start",
             file.display()

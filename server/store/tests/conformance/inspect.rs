@@ -55,6 +55,17 @@ async fn an_empty_database_is_told_how_to_be_filled(scratch: Scratch) {
             !scratch.folder.file().exists(),
             "an inspection makes nothing"
         );
+        let mut elsewhere = config(&scratch, "");
+        elsewhere.database.place = config::Place::Sqlite("/nowhere/of/this/name/x.db".into());
+        let found = inspect(&elsewhere, &scratch.folder.file()).await;
+        assert!(
+            says(
+                &found,
+                "cannot be made",
+                "make the folder /nowhere/of/this/name"
+            ),
+            "{found:#?}"
+        );
         std::fs::write(scratch.folder.file(), "").unwrap();
     }
     let found = faults(&scratch, "").await;
