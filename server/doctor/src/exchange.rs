@@ -44,7 +44,7 @@ impl Exchange {
         let notify = folder.join("notify");
         let socket = UnixDatagram::bind(&notify).map_err(cannot)?;
         let mut child = Command::new(binary)
-            .args(["run", "--log", "info", "--config"])
+            .args(["run", "--examined", "--log", "info", "--config"])
             .arg(config)
             .arg("--data")
             .arg(folder.join("data"))

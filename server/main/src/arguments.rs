@@ -272,6 +272,10 @@ pub(crate) struct RunArguments {
     #[arg(long, requires = "config")]
     pub(crate) autoreload: bool,
 
+    /// Run for an examination: ask no ACME server, whose limits are those of the real exchange.
+    #[arg(long, hide = true)]
+    pub(crate) examined: bool,
+
     /// Print every SIP message with its flow and time.
     #[arg(long)]
     pub(crate) sip_trace: bool,

@@ -53,7 +53,9 @@ pub(crate) async fn run(arguments: RunArguments) -> Result<Then> {
     let certificate = wanted.web.certificate.clone();
     let running = Running::start(&config, store, &addresses, wanted.web, accounts.as_deref())?;
     running.signal.restore(survivors);
-    if let (Some(folders), Some(server)) = (&wanted.folders, running.server.get()) {
+    if let (Some(folders), Some(server)) = (&wanted.folders, running.server.get())
+        && !arguments.examined
+    {
         site::following(&config.http, folders, server, certificate)();
     }
     let exchange = running.exchange(&wanted.origin, wanted.folders.as_ref(), folder.path(), log);

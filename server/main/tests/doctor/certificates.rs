@@ -1,6 +1,8 @@
 //! Faults of certificates.
 
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::patient::Patient;
 
@@ -151,17 +153,23 @@ fn relative_paths_lead_from_the_configuration() {
     verdict.fails("certificate", "http.conf:8", &whole, "correct the path");
 }
 
-#[test]
-fn what_an_acme_server_gives_is_examined() {
-    let mut patient = Patient::new();
+/// A patient with `acme=yes`, and the port of its ACME server, where nobody is.
+fn with_acme(names: &str) -> (Patient, u16) {
+    let patient = Patient::new();
     let acme = crate::patient::free_tcp();
     let directory = format!("https://127.0.0.1:{acme}/dir");
     let http = format!(
         "[general]\nenabled=yes\nbindaddr=127.0.0.1\nbindport={}\nacme=yes\n\
-         tlsbindaddr=127.0.0.1:{}\nacme_directory={directory}\nacme_names=localhost,pbx.invalid\n",
+         tlsbindaddr=127.0.0.1:{}\nacme_directory={directory}\nacme_names={names}\n",
         patient.http, patient.https
     );
     patient.write("http.conf", &http);
+    (patient, acme)
+}
+
+#[test]
+fn what_an_acme_server_gives_is_examined() {
+    let (mut patient, acme) = with_acme("localhost,pbx.invalid");
     let verdict = patient.examine();
     let warns = |line: &str, sentence: &str, cure: &str| {
         verdict.finds("certificate", "warning", line, sentence, cure);
@@ -214,4 +222,32 @@ fn what_an_acme_server_gives_is_examined() {
         sentence,
         "add phones.example.org",
     );
+}
+
+/// What an ACME server allows belongs to the real exchange. The one counted is the doctor's own look.
+#[test]
+fn the_exchange_of_an_examination_asks_for_no_certificate() {
+    let (patient, acme) = with_acme("localhost");
+    let server = std::net::TcpListener::bind(("127.0.0.1", acme)).unwrap();
+    let asked = Arc::new(AtomicU32::new(0));
+    let count = asked.clone();
+    std::thread::spawn(move || {
+        for _ in server.incoming() {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let verdict = patient.examine();
+    let fault = "the ACME server cannot be asked: TLS with";
+    verdict.warns(
+        "certificate",
+        "http.conf:7",
+        fault,
+        "correct acme_directory",
+    );
+    assert!(
+        verdict
+            .summary("exchange")
+            .contains("started for this examination")
+    );
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
 }
