@@ -283,7 +283,7 @@ impl Running {
             config: origin.folder().map(Path::to_owned),
             data: data.to_owned(),
         };
-        let mut pieces = reload::pieces(&self.signal, &log);
+        let mut pieces = reload::pieces(&self.signal, &log, &origin);
         pieces.extend(folders.map(|folders| site::piece(&self.server, folders)));
         Arc::new(Exchange::new(cli::Parts {
             switch: self.switch.clone(),

@@ -35,7 +35,8 @@ impl Origin {
         match self {
             Self::Folder(watched) => {
                 watched.begin();
-                let (config, messages) = files::read(&**watched);
+                let (config, mut messages) = files::read(&**watched);
+                messages.extend(watched.gone());
                 if let Some(config) = &config {
                     watched.mind_certificates(config);
                 }
@@ -53,8 +54,9 @@ impl Origin {
 }
 
 /// The pieces of the exchange that files are made ready for.
-pub(crate) fn pieces(signal: &Arc<Signal>, log: &Log) -> Vec<Piece> {
+pub(crate) fn pieces(signal: &Arc<Signal>, log: &Log, origin: &Origin) -> Vec<Piece> {
     vec![
+        names(origin.clone()),
         transports(signal.clone()),
         logger(log.clone()),
         waits(Part::All, "database", |old, new| {
@@ -62,6 +64,20 @@ pub(crate) fn pieces(signal: &Arc<Signal>, log: &Log) -> Vec<Piece> {
         }),
         waits(Part::Rtp, "rtp.conf", |old, new| old.rtp != new.rtp),
     ]
+}
+
+/// Which files are in force.
+fn names(origin: Origin) -> Piece {
+    Piece {
+        part: Part::All,
+        prepare: Box::new(move |_, _| {
+            let origin = origin.clone();
+            Ok(Ready::step(move || match origin {
+                Origin::Folder(watched) => watched.accept(),
+                Origin::Demo { .. } => {}
+            }))
+        }),
+    }
 }
 
 /// Listeners of SIP: certificates are read again even where nothing is written differently.

@@ -3,7 +3,7 @@
 //! They are looked at once in a while instead of asking the kernel to tell: a handful of files costs
 //! nothing, and it works on network folders, in containers, and with editors that replace a file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cli::{Exchange, Part};
-use config::{Config, Source, Wildcard};
+use config::{Config, Diagnostic, Severity, Source, Wildcard};
 
 use crate::files::Folder;
 
@@ -19,6 +19,8 @@ use crate::files::Folder;
 pub(crate) struct Watched {
     folder: Folder,
     seen: Mutex<Look>,
+    /// The files of the folder itself that what runs was read of, once something was read.
+    in_force: Mutex<Option<BTreeSet<String>>>,
 }
 
 /// How files looked.
@@ -38,6 +40,7 @@ impl Watched {
         Self {
             folder,
             seen: Mutex::default(),
+            in_force: Mutex::default(),
         }
     }
 
@@ -65,7 +68,28 @@ impl Watched {
 
     /// Forgets what was read; all of it is about to be read again.
     pub(crate) fn begin(&self) {
-        *self.seen() = Look::default();
+        let before = std::mem::take(&mut *self.seen());
+        // What was read first is in force, whatever was wrong with it.
+        self.in_force().get_or_insert_with(|| before.own_files());
+    }
+
+    /// Says which files are gone that were in force. A file that is not there says nothing, so that all it
+    /// defined would go with it: after a slip, or while an editor replaces it.
+    pub(crate) fn gone(&self) -> Vec<Diagnostic> {
+        let here = self.seen().own_files();
+        let in_force = self.in_force();
+        let gone = in_force.iter().flat_map(|before| before.difference(&here));
+        gone.map(|name| {
+            Diagnostic::about_file(Severity::Error, name, "was there before and is gone")
+                .advise("put it back; an empty file says that nothing of it is wanted any more")
+        })
+        .collect()
+    }
+
+    /// What was read is in force.
+    pub(crate) fn accept(&self) {
+        let here = self.seen().own_files();
+        *self.in_force() = Some(here);
     }
 
     /// How the files look now, if otherwise than when they were read.
@@ -88,8 +112,22 @@ impl Watched {
         Some((file.mtime(), file.mtime_nsec(), file.size(), file.ino()))
     }
 
+    fn in_force(&self) -> MutexGuard<'_, Option<BTreeSet<String>>> {
+        self.in_force.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn seen(&self) -> MutexGuard<'_, Look> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Look {
+    /// The files that are there, without those of folders below and certificates.
+    fn own_files(&self) -> BTreeSet<String> {
+        let own = |name: &str| name.ends_with(".conf") && !name.contains('/');
+        let here = self.files.iter();
+        let here = here.filter(|(name, stamp)| own(name) && stamp.is_some());
+        here.map(|(name, _)| name.clone()).collect()
     }
 }
 

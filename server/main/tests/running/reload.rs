@@ -79,6 +79,34 @@ fn a_broken_file_of_any_kind_keeps_the_whole_old_state() {
 }
 
 #[test]
+fn a_file_that_is_gone_takes_nothing_along() {
+    let world = World::start("gone", &[]);
+    let before = state(&world);
+    world.remove("pjsip.conf");
+    for _ in 0..2 {
+        let answer = world.ask("core reload");
+        assert!(!answer.done, "{}", answer.text);
+        assert!(
+            answer
+                .text
+                .contains("pjsip.conf: was there before and is gone"),
+            "{}",
+            answer.text
+        );
+    }
+    assert_eq!(state(&world), before);
+    world.write("pjsip.conf", "");
+    world.done("core reload");
+    assert!(
+        !world.ask("pjsip show endpoint alice").done,
+        "an empty file says so"
+    );
+    world.write("pjsip.conf", &world.pjsip(""));
+    world.done("core reload");
+    assert_eq!(state(&world), before);
+}
+
+#[test]
 fn reloads_at_once_are_done_one_after_the_other() {
     let world = World::start("at-once", &[]);
     world.write(
