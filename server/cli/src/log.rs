@@ -194,7 +194,7 @@ impl Log {
         self.shared.writer.flush(patience);
     }
 
-    /// Attaches a console; `None` when there are [`CONSOLES_MAX`].
+    /// Attaches a console; `None` when there are too many already.
     pub fn attach(&self, verbose: u8) -> Option<Attached> {
         let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
         let (queue, received) = Queue::new();

@@ -113,7 +113,7 @@ pub(crate) struct DoctorArguments {
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<String>,
 
-    /// The site whose web phone connects, as browsers name it: https://phones.example.org.
+    /// The site whose web phone connects, as browsers name it: `https://phones.example.org`.
     #[arg(long, value_name = "ORIGIN")]
     pub(crate) origin: Option<String>,
 
