@@ -8,7 +8,6 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use cli::{Exchange, Log, Places};
 use config::{Config, Secret};
-use media::{Plane, PlaneConfig};
 use signal::Signal;
 use store::{SavedContact, Store};
 use switch::{Cause, Parts, Switch, Then};
@@ -19,6 +18,7 @@ use crate::arguments::RunArguments;
 use crate::data::{self, DataFolder};
 use crate::heartbeat::{self, Machines};
 use crate::notify::Notify;
+use crate::planes::Planes;
 use crate::reload::{self, Origin};
 use crate::site::Folders;
 use crate::stop::Stop;
@@ -199,7 +199,7 @@ impl Wanted {
 
 /// Everything that runs.
 struct Running {
-    plane: Arc<Plane>,
+    planes: Arc<Planes>,
     switch: Switch,
     signal: Arc<Signal>,
     server: Arc<OnceLock<Server>>,
@@ -213,15 +213,10 @@ impl Running {
         web: Options,
         accounts: Option<&[(String, Secret)]>,
     ) -> Result<Self> {
-        let plane = Arc::new(Plane::start(&PlaneConfig {
-            addresses: addresses.all.clone(),
-            ports: config.rtp.ports.clone(),
-            shards: shards(),
-            ..PlaneConfig::default()
-        })?);
+        let planes = Arc::new(Planes::start(addresses.all.clone(), &config.rtp.ports)?);
         let switch = Switch::new(Parts {
             store,
-            media: plane.clone(),
+            media: planes.clone(),
             applications: apps::APPLICATIONS,
             functions: apps::FUNCTIONS,
             seed: seed()?,
@@ -263,7 +258,7 @@ impl Running {
         })?;
         server.set(started).ok();
         Ok(Self {
-            plane,
+            planes,
             switch,
             signal,
             server,
@@ -283,7 +278,7 @@ impl Running {
             config: origin.folder().map(Path::to_owned),
             data: data.to_owned(),
         };
-        let mut pieces = reload::pieces(&self.signal, &log, &origin);
+        let mut pieces = reload::pieces(&self.signal, &self.planes, &log, &origin);
         pieces.extend(folders.map(|folders| site::piece(&self.server, folders)));
         Arc::new(Exchange::new(cli::Parts {
             switch: self.switch.clone(),
@@ -302,7 +297,7 @@ impl Running {
         Machines {
             switch: self.switch.clone(),
             signal: self.signal.clone(),
-            plane: self.plane.clone(),
+            planes: self.planes.clone(),
         }
     }
 
@@ -313,7 +308,7 @@ impl Running {
         if let Some(server) = self.server.get() {
             server.shutdown(FLUSH).await;
         }
-        self.plane.shutdown().await;
+        self.planes.shutdown().await;
         self.switch.store().close().await;
     }
 }
@@ -359,11 +354,6 @@ fn signal_options(config: &Config) -> Result<signal::Options> {
     let mut options = signal::Options::new(config.transports.clone(), seed()?);
     options.server.clone_from(&config.global.user_agent);
     Ok(options)
-}
-
-/// Half of the cores carry media; signalling, TLS and SQL have the rest.
-fn shards() -> usize {
-    std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
 }
 
 fn seed() -> Result<[u8; 32]> {

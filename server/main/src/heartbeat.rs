@@ -4,18 +4,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use media::Plane;
 use signal::Signal;
 use switch::Switch;
 use tokio::time::timeout;
 
 use crate::notify::{self, Notify};
+use crate::planes::Planes;
 
 /// Who must answer.
 pub(crate) struct Machines {
     pub(crate) switch: Switch,
     pub(crate) signal: Arc<Signal>,
-    pub(crate) plane: Arc<Plane>,
+    pub(crate) planes: Arc<Planes>,
 }
 
 impl Machines {
@@ -33,7 +33,7 @@ impl Machines {
     async fn respond(&self, limit: Duration) -> Result<(), &'static str> {
         let signal = timeout(limit, self.signal.respond());
         signal.await.map_err(|_| "the signalling driver")?;
-        let media = timeout(limit, self.plane.respond());
+        let media = timeout(limit, self.planes.respond());
         media.await.map_err(|_| "a media thread")
     }
 }

@@ -25,6 +25,7 @@ mod logging;
 mod manual;
 mod notify;
 mod obtained;
+mod planes;
 mod reload;
 mod report;
 mod restart;

@@ -9,6 +9,7 @@ use signal::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::notify::Notify;
+use crate::planes::Planes;
 use crate::watch::Watched;
 use crate::{demo, files, logging, watch};
 
@@ -54,7 +55,12 @@ impl Origin {
 }
 
 /// The pieces of the exchange that files are made ready for.
-pub(crate) fn pieces(signal: &Arc<Signal>, log: &Log, origin: &Origin) -> Vec<Piece> {
+pub(crate) fn pieces(
+    signal: &Arc<Signal>,
+    planes: &Arc<Planes>,
+    log: &Log,
+    origin: &Origin,
+) -> Vec<Piece> {
     vec![
         names(origin.clone()),
         transports(signal.clone()),
@@ -62,7 +68,7 @@ pub(crate) fn pieces(signal: &Arc<Signal>, log: &Log, origin: &Origin) -> Vec<Pi
         waits(Part::All, "database", |old, new| {
             old.database != new.database
         }),
-        waits(Part::Rtp, "rtp.conf", |old, new| old.rtp != new.rtp),
+        media_ports(planes.clone()),
     ]
 }
 
@@ -87,6 +93,24 @@ fn transports(signal: Arc<Signal>) -> Piece {
         prepare: Box::new(move |_, new| {
             let prepared = signal.prepare(new)?;
             Ok(Ready::step(move || prepared.commit()))
+        }),
+    }
+}
+
+/// Ports of media: new calls go through those of the new range.
+fn media_ports(planes: Arc<Planes>) -> Piece {
+    Piece {
+        part: Part::Rtp,
+        prepare: Box::new(move |old, new| {
+            if old.rtp.ports == new.rtp.ports {
+                return Ok(Ready::default());
+            }
+            let prepared = planes.prepare(&new.rtp.ports);
+            let plane = prepared.map_err(|error| vec![format!("rtp.conf: {error}")])?;
+            let planes = planes.clone();
+            Ok(plane.map_or_else(Ready::default, |plane| {
+                Ready::step(move || planes.replace(plane))
+            }))
         }),
     }
 }

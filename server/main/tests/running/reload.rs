@@ -2,7 +2,8 @@
 
 use std::net::UdpSocket;
 
-use crate::world::{PLAN, World};
+use crate::phone::Phone;
+use crate::world::{PLAN, World, free_udp};
 
 /// What an operator sees of the state in force.
 fn state(world: &World) -> String {
@@ -104,6 +105,69 @@ fn a_file_that_is_gone_takes_nothing_along() {
     world.write("pjsip.conf", &world.pjsip(""));
     world.done("core reload");
     assert_eq!(state(&world), before);
+}
+
+/// A port that is taken, as is the next one, while the sockets live.
+fn two_taken() -> (u16, [UdpSocket; 2]) {
+    let bind = |port: u16| UdpSocket::bind(("127.0.0.1", port));
+    loop {
+        let one = bind(0).unwrap();
+        let port = one.local_addr().unwrap().port();
+        if let Some(Ok(two)) = port.checked_add(1).map(bind) {
+            return (port, [one, two]);
+        }
+    }
+}
+
+/// The ports that media goes through now.
+fn media_ports(world: &World) -> Vec<u16> {
+    let shown = world.done("rtp show settings");
+    let ports = shown
+        .lines()
+        .find_map(|line| line.split_once("Ports in use:"));
+    let ports = ports.unwrap().1.split(',');
+    ports.map(|port| port.trim().parse().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_call_keeps_its_media_ports_while_new_ones_take_others() {
+    let world = World::start("ports", &[]);
+    let before = media_ports(&world);
+    let mut phone = Phone::connect(world.http).await;
+    let call = phone.dial("100").await.unwrap();
+    let first = free_udp();
+    let range = |last: u16| format!("[general]\nrtpstart={first}\nrtpend={last}\n");
+    world.write("rtp.conf", &range(first + 100));
+    let said = world.done("core reload");
+    assert!(!said.contains("next start"), "{said}");
+    let during = media_ports(&world);
+    assert!(
+        before.iter().all(|port| during.contains(port)),
+        "{during:?}"
+    );
+    assert!(during.contains(&first), "{during:?}");
+    phone.hang_up(&call).await.unwrap();
+    world.until("the old ports to be let go", |world| {
+        !media_ports(world).contains(&before[0])
+            && UdpSocket::bind(("127.0.0.1", before[0])).is_ok()
+    });
+    // The ports in use lie in the narrower range: nothing need move.
+    world.write("rtp.conf", &range(first + 50));
+    world.done("core reload");
+    assert_eq!(media_ports(&world)[0], first);
+    let (port, _taken) = two_taken();
+    world.write(
+        "rtp.conf",
+        &format!("[general]\nrtpstart={port}\nrtpend={}\n", port + 1),
+    );
+    let refused = world.ask("core reload");
+    assert!(
+        refused.text.contains("rtp.conf: no UDP port"),
+        "{}",
+        refused.text
+    );
+    assert_eq!(media_ports(&world)[0], first);
+    phone.dial("100").await.unwrap();
 }
 
 #[test]
