@@ -45,6 +45,61 @@ pub fn unreadable_files(source: &dyn Source) -> Vec<Diagnostic> {
     report.finish()
 }
 
+/// A certificate and its key as options name them, whole paths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The certificate chain.
+    pub certificate: String,
+    /// The private key; the file of the certificate if none is named.
+    pub key: String,
+    /// The place of the option that names the certificate, for a message about it.
+    pub at: Diagnostic,
+}
+
+/// Every certificate that the files name and that can be read, with its key.
+pub fn certificate_files(source: &dyn Source) -> Vec<CertificateFiles> {
+    let mut found = Vec::new();
+    for (name, certificate, key) in [
+        ("pjsip.conf", &["cert_file"][..], &["priv_key_file"][..]),
+        (
+            "http.conf",
+            &["tlscertfile", "sslcert"],
+            &["tlsprivatekey", "sslprivatekey"],
+        ),
+    ] {
+        let Some(document) = Document::read(source, name, &mut Report::default()) else {
+            continue;
+        };
+        for section in document.sections.iter().filter(|section| !section.template) {
+            let named = |options: &[&str]| {
+                let mut entries = section.entries.iter().rev();
+                entries.find(|entry| {
+                    !entry.value.is_empty()
+                        && options
+                            .iter()
+                            .any(|option| option.eq_ignore_ascii_case(&entry.name))
+                })
+            };
+            let Some(certificate) = named(certificate) else {
+                continue;
+            };
+            let key = named(key).unwrap_or(certificate);
+            if [certificate, key]
+                .iter()
+                .any(|entry| source.unreadable(&entry.value).is_some())
+            {
+                continue;
+            }
+            found.push(CertificateFiles {
+                certificate: source.locate(&certificate.value),
+                key: source.locate(&key.value),
+                at: document.diagnostic(Severity::Error, certificate.value_at, String::new()),
+            });
+        }
+    }
+    found
+}
+
 /// Gives each file that an option names its whole path.
 pub(crate) fn locate(config: &mut Config, source: &dyn Source) {
     let http = &mut config.http;

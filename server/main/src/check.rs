@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use config::{Config, Diagnostic, Elsewhere, Place, Severity};
+use config::{CertificateFiles, Config, Diagnostic, Elsewhere, Place, Severity};
 use serde_json::{Value, json};
 use store::{About, Backend, Finding};
+use web::Certificate;
 
 use crate::arguments::CheckArguments;
 use crate::{data, database, files};
@@ -72,11 +73,41 @@ async fn check(folder: &Path, data: Option<&Path>) -> Checked {
     };
     let (read, mut messages) = files::read_with(&source, &elsewhere);
     messages.extend(config::unreadable_files(&source));
+    let named = config::certificate_files(&source);
+    messages.extend(named.iter().flat_map(certificate));
+    config::show_lines(&source, &mut messages);
     let findings = match (&read, &file) {
         (Some(config), Some(file)) => store::inspect(config, file).await,
         _ => Vec::new(),
     };
     Checked { messages, findings }
+}
+
+/// What the start would say of a certificate: another one's key, a date, what browsers refuse.
+fn certificate(named: &CertificateFiles) -> Vec<Diagnostic> {
+    let about = |severity, message: String, advice: &str| {
+        let at = named.at.clone();
+        let message = Diagnostic {
+            severity,
+            message,
+            ..at
+        };
+        message.advise(advice)
+    };
+    match Certificate::from_files(Path::new(&named.certificate), Path::new(&named.key)) {
+        Err(error) => vec![about(
+            Severity::Error,
+            error.to_string(),
+            "name a certificate with its own key; `sidetone cert` makes both",
+        )],
+        Ok(certificate) => {
+            let remarks = certificate.remarks().into_iter();
+            let advice = "`sidetone cert` makes or renews one, `acme=yes` in http.conf gets one";
+            remarks
+                .map(|remark| about(Severity::Warning, remark, advice))
+                .collect()
+        }
+    }
 }
 
 /// The ids the database has; none if it cannot be asked, which its inspection says.

@@ -234,3 +234,38 @@ fn a_folder_of_asterisk_is_reported_file_by_file() {
         .unwrap();
     assert_eq!(queue["places"][0], "extensions.conf:23");
 }
+
+#[test]
+fn a_certificate_with_the_key_of_another_is_named_with_its_place() {
+    let http = "[general]\nenabled=yes\nbindaddr=127.0.0.1\ntlsenable=yes\ntlsbindaddr=127.0.0.1:0\ntlscertfile=one.pem\ntlsprivatekey=one.key\n";
+    let files = [("http.conf", http), ("extensions.conf", PLAN)];
+    let folder = Folder::new("keys", &files);
+    for name in ["one", "other"] {
+        let path = |ending: &str| {
+            folder
+                .0
+                .join(format!("{name}.{ending}"))
+                .display()
+                .to_string()
+        };
+        let dir = folder.0.join("ca").display().to_string();
+        let made = sidetone(&[
+            "cert",
+            "--dir",
+            &dir,
+            "--cert",
+            &path("pem"),
+            "--key",
+            &path("key"),
+        ]);
+        assert!(made.status.success(), "{made:?}");
+    }
+    let (text, good) = check(&folder.0, &[]);
+    assert!(good, "{text}");
+    std::fs::copy(folder.0.join("other.key"), folder.0.join("one.key")).unwrap();
+    let (text, good) = check(&folder.0, &[]);
+    assert!(!good, "{text}");
+    let said =
+        "http.conf:6:13: the key in DIR/one.key does not belong to the certificate in DIR/one.pem";
+    assert!(text.contains(said), "{text}");
+}
