@@ -13,6 +13,7 @@ use cli::{
     Answer, Console, Exchange, LINE_BYTES_MAX, Log, LogOptions, Parts, Places, SOCKET_NAME,
     Unanswered,
 };
+use expect_test::expect;
 use media::AllocateError;
 use signal::Signal;
 use store::Store;
@@ -326,5 +327,193 @@ Call Detail Record (CDR) settings
 
 ";
     assert_eq!(answer.text, expected);
+    world.end().await;
+}
+
+/// The shapes that scripts written for Asterisk read.
+#[expect(clippy::too_many_lines, reason = "a list of shapes")]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_shown_keeps_its_shape() {
+    let world = World::new("shapes").await;
+    for (line, shape) in [
+        (
+            "pjsip show auth alice",
+            expect![[r#"
+                I/OAuth:  <AuthId/UserName...........................................................>
+            ==========================================================================================
+
+                 InAuth:  alice/alice
+
+
+             ParameterName            : ParameterValue
+             =========================================
+             auth_type                : digest
+             nonce_lifetime           : 32
+             password                 : ••••
+             password_digest          : 
+             realm                    : 
+             supported_algorithms_uac : 
+             supported_algorithms_uas : 
+             username                 : alice
+
+        "#]],
+        ),
+        (
+            "pjsip show auths",
+            expect![[r#"
+                I/OAuth:  <AuthId/UserName...........................................................>
+            ==========================================================================================
+
+                 InAuth:  alice/alice
+
+            Objects found: 1
+
+        "#]],
+        ),
+        (
+            "pjsip show aor alice",
+            expect![[r#"
+                  Aor:  <Aor..............................................>  <MaxContact>
+                Contact:  <Aor/ContactUri............................> <Hash....> <Status> <RTT(ms)..>
+            ==========================================================================================
+
+                  Aor:  alice                                                5
+
+
+             ParameterName        : ParameterValue
+             ==============================================================================================
+             authenticate_qualify : false
+             contact              : 
+             default_expiration   : 3600
+             mailboxes            : 
+             max_contacts         : 5
+             maximum_expiration   : 7200
+             minimum_expiration   : 60
+             qualify_2xx_only     : false
+             qualify_frequency    : 0
+             qualify_timeout      : 3.000000
+             remove_existing      : false
+             remove_unavailable   : false
+             support_path         : false
+
+        "#]],
+        ),
+        (
+            "pjsip show settings",
+            expect![[r#"
+
+            Global Settings:
+
+             ParameterName                       : ParameterValue
+             ====================================================
+             default_auth_algorithms_uac         : 
+             default_auth_algorithms_uas         : MD5
+             default_from_user                   : asterisk
+             default_realm                       : asterisk
+             disable_multi_domain                : false
+             endpoint_identifier_order           : 
+             ignore_uri_user_options             : false
+             max_forwards                        : 70
+             max_initial_qualify_time            : 0
+             unidentified_request_count          : 5
+             unidentified_request_period         : 5
+             unidentified_request_prune_interval : 30
+             user_agent                          : 
+
+            System Settings:
+
+             ParameterName : ParameterValue
+             ==============================
+             timer_b       : 32000
+             timer_t1      : 500
+
+        "#]],
+        ),
+        (
+            "pjsip show registrations",
+            expect![[r#"
+            No objects found.
+
+        "#]],
+        ),
+        (
+            "pjsip show identifies",
+            expect![[r#"
+            No objects found.
+
+        "#]],
+        ),
+        (
+            "core show functions",
+            expect![[r#"
+            Installed Custom Functions:
+            --------------------------------------------------------------------------------
+            CALLERID              CALLERID(...)                        Number and name of the caller
+            CDR                   CDR(...)                             A field of the call detail record: CDR(billsec), CDR(start,u); accountcode, amaflags, userfield and names of your own can be set
+            CDR_PROP              CDR_PROP(...)                        Properties of the call detail record: Set(CDR_PROP(disable)=1)
+            CHANNEL               CHANNEL(...)                         Facts of the channel: name, uniqueid, state, endpoint, language
+            DB                    DB(...)                              An entry of the dial plan's own database, which survives restarts: DB(family/key)
+            DB_DELETE             DB_DELETE(...)                       Reads DB(family/key) and removes it
+            DB_EXISTS             DB_EXISTS(...)                       1 if DB(family/key) is there, else 0
+            GLOBAL                GLOBAL(...)                          Variables of the whole exchange
+            PJSIP_HEADER          PJSIP_HEADER(...)                    A header of the INVITE that brought the call: PJSIP_HEADER(read,X-Name)
+            9 custom functions installed.
+        "#]],
+        ),
+        (
+            "core show function CALLERID",
+            expect![[r#"
+
+              -= Info about Function 'CALLERID' =-
+
+            [Synopsis]
+            Number and name of the caller
+
+            [Description]
+            It can be set.
+
+        "#]],
+        ),
+        (
+            "core show codecs",
+            expect![[r#"
+            Disclaimer: this command is for informational purposes only.
+            	It does not indicate anything about your configuration.
+                  ID TYPE  NAME         FORMAT           DESCRIPTION
+            --------------------------------------------------------------------------------
+                   1 audio opus         opus             (opus at 48000 Hz)
+                   2 audio g722         g722             (G722 at 8000 Hz)
+                   3 audio ulaw         ulaw             (PCMU at 8000 Hz)
+                   4 audio alaw         alaw             (PCMA at 8000 Hz)
+                   5 video vp8          vp8              (VP8 at 90000 Hz)
+                   6 video vp9          vp9              (VP9 at 90000 Hz)
+                   7 video h264         h264             (H264 at 90000 Hz)
+                   8 video av1          av1              (AV1 at 90000 Hz)
+        "#]],
+        ),
+        (
+            "core show channels",
+            expect![[r#"
+            Channel                                                          Location                         State   Application(Data)             
+            0 active channels
+            0 active calls
+            0 calls processed
+        "#]],
+        ),
+        ("core show channels concise", expect![[r#""#]]),
+        (
+            "dialplan show sets",
+            expect![[r#"
+            [ Context 'sets' created by 'pbx_config' ]
+              '246' =>          1. Answer()                                   [extensions.conf:2]
+
+            -= 1 extension (1 priority) in 1 context. =-
+        "#]],
+        ),
+    ] {
+        let answer = world.ask(line).await;
+        assert!(answer.done, "{line}: {}", answer.text);
+        shape.assert_eq(&answer.text);
+    }
     world.end().await;
 }
