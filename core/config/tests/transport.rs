@@ -192,7 +192,7 @@ fn what_cannot_listen_is_said_with_its_line() {
         "warning 19 transport `e`: web sockets come in through http.conf, where nothing listens for wss",
         "error 33 transport `g`: verify_client and require_client_cert need `ca_list_file` or \
          `ca_list_path`: nothing listens",
-        "warning 28 transport `g`: verify_server needs `ca_list_file` or `ca_list_path`: nobody is",
+        "warning 34 transport `g`: verify_server needs `ca_list_file` or `ca_list_path`: nobody is",
     ];
     assert_eq!(said.len(), expected.len(), "{said:#?}");
     for (line, expected) in said.iter().zip(expected) {
