@@ -193,8 +193,13 @@ export async function openWebPhone(browser, user, password) {
 }
 
 /** Waits until the web phone says `wanted`. */
-export const stateOf = (page, wanted, ms = 10_000) =>
-  until(`the state ${wanted}`, async () => (await page.innerText('#state')).startsWith(wanted), ms);
+export async function stateOf(page, wanted, ms = 10_000) {
+  let said;
+  const says = async () => (said = await page.innerText('#state')).startsWith(wanted);
+  await until(`the state ${wanted}`, says, ms).catch((error) => {
+    throw new Error(`${error.message}: the phone says "${said}"`);
+  });
+}
 
 /** The database that the book names, as its reader finds it: without a table. SQLite needs nothing. */
 export async function emptyDatabase(url) {

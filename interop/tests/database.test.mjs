@@ -34,7 +34,7 @@ for (const [index, [name, url, count]] of DATABASES.entries()) {
       await movesIn(reader);
       browser = await reader.browser();
       const phone = await openWebPhone(browser, 'WS_PHONE_A', 'spiderwrench');
-      await stateOf(phone, 'registered');
+      await comesIn(phone);
 
       const called = await inCall(phone);
       reader.cable.slow(SLOW_MS);
@@ -85,7 +85,7 @@ for (const [index, [name, isHere, start]] of SERVERS.entries()) {
       await movesIn(reader);
       browser = await reader.browser();
       const phone = await openWebPhone(browser, 'WS_PHONE_A', 'spiderwrench');
-      await stateOf(phone, 'registered');
+      await comesIn(phone);
       const records = () => server.lines('SELECT uniqueid FROM asterisk.cdr');
 
       const called = await inCall(phone);
@@ -146,6 +146,18 @@ async function movesIn(reader) {
   }
   await installWebPhone(join(reader.data, 'static-http/cyber_mega_phone_2k'), JSSIP);
   await reader.starts();
+}
+
+/** Registers for the first time. A server that has just started may be slow to answer: then the exchange asks
+ * the phone to come again (503 with Retry-After), and its owner presses Connect once more. */
+async function comesIn(phone) {
+  const state = () => phone.innerText('#state');
+  await until('an answer', async () => (await state()) !== 'offline', 10_000);
+  if ((await state()).startsWith('refused: 503')) {
+    await wait(1_000);
+    await phone.click('#connect');
+  }
+  await stateOf(phone, 'registered');
 }
 
 const health = (reader, wanted, ms) =>
