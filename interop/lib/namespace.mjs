@@ -4,7 +4,9 @@ import { execFile, execFileSync } from 'node:child_process';
 import { chmod, mkdir, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { BINARY, temporaryFolder } from './server.mjs';
+import { BINARY, temporaryFolder, until } from './server.mjs';
+
+const AT_REST_MS_MAX = 10_000;
 
 const ip = (...words) => execFileSync('ip', words, { stdio: 'pipe' });
 
@@ -35,9 +37,13 @@ export class Namespace {
     ip('link', 'set', this.cable, 'up');
     const within = (...words) => ip('-n', this.name, ...words);
     within('link', 'set', 'lo', 'up');
+    // Without a link-local address: it would come to life a second later, and a browser that sees a network
+    // change breaks off what it is loading.
+    within('link', 'set', far, 'addrgenmode', 'none');
     within('addr', 'add', `${this.inside}/24`, 'dev', far);
     within('link', 'set', far, 'up');
     within('route', 'add', 'default', 'via', this.outside);
+    await until('the network at rest', () => this.atRest(far), AT_REST_MS_MAX);
     const mounts = Object.entries(this.folders).map(([path, folder]) => `mount --bind '${folder}' '${path}'`);
     for (const path of Object.keys(this.folders)) if (await mkdir(path, { recursive: true })) this.made.push(path);
     const folder = await temporaryFolder('namespace');
@@ -46,6 +52,14 @@ export class Namespace {
     this.browser = join(folder, 'chromium');
     await writeFile(this.browser, `#!/bin/sh\nexec ${this.wrap.join(' ')} /usr/bin/chromium "$@"\n`);
     for (const script of [this.run, this.browser]) await chmod(script, 0o755);
+  }
+
+  /** Whether every link carries and no address is still being tried. */
+  atRest(link) {
+    const words = ['-n', this.name, '-json', 'addr', 'show'];
+    const links = JSON.parse(execFileSync('ip', words, { encoding: 'utf8', stdio: 'pipe' }));
+    const addresses = links.flatMap((one) => one.addr_info);
+    return links.find((one) => one.ifname === link).operstate === 'UP' && !addresses.some((one) => one.tentative);
   }
 
   /** Words before a command that make it run inside. */
