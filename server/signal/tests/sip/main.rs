@@ -6,6 +6,7 @@ mod calls;
 mod database;
 mod dial;
 mod identity;
+mod options;
 mod outbound;
 mod qualify;
 mod register;

@@ -508,6 +508,38 @@ async fn packets_and_connections_are_marked() {
     assert_eq!(phone.register("alice", "wonderland").await, 200);
 }
 
+/// A peer that the network has swallowed: what is sent to it never arrives, so the kernel is the only one to
+/// notice. Each of the three numbers decides when.
+#[tokio::test]
+async fn the_kernel_gives_up_silent_peers_when_the_transport_says() {
+    let mut phones = Vec::new();
+    for (idle, interval, count, ends) in [
+        ("1", "1", "2", true),
+        ("60", "1", "2", false),
+        ("1", "60", "2", false),
+        ("1", "1", "100", false),
+    ] {
+        let options = [
+            ("tcp_keepalive_enable", "yes"),
+            ("tcp_keepalive_idle_time", idle),
+            ("tcp_keepalive_interval_time", interval),
+            ("tcp_keepalive_probe_count", count),
+        ];
+        let exchange = Exchange::on(vec![transport("tcp", "127.0.0.1", &options)]).await;
+        let mut phone = connect(bound(&exchange, 0)).await;
+        assert_eq!(phone.register("alice", "wonderland").await, 200);
+        // BPF: "return 0 bytes" of every packet.
+        let nothing = socket2::SockFilter::new(0x06, 0, 0, 0);
+        socket2::SockRef::from(&phone.stream).attach_filter(&[nothing]).unwrap();
+        phones.push((exchange, phone, ends));
+    }
+    let lives = |index: usize| phones[index].0.signal.counts().streams == 1;
+    until("the first is given up", || !lives(0)).await;
+    for (index, (_, _, ends)) in phones.iter().enumerate() {
+        assert_eq!(lives(index), !ends, "{index}");
+    }
+}
+
 /// The same configuration with other transports.
 fn config_with(transports: Vec<TransportConfig>) -> Config {
     Config {
