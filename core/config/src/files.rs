@@ -14,6 +14,8 @@ const OPTIONS: &[(&str, &str, &str)] = &[
     ("http.conf", "tlscertfile", "certificate"),
     ("http.conf", "tlsprivatekey", "private key"),
     ("http.conf", "tlscafile", "list of authorities"),
+    ("http.conf", "tlscapath", "folder of authorities"),
+    ("http.conf", "acme_ca_file", "list of authorities"),
     ("http.conf", "sslcert", "certificate"),
     ("http.conf", "sslprivatekey", "private key"),
 ];
@@ -43,6 +45,20 @@ pub fn unreadable_files(source: &dyn Source) -> Vec<Diagnostic> {
         }
     }
     report.finish()
+}
+
+/// The place of an option in `http.conf`, the last of these that is written, for a message about its value.
+pub fn http_option(source: &dyn Source, names: &[&str]) -> Option<Diagnostic> {
+    let document = Document::read(source, "http.conf", &mut Report::default())?;
+    let sections = document.sections.iter().filter(|section| !section.template);
+    let entries = sections.flat_map(|section| &section.entries);
+    let named = entries.filter(|entry| {
+        names
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(&entry.name))
+    });
+    let entry = named.last()?;
+    Some(document.diagnostic(Severity::Error, entry.value_at, String::new()))
 }
 
 /// A certificate and its key as options name them, whole paths.

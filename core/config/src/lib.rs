@@ -50,7 +50,7 @@ pub use endpoint::{
     CallerId, DtmfMode, Endpoint, MediaEncryption, ProvisionalAcks, SessionTimers, Subscriber,
 };
 pub use features::{ActivatedBy, FeatureApplication, FeatureGeneral, FeatureMap, Features};
-pub use files::{CertificateFiles, certificate_files, unreadable_files};
+pub use files::{CertificateFiles, certificate_files, http_option, unreadable_files};
 pub use global::Global;
 pub use http::{Acme, AcmeChallenge, Http, HttpRestriction, HttpTls, HttpTlsSettings, Redirect};
 pub use identify::{HeaderMatch, Identify, IdentifyBy, TextMatch};

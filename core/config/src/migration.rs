@@ -108,12 +108,18 @@ impl Migration {
     }
 }
 
-/// Judges a folder of Asterisk.
-pub fn migration(source: &dyn Source, abilities: Abilities<'_>) -> Migration {
+/// Judges a folder of Asterisk; `beside` is what was found about the files and certificates that its options
+/// name.
+pub fn migration(
+    source: &dyn Source,
+    abilities: Abilities<'_>,
+    beside: &[Diagnostic],
+) -> Migration {
     let (config, messages) = crate::load(source);
     let config = config.unwrap_or_default();
     let mut judged = Judged::default();
-    for message in &messages {
+    let faults = config.plan.faults();
+    for message in messages.iter().chain(&faults).chain(beside) {
         judged.message(message);
     }
     let mut reports: Vec<FileReport> = Vec::new();

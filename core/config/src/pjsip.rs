@@ -10,7 +10,7 @@ use crate::registration::{DomainAlias, NOT_SENT, Registration};
 use crate::snapshot::{Config, Elsewhere};
 use crate::transport::{TransportConfig, Written};
 use conf::{Diagnostic, Document, Report, Section, Severity, closest};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Types that are read.
@@ -72,6 +72,42 @@ struct Sections<'a> {
     acls: Vec<&'a Section>,
 }
 
+/// What the files try to define, though it may have been refused with a message of its own: that somebody names
+/// it is no second fault.
+struct Attempts<'a> {
+    named: BTreeSet<(&'a str, &'a str)>,
+    elsewhere: &'a Elsewhere,
+}
+
+impl<'a> Attempts<'a> {
+    fn of(document: &'a Document, elsewhere: &'a Elsewhere) -> Self {
+        let sections = document.sections.iter().filter(|s| !s.template);
+        let named = sections.filter_map(|section| {
+            let kind = section.last("type").map(|entry| entry.value.as_str());
+            let unserved = |kind: &str| UNSERVED.iter().any(|(name, _)| *name == kind);
+            match kind {
+                Some(kind) if SERVED.contains(&kind) => Some((kind, section.name.as_str())),
+                Some(kind) if unserved(kind) => None,
+                // Without a type it may be meant as anything.
+                Some(_) | None => Some(("", section.name.as_str())),
+            }
+        });
+        Self {
+            named: named.collect(),
+            elsewhere,
+        }
+    }
+
+    /// Whether a name leads nowhere, and nothing says so yet.
+    fn lack(&self, dangling: &Dangling) -> bool {
+        let name = dangling.name.as_str();
+        let refused = dangling.kind().is_some_and(|kind| {
+            self.named.contains(&(kind, name)) || self.named.contains(&("", name))
+        });
+        !refused && !dangling.is_in(self.elsewhere)
+    }
+}
+
 /// Reads the objects of a document into `config`; its plan and its named lists of addresses must be
 /// there already.
 pub(crate) fn read(
@@ -103,12 +139,13 @@ pub(crate) fn read(
         }
         object(&mut reader, kind, section, config, &mut sections);
     }
+    let attempts = Attempts::of(document, elsewhere);
     for (id, (endpoint, section)) in std::mem::take(&mut sections.endpoints) {
-        endpoint_references(&mut reader, &endpoint, section, config, elsewhere);
+        endpoint_references(&mut reader, &endpoint, section, config, &attempts);
         let subscriber = config.subscriber(endpoint);
         config.endpoints.insert(id, Arc::new(subscriber));
     }
-    references(&mut reader, &sections, config, elsewhere);
+    references(&mut reader, &sections, config, &attempts);
 }
 
 /// The type of a section, if objects of it are read.
@@ -334,11 +371,11 @@ fn endpoint_references(
     endpoint: &Endpoint,
     section: &Section,
     config: &Config,
-    elsewhere: &Elsewhere,
+    attempts: &Attempts<'_>,
 ) {
     let mut dangling = config.dangling(endpoint);
     dangling.extend(config.dangling_objects(endpoint));
-    for reference in dangling.iter().filter(|found| !found.is_in(elsewhere)) {
+    for reference in dangling.iter().filter(|found| attempts.lack(found)) {
         say_dangling(reader, section, reference);
     }
     let aors = endpoint.aors.iter();
@@ -359,11 +396,11 @@ fn references(
     reader: &mut Reader<'_>,
     sections: &Sections<'_>,
     config: &Config,
-    elsewhere: &Elsewhere,
+    attempts: &Attempts<'_>,
 ) {
     let mut say = |among: &[&Section], id: &str, dangling: &[Dangling]| {
         let section = among.iter().find(|section| section.name == id);
-        for reference in dangling.iter().filter(|found| !found.is_in(elsewhere)) {
+        for reference in dangling.iter().filter(|found| attempts.lack(found)) {
             if let Some(section) = section {
                 say_dangling(reader, section, reference);
             }

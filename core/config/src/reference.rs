@@ -41,6 +41,17 @@ impl Dangling {
         }
     }
 
+    /// The `type=` of the section of pjsip.conf that would define it.
+    pub(crate) fn kind(&self) -> Option<&'static str> {
+        match self.option {
+            "auth" | "outbound_auth" => Some("auth"),
+            "aors" => Some("aor"),
+            "endpoint" => Some("endpoint"),
+            "transport" => Some("transport"),
+            _ => None,
+        }
+    }
+
     /// Whether a database defines it.
     pub(crate) fn is_in(&self, elsewhere: &Elsewhere) -> bool {
         match self.option {

@@ -232,6 +232,53 @@ fn dangling_names_are_warned_of_and_the_endpoint_works() {
     assert!(alice.auths.is_empty());
 }
 
+/// What was refused with a message of its own is not missed once more by those that name it.
+#[test]
+fn a_refused_object_is_one_fault_and_not_two() {
+    check_pjsip(
+        "\
+[alice]
+type=endpoint
+context=sets
+allow=opus
+aors=alice
+auth=alice
+transport=udp
+[alice]
+type=aor
+max_contacts=many
+[alice]
+type=atuh
+[udp]
+type=transport
+bind=nowhere
+[bob]
+type=endpoint
+context=sets
+allow=opus
+aors=bobby
+",
+        &expect![[r#"
+            error pjsip.conf:10:14: aor `alice` is not used: max_contacts is not a number from 0 to 10000
+             10 | max_contacts=many
+                |              ^
+                = write a number from 0 to 10000
+            error pjsip.conf:12:6: `atuh` is no type; section `alice` is not used
+             12 | type=atuh
+                |      ^
+                = did you mean `auth`?
+            error pjsip.conf:15:6: transport `udp` is not used: bind is not an IP address with an optional port
+             15 | bind=nowhere
+                |      ^
+                = write for example `0.0.0.0`, `192.0.2.1:5060` or `[::]:5060`
+            warning pjsip.conf:20:6: aors names `bobby`, which no file defines
+             20 | aors=bobby
+                |      ^
+                = add `[bobby]` with `type=aor`, or a row to ps_aors
+        "#]],
+    );
+}
+
 #[test]
 fn unknown_options_are_warned_of_without_showing_their_values() {
     let text = ALICE.replace("password=wonderland", "passwrod=wonderland\npasword=x");

@@ -428,7 +428,7 @@ proptest! {
             applications: &["Answer"],
             functions: &["CALLERID"],
         };
-        let report = config::migration::migration(&files.as_slice(), abilities);
+        let report = config::migration::migration(&files.as_slice(), abilities, &[]);
         prop_assert!(report.files.len() >= files.len());
         for diagnostic in diagnostics.iter().filter(|d| d.severity > Severity::Info) {
             prop_assert!(diagnostic.suggestion.is_some(), "{diagnostic}");

@@ -8,6 +8,7 @@
 mod edit;
 mod expression;
 mod extensions;
+mod faults;
 mod pattern;
 mod plan;
 mod substitute;

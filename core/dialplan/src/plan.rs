@@ -259,7 +259,7 @@ impl Plan {
     }
 
     /// Shows `context` and what it includes to `look`, each once, until it returns true.
-    fn visit<'a>(&'a self, context: &str, look: &mut dyn FnMut(&'a Extensions) -> bool) {
+    pub(crate) fn visit<'a>(&'a self, context: &str, look: &mut dyn FnMut(&'a Extensions) -> bool) {
         let mut seen: Vec<&str> = Vec::new();
         let Some((name, extensions)) = self.contexts.get_key_value(context) else {
             return;

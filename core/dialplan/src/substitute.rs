@@ -61,6 +61,37 @@ pub fn substitute(text: &str, variables: &dyn Variables) -> String {
     output
 }
 
+/// Where a `${` or `$[` stands that never ends; of several, the innermost. Brackets count as in [`substitute`].
+pub(crate) fn unclosed(text: &str) -> Option<usize> {
+    let mut open: Vec<(usize, End, usize)> = Vec::new();
+    let mut characters = text.char_indices();
+    while let Some((at, sign)) = characters.next() {
+        let begins = match &text[at..] {
+            rest if rest.starts_with("${") => Some(End::Brace),
+            rest if rest.starts_with("$[") => Some(End::Bracket),
+            _ => None,
+        };
+        if let Some(end) = begins {
+            characters.next();
+            open.push((at, end, 0));
+            continue;
+        }
+        let Some((_, end, nested)) = open.last_mut() else {
+            continue;
+        };
+        let (opens, closes) = end.signs();
+        if sign == opens {
+            *nested += 1;
+        } else if sign == closes {
+            match nested.checked_sub(1) {
+                Some(less) => *nested = less,
+                None => drop(open.pop()),
+            }
+        }
+    }
+    open.last().map(|(at, ..)| *at)
+}
+
 struct Substitution<'a> {
     rest: &'a str,
     variables: &'a dyn Variables,

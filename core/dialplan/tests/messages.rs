@@ -101,6 +101,103 @@ fn lines_of_a_refused_extension_do_not_go_to_the_one_before() {
     assert_eq!(first.steps.len(), 1);
 }
 
+/// What a plan whose lines are all well written does wrong.
+#[track_caller]
+fn faults(text: &str, expected: &Expect) {
+    let (plan, diagnostics) = Plan::parse("extensions.conf", text);
+    assert_eq!(diagnostics, []);
+    let shown: String = plan.faults().iter().map(|d| format!("{d}\n")).collect();
+    expected.assert_eq(&shown);
+}
+
+#[test]
+fn jumps_to_nowhere_are_told() {
+    faults(
+        "\
+[sets]
+exten => 1,1,Goto(nowhere,s,1)
+exten => 2,1,Goto(othr,s,1)
+exten => 3,1,Goto(other,t,1)
+exten => 4,1,Goto(other,s,9)
+exten => 5,1,Goto(again)
+exten => 6,1,Goto(7,agian)
+exten => 7,1(again),Goto(77,1)
+exten => 8,1,GotoIf($[${A}?1:0]?other,s,1:nowhere,s,1)
+[other]
+exten => s,1,NoOp()
+exten => _1X,1,NoOp()
+",
+        &expect![[r#"
+            extensions.conf:2:14: context `nowhere` does not exist: the call would end here
+               = add `[nowhere]`
+            extensions.conf:3:14: context `othr` does not exist: the call would end here
+               = did you mean `other`?
+            extensions.conf:4:14: context `other` has no extension `t`: the call would end here
+               = did you mean `s`?
+            extensions.conf:5:14: there is no priority 9 in extension `s` of context `other`: the call would end here
+               = write a priority, or the label of one: `n(again),…`
+            extensions.conf:6:14: there is no label `again` here: the call would end here
+               = write a priority, or the label of one: `n(again),…`
+            extensions.conf:7:14: there is no label `agian` in extension `7` of context `sets`: the call would end here
+               = did you mean `again`?
+            extensions.conf:8:21: context `sets` has no extension `77`: the call would end here
+               = did you mean `7`?
+            extensions.conf:9:14: context `nowhere` does not exist: the call would end here
+               = add `[nowhere]`
+        "#]],
+    );
+}
+
+/// What is sure alone is told.
+#[test]
+fn jumps_that_may_lead_somewhere_are_not_told() {
+    faults(
+        "\
+[sets]
+include => shared
+exten => 1,1,Goto(${WHERE},s,1)
+exten => 2,1,Goto(other,12,1)
+exten => 3,1,Goto(+1)
+ same => n,Goto(1)
+exten => 4,1,Goto(9,1)
+exten => 5,1,GotoIf($[1]?other,s,1)
+exten => here,1(mark),NoOp()
+[shared]
+exten => 8,1,Goto(here,mark)
+exten => 9,1,NoOp(${A}$[1 + ${B}] {[)
+exten => _5X,1,Goto(mark)
+[other]
+exten => s,1,NoOp()
+exten => _1X,1,NoOp()
+",
+        &expect![""],
+    );
+}
+
+#[test]
+fn variables_that_never_end_are_told_with_their_place() {
+    faults(
+        "\
+[sets]
+exten => 1,1,NoOp(a ${EXTEN)
+exten => 2,1,Set(A=${B${C})
+exten => 3,1,Set(A=$[1 + ${B}])
+ same => n,Set(A=$[1 + 2)
+ same => n,Set(A=$[${B])
+",
+        &expect![[r#"
+            extensions.conf:2:21: `${` is never closed: what follows it would be lost
+               = write the `}`
+            extensions.conf:3:20: `${` is never closed: what follows it would be lost
+               = write the `}`
+            extensions.conf:5:18: `$[` is never closed: what follows it would be lost
+               = write the `]`
+            extensions.conf:6:20: `${` is never closed: what follows it would be lost
+               = write the `}`
+        "#]],
+    );
+}
+
 #[test]
 fn doubtful_lines_work_and_are_warned_of() {
     let plan = check(

@@ -8,10 +8,10 @@ use anyhow::{Context as _, Result, bail};
 use config::{CertificateFiles, Config, Diagnostic, Elsewhere, Place, Severity};
 use serde_json::{Value, json};
 use store::{About, Backend, Finding};
-use web::Certificate;
+use web::{Certificate, TlsError};
 
 use crate::arguments::CheckArguments;
-use crate::{data, database, files};
+use crate::{data, database, files, site};
 
 mod migration;
 
@@ -72,15 +72,47 @@ async fn check(folder: &Path, data: Option<&Path>) -> Checked {
         None => Elsewhere::default(),
     };
     let (read, mut messages) = files::read_with(&source, &elsewhere);
-    messages.extend(config::unreadable_files(&source));
-    let named = config::certificate_files(&source);
-    messages.extend(named.iter().flat_map(certificate));
+    messages.extend(beside(&source));
     config::show_lines(&source, &mut messages);
     let findings = match (&read, &file) {
         (Some(config), Some(file)) => store::inspect(config, file).await,
         _ => Vec::new(),
     };
     Checked { messages, findings }
+}
+
+/// What is wrong with the files that options name, and with how TLS is to be spoken.
+fn beside(source: &files::Folder) -> Vec<Diagnostic> {
+    let mut messages = config::unreadable_files(source);
+    let named = config::certificate_files(source);
+    messages.extend(named.iter().flat_map(certificate));
+    let (config, _) = config::load(source);
+    messages.extend(config.and_then(|config| https(source, &config)));
+    messages
+}
+
+/// What the start would say of suites and authorities of HTTPS, whatever its certificate is.
+fn https(source: &files::Folder, config: &Config) -> Option<Diagnostic> {
+    config.http.secure_bind()?;
+    let settings = site::tls_settings(&config.http.tls_settings);
+    let error = settings.check().err()?;
+    let (options, advice): (&[&str], _) = match &error {
+        TlsError::NoSuite(..) => (
+            &["tlscipher", "sslcipher"],
+            "take it out, or name suites of those",
+        ),
+        TlsError::NoAuthorities | TlsError::Authorities { .. } => (
+            &["tlscafile", "tlscapath"],
+            "name certificates of authorities in PEM form",
+        ),
+    };
+    let at = config::http_option(source, options)?;
+    // A file that is not there has its message already.
+    if matches!(&error, TlsError::Authorities { file, .. } if !file.exists()) {
+        return None;
+    }
+    let message = error.to_string();
+    Some(Diagnostic { message, ..at }.advise(advice))
 }
 
 /// What the start would say of a certificate: another one's key, a date, what browsers refuse.

@@ -148,6 +148,7 @@ pub(crate) fn read_with(
     if let Some(config) = &config {
         let known: Vec<&str> = apps::APPLICATIONS.iter().map(|app| app.name).collect();
         messages.extend(config.plan.unknown_applications(&known));
+        messages.extend(config.plan.faults());
     }
     config::show_lines(source, &mut messages);
     (config, messages)

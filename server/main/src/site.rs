@@ -110,7 +110,8 @@ impl Wanted {
     }
 }
 
-fn tls_settings(settings: &HttpTlsSettings) -> TlsSettings {
+/// How TLS is spoken.
+pub(crate) fn tls_settings(settings: &HttpTlsSettings) -> TlsSettings {
     let authorities = settings.ca_file.iter().chain(&settings.ca_path);
     let authorities = authorities.map(PathBuf::from).collect();
     TlsSettings {

@@ -235,6 +235,66 @@ fn a_folder_of_asterisk_is_reported_file_by_file() {
     assert_eq!(queue["places"][0], "extensions.conf:23");
 }
 
+/// What would keep HTTPS or a client out at the start is found before it.
+#[test]
+fn suites_and_authorities_that_cannot_be_used_are_named_with_their_place() {
+    let http =
+        "[general]\nenabled=yes\nbindaddr=127.0.0.1\ntlsenable=yes\ntlsbindaddr=127.0.0.1:0\n";
+    let cases = [
+        (
+            "tlscipher=zzz\n",
+            "http.conf:6:11: the cipher list \"zzz\" leaves none of the suites that are served",
+        ),
+        (
+            "tlsverifyclient=yes\ntlscapath=/none\n",
+            "http.conf:7:11: the folder of authorities cannot be read: /none: No such file or directory",
+        ),
+        (
+            "tlsverifyclient=yes\ntlscafile=http.conf\n",
+            "http.conf:7:11: cannot use the authorities in DIR/http.conf: it has no certificate",
+        ),
+    ];
+    for (lines, said) in cases {
+        let text = format!("{http}{lines}tlscertfile=none.pem\n");
+        let files = [("http.conf", text.as_str()), ("extensions.conf", PLAN)];
+        let folder = Folder::new("https", &files);
+        let place = format!("error: {said}");
+        for (arguments, said) in [(&[][..], &*place), (&["--asterisk"], said)] {
+            let (text, good) = check(&folder.0, arguments);
+            assert!(!good, "{text}");
+            let lines: Vec<&str> = text.lines().filter(|line| line.contains(said)).collect();
+            assert_eq!(lines.len(), 1, "{said}\n{text}");
+            assert!(
+                arguments.is_empty() || lines[0].contains("unsupported"),
+                "{text}"
+            );
+        }
+        // The file of the certificate is not there either.
+        let (text, _) = check(&folder.0, &["--asterisk"]);
+        assert!(
+            text.contains("the certificate cannot be read: DIR/none.pem"),
+            "{text}"
+        );
+        assert!(!text.contains("section general works"), "{text}");
+    }
+}
+
+/// The plan is read as a call would read it.
+#[test]
+fn jumps_to_nowhere_and_variables_without_end_are_told() {
+    let plan = "[sets]\nexten => 1,1,Goto(nowhere,s,1)\nexten => 2,1,NoOp(${EXTEN)\n";
+    let folder = Folder::new("jumps", &[("extensions.conf", plan)]);
+    for arguments in [&[][..], &["--asterisk"]] {
+        let (text, _) = check(&folder.0, arguments);
+        for said in [
+            "extensions.conf:2:14: context `nowhere` does not exist: the call would end here",
+            "extensions.conf:3:19: `${` is never closed: what follows it would be lost",
+        ] {
+            assert!(text.contains(said), "{said}\n{text}");
+        }
+    }
+}
+
 #[test]
 fn a_certificate_with_the_key_of_another_is_named_with_its_place() {
     let http = "[general]\nenabled=yes\nbindaddr=127.0.0.1\ntlsenable=yes\ntlsbindaddr=127.0.0.1:0\ntlscertfile=one.pem\ntlsprivatekey=one.key\n";

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs;
-use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::server::{ClientHello, ResolvesServerCert, WantsServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
+use rustls::{ConfigBuilder, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
@@ -89,6 +89,23 @@ impl TlsSettings {
         resolver: Resolver,
         protocols: &[&[u8]],
     ) -> Result<Arc<ServerConfig>, TlsError> {
+        let mut config = self.builder()?.with_cert_resolver(Arc::new(resolver));
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        config.ignore_client_order = self.server_order;
+        Ok(Arc::new(config))
+    }
+
+    /// Whether TLS can be spoken like that.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be kept of these settings.
+    pub fn check(&self) -> Result<(), TlsError> {
+        self.builder().map(drop)
+    }
+
+    /// All but the certificate.
+    fn builder(&self) -> Result<Builder, TlsError> {
         let mut provider = aws_lc_rs::default_provider();
         if let Some(list) = &self.ciphers {
             let chosen = ciphers::select(list);
@@ -125,12 +142,11 @@ impl TlsSettings {
                 builder.with_client_cert_verifier(verifier)
             }
         };
-        let mut config = builder.with_cert_resolver(Arc::new(resolver));
-        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-        config.ignore_client_order = self.server_order;
-        Ok(Arc::new(config))
+        Ok(builder)
     }
 }
+
+type Builder = ConfigBuilder<ServerConfig, WantsServerCert>;
 
 /// Chooses the certificate of a handshake: that of the server, or the answer to a challenge.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::path::Path;
 use config::migration::{Abilities, Item, Lacking, Migration, Verdict, migration};
 use serde_json::{Value, json};
 
-use crate::check::print;
+use crate::check::{beside, print};
 use crate::files;
 
 /// Prints the report; whether everything is supported.
@@ -17,7 +17,8 @@ pub(super) fn run(folder: &Path, as_json: bool) -> bool {
         applications: &applications,
         functions: &functions,
     };
-    let found = migration(&files::Folder(folder.to_owned()), abilities);
+    let source = files::Folder(folder.to_owned());
+    let found = migration(&source, abilities, &beside(&source));
     match as_json {
         true => print(&format!("{:#}\n", json_of(&found, folder))),
         false => print(&text(&found, folder)),

@@ -77,9 +77,7 @@ async fn realm_and_algorithm_of_challenges_have_their_defaults_in_global() {
     let value = challenge(&challenged);
     assert!(value.contains("realm=\"pbx.example.org\""), "{value}");
     assert!(value.contains("algorithm=SHA-512-256"), "{value}");
-    let ok = phone
-        .ask(&signed(&text, &challenged, "erin", "pass"))
-        .await;
+    let ok = phone.ask(&signed(&text, &challenged, "erin", "pass")).await;
     assert_eq!(ok.status.code(), 200);
 }
 
@@ -123,7 +121,10 @@ async fn challenges_are_answered_with_the_algorithms_that_are_allowed() {
     assert!(!answers(only, "", "MD5").await);
     assert!(answers(only, "", "SHA-256").await);
     let own = "supported_algorithms_uac=MD5";
-    assert!(answers(only, own, "MD5").await, "the auth's own list counts");
+    assert!(
+        answers(only, own, "MD5").await,
+        "the auth's own list counts"
+    );
     assert!(!answers("", own, "SHA-256").await);
 }
 
@@ -203,7 +204,9 @@ async fn max_initial_qualify_time_brings_the_first_question_forward() {
     let late = exchange(&with("")).await;
     let asked = |exchange: &Exchange| {
         let contacts = exchange.signal.contacts();
-        let judged = contacts.iter().filter(|one| one.status == ContactStatus::Unavailable);
+        let judged = contacts
+            .iter()
+            .filter(|one| one.status == ContactStatus::Unavailable);
         judged.count()
     };
     until("all are asked", || asked(&soon) == 8).await;
@@ -221,7 +224,10 @@ async fn default_from_user_is_who_asks_and_calls_where_nobody_does() {
     phone.send(&reply(&options, 200, EMPTY)).await;
     let _begun = originate(&exchange, "PJSIP/erin").await.unwrap();
     let invite = phone.request().await;
-    assert_eq!((options.method.as_str(), invite.method.as_str()), ("OPTIONS", "INVITE"));
+    assert_eq!(
+        (options.method.as_str(), invite.method.as_str()),
+        ("OPTIONS", "INVITE")
+    );
     for request in [options, invite] {
         let from = request.headers.from().unwrap();
         assert_eq!(from.uri.user().as_deref(), Some("switchboard"));
@@ -256,7 +262,12 @@ async fn calls_carry_what_their_endpoint_says() {
     let files = [("pjsip.conf", &*pjsip), ("extensions.conf", extensions)];
     let exchange = Exchange::with_files(&files, Keepalive::default()).await;
     let phone = DeskPhone::connect(exchange.udp).await;
-    for (exten, desk, plain) in [("1", 486, 603), ("2", 486, 603), ("3", 486, 603), ("49", 484, 404)] {
+    for (exten, desk, plain) in [
+        ("1", 486, 603),
+        ("2", 486, 603),
+        ("3", 486, 603),
+        ("49", 484, 404),
+    ] {
         for (from, expected) in [("desk", desk), ("plain", plain)] {
             let invite = crate::support::invite(from, exten, "x", crate::support::OFFER);
             let answer = phone.ask(&invite).await;
@@ -268,14 +279,21 @@ async fn calls_carry_what_their_endpoint_says() {
 #[tokio::test]
 async fn contact_acl_says_where_contacts_may_lead() {
     let acl = ("acl.conf", "[near]\ndeny=0.0.0.0/0\npermit=192.0.2.0/24\n");
-    let endpoint = |more: &str| {
-        format!("{PJSIP}[desk]\ntype=endpoint\ncontext=phones\nallow=opus\n{more}\n")
-    };
+    let endpoint =
+        |more: &str| format!("{PJSIP}[desk]\ntype=endpoint\ncontext=phones\nallow=opus\n{more}\n");
     for (pjsip, host, expected) in [
         (endpoint("contact_acl=near"), "192.0.2.9", 200),
         (endpoint("contact_acl=near"), "198.51.100.9", 403),
-        (endpoint("[all]\ntype=acl\ncontact_acl=near"), "192.0.2.9", 200),
-        (endpoint("[all]\ntype=acl\ncontact_acl=near"), "198.51.100.9", 403),
+        (
+            endpoint("[all]\ntype=acl\ncontact_acl=near"),
+            "192.0.2.9",
+            200,
+        ),
+        (
+            endpoint("[all]\ntype=acl\ncontact_acl=near"),
+            "198.51.100.9",
+            403,
+        ),
     ] {
         let files = [("pjsip.conf", &*pjsip), acl];
         let exchange = Exchange::with_files(&files, Keepalive::default()).await;
@@ -294,7 +312,9 @@ struct Warnings(Arc<Mutex<Vec<String>>>);
 impl Warnings {
     fn about_strangers(&self) -> usize {
         let lines = self.0.lock().unwrap();
-        let about = lines.iter().filter(|line| line.contains("no matching endpoint"));
+        let about = lines
+            .iter()
+            .filter(|line| line.contains("no matching endpoint"));
         about.count()
     }
 }
@@ -360,11 +380,24 @@ async fn requests_of_nobody_are_told_of_as_global_says() {
         ("", 4, at_once, 0),
         ("", 5, at_once, 1),
         // Too slow to be a flood, and forgotten in between.
-        ("unidentified_request_count=3\nunidentified_request_period=1", 3, later, 0),
-        ("unidentified_request_count=3\nunidentified_request_prune_interval=1", 3, later, 0),
+        (
+            "unidentified_request_count=3\nunidentified_request_period=1",
+            3,
+            later,
+            0,
+        ),
+        (
+            "unidentified_request_count=3\nunidentified_request_prune_interval=1",
+            3,
+            later,
+            0,
+        ),
         ("unidentified_request_count=3", 3, later, 1),
     ] {
         let told = lines_after(options, requests, pause).await;
-        assert_eq!(told, lines, "{requests} requests with {options:?} {pause:?}");
+        assert_eq!(
+            told, lines,
+            "{requests} requests with {options:?} {pause:?}"
+        );
     }
 }

@@ -530,7 +530,9 @@ async fn the_kernel_gives_up_silent_peers_when_the_transport_says() {
         assert_eq!(phone.register("alice", "wonderland").await, 200);
         // BPF: "return 0 bytes" of every packet.
         let nothing = socket2::SockFilter::new(0x06, 0, 0, 0);
-        socket2::SockRef::from(&phone.stream).attach_filter(&[nothing]).unwrap();
+        socket2::SockRef::from(&phone.stream)
+            .attach_filter(&[nothing])
+            .unwrap();
         phones.push((exchange, phone, ends));
     }
     let lives = |index: usize| phones[index].0.signal.counts().streams == 1;

@@ -1,0 +1,208 @@
+//! What is wrong with a plan whose every line can be read: jumps to where nothing is, `${` that never ends.
+//!
+//! Only what is sure is told. A target with a variable in it is known when the call gets there, and a context
+//! that others include is also run in the name of those.
+
+use std::collections::BTreeSet;
+
+use conf::{Diagnostic, Report, Severity, closest};
+
+use crate::plan::{Extension, Extensions, Plan, Step};
+use crate::substitute::unclosed;
+
+/// A step and where it stands.
+struct Place<'a> {
+    /// Contexts a call may be in that runs it: its own, and those that include it.
+    contexts: &'a [&'a str],
+    extension: &'a Extension,
+    step: &'a Step,
+}
+
+impl Plan {
+    /// A warning for each step that would fail whoever calls.
+    pub fn faults(&self) -> Vec<Diagnostic> {
+        let mut report = Report::default();
+        for (context, extensions) in &self.contexts {
+            let contexts = self.contexts_of(context);
+            let steps = extensions
+                .iter()
+                .flat_map(|extension| extension.steps.values().map(move |step| (extension, step)));
+            for (extension, step) in steps {
+                let place = Place {
+                    contexts: &contexts,
+                    extension,
+                    step,
+                };
+                if let Some(fault) = place.unclosed().or_else(|| self.jump(&place)) {
+                    report.push(fault);
+                }
+            }
+        }
+        report.finish()
+    }
+
+    /// A context and all that include it, directly or not.
+    fn contexts_of<'a>(&'a self, context: &'a str) -> Vec<&'a str> {
+        let mut found = vec![context];
+        let mut next = 0;
+        while let Some(included) = found.get(next).copied() {
+            for (name, extensions) in &self.contexts {
+                let mut includes = extensions.includes.iter();
+                if !found.contains(&name.as_str()) && includes.any(|one| one.context == included) {
+                    found.push(name);
+                }
+            }
+            next += 1;
+        }
+        found
+    }
+
+    /// What is wrong with the target of a `Goto` or `GotoIf`.
+    fn jump(&self, place: &Place<'_>) -> Option<Diagnostic> {
+        let arguments = place.step.arguments.as_str();
+        let is = |name: &str| place.step.application.eq_ignore_ascii_case(name);
+        let targets: Vec<&str> = match () {
+            () if is("Goto") => vec![arguments],
+            () if is("GotoIf") => {
+                let (_, targets) = split_outside(arguments, '?')?;
+                let (yes, no) = split_outside(targets, ':').unwrap_or((targets, ""));
+                vec![yes, no]
+            }
+            () => return None,
+        };
+        let targets = targets.into_iter().map(str::trim);
+        let known = targets.filter(|target| !target.is_empty() && !target.contains('$'));
+        known
+            .map(|target| self.target(place, target))
+            .find_map(|fault| fault)
+    }
+
+    fn target(&self, place: &Place<'_>, target: &str) -> Option<Diagnostic> {
+        let words: Vec<&str> = target.split(',').map(str::trim).collect();
+        let (context, exten, priority) = match words[..] {
+            [priority] => (None, None, priority),
+            [exten, priority] => (None, Some(exten), priority),
+            [context, exten, priority] => (Some(context), Some(exten), priority),
+            _ => return None,
+        };
+        if let Some(context) = context.filter(|context| !self.contexts.contains_key(*context)) {
+            let message = format!("context `{context}` does not exist: the call would end here");
+            let meant = closest(context, self.contexts.keys().map(String::as_str));
+            return Some(place.warn(&message, meant, &format!("add `[{context}]`")));
+        }
+        let own: Vec<&str> = context.map_or_else(|| place.contexts.to_vec(), |one| vec![one]);
+        let of = |context: &str| self.reachable(context);
+        let extensions: Vec<&Extension> = own.iter().flat_map(|context| of(context)).collect();
+        // Which number is dialled by a pattern is known when the call is there.
+        let own_name = (place.extension.pattern.is_none()).then_some(place.extension.name.as_str());
+        let fits = |one: &&Extension| exten.or(own_name).is_none_or(|exten| one.is_named(exten));
+        let fitting: Vec<&Extension> = extensions.iter().copied().filter(fits).collect();
+        let of_context = own.first().copied().unwrap_or_default();
+        if let Some(exten) = exten
+            && fitting.is_empty()
+        {
+            let message = format!(
+                "context `{of_context}` has no extension `{exten}`: the call would end here"
+            );
+            let plain = extensions.iter().filter(|one| one.pattern.is_none());
+            let meant = closest(exten, plain.map(|one| one.name.as_str()));
+            let advice = format!("add `exten => {exten},1,…` to `[{of_context}]`");
+            return Some(place.warn(&message, meant, &advice));
+        }
+        if is_reached(&fitting, priority) {
+            return None;
+        }
+        let whose = exten.map_or_else(
+            || "here".to_owned(),
+            |exten| format!("in extension `{exten}` of context `{of_context}`"),
+        );
+        let message = match priority.bytes().all(|byte| byte.is_ascii_digit()) {
+            true => format!("there is no priority {priority} {whose}: the call would end here"),
+            false => format!("there is no label `{priority}` {whose}: the call would end here"),
+        };
+        let steps = fitting.iter().flat_map(|one| one.steps.values());
+        let labels: BTreeSet<&str> = steps.filter_map(|step| step.label.as_deref()).collect();
+        let meant = closest(priority, labels);
+        let advice = "write a priority, or the label of one: `n(again),…`";
+        Some(place.warn(&message, meant, advice))
+    }
+
+    /// The extensions of a context and of those it includes.
+    fn reachable(&self, context: &str) -> Vec<&Extension> {
+        let mut found = Vec::new();
+        self.visit(context, &mut |extensions: &Extensions| {
+            found.extend(extensions.iter());
+            false
+        });
+        found
+    }
+}
+
+/// Whether any of them has the priority, written as a number, a distance or a label.
+fn is_reached(extensions: &[&Extension], priority: &str) -> bool {
+    // A distance counts from a step that is known when the call gets there.
+    if priority.starts_with(['+', '-']) {
+        return true;
+    }
+    let number: Option<u32> = priority.parse().ok();
+    extensions.iter().any(|extension| match number {
+        Some(number) => extension.steps.contains_key(&number),
+        None => {
+            let mut labels = extension.steps.values().map(|step| step.label.as_deref());
+            labels.any(|label| label == Some(priority))
+        }
+    })
+}
+
+impl Extension {
+    fn is_named(&self, exten: &str) -> bool {
+        match &self.pattern {
+            Some(pattern) => pattern.matches(exten),
+            None => self.name == exten,
+        }
+    }
+}
+
+impl Place<'_> {
+    /// `${` or `$[` without its end: all that follows would be lost.
+    fn unclosed(&self) -> Option<Diagnostic> {
+        let step = self.step;
+        let (before, text) = match unclosed(&step.application) {
+            Some(_) => (0, &step.application),
+            None => (step.application.chars().count() + 1, &step.arguments),
+        };
+        let at = unclosed(text)?;
+        let (open, close) = match text[at..].starts_with("${") {
+            true => ("${", '}'),
+            false => ("$[", ']'),
+        };
+        let message = format!("`{open}` is never closed: what follows it would be lost");
+        let mut fault = self.warn(&message, None, &format!("write the `{close}`"));
+        let column = before + text[..at].chars().count();
+        fault.column += u32::try_from(column).unwrap_or_default();
+        Some(fault)
+    }
+
+    fn warn(&self, message: &str, meant: Option<&str>, advice: &str) -> Diagnostic {
+        let fault = Diagnostic {
+            severity: Severity::Warning,
+            file: self.step.file.to_string(),
+            line: self.step.line,
+            column: self.step.column,
+            message: message.to_owned(),
+            suggestion: None,
+            excerpt: None,
+        };
+        match meant {
+            Some(_) => fault.did_you_mean(meant),
+            None => fault.advise(advice),
+        }
+    }
+}
+
+/// Splits at the first `sign` that is in no `${…}` and no `$[…]`.
+fn split_outside(text: &str, sign: char) -> Option<(&str, &str)> {
+    let mut at = text.match_indices(sign).map(|(at, _)| at);
+    let at = at.find(|at| unclosed(&text[..*at]).is_none())?;
+    Some((&text[..at], &text[at + sign.len_utf8()..]))
+}
