@@ -52,12 +52,12 @@ pub fn http_option(source: &dyn Source, names: &[&str]) -> Option<Diagnostic> {
     let document = Document::read(source, "http.conf", &mut Report::default())?;
     let sections = document.sections.iter().filter(|section| !section.template);
     let entries = sections.flat_map(|section| &section.entries);
-    let named = entries.filter(|entry| {
+    let mut named = entries.rev().filter(|entry| {
         names
             .iter()
             .any(|name| name.eq_ignore_ascii_case(&entry.name))
     });
-    let entry = named.last()?;
+    let entry = named.next()?;
     Some(document.diagnostic(Severity::Error, entry.value_at, String::new()))
 }
 
