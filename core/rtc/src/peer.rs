@@ -20,6 +20,7 @@ pub use stats::{PeerStats, StreamStats};
 use crate::dtls::{Agreed, Certificate};
 use crate::negotiate::Negotiator;
 use crate::policy::Policy;
+use crate::topology::Topology;
 use crate::webrtc::{Happening, WebRtc};
 use line::Line;
 use rand_chacha::ChaCha12Rng;
@@ -334,6 +335,11 @@ impl Peer {
     /// The agreed streams, in the order of their m-lines.
     pub fn streams(&self) -> impl Iterator<Item = (StreamId, codec::Kind)> {
         self.lines.iter().map(|line| (line.id, line.kind))
+    }
+
+    /// What was agreed in the last round that came to an end.
+    pub fn agreed(&self) -> &Topology {
+        self.negotiator.agreed()
     }
 
     /// What was sent and received so far.

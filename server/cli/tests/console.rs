@@ -17,7 +17,7 @@ use expect_test::expect;
 use media::AllocateError;
 use signal::Signal;
 use store::Store;
-use switch::{InboxSender, MediaCounts, MediaLeg, MediaPlane, Switch};
+use switch::{LegRequest, MediaCounts, MediaLeg, MediaPlane, Switch};
 
 const PJSIP: &str = "\
 [alice]\ntype=endpoint\nauth=alice\naors=alice\ncontext=sets\nallow=opus\nwebrtc=yes\n\
@@ -98,12 +98,7 @@ async fn parts(config: config::Config, media: NoMedia) -> switch::Parts {
 struct NoMedia;
 
 impl MediaPlane for NoMedia {
-    fn allocate(
-        &self,
-        _: Arc<rtc::policy::Policy>,
-        _: InboxSender,
-        _: [u8; 32],
-    ) -> Result<Box<dyn MediaLeg>, AllocateError> {
+    fn allocate(&self, _: LegRequest<'_>) -> Result<Box<dyn MediaLeg>, AllocateError> {
         Err(AllocateError::Shutdown)
     }
 

@@ -6,8 +6,7 @@ use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use media::{AllocateError, Plane, PlaneConfig, StartError};
-use rtc::policy::Policy;
-use switch::{InboxSender, MediaCounts, MediaLeg, MediaPlane};
+use switch::{LegRequest, MediaCounts, MediaLeg, MediaPlane};
 
 /// All that carries media.
 pub(crate) struct Planes {
@@ -75,15 +74,10 @@ impl Planes {
 }
 
 impl MediaPlane for Planes {
-    fn allocate(
-        &self,
-        policy: Arc<Policy>,
-        events: InboxSender,
-        seed: [u8; 32],
-    ) -> Result<Box<dyn MediaLeg>, AllocateError> {
+    fn allocate(&self, request: LegRequest<'_>) -> Result<Box<dyn MediaLeg>, AllocateError> {
         let current = self.locked().last().map(Arc::clone);
         let current = current.ok_or(AllocateError::Shutdown)?;
-        MediaPlane::allocate(&*current, policy, events, seed)
+        MediaPlane::allocate(&*current, request)
     }
 
     fn counts(&self) -> MediaCounts {

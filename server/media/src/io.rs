@@ -7,7 +7,7 @@
 
 use crate::debug::{self, Way};
 use crate::plane::StartError;
-use crate::shard::{Command, Shard};
+use crate::shard::{Command, Relayed, Shard};
 use rtc::Transmit;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::future::poll_fn;
@@ -107,6 +107,7 @@ pub(crate) fn spawn(
     bound: Bound,
     shard: Shard,
     commands: mpsc::Receiver<Command>,
+    relayed: mpsc::Receiver<Relayed>,
 ) -> io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -126,6 +127,7 @@ pub(crate) fn spawn(
                 shard,
                 sockets,
                 commands,
+                relayed,
                 sleep: Box::pin(sleep_until(Instant::now().into())),
                 buffer: vec![0; DATAGRAM_MAX],
                 dropped: 0,
@@ -139,6 +141,7 @@ struct Driver {
     shard: Shard,
     sockets: Vec<(SocketAddr, UdpSocket)>,
     commands: mpsc::Receiver<Command>,
+    relayed: mpsc::Receiver<Relayed>,
     sleep: Pin<Box<Sleep>>,
     buffer: Vec<u8>,
     dropped: u64,
@@ -149,6 +152,7 @@ impl Driver {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         for _ in 0..TURNS_MAX {
             let mut is_busy = self.poll_commands(cx);
+            is_busy |= self.poll_relayed(cx);
             is_busy |= self.poll_sockets(cx);
             is_busy |= self.poll_timeout(cx);
             self.send();
@@ -173,6 +177,18 @@ impl Driver {
                     self.shard.handle_command(Instant::now(), Command::Shutdown);
                     return false;
                 }
+                Poll::Pending => return turn > 0,
+            }
+        }
+        true
+    }
+
+    fn poll_relayed(&mut self, cx: &mut Context<'_>) -> bool {
+        for turn in 0..BATCH {
+            match self.relayed.poll_recv(cx) {
+                Poll::Ready(Some(relayed)) => self.shard.handle_relayed(Instant::now(), relayed),
+                // No leg can be connected to one of this shard any more.
+                Poll::Ready(None) => return false,
                 Poll::Pending => return turn > 0,
             }
         }

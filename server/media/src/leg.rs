@@ -1,13 +1,13 @@
 //! The handle of one peer on the media plane.
 
 use crate::echo::EchoMode;
-use crate::shard::{Command, Request};
+use crate::shard::{Command, Far, Relayed, Request};
 use rtc::{Down, Outcome, PeerStats, Refused, Round};
 use rtp::Digit;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
@@ -18,6 +18,13 @@ pub struct LegId {
     pub(crate) shard: u8,
     /// Its number there.
     pub(crate) serial: u32,
+}
+
+impl LegId {
+    /// What tells the packets of one leg from those of another in a stream they share.
+    pub(crate) fn origin(self) -> u32 {
+        self.serial ^ u32::from(self.shard) << 24
+    }
 }
 
 impl fmt::Display for LegId {
@@ -136,6 +143,8 @@ impl fmt::Display for DownReason {
 pub struct Leg {
     id: LegId,
     commands: mpsc::Sender<Command>,
+    /// Where packets for it go from other shards.
+    relay: mpsc::Sender<Relayed>,
     /// Kept for the last command, so that a full queue cannot keep a leg alive.
     closing: Option<mpsc::OwnedPermit<Command>>,
     /// How many echoes were begun.
@@ -146,11 +155,13 @@ impl Leg {
     pub(crate) fn new(
         id: LegId,
         commands: mpsc::Sender<Command>,
+        relay: mpsc::Sender<Relayed>,
         closing: mpsc::OwnedPermit<Command>,
     ) -> Self {
         Self {
             id,
             commands,
+            relay,
             closing: Some(closing),
             echoes: AtomicU32::new(0),
         }
@@ -159,6 +170,11 @@ impl Leg {
     /// Which leg this is.
     pub fn id(&self) -> LegId {
         self.id
+    }
+
+    /// Whether it lives on the shard that reads this queue.
+    pub(crate) fn is_on(&self, relay: &mpsc::Sender<Relayed>) -> bool {
+        self.relay.same_channel(relay)
     }
 
     /// Does a round of offer and answer.
@@ -187,6 +203,40 @@ impl Leg {
             serial,
             permit: stop,
         }))
+    }
+
+    /// Passes what comes in to the other leg and back, as far as [`plan`](crate::plan()) allows, until
+    /// the guard is dropped. What either agrees on later is taken into account. A leg has one joint: a
+    /// later one takes the place of an earlier one, whose guard then ends nothing.
+    pub fn connect(&self, other: &Self) -> Joint {
+        let number = JOINTS.fetch_add(1, Ordering::Relaxed);
+        let half = |leg: &Self, far: &Self| {
+            // Both places are taken now: the end of a joint cannot fail for want of one.
+            let start = leg.commands.clone().try_reserve_owned().ok()?;
+            let permit = leg.commands.clone().try_reserve_owned().ok()?;
+            let relay = (!leg.relay.same_channel(&far.relay)).then(|| far.relay.clone());
+            let serial = far.id.serial;
+            let far = Far { serial, relay };
+            let leg = leg.id;
+            Some((
+                start,
+                Request::Connect { number, far },
+                JointEnd { leg, permit },
+            ))
+        };
+        let (Some(one), Some(two)) = (half(self, other), half(other, self)) else {
+            tracing::warn!(leg = %self.id, "not connected: the queue of the media shard is full");
+            return Joint {
+                number,
+                ends: Vec::new(),
+            };
+        };
+        let ends = [one, two].into_iter().map(|(start, request, end)| {
+            start.send(Command::Leg(end.leg, request));
+            end
+        });
+        let ends = ends.collect();
+        Joint { number, ends }
     }
 
     /// What the leg carried so far. Empty if it is down.
@@ -218,6 +268,40 @@ impl fmt::Debug for Leg {
             .finish_non_exhaustive()
     }
 }
+
+/// Two legs hear each other as long as this lives.
+#[must_use = "the legs are parted when this is dropped"]
+pub struct Joint {
+    number: u64,
+    /// Of both legs; none where they could not be connected.
+    ends: Vec<JointEnd>,
+}
+
+/// What parts one leg from the other.
+struct JointEnd {
+    leg: LegId,
+    permit: mpsc::OwnedPermit<Command>,
+}
+
+impl Drop for Joint {
+    fn drop(&mut self) {
+        let number = self.number;
+        for JointEnd { leg, permit } in self.ends.drain(..) {
+            permit.send(Command::Leg(leg, Request::Part { number }));
+        }
+    }
+}
+
+impl fmt::Debug for Joint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Joint")
+            .field("number", &self.number)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The number of the next joint: unique in the process, for legs of two planes may be joined.
+static JOINTS: AtomicU64 = AtomicU64::new(0);
 
 /// An echo that lasts as long as this.
 #[must_use = "the echo ends when this is dropped"]

@@ -12,11 +12,13 @@ mod debug;
 mod echo;
 mod io;
 mod leg;
+mod plan;
 mod plane;
 mod shard;
 
 pub use debug::RTP_TARGET;
 pub use echo::EchoMode;
-pub use leg::{DownReason, EchoGuard, EventSink, Leg, LegConfig, LegEvent, LegId};
+pub use leg::{DownReason, EchoGuard, EventSink, Joint, Leg, LegConfig, LegEvent, LegId};
+pub use plan::{Line, Way, plan};
 pub use plane::{AllocateError, Counts, Plane, PlaneConfig, StartError};
 pub use rtc::PeerStats as LegStats;

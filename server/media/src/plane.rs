@@ -2,7 +2,7 @@
 
 use crate::io;
 use crate::leg::{Leg, LegConfig, LegId};
-use crate::shard::{Command, Shard, ShardConfig};
+use crate::shard::{Command, Relayed, Shard, ShardConfig};
 use rtc::Certificate;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -94,6 +94,7 @@ pub struct Plane {
 
 struct ShardHandle {
     commands: mpsc::Sender<Command>,
+    relay: mpsc::Sender<Relayed>,
     gauges: Arc<Gauges>,
     port: u16,
     serial_next: AtomicU32,
@@ -130,11 +131,13 @@ impl Plane {
                 gauges: Arc::clone(&gauges),
             });
             let (commands, queue) = mpsc::channel(COMMANDS_MAX);
+            let (relay, relayed) = mpsc::channel(RELAYED_MAX);
             let port = bound.port();
-            let thread = io::spawn(bound, shard, queue).map_err(StartError::Thread)?;
+            let thread = io::spawn(bound, shard, queue, relayed).map_err(StartError::Thread)?;
             plane.threads_mut().push(thread);
             plane.shards.push(ShardHandle {
                 commands,
+                relay,
                 gauges,
                 port,
                 serial_next: AtomicU32::new(0),
@@ -145,12 +148,25 @@ impl Plane {
 
     /// A leg on the shard that has the fewest. It waits for its first round.
     pub fn allocate(&self, config: LegConfig) -> Result<Leg, AllocateError> {
-        let load = |(_, shard): &(usize, &ShardHandle)| shard.gauges.legs.load(Ordering::Relaxed);
-        let shards = self.shards.iter().enumerate();
-        let (index, shard) = shards.min_by_key(load).ok_or(AllocateError::Full)?;
-        if shard.gauges.legs.load(Ordering::Relaxed) >= self.legs_per_shard_max {
-            return Err(AllocateError::Full);
-        }
+        self.allocate_near(config, None)
+    }
+
+    /// A leg that is to be connected to `near`, on its shard if there is room: what goes from one shard
+    /// to the other takes a turn longer.
+    pub fn allocate_near(
+        &self,
+        config: LegConfig,
+        near: Option<&Leg>,
+    ) -> Result<Leg, AllocateError> {
+        let legs = |shard: &ShardHandle| shard.gauges.legs.load(Ordering::Relaxed);
+        let has_room = |(_, shard): &(usize, &ShardHandle)| legs(shard) < self.legs_per_shard_max;
+        let is_near =
+            |(_, shard): &(usize, &ShardHandle)| near.is_some_and(|near| near.is_on(&shard.relay));
+        let shards = || self.shards.iter().enumerate().filter(has_room);
+        let (index, shard) = shards()
+            .find(is_near)
+            .or_else(|| shards().min_by_key(|(_, shard)| legs(shard)))
+            .ok_or(AllocateError::Full)?;
         let reserve = || {
             let commands = shard.commands.clone();
             commands.try_reserve_owned().map_err(|error| match error {
@@ -166,7 +182,8 @@ impl Plane {
         // Counted here, so that a burst of allocations sees itself.
         shard.gauges.legs.fetch_add(1, Ordering::Relaxed);
         opening.send(Command::Open(id, Box::new(config)));
-        Ok(Leg::new(id, shard.commands.clone(), closing))
+        let relay = shard.relay.clone();
+        Ok(Leg::new(id, shard.commands.clone(), relay, closing))
     }
 
     /// What there is now.
@@ -224,6 +241,9 @@ impl std::fmt::Debug for Plane {
 /// A thread has work for about this many calls.
 const LEGS_PER_SHARD_MAX: usize = 1000;
 const SHARDS_MAX: usize = 64;
-/// Each leg keeps a place for its end and one for the end of an echo; the rest is for what is
-/// under way.
-const COMMANDS_MAX: usize = 4 * LEGS_PER_SHARD_MAX;
+/// Each leg keeps a place for its end, one for the end of an echo and one for the end of a joint; the
+/// rest is for what is under way.
+const COMMANDS_MAX: usize = 5 * LEGS_PER_SHARD_MAX;
+/// A hundredth of a second of 1000 calls whose other legs are on another shard; more is dropped, as a
+/// network would.
+const RELAYED_MAX: usize = 2048;

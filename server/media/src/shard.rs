@@ -9,9 +9,12 @@
 //! A panic in the machine of one peer ends that call and no other: the peer is dropped, its owner is
 //! told, the thread goes on.
 
+mod bridge;
 mod slot;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use bridge::{Far, Relayed};
 
 use crate::echo::EchoMode;
 use crate::leg::{LegConfig, LegEvent, LegId};
@@ -51,6 +54,15 @@ pub(crate) enum Request {
     EndEcho {
         serial: u32,
     },
+    /// Passes packets to a leg, which is told the same of this one.
+    Connect {
+        number: u64,
+        far: Far,
+    },
+    /// Ends the joint with this number, if no later one has taken its place.
+    Part {
+        number: u64,
+    },
     Stats {
         reply: oneshot::Sender<LegStats>,
     },
@@ -74,6 +86,8 @@ pub(crate) struct Shard {
     /// Empty between calls; kept for its room.
     alarmed: Vec<u32>,
     transmits: VecDeque<Transmit>,
+    /// What legs of this shard have for each other.
+    relayed: VecDeque<Relayed>,
     is_over: bool,
 }
 
@@ -90,6 +104,7 @@ impl Shard {
             deadlines: BTreeSet::new(),
             alarmed: Vec::new(),
             transmits: VecDeque::new(),
+            relayed: VecDeque::new(),
             is_over: false,
         }
     }
@@ -121,6 +136,11 @@ impl Shard {
             Command::Ping(reply) => drop(reply.send(())),
             Command::Shutdown => self.shut_down(now),
         }
+    }
+
+    /// Takes what a leg of another shard has for one of this.
+    pub(crate) fn handle_relayed(&mut self, now: Instant, relayed: Relayed) {
+        self.step(now, relayed.to, |slot| slot.handle_relayed(now, relayed));
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
@@ -214,16 +234,25 @@ impl Shard {
         self.is_over = true;
     }
 
-    /// Lets one leg do something, takes what comes of it, and keeps a panic to that leg.
+    /// Lets one leg do something, and those it is connected to take what comes of it.
     fn step(&mut self, now: Instant, serial: u32, act: impl FnOnce(&mut Slot)) {
+        self.step_alone(now, serial, act);
+        // A leg answers what it is handed with less: packets with nothing, a description with one.
+        while let Some(relayed) = self.relayed.pop_front() {
+            self.step_alone(now, relayed.to, |slot| slot.handle_relayed(now, relayed));
+        }
+    }
+
+    /// Lets one leg do something, takes what comes of it, and keeps a panic to that leg.
+    fn step_alone(&mut self, now: Instant, serial: u32, act: impl FnOnce(&mut Slot)) {
         let Some(slot) = self.legs.get_mut(&serial) else {
             return;
         };
-        let transmits = &mut self.transmits;
+        let (transmits, relayed) = (&mut self.transmits, &mut self.relayed);
         let queued = transmits.len();
         let stepped = catch_unwind(AssertUnwindSafe(|| {
             act(slot);
-            slot.pump(now, transmits);
+            slot.pump(now, transmits, relayed);
         }));
         if stepped.is_err() {
             tracing::error!(leg = %slot.id, "the machine of a media peer panicked; its call ends");

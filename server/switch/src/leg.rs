@@ -3,6 +3,7 @@
 //! [`media::Plane`] is the one implementation of the product. The traits exist because a call is tested
 //! with a paused clock, and threads with sockets do not follow a paused clock.
 
+use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,15 +17,22 @@ use crate::inbox::InboxSender;
 /// An asynchronous answer of the media plane.
 pub type Reply<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// What a leg is allocated for.
+pub struct LegRequest<'a> {
+    /// What may be negotiated.
+    pub policy: Arc<Policy>,
+    /// Where its events go.
+    pub events: InboxSender,
+    /// Where its random choices come from, passwords among them.
+    pub seed: [u8; 32],
+    /// The leg it is going to be connected to: best on the same thread.
+    pub near: Option<&'a dyn MediaLeg>,
+}
+
 /// Where legs come from.
 pub trait MediaPlane: Send + Sync {
-    /// Reserves a leg. Synchronous, so that its candidates are known at once; its events go to `events`.
-    fn allocate(
-        &self,
-        policy: Arc<Policy>,
-        events: InboxSender,
-        seed: [u8; 32],
-    ) -> Result<Box<dyn MediaLeg>, AllocateError>;
+    /// Reserves a leg. Synchronous, so that its candidates are known at once.
+    fn allocate(&self, request: LegRequest<'_>) -> Result<Box<dyn MediaLeg>, AllocateError>;
 
     /// Legs and ports in use.
     fn counts(&self) -> MediaCounts;
@@ -53,6 +61,13 @@ pub trait MediaLeg: Send + Sync {
     /// Sends what comes in back, until the guard is dropped.
     fn echo(&self, mode: EchoMode) -> Echo;
 
+    /// Passes what comes in to another leg of the same kind and back, until the guard is dropped. `None`:
+    /// the other one is of another kind.
+    fn connect(&self, other: &dyn MediaLeg) -> Option<Joint>;
+
+    /// The leg itself, for [`MediaLeg::connect`].
+    fn as_any(&self) -> &dyn Any;
+
     /// What went through so far.
     fn stats(&self) -> Reply<'_, LegStats>;
 }
@@ -72,24 +87,38 @@ impl Echo {
     }
 }
 
+/// Two legs are connected as long as this exists.
+#[must_use = "the legs are parted when this is dropped"]
+pub struct Joint {
+    _guard: Box<dyn Send + Sync>,
+}
+
+impl Joint {
+    /// Wraps the media plane's own guard.
+    pub fn new(guard: impl Send + Sync + 'static) -> Self {
+        Self {
+            _guard: Box::new(guard),
+        }
+    }
+}
+
 impl MediaPlane for Plane {
-    fn allocate(
-        &self,
-        policy: Arc<Policy>,
-        events: InboxSender,
-        seed: [u8; 32],
-    ) -> Result<Box<dyn MediaLeg>, AllocateError> {
+    fn allocate(&self, request: LegRequest<'_>) -> Result<Box<dyn MediaLeg>, AllocateError> {
+        let LegRequest {
+            policy,
+            events,
+            seed,
+            near,
+        } = request;
         // A call that is gone drops its leg; only a call whose inbox is full must lose it here.
         let events = EventSink::from_fn(move |event| events.send(event) || events.is_closed());
-        let leg = Self::allocate(
-            self,
-            LegConfig {
-                policy,
-                events,
-                seed,
-            },
-        )?;
-        Ok(Box::new(leg))
+        let near = near.and_then(|near| near.as_any().downcast_ref());
+        let config = LegConfig {
+            policy,
+            events,
+            seed,
+        };
+        Ok(Box::new(self.allocate_near(config, near)?))
     }
 
     fn counts(&self) -> MediaCounts {
@@ -117,6 +146,15 @@ impl MediaLeg for Leg {
 
     fn echo(&self, mode: EchoMode) -> Echo {
         Echo::new(Self::echo(self, mode))
+    }
+
+    fn connect(&self, other: &dyn MediaLeg) -> Option<Joint> {
+        let other = other.as_any().downcast_ref()?;
+        Some(Joint::new(Self::connect(self, other)))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
     }
 
     fn stats(&self) -> Reply<'_, LegStats> {

@@ -40,7 +40,7 @@ pub use directory::{
 pub use event::{AppResult, ChannelEvent, Control, Happened, Interrupt};
 pub use function::{Function, Read, Write};
 pub use inbox::{INBOX_MAX, InboxReceiver, InboxSender, inbox};
-pub use leg::{Echo, MediaCounts, MediaLeg, MediaPlane, Reply};
+pub use leg::{Echo, Joint, LegRequest, MediaCounts, MediaLeg, MediaPlane, Reply};
 pub use originate::{Begun, NotOriginated, ORIGINATE_TIMEOUT, Originate, Purpose};
 pub use policy::of as policy_of;
 pub use signaling::{Incoming, Signaling};

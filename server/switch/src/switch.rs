@@ -24,7 +24,7 @@ use crate::dial::Ask;
 use crate::directory::{ChannelHandle, ChannelId, ChannelInfo, ChannelState, Directory, New};
 use crate::function::Function;
 use crate::inbox::{InboxSender, inbox};
-use crate::leg::{MediaCounts, MediaLeg, MediaPlane};
+use crate::leg::{LegRequest, MediaCounts, MediaLeg, MediaPlane};
 use crate::pbx::{self, Work};
 use crate::policy;
 use crate::signaling::Incoming;
@@ -365,7 +365,12 @@ impl Switch {
             .unwrap_or_else(PoisonError::into_inner);
         rng.fill_bytes(&mut seed);
         drop(rng);
-        self.shared.media.allocate(policy, events, seed)
+        self.shared.media.allocate(LegRequest {
+            policy,
+            events,
+            seed,
+            near: None,
+        })
     }
 
     fn channel(

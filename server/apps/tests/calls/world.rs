@@ -9,15 +9,14 @@ use codec::Kind;
 use config::{Config, Endpoint, Subscriber};
 use dialplan::Plan;
 use media::{AllocateError, EchoMode, LegStats};
-use rtc::policy::Policy;
 use rtc::topology::{Direction, Stream, Topology};
 use rtc::{Outcome, Refused, Round};
 use sdp::Sdp;
 use store::Store;
 use switch::story::{FinishedStory, StoryEvent};
 use switch::{
-    Application, CallerId, Cause, ChannelEvent, ChannelHandle, Echo, InboxSender, Incoming,
-    MediaCounts, MediaLeg, MediaPlane, Parts, Reply, Signaling, Switch, inbox,
+    Application, CallerId, Cause, ChannelEvent, ChannelHandle, Echo, InboxSender, Incoming, Joint,
+    LegRequest, MediaCounts, MediaLeg, MediaPlane, Parts, Reply, Signaling, Switch, inbox,
 };
 use tokio::time::{Instant, advance};
 
@@ -94,12 +93,7 @@ pub(crate) struct Media {
 }
 
 impl MediaPlane for Media {
-    fn allocate(
-        &self,
-        _: Arc<Policy>,
-        _: InboxSender,
-        _: [u8; 32],
-    ) -> Result<Box<dyn MediaLeg>, AllocateError> {
+    fn allocate(&self, _: LegRequest<'_>) -> Result<Box<dyn MediaLeg>, AllocateError> {
         if self.script.lock().unwrap().full {
             return Err(AllocateError::Full);
         }
@@ -141,6 +135,15 @@ impl MediaLeg for Leg {
         Echo::new(Guard(self.ladder.clone(), name))
     }
 
+    fn connect(&self, _: &dyn MediaLeg) -> Option<Joint> {
+        self.ladder.write("connected");
+        Some(Joint::new(Parted(self.ladder.clone())))
+    }
+
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+
     fn stats(&self) -> Reply<'_, LegStats> {
         Box::pin(async { LegStats::default() })
     }
@@ -149,6 +152,14 @@ impl MediaLeg for Leg {
 impl Drop for Leg {
     fn drop(&mut self) {
         self.ladder.write("leg closed");
+    }
+}
+
+struct Parted(Ladder);
+
+impl Drop for Parted {
+    fn drop(&mut self) {
+        self.0.write("parted");
     }
 }
 

@@ -1,5 +1,6 @@
 //! One leg on its shard: the peer, where its packets go, and its owner's inbox.
 
+use super::bridge::{Bridge, Cargo, Relayed};
 use super::{ADDRESSES_PER_LEG_MAX, LegEvent, Path, RETRY_PAUSE, Request};
 use crate::DownReason;
 use crate::echo::{self, EchoMode, Route};
@@ -17,6 +18,8 @@ pub(super) struct Slot {
     /// The echo that runs, and its number.
     echo: Option<(u32, EchoMode)>,
     routes: Vec<Route>,
+    /// The leg it is connected to.
+    bridge: Option<Bridge>,
     /// Audio and video, received and sent.
     first_packets: Vec<(Kind, bool)>,
     /// The farewell of a peer that is gone.
@@ -49,6 +52,7 @@ impl Slot {
             events,
             echo: None,
             routes: Vec::new(),
+            bridge: None,
             first_packets: Vec::new(),
             farewell: Vec::new(),
             addresses: Vec::new(),
@@ -127,6 +131,9 @@ impl Slot {
         match request {
             Request::Negotiate { round, reply } => {
                 let outcome = peer.negotiate(now, round);
+                if let Some(bridge) = &mut self.bridge {
+                    bridge.on_agreed(peer.agreed());
+                }
                 self.reroute(now);
                 // Whoever asked may have hung up meanwhile.
                 let _ = reply.send(outcome);
@@ -140,9 +147,34 @@ impl Slot {
                     self.reroute(now);
                 }
             }
+            Request::Connect { number, far } => {
+                self.bridge = Some(Bridge::new(number, far, peer.agreed()));
+            }
+            Request::Part { number } => {
+                self.bridge.take_if(|bridge| bridge.number == number);
+            }
             Request::Stats { reply } => {
                 let _ = reply.send(peer.stats());
             }
+        }
+    }
+
+    /// The leg this one is connected to has something for it.
+    pub(super) fn handle_relayed(&mut self, now: Instant, relayed: Relayed) {
+        let (State::Live(peer), Some(bridge)) = (&mut self.state, &mut self.bridge) else {
+            return;
+        };
+        if bridge.number != relayed.number {
+            return;
+        }
+        match relayed.cargo {
+            Cargo::Agreed { topology, asks } => bridge.on_theirs(topology, asks),
+            Cargo::Packet { target, packet } => {
+                if peer.write(now, target, relayed.from, &packet) {
+                    self.tell_first(now, packet.kind, false);
+                }
+            }
+            Cargo::Keyframe(stream) => peer.request_keyframe(now, stream),
         }
     }
 
@@ -174,7 +206,12 @@ impl Slot {
     }
 
     /// Takes everything the peer has to say.
-    pub(super) fn pump(&mut self, now: Instant, transmits: &mut VecDeque<Transmit>) {
+    pub(super) fn pump(
+        &mut self,
+        now: Instant,
+        transmits: &mut VecDeque<Transmit>,
+        relayed: &mut VecDeque<Relayed>,
+    ) {
         loop {
             transmits.extend(self.farewell.drain(..));
             let State::Live(peer) = &mut self.state else {
@@ -183,20 +220,26 @@ impl Slot {
             while let Some(transmit) = peer.poll_transmit() {
                 transmits.push_back(transmit);
             }
+            if let Some(bridge) = &mut self.bridge {
+                bridge.say(self.id, relayed);
+            }
             let Some(event) = peer.poll_event() else {
                 return;
             };
-            self.on_event(now, event);
+            self.on_event(now, event, relayed);
         }
     }
 
-    fn on_event(&mut self, now: Instant, event: Event) {
+    fn on_event(&mut self, now: Instant, event: Event, relayed: &mut VecDeque<Relayed>) {
         let State::Live(peer) = &mut self.state else {
             return;
         };
         let event = match event {
-            Event::Packet(packet) => return self.on_packet(now, &packet),
+            Event::Packet(packet) => return self.on_packet(now, packet, relayed),
             Event::KeyframeRequested(stream) => {
+                if let Some(bridge) = &self.bridge {
+                    bridge.ask_keyframe(self.id, stream, relayed);
+                }
                 let is_target = |route: &&Route| route.targets.contains(&stream);
                 if let Some(route) = self.routes.iter().find(is_target) {
                     peer.request_keyframe(now, route.source);
@@ -204,7 +247,13 @@ impl Slot {
                 return;
             }
             Event::IceConnected { local, remote } => LegEvent::IceConnected { local, remote },
-            Event::Connected { dtls, srtp } => LegEvent::MediaUp { dtls, srtp },
+            Event::Connected { dtls, srtp } => {
+                // What came before was for nobody.
+                if let Some(bridge) = &mut self.bridge {
+                    bridge.ask_keyframes();
+                }
+                LegEvent::MediaUp { dtls, srtp }
+            }
             Event::Digit(digit) => LegEvent::Digit(digit),
             Event::Losses {
                 stream,
@@ -220,7 +269,7 @@ impl Slot {
         self.tell(now, event);
     }
 
-    fn on_packet(&mut self, now: Instant, packet: &Packet) {
+    fn on_packet(&mut self, now: Instant, packet: Packet, relayed: &mut VecDeque<Relayed>) {
         let State::Live(peer) = &mut self.state else {
             return;
         };
@@ -232,11 +281,15 @@ impl Slot {
             .map(|route| &route.targets);
         let mut is_sent = false;
         for target in targets.into_iter().flatten() {
-            is_sent |= peer.write(now, *target, self.id.serial, packet);
+            is_sent |= peer.write(now, *target, self.id.origin(), &packet);
         }
-        self.tell_first(now, packet.kind, true);
+        let kind = packet.kind;
+        if let Some(bridge) = &self.bridge {
+            bridge.pass(self.id, packet, relayed);
+        }
+        self.tell_first(now, kind, true);
         if is_sent {
-            self.tell_first(now, packet.kind, false);
+            self.tell_first(now, kind, false);
         }
     }
 

@@ -1,5 +1,7 @@
 //! The shard in virtual time: who is believed, what stays bounded, what a panic costs.
 
+mod bridge;
+
 use super::*;
 use crate::EventSink;
 use codec::by_name;

@@ -324,3 +324,37 @@ async fn shards_take_ports_of_the_range_and_release_them() {
         "the port is free again"
     );
 }
+
+#[tokio::test]
+async fn two_calls_are_connected_across_shards_and_parted_again() {
+    let plane = Plane::start(&PlaneConfig {
+        shards: 2,
+        ..PlaneConfig::default()
+    })
+    .unwrap();
+    let (mut one, first, _events) = call(&plane).await;
+    let (mut two, second, _events_too) = call(&plane).await;
+    let joint = first.connect(&second);
+    for line in [0, 1] {
+        let sent = loop {
+            let sent = one.send(line);
+            one.run(Duration::from_millis(20));
+            let is_there = |browser: &Browser| browser.payloads_on(line).contains(&sent);
+            if two.run_until(Duration::from_millis(20), is_there) {
+                break sent;
+            }
+        };
+        assert!(two.payloads_on(line).contains(&sent));
+    }
+    drop(joint);
+    plane.respond().await;
+    two.run(Duration::from_millis(50));
+    let before = two.received.len();
+    for _ in 0..5 {
+        one.send(0);
+        one.run(Duration::from_millis(20));
+        two.run(Duration::from_millis(20));
+    }
+    assert_eq!(two.received.len(), before);
+    plane.shutdown().await;
+}

@@ -10,14 +10,13 @@ use bytes::Bytes;
 use config::{Config, Object, TransportConfig};
 use futures_util::{SinkExt, StreamExt};
 use media::{AllocateError, EchoMode, LegStats};
-use rtc::policy::Policy;
 use rtc::topology::{Direction, Stream, Topology};
 use rtc::{Outcome, Refused, Round};
 use signal::{Keepalive, Limits, Options, Signal};
 use sip::digest::{Answer, Secret};
 use sip::{HeaderName, Message, Request, Response};
 use store::Store;
-use switch::{Echo, InboxSender, MediaCounts, MediaLeg, MediaPlane, Parts, Reply, Switch};
+use switch::{Echo, Joint, LegRequest, MediaCounts, MediaLeg, MediaPlane, Parts, Reply, Switch};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -530,12 +529,7 @@ pub(crate) async fn call(phone: &mut Phone, exten: &str, contact: &str) -> (Stri
 struct Media;
 
 impl MediaPlane for Media {
-    fn allocate(
-        &self,
-        _: Arc<Policy>,
-        _: InboxSender,
-        _: [u8; 32],
-    ) -> Result<Box<dyn MediaLeg>, AllocateError> {
+    fn allocate(&self, _: LegRequest<'_>) -> Result<Box<dyn MediaLeg>, AllocateError> {
         Ok(Box::new(Leg))
     }
 
@@ -571,6 +565,14 @@ impl MediaLeg for Leg {
 
     fn echo(&self, _: EchoMode) -> Echo {
         Echo::new(())
+    }
+
+    fn connect(&self, _: &dyn MediaLeg) -> Option<Joint> {
+        Some(Joint::new(()))
+    }
+
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
     }
 
     fn stats(&self) -> Reply<'_, LegStats> {

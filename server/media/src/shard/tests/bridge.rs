@@ -1,0 +1,487 @@
+//! Two browsers, played by str0m, whose legs are connected: on one shard and on two.
+
+use super::*;
+use codec::Kind;
+use rtc::topology::Direction as Ours;
+use str0m::Event;
+use str0m::change::{SdpOffer, SdpPendingOffer};
+use str0m::format::{Codec, FormatParams};
+use str0m::media::{Frequency, KeyframeRequestKind, Mid};
+use str0m::net::Receive;
+use str0m::rtp::{RtpPacket, RtpWrite};
+
+const TICK: Duration = Duration::from_millis(5);
+
+struct World {
+    now: Instant,
+    shards: Vec<(Shard, mpsc::Sender<Relayed>, mpsc::Receiver<Relayed>)>,
+    browsers: Vec<Browser>,
+}
+
+struct Browser {
+    rtc: Rtc,
+    shard: usize,
+    mids: Vec<Mid>,
+    pending: Option<SdpPendingOffer>,
+    is_connected: bool,
+    received: Vec<(Mid, RtpPacket)>,
+    keyframes_asked: usize,
+    /// Packets sent on each line.
+    sent: [u64; 2],
+    /// Where its numbers begin.
+    first: u64,
+}
+
+fn address(index: usize) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, 2], 5000 + index as u16))
+}
+
+fn server_of(shard: usize) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, 1], 4000 + shard as u16))
+}
+
+impl World {
+    /// Browser 0 has a leg on the first shard, browser 1 on the last; the codecs are allowed to each.
+    fn new(shards: usize, allowed: [&[&str]; 2]) -> Self {
+        let now = Instant::now();
+        let shards = (0..shards).map(|index| {
+            let shard = Shard::new(ShardConfig {
+                index: index as u8,
+                candidates: vec![server_of(index)],
+                certificate: Certificate::generate().unwrap(),
+                gauges: Arc::default(),
+            });
+            let (sender, receiver) = mpsc::channel(64);
+            (shard, sender, receiver)
+        });
+        let mut world = Self {
+            now,
+            shards: shards.collect(),
+            browsers: Vec::new(),
+        };
+        for (index, allowed) in allowed.into_iter().enumerate() {
+            world.join(index, allowed);
+        }
+        world.run(2000);
+        assert!(world.browsers.iter().all(|browser| browser.is_connected));
+        world
+    }
+
+    fn join(&mut self, index: usize, allowed: &[&str]) {
+        let now = self.now;
+        let shard = index % self.shards.len();
+        let of_kind = |kind| {
+            let codecs = allowed.iter().filter_map(|name| by_name(name));
+            codecs.filter(|codec| codec.kind == kind).collect()
+        };
+        let policy = Policy {
+            audio: of_kind(Kind::Audio),
+            video: of_kind(Kind::Video),
+            max_audio_streams: 1,
+            max_video_streams: 1,
+            telephone_event: true,
+        };
+        let config = LegConfig {
+            policy: Arc::new(policy),
+            events: inbox().0,
+            seed: [index as u8 + 1; 32],
+        };
+        let id = leg(index, shard);
+        self.command(shard, Command::Open(id, Box::new(config)));
+        let mut config = Rtc::builder().set_rtp_mode(true).clear_codecs();
+        for name in allowed {
+            config = match *name {
+                "opus" => config.enable_opus(true, false),
+                "ulaw" => config.enable_pcmu(true, false),
+                _ => config.enable_vp8(true),
+            };
+        }
+        let digits = FormatParams {
+            telephone_event_max: Some(16),
+            ..FormatParams::default()
+        };
+        let (pt, clock) = (110.into(), Frequency::FORTY_EIGHT_KHZ);
+        let codecs = config.codec_config();
+        codecs.add_config(pt, None, Codec::Tele, clock, None, digits);
+        let mut rtc = config.build(now);
+        let candidate = Candidate::host(address(index), Protocol::Udp).unwrap();
+        rtc.add_local_candidate(candidate);
+        let mut api = rtc.sdp_api();
+        let kinds = [MediaKind::Audio, MediaKind::Video];
+        let add = |kind| api.add_media(kind, Direction::SendRecv, None, None, None);
+        let mids = kinds.map(add).to_vec();
+        let (offer, pending) = api.apply().unwrap();
+        let mut browser = Browser {
+            rtc,
+            shard,
+            mids,
+            pending: Some(pending),
+            is_connected: false,
+            received: Vec::new(),
+            keyframes_asked: 0,
+            sent: [0; 2],
+            first: 1000 * (index as u64 + 1),
+        };
+        let offer = offer.to_sdp_string().parse().unwrap();
+        let outcome = self.negotiate(index, shard, Round::Answer { offer });
+        let answer = outcome.sdp.unwrap().to_string();
+        let answer = SdpAnswer::from_sdp_string(&answer).unwrap();
+        let pending = browser.pending.take().unwrap();
+        browser
+            .rtc
+            .sdp_api()
+            .accept_answer(pending, answer)
+            .unwrap();
+        self.browsers.push(browser);
+    }
+
+    fn command(&mut self, shard: usize, command: Command) {
+        self.shards[shard].0.handle_command(self.now, command);
+    }
+
+    fn negotiate(&mut self, index: usize, shard: usize, round: Round) -> Outcome {
+        let (reply, mut outcome) = oneshot::channel();
+        let request = Request::Negotiate { round, reply };
+        self.command(shard, Command::Leg(leg(index, shard), request));
+        outcome.try_recv().unwrap().unwrap()
+    }
+
+    /// What `Leg::connect` sends.
+    fn connect(&mut self, number: u64) {
+        for (own, other) in [(0, 1), (1, 0)] {
+            let (shard, far) = (self.browsers[own].shard, self.browsers[other].shard);
+            let relay = (shard != far).then(|| self.shards[far].1.clone());
+            let serial = other as u32;
+            let far = Far { serial, relay };
+            let request = Request::Connect { number, far };
+            self.command(shard, Command::Leg(leg(own, shard), request));
+        }
+        self.run(5);
+    }
+
+    fn part(&mut self, number: u64) {
+        for index in [0, 1] {
+            let shard = self.browsers[index].shard;
+            self.command(
+                shard,
+                Command::Leg(leg(index, shard), Request::Part { number }),
+            );
+        }
+    }
+
+    /// The exchange offers its side of the audio another direction, and the browser takes it.
+    fn redirect(&mut self, index: usize, direction: Ours) {
+        let shard = self.browsers[index].shard;
+        let agreed = self.negotiate(index, shard, Round::Rollback).agreed;
+        let want = agreed.iter().cloned().map(|mut stream| {
+            if stream.kind == Kind::Audio {
+                stream.direction = direction;
+            }
+            stream
+        });
+        let want = rtc::topology::Topology::new(want.collect());
+        let offer = self
+            .negotiate(index, shard, Round::Offer { want })
+            .sdp
+            .unwrap();
+        let offer = SdpOffer::from_sdp_string(&offer.to_string()).unwrap();
+        let answer = self.browsers[index].rtc.sdp_api().accept_offer(offer);
+        let answer = answer.unwrap().to_sdp_string().parse().unwrap();
+        self.negotiate(index, shard, Round::Apply { answer });
+        self.run(5);
+    }
+
+    fn run(&mut self, ms: u64) {
+        let end = self.now + Duration::from_millis(ms);
+        while self.now < end {
+            self.now += TICK;
+            for browser in &mut self.browsers {
+                browser.rtc.handle_input(Input::Timeout(self.now)).unwrap();
+            }
+            for (shard, ..) in &mut self.shards {
+                shard.handle_timeout(self.now);
+            }
+            while self.exchange() {}
+        }
+    }
+
+    /// Carries everything that waits to where it goes; whether there was anything.
+    fn exchange(&mut self) -> bool {
+        let (now, mut is_busy) = (self.now, false);
+        for (index, browser) in self.browsers.iter_mut().enumerate() {
+            for (to, bytes) in browser.drain() {
+                is_busy = true;
+                let shard = &mut self.shards[usize::from(to.port() - 4000)].0;
+                shard.handle_datagram(now, to, address(index), &bytes);
+            }
+        }
+        for (shard, _, relayed) in &mut self.shards {
+            while let Ok(relayed) = relayed.try_recv() {
+                is_busy = true;
+                shard.handle_relayed(now, relayed);
+            }
+            while let Some(transmit) = shard.poll_transmit() {
+                is_busy = true;
+                let browser = &mut self.browsers[usize::from(transmit.remote.port() - 5000)];
+                let Transmit {
+                    local,
+                    remote,
+                    bytes,
+                } = transmit;
+                let receive = Receive::new(Protocol::Udp, local, remote, &bytes).unwrap();
+                browser
+                    .rtc
+                    .handle_input(Input::Receive(now, receive))
+                    .unwrap();
+            }
+        }
+        is_busy
+    }
+
+    /// So many packets from a browser on a line, one each 20 ms; their payloads.
+    fn send(&mut self, index: usize, line: usize, count: u64) -> Vec<Vec<u8>> {
+        let codec = [Codec::Opus, Codec::Vp8][line];
+        let payloads = (0..count).map(|_| {
+            let now = self.now;
+            let payload = self.browsers[index].send(now, line, codec);
+            self.run(20);
+            payload
+        });
+        payloads.collect()
+    }
+
+    /// What reached a browser on a line since this was last asked.
+    fn received(&mut self, index: usize, line: usize) -> Vec<RtpPacket> {
+        let browser = &mut self.browsers[index];
+        let mid = browser.mids[line];
+        let received = std::mem::take(&mut browser.received).into_iter();
+        let packets = received.filter(|(on, _)| *on == mid);
+        packets.map(|(_, packet)| packet).collect()
+    }
+}
+
+impl Browser {
+    fn drain(&mut self) -> Vec<(SocketAddr, Vec<u8>)> {
+        let mut sent = Vec::new();
+        loop {
+            match self.rtc.poll_output().unwrap() {
+                Output::Timeout(_) => return sent,
+                Output::Transmit(transmit) => {
+                    sent.push((transmit.destination, transmit.contents.to_vec()));
+                }
+                Output::Event(Event::Connected) => self.is_connected = true,
+                Output::Event(Event::KeyframeRequest(_)) => self.keyframes_asked += 1,
+                Output::Event(Event::RtpPacket(packet)) => {
+                    let ssrc = packet.header.ssrc;
+                    let mid = self.rtc.direct_api().stream_rx(&ssrc).unwrap().mid();
+                    self.received.push((mid, packet));
+                }
+                Output::Event(_) => {}
+            }
+        }
+    }
+
+    fn send(&mut self, now: Instant, line: usize, codec: Codec) -> Vec<u8> {
+        let number = self.first + self.sent[line];
+        self.sent[line] += 1;
+        let pt = self.pt(codec);
+        let payload = [&[line as u8][..], &number.to_be_bytes()].concat();
+        let time = number as u32 * 960;
+        let write = RtpWrite::new(pt, number.into(), time, now, payload.clone());
+        let mut api = self.rtc.direct_api();
+        let stream = api.stream_tx_by_mid(self.mids[line], None).unwrap();
+        stream.write_rtp(write);
+        self.rtc.handle_input(Input::Timeout(now)).unwrap();
+        payload
+    }
+
+    fn pt(&self, codec: Codec) -> str0m::media::Pt {
+        let mut params = self.rtc.codec_config().iter();
+        params.find(|p| p.spec().codec == codec).unwrap().pt()
+    }
+
+    fn ask_keyframe(&mut self) {
+        let mid = self.mids[1];
+        let mut api = self.rtc.direct_api();
+        let stream = api.stream_rx_by_mid(mid, None).unwrap();
+        stream.request_keyframe(KeyframeRequestKind::Pli);
+    }
+}
+
+fn leg(index: usize, shard: usize) -> LegId {
+    LegId {
+        shard: shard as u8,
+        serial: index as u32,
+    }
+}
+
+fn payloads(packets: &[RtpPacket]) -> Vec<Vec<u8>> {
+    packets
+        .iter()
+        .map(|packet| packet.payload.to_vec())
+        .collect()
+}
+
+fn assert_no_jump(packets: &[RtpPacket]) {
+    assert!(
+        packets
+            .iter()
+            .all(|packet| packet.header.ssrc == packets[0].header.ssrc)
+    );
+    let steps = packets
+        .windows(2)
+        .map(|two| *two[1].seq_no - *two[0].seq_no);
+    assert!(
+        steps.into_iter().all(|step| step == 1),
+        "no gap, no repetition"
+    );
+    let time = packets.windows(2).map(|two| {
+        let (one, two) = (two[0].header.timestamp, two[1].header.timestamp);
+        two.wrapping_sub(one)
+    });
+    assert!(
+        time.into_iter().all(|step| (1..48_000).contains(&step)),
+        "time goes on"
+    );
+}
+
+const BOTH: &[&str] = &["opus", "vp8"];
+
+#[test]
+fn connected_legs_hear_and_see_each_other() {
+    for shards in [1, 2] {
+        let mut world = World::new(shards, [BOTH, BOTH]);
+        world.send(0, 0, 2);
+        assert!(world.received(1, 0).is_empty(), "not connected yet");
+        world.connect(1);
+        for (from, to) in [(0, 1), (1, 0)] {
+            for line in [0, 1] {
+                let sent = world.send(from, line, 5);
+                assert_eq!(payloads(&world.received(to, line)), sent, "line {line}");
+            }
+        }
+        world.part(1);
+        world.send(0, 0, 2);
+        assert!(world.received(1, 0).is_empty(), "parted");
+    }
+}
+
+#[test]
+fn key_frames_are_asked_for_at_the_beginning_and_whenever_the_other_asks() {
+    for shards in [1, 2] {
+        let mut world = World::new(shards, [BOTH, BOTH]);
+        world.send(0, 1, 1);
+        assert_eq!(world.browsers[0].keyframes_asked, 0);
+        world.connect(1);
+        world.run(100);
+        assert_eq!(world.browsers[0].keyframes_asked, 1, "one at the beginning");
+        world.send(0, 1, 2);
+        world.run(1000);
+        world.browsers[1].ask_keyframe();
+        world.run(100);
+        assert_eq!(world.browsers[0].keyframes_asked, 2, "one for the request");
+        assert_eq!(
+            world.browsers[1].keyframes_asked, 0,
+            "nothing was sent to 0"
+        );
+    }
+}
+
+#[test]
+fn a_stream_goes_on_without_a_jump_when_the_other_end_changes() {
+    let mut world = World::new(1, [BOTH, BOTH]);
+    world.connect(1);
+    world.send(0, 0, 3);
+    // The other end leaves, the same browser echoes itself for a while, and another end comes.
+    world.part(1);
+    let echo = Request::Echo {
+        serial: 0,
+        mode: EchoMode::OneToOne,
+    };
+    world.command(0, Command::Leg(leg(1, 0), echo));
+    world.send(1, 0, 3);
+    let end = Request::EndEcho { serial: 0 };
+    world.command(0, Command::Leg(leg(1, 0), end));
+    world.connect(2);
+    world.send(0, 0, 3);
+    let packets = world.received(1, 0);
+    assert_eq!(packets.len(), 9);
+    assert_no_jump(&packets);
+}
+
+#[test]
+fn a_later_joint_is_not_ended_with_an_earlier_one() {
+    let mut world = World::new(1, [BOTH, BOTH]);
+    world.connect(1);
+    world.connect(2);
+    world.part(1);
+    let sent = world.send(0, 0, 2);
+    assert_eq!(payloads(&world.received(1, 0)), sent);
+}
+
+#[test]
+fn a_held_stream_carries_nothing_and_goes_on_when_it_is_resumed() {
+    for shards in [1, 2] {
+        let mut world = World::new(shards, [BOTH, BOTH]);
+        world.connect(1);
+        world.send(0, 0, 2);
+        world.redirect(1, Ours::Inactive);
+        world.received(1, 0);
+        world.send(0, 0, 3);
+        assert!(world.received(1, 0).is_empty(), "held");
+        world.redirect(1, Ours::SendRecv);
+        let sent = world.send(0, 0, 3);
+        assert_eq!(payloads(&world.received(1, 0)), sent);
+        let sent = world.send(1, 0, 3);
+        assert_eq!(payloads(&world.received(0, 0)), sent);
+    }
+}
+
+#[test]
+fn payload_types_are_those_of_the_receiver() {
+    let mut world = World::new(1, [BOTH, BOTH]);
+    world.connect(1);
+    world.send(0, 1, 2);
+    let pt = world.browsers[1].pt(Codec::Vp8);
+    let packets = world.received(1, 1);
+    assert_eq!(packets.len(), 2);
+    assert!(
+        packets
+            .iter()
+            .all(|packet| packet.header.payload_type == pt)
+    );
+}
+
+#[test]
+fn digits_reach_the_other_as_they_are() {
+    let mut world = World::new(1, [BOTH, BOTH]);
+    world.connect(1);
+    world.send(0, 0, 2);
+    world.received(1, 0);
+    let now = world.now;
+    let browser = &mut world.browsers[0];
+    let number = browser.first + browser.sent[0];
+    let event = vec![5, 0x80, 3, 32];
+    let write = RtpWrite::new(110.into(), number.into(), 960_000, now, event.clone());
+    let mut api = browser.rtc.direct_api();
+    let stream = api.stream_tx_by_mid(browser.mids[0], None).unwrap();
+    stream.write_rtp(write);
+    world.run(20);
+    assert_eq!(payloads(&world.received(1, 0)), [event]);
+}
+
+#[test]
+fn what_has_no_codec_in_common_is_not_passed() {
+    let mut world = World::new(1, [&["ulaw", "vp8"], BOTH]);
+    world.connect(1);
+    let now = world.now;
+    world.browsers[0].send(now, 0, Codec::PCMU);
+    world.run(100);
+    assert!(world.received(1, 0).is_empty());
+    let sent = world.send(0, 1, 2);
+    assert_eq!(
+        payloads(&world.received(1, 1)),
+        sent,
+        "video is not concerned"
+    );
+}
