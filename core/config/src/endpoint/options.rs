@@ -307,8 +307,8 @@ const VARIABLES_MAX: usize = 100;
 const CODECS_OF_ASTERISK: &[&str] = &[
     "adpcm", "codec2", "g719", "g723", "g726", "g726aal2", "g729", "gsm", "h261", "h263", "h263p",
     "h265", "ilbc", "jpeg", "lpc10", "mpeg4", "png", "red", "silk", "silk12", "silk16", "silk24",
-    "silk8", "siren14", "siren7", "slin", "slin12", "slin16", "slin192", "slin24", "slin32",
-    "slin44", "slin48", "slin8", "slin96", "speex", "speex16", "speex32", "t140", "testlaw",
+    "silk8", "siren14", "siren7", "slin12", "slin192", "slin24", "slin32", "slin96", "speex",
+    "speex16", "speex32", "t140", "testlaw",
 ];
 
 fn allow(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
