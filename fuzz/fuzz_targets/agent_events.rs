@@ -10,7 +10,7 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use sip::{
     Agent, Body, Event, Flow, FlowId, HeaderName, Identity, InviteId, Limits, Message, Method,
-    NameAddr, OutgoingInvite, Request, RequestId, Status, Transport,
+    NameAddr, OutgoingInvite, Reliability, Request, RequestId, Status, Transport,
 };
 
 const LIMITS: Limits = Limits {
@@ -26,9 +26,10 @@ const METHODS: [&str; 12] = [
     "PRACK", "FLY",
 ];
 
-const STATUSES: [&str; 12] = [
+const STATUSES: [&str; 13] = [
     "100 Trying",
     "180 Ringing",
+    "183 Session Progress",
     "200 OK",
     "202 Accepted",
     "401 No",
@@ -51,6 +52,8 @@ struct World {
     /// What the Agent sent lately: requests to be answered, tags to be named.
     requests: Vec<Request>,
     tags: Vec<String>,
+    /// RSeq and CSeq of its reliable provisional responses.
+    rseqs: Vec<(u32, u32)>,
 }
 
 struct Input<'a>(&'a [u8]);
@@ -82,6 +85,7 @@ impl World {
             waiting: Vec::new(),
             requests: Vec::new(),
             tags: vec!["nobody".to_owned()],
+            rseqs: Vec::new(),
         }
     }
 
@@ -116,6 +120,11 @@ impl World {
                         .ok()
                         .and_then(|to| to.tag().map(str::to_owned));
                     self.tags.extend(tag);
+                    if let (Ok(Some(rseq)), Ok(cseq)) =
+                        (response.headers.rseq(), response.headers.cseq())
+                    {
+                        self.rseqs = vec![(rseq, cseq.number)];
+                    }
                     let surplus = self.tags.len().saturating_sub(8);
                     self.tags.drain(..surplus);
                 }
@@ -193,13 +202,19 @@ impl World {
             "Supported: timer\r\nSession-Expires: 90\r\n",
             "Session-Expires: 1\r\n",
             "Require: x\r\n",
-        ][usize::from(shape >> 2 & 3)];
+            "Supported: 100rel\r\n",
+            "Require: 100rel\r\nRAck: 1 1 INVITE\r\n",
+        ][usize::from(shape >> 2) % 6];
+        let rack = match (method, self.rseqs.last()) {
+            ("PRACK", Some((rseq, cseq))) => format!("RAck: {rseq} {cseq} INVITE\r\n"),
+            _ => String::new(),
+        };
         let text = format!(
             "{method} sip:246@example.com SIP/2.0\r\n\
              Via: SIP/2.0/UDP a.invalid;branch=z9hG4bK{branch}\r\n\
              From: <sip:a@example.com>;tag=peer\r\nTo: <sip:246@example.com>{tag}\r\n\
              Call-ID: {call}\r\nCSeq: {cseq} {method}\r\nContact: <sip:a@a.invalid>\r\n\
-             Content-Type: application/sdp\r\nAllow: INVITE, UPDATE\r\n{timer}\r\n{body}"
+             Content-Type: application/sdp\r\nAllow: INVITE, UPDATE\r\n{timer}{rack}\r\n{body}"
         );
         self.agent.handle_message(self.now, flow, &text.into());
         Some(())
@@ -221,7 +236,9 @@ impl World {
             "Session-Expires: 90\r\n",
             "Min-SE: 100\r\n",
             "Retry-After: 1\r\n",
-        ][usize::from(shape >> 4 & 3)];
+            "Require: 100rel\r\nRSeq: 1\r\nAllow: UPDATE\r\n",
+            "Require: 100rel\r\nRSeq: 2\r\n",
+        ][usize::from(shape >> 4) % 6];
         let text = format!(
             "SIP/2.0 {status}\r\nVia: {}\r\nFrom: {}\r\nTo: {to}\r\nCall-ID: {}\r\nCSeq: {}\r\n\
              Contact: <sip:b@b.invalid>\r\n{extra}\r\n{body}",
@@ -252,8 +269,13 @@ impl World {
             return Some(());
         }
         let id = input.pick(&self.calls)?;
-        match verb % 10 {
+        match verb % 12 {
             0 => self.agent.provisional(now, id, Status::RINGING, None),
+            9 => {
+                let status = Status::SESSION_PROGRESS;
+                self.agent.provisional(now, id, status, Some(body()));
+            }
+            10 => self.agent.rely(id, Reliability::IfSupported),
             1 => self.agent.accept(now, id, body()),
             2 => self.agent.reject(now, id, Status::BUSY_HERE, Vec::new()),
             3 => drop(self.agent.reinvite(now, id, body())),
@@ -279,6 +301,8 @@ impl World {
             call_id: None,
             logins: Vec::new(),
             session: sip::SessionRules::default(),
+            reliability: [Reliability::Never, Reliability::IfRequired, Reliability::Always]
+                [usize::from(input.next()? % 3)],
         };
         let id = self
             .agent

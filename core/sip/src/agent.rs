@@ -23,11 +23,11 @@ pub use flow::{Flow, FlowId, Transmit, Transport};
 pub use limits::{Counts, Identity, Limits};
 pub(crate) use limits::{FORKS_MAX, REQUESTS_PER_INVITE_MAX, RETRY_AFTER_S};
 
-use crate::invite::{Invite, carries_contact};
+use crate::invite::{Invite, Reliability, carries_contact};
 use crate::session_timer::SessionRules;
 use crate::timer::{TimerTable, earliest};
 use crate::transaction::{ClientUser, ServerUser};
-use crate::{HeaderName, Message, Method, Request, Response, Status};
+use crate::{HeaderName, Login, Message, Method, Request, Response, Status};
 
 /// The SIP machine.
 #[derive(Debug)]
@@ -193,6 +193,17 @@ impl Agent {
         self.with(id, |invite, _| invite.watch(rules));
     }
 
+    /// Whether provisional responses to the peer's INVITE are acknowledged (RFC 3262): before the first one.
+    pub fn rely(&mut self, id: InviteId, reliability: Reliability) {
+        self.with(id, |invite, _| invite.rely(reliability));
+    }
+
+    /// What challenges to requests inside the dialog are answered with (RFC 3261 §22); calls of ours know it
+    /// from their [`OutgoingInvite`].
+    pub fn log_in_with(&mut self, id: InviteId, logins: Vec<Login>) {
+        self.with(id, |invite, _| invite.log_in_with(logins));
+    }
+
     /// 200 to the first INVITE, sent again until the ACK comes, on every transport (RFC 3261 §13.3.1.4).
     pub fn accept(&mut self, now: Instant, id: InviteId, body: Body) {
         self.with(id, |invite, base| invite.accept(now, base, body));
@@ -257,7 +268,8 @@ impl Agent {
         self.offer(now, id, OfferVia::Reinvite, offer)
     }
 
-    /// The same by UPDATE (RFC 3311); by re-INVITE if the peer does not allow UPDATE.
+    /// The same by UPDATE (RFC 3311); by re-INVITE if the peer does not allow UPDATE. Before the call is
+    /// answered an UPDATE may go once a reliable provisional response has settled the session.
     pub fn update(&mut self, now: Instant, id: InviteId, offer: Body) -> Result<(), Busy> {
         self.offer(now, id, OfferVia::Update, offer)
     }
@@ -273,7 +285,7 @@ impl Agent {
             .unwrap_or(Err(Busy::NotEstablished))
     }
 
-    /// Accepts the peer's [`Event::Offer`]; or puts the answer into the ACK when our INVITE had no offer.
+    /// Accepts the peer's [`Event::Offer`]; or puts the answer into the ACK or PRACK when our INVITE had no offer.
     /// Nothing happens if the offer was withdrawn meanwhile.
     pub fn answer(&mut self, now: Instant, id: InviteId, body: Option<Body>) {
         self.with(id, |invite, base| invite.answer(now, base, body));

@@ -139,10 +139,26 @@ impl Dialog {
         }
     }
 
+    /// The dialog that a request of ours was sent in.
+    pub(crate) fn of_own(request: &Request) -> Result<DialogId, HeaderError> {
+        let headers = &request.headers;
+        Ok(DialogId {
+            call_id: headers.call_id()?.into(),
+            local_tag: headers.from()?.tag().unwrap_or_default().into(),
+            remote_tag: headers.to()?.tag().unwrap_or_default().into(),
+        })
+    }
+
+    /// The sequence number of our next request.
+    pub(crate) fn next_sequence(&mut self) -> u32 {
+        self.local_seq += 1;
+        self.local_seq
+    }
+
     /// A request inside the dialog, with the next sequence number (§12.2.1.1).
     pub(crate) fn request(&mut self, method: &Method) -> Request {
-        self.local_seq += 1;
-        self.numbered(method, self.local_seq)
+        let number = self.next_sequence();
+        self.numbered(method, number)
     }
 
     /// The ACK of a 2xx. §13.2.2.4: "The sequence number of the CSeq header field MUST be the same as the

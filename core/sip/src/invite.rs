@@ -1,13 +1,14 @@
 //! The INVITE usage: one call, of either role, from its INVITE to its end.
 //!
 //! RFC 3261 §13 to §15 with offer/answer turns (RFC 3264, RFC 6337), UPDATE (RFC 3311) and session timers
-//! (RFC 4028). It knows whose turn it is, not what an offer says. Reliable provisional responses
-//! (RFC 3262) are not here: `Require: 100rel` gets 420.
+//! (RFC 4028), and provisional responses that are acknowledged (RFC 3262). It knows whose turn it is, not
+//! what an offer says.
 
 mod incoming;
 mod offer;
 mod outgoing;
 mod peer;
+mod reliable;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,11 +23,13 @@ use crate::dialog::{Dialog, DialogId};
 use crate::session_timer::{Due, SessionRules, SessionTimer, Terms};
 use crate::timer::earliest;
 use crate::transaction::{ClientUser, Purpose, ServerId, TransactionId};
-use crate::{HeaderName, Headers, Method, Request, Response, Status};
+use crate::{HeaderName, Headers, Login, Method, Request, Response, Status, sign};
 
 use incoming::{Incoming, Unacked};
 use offer::{Held, Turn};
 use outgoing::{LateOffer, Outgoing};
+pub use reliable::Reliability;
+use reliable::{LatePrack, Provisionals};
 
 /// Headers the layer above adds.
 pub(crate) type Extra = Vec<(HeaderName, String)>;
@@ -44,6 +47,12 @@ pub(crate) struct Invite {
     unacked: Option<Unacked>,
     /// The offer in the peer's 2xx that waits for our answer, in the ACK.
     late_offer: Option<LateOffer>,
+    reliability: Reliability,
+    provisionals: Provisionals,
+    /// The offer in the peer's reliable provisional response that waits for our answer, in the PRACK.
+    late_prack: Option<LatePrack>,
+    /// The early dialog whose session is agreed, by a reliable provisional response.
+    early: Option<DialogId>,
     turn: Turn,
     held: Option<Held>,
     session_timer: Option<SessionTimer>,
@@ -55,8 +64,12 @@ pub(crate) struct Invite {
     allows_update: bool,
     /// We made the Call-ID (RFC 3261 §14.1).
     owns_call_id: bool,
+    /// The answer that unreliable provisional responses show beforehand.
+    preview: Option<Body>,
     /// The last description of ours that stands; sent again to refresh by re-INVITE.
     description: Option<Body>,
+    /// What a challenge is answered with.
+    logins: Vec<Login>,
     /// Requests inside the dialog that the layer above has not answered yet.
     waiting: Vec<(RequestId, Arc<Request>)>,
 }
@@ -88,6 +101,10 @@ impl Invite {
             dialog,
             unacked: None,
             late_offer: None,
+            reliability: Reliability::default(),
+            provisionals: Provisionals::default(),
+            late_prack: None,
+            early: None,
             turn: Turn::Idle,
             held: None,
             session_timer: None,
@@ -95,7 +112,9 @@ impl Invite {
             min_se: None,
             allows_update: false,
             owns_call_id: false,
+            preview: None,
             description: None,
+            logins: Vec::new(),
             waiting: Vec::new(),
         }
     }
@@ -103,6 +122,11 @@ impl Invite {
     /// From the next request or answer on.
     pub(crate) const fn watch(&mut self, rules: SessionRules) {
         self.session_rules = rules;
+    }
+
+    /// What challenges of the peer are answered with from now on.
+    pub(crate) fn log_in_with(&mut self, logins: Vec<Login>) {
+        self.logins = logins;
     }
 
     pub(crate) const fn is_over(&self) -> bool {
@@ -174,6 +198,7 @@ impl Invite {
     fn end(&mut self, now: Instant, base: &mut Base, cause: Ended) {
         self.drop_turns(now, base);
         self.unacked = None;
+        self.provisionals = Provisionals::default();
         for (id, request) in std::mem::take(&mut self.waiting) {
             if let Some(waiting) = base.requests.remove(&id) {
                 let response = request.response(Status::REQUEST_TERMINATED);
@@ -185,7 +210,7 @@ impl Invite {
         }
         if let Phase::Outgoing(outgoing) = &self.phase {
             for early in &outgoing.early {
-                base.dialogs.remove(&early.id);
+                base.dialogs.remove(&early.dialog.id);
             }
         }
         self.phase = Phase::Over;
@@ -237,10 +262,17 @@ impl Invite {
         );
     }
 
-    /// The dialog our requests go into: the confirmed one, else the first early one.
+    /// The dialog our requests go into: the confirmed one, else the early one with a session, else the first
+    /// early one.
     fn speaking(&mut self) -> Option<&mut Dialog> {
         match &mut self.phase {
-            Phase::Outgoing(outgoing) => outgoing.early.first_mut(),
+            Phase::Outgoing(outgoing) => {
+                let settled = self.early.as_ref();
+                let mut dialogs = outgoing.early.iter();
+                let at = dialogs.position(|early| settled == Some(&early.dialog.id));
+                let early = outgoing.early.get_mut(at.unwrap_or(0))?;
+                Some(&mut early.dialog)
+            }
             _ => self.dialog.as_mut(),
         }
     }
@@ -248,7 +280,8 @@ impl Invite {
     /// The dialog of this name.
     fn dialog_of(&mut self, id: &DialogId) -> Option<&mut Dialog> {
         if let Phase::Outgoing(outgoing) = &mut self.phase {
-            return outgoing.early.iter_mut().find(|early| early.id == *id);
+            let mut dialogs = outgoing.early.iter_mut().map(|early| &mut early.dialog);
+            return dialogs.find(|early| early.id == *id);
         }
         self.dialog.as_mut().filter(|dialog| dialog.id == *id)
     }
@@ -296,9 +329,45 @@ impl Invite {
             Purpose::Offer => self.on_offer_response(now, base, transaction, &response),
             Purpose::Refresh => self.on_refresh_response(now, base, &response),
             Purpose::Bye if response.status.is_final() => self.on_bye_done(now, base),
-            Purpose::Bye => {}
+            Purpose::Bye | Purpose::Prack => {}
             Purpose::InDialog(client) => self.on_in_dialog_response(now, base, client, response),
         }
+    }
+
+    /// Answers the challenge to a request inside the dialog (RFC 3261 §22.2); that to the first INVITE is
+    /// answered with the rest of it. `false`: it stands as the refusal it is.
+    pub(crate) fn sign_again(
+        &mut self,
+        now: Instant,
+        base: &mut Base,
+        (old, purpose): (TransactionId, Purpose),
+        (mut request, logins): (Request, u8),
+        challenge: &Response,
+    ) -> bool {
+        let inside = !matches!(purpose, Purpose::Initial);
+        if !inside || self.flow_lost || logins >= LOGIN_TRIES_MAX || !base.has_room(true) {
+            return false;
+        }
+        let cnonce = base.token();
+        if !sign(&mut request, challenge, &self.logins, &cnonce) {
+            return false;
+        }
+        let Ok(dialog) = Dialog::of_own(&request) else {
+            return false;
+        };
+        let Some(dialog) = self.dialog_of(&dialog) else {
+            return false;
+        };
+        let cseq = format!("{} {}", dialog.next_sequence(), request.method);
+        request.headers.set(HeaderName::CSeq, &cseq);
+        let user = ClientUser::Invite(self.id, purpose);
+        let new = base.start_again(now, self.flow, request, user, logins + 1);
+        if let Turn::Ours(ours) = &mut self.turn
+            && ours.transaction == old
+        {
+            ours.transaction = new;
+        }
+        true
     }
 
     /// No final response came: Timer B or F, or the flow closed.
@@ -315,6 +384,8 @@ impl Invite {
             Purpose::Refresh if !flow_closed => self.gone(now, base, Ended::Timeout),
             Purpose::Refresh => self.postpone_refresh(now),
             Purpose::Bye => self.on_bye_done(now, base),
+            // The peer sends its response again, and ends the call if it must.
+            Purpose::Prack => {}
             Purpose::InDialog(id) => base.emit(Event::Response {
                 id,
                 result: Err(Timeout),
@@ -385,12 +456,17 @@ impl Invite {
         let unacked = self.unacked.as_ref().map(Unacked::deadline);
         let held = self.held.as_ref().and_then(|held| held.not_before);
         let timer = self.session_timer.as_ref().and_then(SessionTimer::deadline);
-        earliest([phase, unacked, held, timer, self.offer_deadline()])
+        let provisional = self.provisionals.deadline();
+        let offer = self.offer_deadline();
+        earliest([phase, unacked, provisional, held, timer, offer])
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant, base: &mut Base) {
         match &self.phase {
-            Phase::Incoming(_) => self.on_incoming_timeout(now, base),
+            Phase::Incoming(_) => {
+                self.on_provisional_timeout(now, base);
+                self.on_incoming_timeout(now, base);
+            }
             Phase::Outgoing(_) => self.on_outgoing_timeout(now, base),
             Phase::Established | Phase::Departing { .. } | Phase::Leaving { .. } | Phase::Over => {}
         }
@@ -503,6 +579,9 @@ fn description(headers: &Headers, body: &Bytes) -> Option<Bytes> {
         .is_none_or(|media| media.essence() == "application/sdp");
     (is_sdp && !body.is_empty()).then(|| body.clone())
 }
+
+/// How often a challenge to one request is answered: the first one, and stale nonces after it.
+const LOGIN_TRIES_MAX: u8 = 3;
 
 /// The last moment after which nobody expects a final response.
 const PATIENCE: Duration = Duration::from_secs(32);

@@ -12,7 +12,7 @@
 //! | authentication, of either side | `digest.rs`, `login.rs` | 7616, 8760 |
 //! | transactions: one machine per figure, found by key | `transaction.rs`, `timer.rs` | 3261 §17, 6026 |
 //! | dialogs: tags, route set, sequence numbers | `dialog.rs` | 3261 §12 |
-//! | the INVITE usage: whose turn, CANCEL, BYE, refreshes | `invite.rs`, `session_timer.rs` | 3261 §13–15, 3311, 4028, 6337 |
+//! | the INVITE usage: whose turn, PRACK, CANCEL, BYE, refreshes | `invite.rs`, `session_timer.rs` | 3261 §13–15, 3262, 3311, 4028, 6337 |
 //! | [`Agent`]: sorts what comes, answers what needs no thought | `agent.rs`, `agent/receive.rs` | 3261 §8.2, §18 |
 //!
 //! The Agent answers by itself: 100, CANCEL, BYE, retransmissions, the ACK of a 2xx, session refreshes without
@@ -111,6 +111,7 @@ pub use header::reason::Reason;
 pub use header::session_timer::{Refresher, SessionExpires};
 pub use header::via::Via;
 pub use header::{Headers, limits};
+pub use invite::Reliability;
 pub use login::{Login, sign};
 pub use message::{Capabilities, Message, Request, Response};
 pub use method::Method;

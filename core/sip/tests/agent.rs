@@ -15,6 +15,7 @@ mod agent {
     mod login;
     mod loss;
     mod pair;
+    mod reliable;
     mod replay;
     mod session_timer;
     mod solo;

@@ -6,12 +6,12 @@ use crate::option::{Fault, Parse, Row, inert, number, row, word};
 use codec::CODECS;
 
 pub(super) const OPTIONS: &[Row<Endpoint>] = &[
-    inert(
+    row(
         "100rel",
         "yes",
         Parse::Own(provisional_acks),
-        "Acknowledges provisional answers (RFC 3262).",
-        "provisional answers are not acknowledged: a call that requires it is refused with 420",
+        "Provisional answers are acknowledged (RFC 3262): no; yes, where it asks for that; \
+         peer_supported, where it can; required, always.",
     ),
     row(
         "accountcode",

@@ -16,11 +16,12 @@ use crate::transaction::{Client, ClientTable, ClientUser, ServerId, ServerTable,
 use crate::{HeaderName, Host, Method, Request, Response, Status, Via};
 
 /// The methods we act on, for Allow.
-pub(crate) const METHODS: [Method; 13] = [
+pub(crate) const METHODS: [Method; 14] = [
     Method::Invite,
     Method::Ack,
     Method::Cancel,
     Method::Bye,
+    Method::Prack,
     Method::Update,
     Method::Options,
     Method::Register,
@@ -33,7 +34,8 @@ pub(crate) const METHODS: [Method; 13] = [
 ];
 
 /// What our calls promise to act on. The other methods reach the layer above, which may refuse them.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, UPDATE, INFO, MESSAGE, OPTIONS, REGISTER";
+pub(crate) const ALLOW: &str =
+    "INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, INFO, MESSAGE, OPTIONS, REGISTER";
 
 /// A request that waits for the layer above.
 #[derive(Debug, Clone, Copy)]
@@ -229,8 +231,20 @@ impl Base {
         &mut self,
         now: Instant,
         flow: Flow,
+        request: Request,
+        user: ClientUser,
+    ) -> TransactionId {
+        self.start_again(now, flow, request, user, 0)
+    }
+
+    /// Sends a request of ours that was signed anew for the `logins`th time.
+    pub(crate) fn start_again(
+        &mut self,
+        now: Instant,
+        flow: Flow,
         mut request: Request,
         user: ClientUser,
+        logins: u8,
     ) -> TransactionId {
         let branch = self.dress(&flow, &mut request);
         let client = Client {
@@ -238,6 +252,7 @@ impl Base {
             branch,
             request,
             user,
+            logins,
         };
         self.clients.start(now, client, &mut self.transmits)
     }
@@ -251,6 +266,12 @@ impl Base {
         invite: TransactionId,
         to_tag: &str,
     ) {
+        // RFC 3261 §22.1: an ACK carries the credentials its INVITE was accepted with.
+        if let Some((request, _)) = self.clients.invite_of(invite) {
+            for name in [HeaderName::Authorization, HeaderName::ProxyAuthorization] {
+                ack.headers.copy(&request.headers, &name);
+            }
+        }
         self.dress(&flow, &mut ack);
         let bytes = ack.to_bytes();
         self.clients.acknowledged(invite, to_tag, bytes.clone());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::agent::Flow;
+use crate::invite::Reliability;
 use crate::session_timer::SessionRules;
 use crate::{HeaderName, Login, NameAddr, Request, Response, Status, Uri};
 
@@ -75,6 +76,8 @@ pub struct OutgoingInvite {
     pub logins: Vec<Login>,
     /// How the call is watched over (RFC 4028).
     pub session: SessionRules,
+    /// Whether provisional responses are acknowledged (RFC 3262).
+    pub reliability: Reliability,
 }
 
 /// What the Agent has to tell. For each [`InviteId`] exactly one [`Event::Ended`] comes, as its last.
@@ -99,10 +102,13 @@ pub enum Event {
         id: InviteId,
         response: Arc<Response>,
     },
-    /// The first 2xx to our INVITE. Its ACK is sent, unless the INVITE had no offer.
+    /// The first 2xx to our INVITE. Its ACK is sent, unless the INVITE had no offer. `settled`: a reliable
+    /// provisional response of the same far end has brought the answer before; what this one says of the
+    /// session is to be ignored (RFC 3261 §13.2.1).
     Answered {
         id: InviteId,
         response: Arc<Response>,
+        settled: bool,
     },
     /// Our INVITE was not answered with a 2xx; [`Event::Ended`] follows.
     Failed { id: InviteId, outcome: Failure },
@@ -110,6 +116,8 @@ pub enum Event {
     Confirmed { id: InviteId, body: Option<Bytes> },
     /// The peer wants to change the session: [`Agent::answer`](super::Agent::answer) or
     /// [`Agent::refuse`](super::Agent::refuse). A re-INVITE without body wants an offer in the answer.
+    /// Before the call is answered, an offer comes by UPDATE or with a PRACK; or in a reliable provisional
+    /// response to our INVITE that had none.
     Offer {
         id: InviteId,
         via: OfferVia,
@@ -117,7 +125,7 @@ pub enum Event {
     },
     /// The peer took its unanswered offer back (CANCEL of a re-INVITE); the old session stands.
     OfferWithdrawn { id: InviteId },
-    /// The answer to our `reinvite` or `update`, or the ACK's answer to the offer in our 200 to a re-INVITE.
+    /// The answer to our `reinvite` or `update`, the PRACK's to the offer in a provisional response of ours, or the ACK's answer to the offer in our 200 to a re-INVITE.
     Answer { id: InviteId, body: Bytes },
     /// The peer refused our offer; RFC 3261 §14.1: the old session stands.
     OfferRefused {
@@ -151,6 +159,8 @@ pub enum OfferVia {
     Reinvite,
     /// RFC 3311.
     Update,
+    /// RFC 3262 §5: in a PRACK, or in the provisional response that our PRACK answers.
+    Prack,
 }
 
 /// Why an INVITE of ours came to nothing.
@@ -173,7 +183,8 @@ pub enum Ended {
     Cancelled,
     /// The caller's INVITE expired before the answer (Expires header, RFC 3261 §13.3.1).
     Expired,
-    /// No ACK for 32 s (RFC 3261 §13.3.1.4); BYE was sent.
+    /// No ACK for 32 s (RFC 3261 §13.3.1.4), and BYE was sent; or no PRACK (RFC 3262 §3), and the caller was
+    /// refused.
     AckTimeout,
     /// No refresh in time (RFC 4028 §10); BYE was sent.
     SessionExpired,

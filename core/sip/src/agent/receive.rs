@@ -15,7 +15,7 @@ use crate::{Capabilities, HeaderError, HeaderName, Method, Request, Response, St
 const UDP_SHARE: usize = 2;
 
 /// Option tags that Require may name.
-const EXTENSIONS: [&str; 1] = ["timer"];
+const EXTENSIONS: [&str; 2] = ["100rel", "timer"];
 
 impl Agent {
     pub(super) fn on_request(&mut self, now: Instant, flow: Flow, mut request: Request) {
@@ -161,8 +161,9 @@ impl Agent {
         request: &Arc<Request>,
     ) {
         match request.method {
-            // RFC 3261 §15.1.2, RFC 3311 §5.2, RFC 6086 §4.2.2: these make sense inside a dialog only.
-            Method::Bye | Method::Update | Method::Info => {
+            // RFC 3261 §15.1.2, RFC 3262 §3, RFC 3311 §5.2, RFC 6086 §4.2.2: these make sense inside a dialog
+            // only.
+            Method::Bye | Method::Prack | Method::Update | Method::Info => {
                 self.base
                     .respond(now, server, request.response(Status::CALL_DOES_NOT_EXIST));
             }
@@ -173,7 +174,6 @@ impl Agent {
             | Method::Notify
             | Method::Publish
             | Method::Refer
-            | Method::Prack
             | Method::Invite
             | Method::Ack
             | Method::Cancel
@@ -288,6 +288,12 @@ impl Agent {
             return;
         };
         let to_tag = tag_of(&response);
+        let challenged = matches!(
+            response.status,
+            Status::UNAUTHORIZED | Status::PROXY_AUTHENTICATION_REQUIRED
+        );
+        // The transaction may be gone once it has its final response.
+        let sent = challenged.then(|| clients.sent(transaction)).flatten();
         match clients.on_response(now, transaction, &response, &to_tag, transmits) {
             None | Some(ClientUser::Agent) => {}
             Some(ClientUser::Request(id)) if response.status.is_final() => {
@@ -299,7 +305,12 @@ impl Agent {
             Some(ClientUser::Request(_)) => {}
             Some(ClientUser::Invite(id, purpose)) if self.invites.contains_key(&id) => {
                 self.with(id, |invite, base| {
-                    invite.on_response(now, base, transaction, purpose, response);
+                    let signed = sent.is_some_and(|sent| {
+                        invite.sign_again(now, base, (transaction, purpose), sent, &response)
+                    });
+                    if !signed {
+                        invite.on_response(now, base, transaction, purpose, response);
+                    }
                 });
             }
             Some(ClientUser::Invite(_, Purpose::Initial)) if response.status.is_success() => {

@@ -11,7 +11,7 @@ use crate::dialog::Dialog;
 use crate::session_timer::Terms;
 use crate::timer::{T1, T2, earliest};
 use crate::transaction::ServerId;
-use crate::{HeaderName, Method, Request, Response, Status};
+use crate::{Method, Request, Status};
 
 /// RFC 3261 §13.3.1.1: "a UAS MUST send a non-100 provisional response at every minute".
 const REMINDER: Duration = Duration::from_secs(60);
@@ -22,10 +22,16 @@ pub(crate) struct Incoming {
     server: ServerId,
     request: Arc<Request>,
     expires_at: Option<Instant>,
-    reminder: Option<(Instant, Response)>,
+    /// When the last status is said again.
+    reminder: Option<(Instant, Status)>,
 }
 
 impl Incoming {
+    /// The INVITE and its transaction.
+    pub(super) fn invite(&self) -> (ServerId, Arc<Request>) {
+        (self.server, Arc::clone(&self.request))
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         earliest([self.expires_at, self.reminder.as_ref().map(|(at, _)| *at)])
     }
@@ -93,23 +99,37 @@ impl Invite {
         if !status.is_provisional() || status == Status::TRYING {
             return;
         }
-        let mut response = incoming.request.response(status);
-        let headers = &mut response.headers;
-        headers.copy(&incoming.request.headers, &HeaderName::RecordRoute);
-        headers.push(HeaderName::Contact, &base.contact(&self.flow));
+        let (server, invite) = incoming.invite();
+        incoming.reminder = Some((now + REMINDER, status));
+        if self.provisionals.is_accepting() {
+            return;
+        }
+        if self.relies(&invite) {
+            return self.provide(now, base, (server, &invite), (status, body));
+        }
+        // RFC 3261 §13.2.1: an offer of ours stands in no response that the caller need not confirm.
+        let body = body.filter(|_| description(&invite.headers, &invite.body).is_some());
+        let mut response = self.provisional_response(base, &invite, status);
+        if body.is_some() {
+            self.preview = body.clone();
+        }
         attach_response(&mut response, body);
-        incoming.reminder = Some((now + REMINDER, response.clone()));
-        base.respond(now, incoming.server, response);
+        base.respond(now, server, response);
     }
 
-    /// Sends the 200.
+    /// Sends the 200, after the PRACK of a description of ours if that is still to come. What a reliable
+    /// provisional response has settled is not said again (RFC 6337 §3.1.1).
     pub(crate) fn accept(&mut self, now: Instant, base: &mut Base, body: Body) {
         let Phase::Incoming(incoming) = &self.phase else {
             return;
         };
-        let (server, request) = (incoming.server, Arc::clone(&incoming.request));
+        let (server, request) = incoming.invite();
+        let Some(body) = self.provisionals.hold(body) else {
+            return;
+        };
+        let body = Some(body).filter(|_| self.early.is_none());
         self.phase = Phase::Established;
-        self.send_success(now, base, server, &request, Some(body), true);
+        self.send_success(now, base, server, &request, body, true);
     }
 
     /// A 2xx to the first INVITE or a re-INVITE: with the session timer, and remembered until its ACK.
@@ -129,14 +149,17 @@ impl Invite {
         let mut response = request.response(Status::OK);
         dress_answer(base, &flow, request, &mut response);
         let running = self.session_timer.as_ref().map(|timer| timer.delta_s);
-        let terms = Terms::answer(request, running, self.session_rules)
-            .ok()
-            .flatten();
-        if let Some(terms) = terms {
-            terms.write(&mut response.headers);
+        if matches!(self.phase, Phase::Established) {
+            let terms = Terms::answer(request, running, self.session_rules)
+                .ok()
+                .flatten();
+            if let Some(terms) = terms {
+                terms.write(&mut response.headers);
+            }
+            self.agree(now, terms, false);
         }
-        self.agree(now, terms, false);
-        if body.is_some() {
+        let has_body = body.is_some();
+        if has_body {
             self.description = body.clone();
         }
         attach_response(&mut response, body);
@@ -150,7 +173,7 @@ impl Invite {
             flow: flow.id,
             cseq: request.headers.cseq().map_or(0, |cseq| cseq.number),
             first,
-            offered: description(&request.headers, &request.body).is_none(),
+            offered: has_body && description(&request.headers, &request.body).is_none(),
             bytes,
             interval: T1,
             again_at: now + T1,
@@ -301,12 +324,12 @@ impl Invite {
             self.refuse_incoming(now, base, Status::REQUEST_TERMINATED, &Vec::new());
             return self.end(now, base, Ended::Expired);
         }
-        if let Some((at, response)) = &mut incoming.reminder
+        if let Some((at, status)) = &mut incoming.reminder
             && now >= *at
         {
             *at = now + REMINDER;
-            let response = response.clone();
-            base.respond(now, incoming.server, response);
+            let (status, body) = (*status, self.preview.clone());
+            self.provisional(now, base, status, body);
         }
     }
 }

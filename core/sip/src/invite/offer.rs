@@ -83,7 +83,8 @@ impl Invite {
         via: OfferVia,
         body: Body,
     ) -> Result<(), Busy> {
-        if !matches!(self.phase, Phase::Established) {
+        let early = via == OfferVia::Update && self.allows_update && self.is_early();
+        if !matches!(self.phase, Phase::Established) && !early {
             return Err(Busy::NotEstablished);
         }
         match &self.turn {
@@ -114,10 +115,11 @@ impl Invite {
     /// Sends the offer that waits, if its moment has come. RFC 3261 §14.1: "a UAC MUST NOT initiate a new INVITE
     /// transaction within a dialog while another INVITE transaction is in progress in either direction".
     pub(super) fn pump(&mut self, now: Instant, base: &mut Base) {
-        let free = matches!(self.phase, Phase::Established)
-            && matches!(self.turn, Turn::Idle)
-            && self.unacked.is_none()
-            && !self.flow_lost;
+        // RFC 3311 §5.1: an UPDATE may offer in an early dialog once "the initial offer/answer exchange" is over.
+        let open = matches!(self.phase, Phase::Established)
+            || (self.is_early() && self.allows_update && !self.provisionals.unsettled());
+        let free =
+            open && matches!(self.turn, Turn::Idle) && self.unacked.is_none() && !self.flow_lost;
         if !free {
             return;
         }
@@ -126,10 +128,15 @@ impl Invite {
         }
     }
 
+    /// Is the session of an early dialog agreed?
+    pub(super) fn is_early(&self) -> bool {
+        self.early.is_some() && matches!(self.phase, Phase::Incoming(_) | Phase::Outgoing(_))
+    }
+
     fn send_offer(&mut self, now: Instant, base: &mut Base, offer: Offer) {
         let method = match offer.via {
             OfferVia::Update if self.allows_update => Method::Update,
-            OfferVia::Update | OfferVia::Reinvite => Method::Invite,
+            OfferVia::Update | OfferVia::Reinvite | OfferVia::Prack => Method::Invite,
         };
         let Some(mut request) = self.refreshing_request(base, &method) else {
             return;
@@ -196,7 +203,7 @@ impl Invite {
 
     /// A target refresh request, with what RFC 4028 §7.4 wants in it.
     fn refreshing_request(&mut self, base: &Base, method: &Method) -> Option<Request> {
-        let mut request = self.dialog.as_mut()?.request(method);
+        let mut request = self.speaking()?.request(method);
         let headers = &mut request.headers;
         headers.push(HeaderName::Contact, &base.contact(&self.flow));
         headers.push(HeaderName::Allow, crate::agent::ALLOW);
@@ -276,10 +283,12 @@ impl Invite {
         offer: Offer,
         response: &Response,
     ) {
-        if let Some(dialog) = &mut self.dialog {
+        if let Some(dialog) = self.speaking() {
             dialog.refresh_target_by(response);
         }
-        self.refreshed(now, response);
+        if let Phase::Established = self.phase {
+            self.refreshed(now, response);
+        }
         if offer.refresh {
             return;
         }
@@ -306,10 +315,13 @@ impl Invite {
     ) {
         let status = response.status;
         // RFC 3261 §14.1: "If the re-INVITE … response is a 481 or a 408, … the UAC SHOULD terminate the dialog".
-        if matches!(
-            status,
-            Status::CALL_DOES_NOT_EXIST | Status::REQUEST_TIMEOUT
-        ) {
+        let established = matches!(self.phase, Phase::Established);
+        if established
+            && matches!(
+                status,
+                Status::CALL_DOES_NOT_EXIST | Status::REQUEST_TIMEOUT
+            )
+        {
             return self.gone(now, base, Ended::Gone(status));
         }
         if offer.tries < TRIES_MAX
@@ -396,14 +408,17 @@ impl Invite {
         let Turn::Ours(ours) = std::mem::replace(&mut self.turn, Turn::Idle) else {
             return;
         };
-        if !flow_closed {
+        if !flow_closed && matches!(self.phase, Phase::Established) {
             return self.gone(now, base, Ended::Timeout);
         }
         if ours.offer.refresh {
             return self.postpone_refresh(now);
         }
-        let status = Status::SERVICE_UNAVAILABLE;
-        let reason = "The connection was lost".into();
+        let (status, reason) = match flow_closed {
+            true => (Status::SERVICE_UNAVAILABLE, "The connection was lost"),
+            false => (Status::REQUEST_TIMEOUT, "No final response"),
+        };
+        let reason = reason.into();
         base.emit(Event::OfferRefused {
             id: self.id,
             status,
@@ -411,10 +426,11 @@ impl Invite {
         });
     }
 
-    /// Accepts the peer's offer, or puts the answer into the ACK that waits for it.
+    /// Accepts the peer's offer, or puts the answer into the ACK or PRACK that waits for it.
     pub(crate) fn answer(&mut self, now: Instant, base: &mut Base, body: Option<Body>) {
-        if !matches!(self.phase, Phase::Established) {
-            return;
+        match &self.phase {
+            Phase::Established | Phase::Incoming(_) | Phase::Outgoing(_) => {}
+            Phase::Departing { .. } | Phase::Leaving { .. } | Phase::Over => return,
         }
         match std::mem::replace(&mut self.turn, Turn::Idle) {
             Turn::Theirs(theirs) => {
@@ -422,7 +438,11 @@ impl Invite {
             }
             turn => {
                 self.turn = turn;
-                self.acknowledge_late_offer(base, body);
+                if self.late_prack.is_some() {
+                    self.acknowledge_late_prack(now, base, body);
+                } else {
+                    self.acknowledge_late_offer(base, body);
+                }
             }
         }
         self.pump(now, base);
@@ -451,6 +471,10 @@ impl Invite {
                 base.respond(now, theirs.server, response);
             }
             turn => self.turn = turn,
+        }
+        // There is no way to refuse an offer that came in a response but to give the call up.
+        if self.acknowledge_late_prack(now, base, None) {
+            return self.cancel(now, base, headers.clone(), Ended::Hangup);
         }
         self.pump(now, base);
     }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Extra, Invite, PATIENCE, Phase, attach, description};
+use super::offer::Turn;
+use super::{Extra, Invite, LOGIN_TRIES_MAX, PATIENCE, Phase, Reliability, attach, description};
 use crate::agent::{
     Base, Body, Ended, Event, FORKS_MAX, Failure, Flow, InviteId, OutgoingInvite, tag_of,
 };
@@ -12,10 +13,7 @@ use crate::session_timer::{
     MIN_SE_S, SESSION_EXPIRES_S, SESSION_EXPIRES_S_MAX, SessionMode, Terms,
 };
 use crate::transaction::{ClientUser, Purpose, TransactionId};
-use crate::{HeaderName, Login, Method, Request, Response, Status, sign};
-
-/// How often a challenge is answered: the first one, and stale nonces after it.
-const LOGIN_TRIES_MAX: u8 = 3;
+use crate::{CSeq, HeaderName, Login, Method, Request, Response, Status, sign};
 
 /// How often a 422 makes us ask again.
 const INTERVAL_RETRIES_MAX: u8 = 3;
@@ -27,11 +25,18 @@ pub(crate) struct Outgoing {
     /// Without Via.
     request: Request,
     /// RFC 3261 §12.1.2: one early dialog for each To tag of the provisional responses.
-    pub(super) early: Vec<Dialog>,
+    pub(super) early: Vec<Early>,
     cancel: Cancel,
     interval_retries: u8,
-    logins: Vec<Login>,
     login_tries: u8,
+}
+
+/// An early dialog of ours.
+#[derive(Debug)]
+pub(super) struct Early {
+    pub(super) dialog: Dialog,
+    /// RFC 3262 §4: the number of the last reliable provisional response in it.
+    pub(super) rseq: Option<u32>,
 }
 
 /// How far the CANCEL is.
@@ -56,8 +61,6 @@ pub(super) struct LateOffer {
     transaction: TransactionId,
     to_tag: Box<str>,
     cseq: u32,
-    /// RFC 3261 §22.1: an ACK carries the credentials its INVITE was accepted with.
-    credentials: Extra,
 }
 
 impl Outgoing {
@@ -80,7 +83,7 @@ impl Invite {
     ) -> Self {
         let description = invite.offer.clone();
         let logins = std::mem::take(&mut invite.logins);
-        let rules = invite.session;
+        let (rules, reliability) = (invite.session, invite.reliability);
         let request = first_request(base, &flow, invite);
         let user = ClientUser::Invite(id, Purpose::Initial);
         let transaction = base.start(now, flow, request.clone(), user);
@@ -90,13 +93,14 @@ impl Invite {
             early: Vec::new(),
             cancel: Cancel::No,
             interval_retries: 0,
-            logins,
             login_tries: 0,
         };
         let mut invite = Self::new(id, flow, Phase::Outgoing(Box::new(outgoing)), None);
         invite.description = description;
         invite.owns_call_id = true;
         invite.session_rules = rules;
+        invite.reliability = reliability;
+        invite.logins = logins;
         invite
     }
 
@@ -129,7 +133,7 @@ impl Invite {
         };
         if response.status.is_provisional() {
             outgoing.send_cancel(now, base);
-            return self.on_progress(base, response);
+            return self.on_progress(now, base, response);
         }
         if response.status.is_success() {
             return self.on_answered(now, base, response);
@@ -139,7 +143,7 @@ impl Invite {
         {
             return;
         }
-        if outgoing.log_in(now, base, self.id, self.flow, &response) {
+        if outgoing.log_in(now, base, (self.id, self.flow), &self.logins, &response) {
             return;
         }
         match outgoing.cancelled_because() {
@@ -155,7 +159,7 @@ impl Invite {
         }
     }
 
-    fn on_progress(&mut self, base: &mut Base, response: Response) {
+    fn on_progress(&mut self, now: Instant, base: &mut Base, response: Response) {
         if response.status == Status::TRYING {
             return;
         }
@@ -164,7 +168,12 @@ impl Invite {
             return;
         };
         outgoing.add_early(base, id, &response);
-        if let Cancel::No = outgoing.cancel {
+        if !self.on_reliable(now, base, &response) {
+            return;
+        }
+        if let Phase::Outgoing(outgoing) = &self.phase
+            && let Cancel::No = outgoing.cancel
+        {
             base.emit(Event::Progress {
                 id,
                 response: Arc::new(response),
@@ -178,19 +187,29 @@ impl Invite {
             return;
         };
         for early in &outgoing.early {
-            base.dialogs.remove(&early.id);
+            base.dialogs.remove(&early.dialog.id);
         }
         let Ok(Some(mut dialog)) = Dialog::of_response(&outgoing.request, &response) else {
             // A 2xx without To tag makes no dialog: there is nobody to send an ACK to.
             self.phase = Phase::Outgoing(outgoing);
             return self.on_initial_failed(now, base, false);
         };
-        if let Some(early) = outgoing.early.iter().find(|early| early.id == dialog.id) {
+        let mut known = outgoing.early.iter().map(|early| &early.dialog);
+        if let Some(early) = known.find(|early| early.id == dialog.id) {
             dialog.continue_from(early);
         }
+        // RFC 3261 §13.2.1: "The UAC MUST treat the first session description it receives as the answer, and
+        // MUST ignore any session descriptions in subsequent responses to the initial INVITE."
+        let settled = self.early.take().is_some_and(|early| early == dialog.id);
+        if !settled {
+            // Another fork has won.
+            self.withdraw(now, base);
+        }
+        self.late_prack = None;
         base.dialogs.insert(dialog.id.clone(), self.id);
         self.dialog = Some(dialog);
-        self.allows_update = response.headers.allows(&Method::Update).unwrap_or(false);
+        let allows_update = response.headers.allows(&Method::Update);
+        self.allows_update = allows_update.unwrap_or(settled && self.allows_update);
         let min_se = outgoing.request.headers.min_se().ok().flatten();
         self.min_se = min_se.filter(|seconds| *seconds > MIN_SE_S);
         self.agree(now, Terms::of_response(&response), true);
@@ -202,20 +221,39 @@ impl Invite {
                 .headers
                 .cseq()
                 .map_or(0, |cseq| cseq.number),
-            credentials: outgoing.credentials(),
         });
         // RFC 3261 §13.2.2.4 and §9.1: the 2xx has crossed our CANCEL: ACK, then BYE.
         if let Some(cause) = outgoing.cancelled_because() {
             self.acknowledge_late_offer(base, None);
             return self.leave(now, base, &Vec::new(), cause);
         }
-        if description(&outgoing.request.headers, &outgoing.request.body).is_some() {
+        if outgoing.has_offer() || settled {
             self.acknowledge_late_offer(base, None);
         }
         base.emit(Event::Answered {
             id: self.id,
             response: Arc::new(response),
+            settled,
         });
+        self.pump(now, base);
+    }
+
+    /// Offers in an early dialog that has come to nothing.
+    fn withdraw(&mut self, now: Instant, base: &mut Base) {
+        let (theirs, ours) = (
+            matches!(self.turn, Turn::Theirs(_)),
+            matches!(self.turn, Turn::Ours(_)) || self.held.is_some(),
+        );
+        let id = self.id;
+        if theirs || self.late_prack.is_some() {
+            base.emit(Event::OfferWithdrawn { id });
+        }
+        if ours {
+            let status = Status::REQUEST_TERMINATED;
+            let reason = status.reason().into();
+            base.emit(Event::OfferRefused { id, status, reason });
+        }
+        self.drop_turns(now, base);
     }
 
     /// Sends the ACK that is due, if one is; `answer` when the 2xx carried the offer.
@@ -225,9 +263,6 @@ impl Invite {
         };
         if let Some(dialog) = &self.dialog {
             let mut ack = dialog.ack(due.cseq);
-            for (name, value) in &due.credentials {
-                ack.headers.push(name.clone(), value);
-            }
             if answer.is_some() {
                 self.description = answer.clone();
             }
@@ -298,25 +333,30 @@ impl Outgoing {
         let Ok(Some(dialog)) = Dialog::of_response(&self.request, response) else {
             return;
         };
-        let known = self.early.iter().any(|early| early.id == dialog.id);
+        let mut dialogs = self.early.iter();
+        let known = dialogs.any(|early| early.dialog.id == dialog.id);
         let full = self.early.len() >= FORKS_MAX || base.dialogs.len() >= base.limits.dialogs;
         if !known && !full {
             base.dialogs.insert(dialog.id.clone(), id);
-            self.early.push(dialog);
+            self.early.push(Early { dialog, rseq: None });
         }
     }
 
-    fn credentials(&self) -> Extra {
-        let names = [HeaderName::Authorization, HeaderName::ProxyAuthorization];
-        let headers = &self.request.headers;
-        let all = names.into_iter().flat_map(|name| {
-            let values = headers
-                .get_all(&name)
-                .map(str::to_owned)
-                .collect::<Vec<_>>();
-            values.into_iter().map(move |value| (name.clone(), value))
-        });
-        all.collect()
+    /// The early dialog of a provisional response.
+    pub(super) fn early_of(&mut self, response: &Response) -> Option<&mut Early> {
+        let dialog = Dialog::of_response(&self.request, response).ok()??;
+        let mut dialogs = self.early.iter_mut();
+        dialogs.find(|early| early.dialog.id == dialog.id)
+    }
+
+    pub(super) fn has_offer(&self) -> bool {
+        description(&self.request.headers, &self.request.body).is_some()
+    }
+
+    pub(super) fn cseq(&self) -> CSeq {
+        let number = self.request.headers.cseq().map_or(0, |cseq| cseq.number);
+        let method = Method::Invite;
+        CSeq { number, method }
     }
 
     /// RFC 3261 §22.2: the UAC tries again with credentials; "the same value of the Call-ID, To, and From",
@@ -325,8 +365,8 @@ impl Outgoing {
         &mut self,
         now: Instant,
         base: &mut Base,
-        id: InviteId,
-        flow: Flow,
+        (id, flow): (InviteId, Flow),
+        logins: &[Login],
         response: &Response,
     ) -> bool {
         let challenged = matches!(
@@ -338,7 +378,7 @@ impl Outgoing {
             return false;
         }
         let cnonce = base.token();
-        if !sign(&mut self.request, response, &self.logins, &cnonce) {
+        if !sign(&mut self.request, response, logins, &cnonce) {
             return false;
         }
         self.login_tries += 1;
@@ -388,6 +428,7 @@ fn first_request(base: &mut Base, flow: &Flow, invite: OutgoingInvite) -> Reques
         call_id,
         logins: _,
         session,
+        reliability,
     } = invite;
     let tag = base.token();
     let call_id = call_id.unwrap_or_else(|| base.token().into());
@@ -402,10 +443,21 @@ fn first_request(base: &mut Base, flow: &Flow, invite: OutgoingInvite) -> Reques
     headers.push(HeaderName::CSeq, "1 INVITE");
     headers.push(HeaderName::Contact, &base.contact(flow));
     headers.push(HeaderName::Allow, crate::agent::ALLOW);
+    let mut supported = Vec::new();
+    match reliability {
+        Reliability::Never => {}
+        Reliability::IfRequired | Reliability::IfSupported => supported.push("100rel"),
+        Reliability::Always => headers.push(HeaderName::Require, "100rel"),
+    }
+    if session.mode != SessionMode::Never {
+        supported.push("timer");
+    }
+    if !supported.is_empty() {
+        headers.push(HeaderName::Supported, &supported.join(", "));
+    }
     if session.mode != SessionMode::Never {
         let min_se_s = session.min_se_s();
         let interval_s = session.interval_s.max(min_se_s);
-        headers.push(HeaderName::Supported, "timer");
         headers.push(HeaderName::SessionExpires, &interval_s.to_string());
         headers.push(HeaderName::MinSe, &min_se_s.to_string());
     }

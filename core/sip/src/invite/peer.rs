@@ -13,7 +13,9 @@ use crate::{HeaderName, Method, Request, Response, Status};
 
 /// Why a request of the peer is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Refusal {
+pub(super) enum Refusal {
+    /// A header that it must have is missing or malformed: 400.
+    Malformed,
     /// RFC 3261 §12.2.2: 500.
     OutOfOrder,
     /// The call is ending: 481.
@@ -62,8 +64,8 @@ impl Invite {
         request: &Arc<Request>,
     ) -> Result<(), Refusal> {
         let number = request.headers.cseq().map_or(0, |cseq| cseq.number);
-        let dialog = self.dialog_of(dialog).ok_or(Refusal::Gone)?;
-        dialog
+        let known = self.dialog_of(dialog).ok_or(Refusal::Gone)?;
+        known
             .take_sequence(number)
             .map_err(|_| Refusal::OutOfOrder)?;
         if request.method == Method::Bye {
@@ -77,8 +79,9 @@ impl Invite {
             return Err(Refusal::Gone);
         }
         match &request.method {
-            Method::Invite => self.on_reinvite(base, server, request),
-            Method::Update => self.on_update(now, base, server, request),
+            Method::Invite => self.on_reinvite(base, server, dialog, request),
+            Method::Update => self.on_update(now, base, server, dialog, request),
+            Method::Prack => self.on_prack(now, base, server, dialog, request),
             Method::Info
             | Method::Message
             | Method::Refer
@@ -89,7 +92,6 @@ impl Invite {
             | Method::Bye
             | Method::Cancel
             | Method::Register
-            | Method::Prack
             | Method::Publish
             | Method::Other(_) => Err(Refusal::Method),
         }
@@ -135,6 +137,7 @@ impl Invite {
         &mut self,
         base: &mut Base,
         server: ServerId,
+        dialog: &DialogId,
         request: &Arc<Request>,
     ) -> Result<(), Refusal> {
         match &self.phase {
@@ -156,7 +159,7 @@ impl Invite {
         if let Some(unacked) = self.unacked.take() {
             self.confirmed(base, &unacked, None);
         }
-        self.refresh_target(request);
+        self.refresh_target(dialog, request);
         self.give_way(base);
         self.turn = Turn::Theirs(Theirs {
             server,
@@ -176,11 +179,12 @@ impl Invite {
         now: Instant,
         base: &mut Base,
         server: ServerId,
+        dialog: &DialogId,
         request: &Arc<Request>,
     ) -> Result<(), Refusal> {
         let body = description(&request.headers, &request.body);
         if request.body.is_empty() {
-            return self.on_refresh(now, base, server, request);
+            return self.on_refresh(now, base, server, dialog, request);
         }
         if body.is_none() {
             return Err(Refusal::MediaType);
@@ -188,13 +192,19 @@ impl Invite {
         match &self.phase {
             // RFC 3311 §5.2: "the UAS MUST reject the UPDATE with a 500 response … if it has received an offer …
             // to which it has not yet generated an answer"; "with a 491 … if it has generated an offer …
-            // to which it has not yet received an answer".
-            Phase::Incoming(_) => return Err(Refusal::Pending),
-            Phase::Outgoing(_) => return Err(Refusal::Glare),
+            // to which it has not yet received an answer". Before the answer to the call that is so until a
+            // reliable provisional response has settled the session.
+            Phase::Incoming(_) if self.provisionals.offers() => return Err(Refusal::Glare),
+            Phase::Incoming(_) if self.early.is_none() => return Err(Refusal::Pending),
+            Phase::Outgoing(_) if self.late_prack.is_some() => return Err(Refusal::Pending),
+            Phase::Outgoing(_) if self.early.as_ref() != Some(dialog) => {
+                return Err(Refusal::Glare);
+            }
+            Phase::Incoming(_) | Phase::Outgoing(_) => {}
             Phase::Established | Phase::Departing { .. } | Phase::Leaving { .. } | Phase::Over => {}
         }
         self.may_offer(request)?;
-        self.refresh_target(request);
+        self.refresh_target(dialog, request);
         self.give_way(base);
         self.turn = Turn::Theirs(Theirs {
             server,
@@ -210,7 +220,7 @@ impl Invite {
     }
 
     /// May the peer offer now?
-    fn may_offer(&self, request: &Request) -> Result<(), Refusal> {
+    pub(super) fn may_offer(&self, request: &Request) -> Result<(), Refusal> {
         match &self.turn {
             Turn::Ours(_) => return Err(Refusal::Glare),
             Turn::Theirs(_) => return Err(Refusal::Pending),
@@ -237,11 +247,12 @@ impl Invite {
         now: Instant,
         base: &mut Base,
         server: ServerId,
+        dialog: &DialogId,
         request: &Arc<Request>,
     ) -> Result<(), Refusal> {
         let running = self.session_timer.as_ref().map(|timer| timer.delta_s);
         let terms = self.terms(request, running)?;
-        self.refresh_target(request);
+        self.refresh_target(dialog, request);
         let flow = base
             .servers
             .get(server)
@@ -258,8 +269,8 @@ impl Invite {
         Ok(())
     }
 
-    fn refresh_target(&mut self, request: &Request) {
-        if let Some(dialog) = &mut self.dialog {
+    fn refresh_target(&mut self, dialog: &DialogId, request: &Request) {
+        if let Some(dialog) = self.dialog_of(dialog) {
             dialog.refresh_target(request);
         }
     }
@@ -292,6 +303,7 @@ impl Invite {
 impl Refusal {
     fn response(self, base: &mut Base, request: &Request) -> Response {
         let status = match self {
+            Self::Malformed => Status::BAD_REQUEST,
             Self::OutOfOrder | Self::Pending => Status::SERVER_INTERNAL_ERROR,
             Self::Gone => Status::CALL_DOES_NOT_EXIST,
             Self::Glare => Status::REQUEST_PENDING,
@@ -315,7 +327,7 @@ impl Refusal {
             }
             Self::MediaType => headers.push(HeaderName::Accept, "application/sdp"),
             Self::Method => headers.push(HeaderName::Allow, crate::agent::ALLOW),
-            Self::OutOfOrder | Self::Gone | Self::Glare => {}
+            Self::Malformed | Self::OutOfOrder | Self::Gone | Self::Glare => {}
         }
         response
     }

@@ -5,8 +5,8 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::{Fired, Verdict};
-use crate::Status;
 use crate::timer::{Repeat, Timer, earliest};
+use crate::{Message, Request, Status};
 
 /// One request of ours other than INVITE and ACK.
 #[derive(Debug)]
@@ -33,6 +33,14 @@ impl Client {
             request,
             reliable,
             state: State::Trying { e, f },
+        }
+    }
+
+    /// What was sent.
+    pub(crate) fn request(&self) -> Option<Request> {
+        match Message::parse(&self.request) {
+            Ok(Message::Request(request)) => Some(request),
+            Ok(Message::Response(_)) | Err(_) => None,
         }
     }
 

@@ -36,6 +36,8 @@ pub(crate) enum Purpose {
     Offer,
     /// An UPDATE without body: RFC 4028 refresh.
     Refresh,
+    /// The acknowledgement of a provisional response.
+    Prack,
     /// The end.
     Bye,
     /// A request of the layer above inside the dialog.
@@ -50,12 +52,15 @@ pub(crate) struct Client {
     /// With its Via.
     pub(crate) request: Request,
     pub(crate) user: ClientUser,
+    /// How often it has been signed anew.
+    pub(crate) logins: u8,
 }
 
 #[derive(Debug)]
 struct Entry {
     flow: Flow,
     user: ClientUser,
+    logins: u8,
     key: ClientKey,
     machine: Machine,
 }
@@ -107,6 +112,7 @@ impl ClientTable {
             branch,
             request,
             user,
+            logins,
         } = client;
         self.last_id += 1;
         let id = TransactionId(self.last_id);
@@ -130,6 +136,7 @@ impl ClientTable {
             Entry {
                 flow,
                 user,
+                logins,
                 key,
                 machine,
             },
@@ -187,6 +194,17 @@ impl ClientTable {
         }
     }
 
+    /// The request of this transaction as it was before its Via, and how often it was signed anew.
+    pub(crate) fn sent(&self, id: TransactionId) -> Option<(Request, u8)> {
+        let entry = self.entries.get(&id)?;
+        let mut request = match &entry.machine {
+            Machine::Invite(_, invite) => (**invite).clone(),
+            Machine::Other(machine) => machine.request()?,
+        };
+        request.headers.remove(&HeaderName::Via);
+        Some((request, entry.logins))
+    }
+
     /// The layer above sent this ACK to a 2xx.
     pub(crate) fn acknowledged(&mut self, id: TransactionId, to_tag: &str, ack: Bytes) {
         if let Some(Machine::Invite(machine, _)) = self.entries.get_mut(&id).map(|e| &mut e.machine)
@@ -227,6 +245,7 @@ impl ClientTable {
             branch: entry.key.0.clone(),
             request,
             user: ClientUser::Agent,
+            logins: 0,
         };
         self.start(now, client, out);
     }

@@ -24,7 +24,7 @@ fn offer(solo: &mut Solo, id: InviteId, via: OfferVia) {
     let body = Body::sdp("our offer");
     let made = solo.act(|agent, now, _| match via {
         OfferVia::Reinvite => agent.reinvite(now, id, body),
-        OfferVia::Update => agent.update(now, id, body),
+        OfferVia::Update | OfferVia::Prack => agent.update(now, id, body),
     });
     made.unwrap();
 }

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use sip::digest::{Algorithm, Challenger, Check, Secret, Verdict};
-use sip::{Credentials, Event, Failure, HeaderName, Login, Method, Request, Transport};
+use sip::{
+    Body, Credentials, Event, Failure, HeaderName, InviteId, Login, Method, Request, Status,
+    Transport,
+};
 
 use super::pair::outgoing;
-use super::solo::{SDP, Solo};
+use super::solo::{SDP, Solo, request};
 
 const REALM: &str = "example.com";
 
@@ -189,4 +192,110 @@ fn assert_failed(solo: &Solo, status: u16) {
         panic!("{:?}", solo.events)
     };
     assert_eq!(response.status.code(), status);
+}
+
+/// An answered call to a peer that challenges every request, and the number of its INVITE.
+fn answered() -> (Solo, InviteId) {
+    let mut solo = call(vec![login(None)]);
+    let more = format!("Allow: INVITE, UPDATE\nContact: <sip:b@b.invalid>\n{SDP}");
+    solo.answer("200 OK", "bob", &more);
+    solo.lines();
+    let id = solo.events.iter().find_map(|event| match event {
+        Event::Answered { id, .. } => Some(*id),
+        _ => None,
+    });
+    solo.events.clear();
+    (solo, id.unwrap())
+}
+
+const CHALLENGE: &str =
+    "Proxy-Authenticate: Digest realm=\"example.com\", nonce=\"n1\", algorithm=MD5, qop=\"auth\"";
+
+#[test]
+fn requests_inside_the_call_are_signed_when_they_are_challenged() {
+    let (mut solo, id) = answered();
+    // A re-INVITE: ACK of the refusal, then the same offer once more.
+    solo.act(|agent, now, _| agent.reinvite(now, id, Body::sdp("offer 2")))
+        .unwrap();
+    solo.answer("407 Proxy Authentication Required", "", CHALLENGE);
+    let again = solo.last_request().clone();
+    assert_eq!(solo.lines(), ["INVITE", "ACK", "INVITE"]);
+    solo.act(|agent, now, _| agent.reinvite(now, id, Body::sdp("offer 3")))
+        .unwrap_err();
+    assert_eq!(again.headers.cseq().unwrap().number, 3);
+    assert_eq!(&again.body[..], b"offer 2");
+    assert!(again.headers.has(&HeaderName::ProxyAuthorization));
+    solo.answer_to(&again, "200 OK", "", SDP);
+    let ack = solo.last_request().clone();
+    assert_eq!(ack.method, Method::Ack);
+    assert_eq!(
+        ack.headers.get(&HeaderName::ProxyAuthorization),
+        again.headers.get(&HeaderName::ProxyAuthorization)
+    );
+    assert!(matches!(solo.events[..], [Event::Answer { .. }]));
+    solo.events.clear();
+
+    // A request of the layer above: it hears of the final response alone.
+    let client = solo.act(|agent, now, _| agent.send(now, id, Method::Refer, Vec::new(), None));
+    solo.answer("407 Proxy Authentication Required", "", CHALLENGE);
+    assert!(solo.events.is_empty());
+    assert_eq!(
+        solo.last_request().headers.cseq().unwrap().to_string(),
+        "5 REFER"
+    );
+    solo.answer("202 Accepted", "", "");
+    assert!(matches!(
+        &solo.events[..],
+        [Event::Response { id, result: Ok(response) }]
+            if *id == client && response.status == Status::ACCEPTED
+    ));
+    solo.events.clear();
+    solo.lines();
+
+    // The BYE: the call is over when the signed one is answered.
+    solo.act(|agent, now, _| agent.hangup(now, id, Vec::new(), Status::DECLINE));
+    solo.answer("407 Proxy Authentication Required", "", CHALLENGE);
+    assert_eq!(solo.lines(), ["BYE", "BYE"]);
+    assert!(solo.events.is_empty());
+}
+
+#[test]
+fn a_challenge_to_what_was_signed_is_a_refusal() {
+    let (mut solo, id) = answered();
+    solo.act(|agent, now, _| agent.hangup(now, id, Vec::new(), Status::DECLINE));
+    solo.answer("407 Proxy Authentication Required", "", CHALLENGE);
+    solo.answer("407 Proxy Authentication Required", "", CHALLENGE);
+    assert_eq!(solo.lines(), ["BYE", "BYE"]);
+    assert!(matches!(solo.events[..], [Event::Ended { .. }]));
+    // Stale nonces, one after the other, are not followed for ever.
+    let (mut solo, id) = answered();
+    solo.act(|agent, now, _| agent.hangup(now, id, Vec::new(), Status::DECLINE));
+    for _ in 0..10 {
+        solo.answer(
+            "407 Proxy Authentication Required",
+            "",
+            &format!("{CHALLENGE}, stale=true"),
+        );
+    }
+    assert_eq!(solo.lines(), ["BYE"; 4]);
+    assert!(matches!(solo.events[..], [Event::Ended { .. }]));
+}
+
+#[test]
+fn a_caller_that_challenges_us_is_answered_with_what_we_were_told() {
+    let mut solo = Solo::new(Transport::Ws);
+    solo.receive(&request("INVITE", 1, "a", "", SDP));
+    let id = solo.invited();
+    solo.act(|agent, now, _| {
+        agent.log_in_with(id, vec![login(None)]);
+        agent.accept(now, id, Body::sdp("answer"));
+    });
+    let tag = solo.our_tag();
+    solo.receive(&request("ACK", 1, "b", &tag, ""));
+    solo.lines();
+    solo.act(|agent, now, _| agent.hangup(now, id, Vec::new(), Status::DECLINE));
+    let challenge = CHALLENGE.replace("Proxy-Authenticate", "WWW-Authenticate");
+    solo.answer("401 Unauthorized", "", &challenge);
+    assert!(solo.last_request().headers.has(&HeaderName::Authorization));
+    assert_eq!(solo.lines(), ["BYE", "BYE"]);
 }

@@ -299,6 +299,7 @@ pub(crate) fn outgoing(offer: Option<&'static str>) -> OutgoingInvite {
         call_id: None,
         logins: Vec::new(),
         session: sip::SessionRules::default(),
+        reliability: sip::Reliability::default(),
     }
 }
 

@@ -191,7 +191,7 @@ async fn who_answers_gets_the_application_and_then_the_end() {
         reach.states(),
         [(ChannelState::Dialling, "echo()".to_owned())]
     );
-    reach.send(0, ChannelEvent::Progress { status: 180 }).await;
+    reach.send(0, ringing()).await;
     assert_eq!(reach.states()[0].0, ChannelState::Alerting);
     reach.answer(0).await;
     assert_eq!(begun.await.unwrap().unwrap(), "PJSIP/alice-00000000");
@@ -227,7 +227,7 @@ async fn who_answers_goes_through_the_dial_plan_and_can_be_offered_more() {
 async fn all_places_ring_and_the_first_that_answers_has_the_call() {
     let reach = Reach::new("").await;
     let begun = reach.originate("TEST/3", echo()).await.unwrap();
-    reach.send(0, ChannelEvent::Progress { status: 180 }).await;
+    reach.send(0, ringing()).await;
     reach.send(2, ChannelEvent::Hangup(Cause::UserBusy)).await;
     assert_eq!(reach.count(), 2);
     reach.answer(1).await;
@@ -338,4 +338,11 @@ async fn a_stopping_exchange_gives_up_what_rings_and_calls_nobody() {
     assert_eq!(begun.await.unwrap(), Err(Cause::NormalClearing));
     let refused = reach.originate("TEST/1", echo()).await;
     assert_eq!(refused.unwrap_err(), NotOriginated::Stopping);
+}
+
+fn ringing() -> ChannelEvent {
+    ChannelEvent::Progress {
+        status: 180,
+        answer: None,
+    }
 }

@@ -102,14 +102,8 @@ impl Signaling for SipSignaling {
     fn refuse(&mut self, refused: &Refused) {
         let status = Status::new(refused.status()).unwrap_or(Status::NOT_ACCEPTABLE_HERE);
         let Denied { status, headers } = Denied::with_warning(status, &refused.to_string());
-        let verb = match self.progress {
-            Progress::Ringing => {
-                self.progress = Progress::Over;
-                Verb::Reject { status, headers }
-            }
-            Progress::Planned | Progress::Open | Progress::Over => Verb::Refuse { status, headers },
-        };
-        self.tell(verb);
+        // Before the answer that is the call, unless the far end has made another offer meanwhile.
+        self.tell(Verb::Refuse { status, headers });
     }
 
     fn hangup(&mut self, cause: Cause) {

@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use ::sip::{Body, Flow, HeaderName, InviteId, RequestId, Response, SessionRules, Status, Uri};
+use ::sip::{
+    Body, Flow, HeaderName, InviteId, Login, Reliability, RequestId, Response, SessionRules,
+    Status, Uri,
+};
 use store::SavedContact;
 
 use tokio::sync::oneshot;
@@ -44,7 +47,7 @@ impl Command {
             Self::Respond { .. } | Self::Restore { .. } => true,
             Self::Call(_, verb) => matches!(
                 verb,
-                Verb::Reject { .. } | Verb::Deny { .. } | Verb::Hangup { .. }
+                Verb::Refuse { .. } | Verb::Deny { .. } | Verb::Hangup { .. }
             ),
             Self::Invite { .. }
             | Self::Qualify { .. }
@@ -62,11 +65,6 @@ pub(crate) enum Verb {
     Provisional { status: Status, body: Option<Body> },
     /// 200 to the INVITE.
     Accept { body: Body },
-    /// The final refusal of the INVITE.
-    Reject {
-        status: Status,
-        headers: Vec<(HeaderName, String)>,
-    },
     /// The refusal of an INVITE whose sender has proven nothing.
     Deny {
         status: Status,
@@ -76,7 +74,7 @@ pub(crate) enum Verb {
     Reinvite { body: Body },
     /// The answer to the peer's offer.
     Answer { body: Body },
-    /// The refusal of the peer's offer.
+    /// The refusal of the peer's offer, the first one with the call itself.
     Refuse {
         status: Status,
         headers: Vec<(HeaderName, String)>,
@@ -87,7 +85,16 @@ pub(crate) enum Verb {
         headers: Vec<(HeaderName, String)>,
     },
     /// The caller of this INVITE is known now.
-    Admitted { party: Party, rules: SessionRules },
+    Admitted { party: Party, rules: Box<Rules> },
+}
+
+/// How a call that came in is kept.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    pub(crate) session: SessionRules,
+    pub(crate) reliability: Reliability,
+    /// What its challenges are answered with.
+    pub(crate) logins: Vec<Login>,
 }
 
 /// Names a call. One of ours has its id from the moment the driver has sent the INVITE; what is asked of

@@ -25,7 +25,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::sip::authenticate::{Denied, RETRY_AFTER_S};
-use crate::sip::command::{CallRef, Command, Verb};
+use crate::sip::command::{CallRef, Command, Rules, Verb};
 use crate::sip::destination::Destination;
 use crate::sip::driver::calls::{Calls, Ours};
 use crate::sip::driver::dials::{Dials, Waiting};
@@ -325,10 +325,6 @@ impl Driver {
                 let body = self.described(id, body);
                 self.agent.accept(now, id, body);
             }
-            Verb::Reject { status, headers } => {
-                self.calls.sent(id, &status);
-                self.agent.reject(now, id, status, headers);
-            }
             Verb::Deny { status, headers } => {
                 self.calls.sent(id, &status);
                 self.agent.deny(now, id, status, headers);
@@ -346,6 +342,10 @@ impl Driver {
                     self.agent.answer(now, id, Some(body));
                 }
             }
+            Verb::Refuse { status, headers } if self.calls.is_unasked(id) => {
+                self.calls.sent(id, &status);
+                self.agent.reject(now, id, status, headers);
+            }
             Verb::Refuse { status, headers } => {
                 if self.calls.takes_answer(id) {
                     self.calls.sent(id, &status);
@@ -359,7 +359,14 @@ impl Driver {
             Verb::Admitted { party, rules } => {
                 self.agent.trying(now, id);
                 self.calls.admitted(id, party);
-                self.agent.watch(id, rules);
+                let Rules {
+                    session,
+                    reliability,
+                    logins,
+                } = *rules;
+                self.agent.watch(id, session);
+                self.agent.rely(id, reliability);
+                self.agent.log_in_with(id, logins);
             }
         }
     }

@@ -9,8 +9,9 @@ use switch::{Cause, InboxReceiver, InboxSender, Incoming};
 
 use crate::sip::authenticate::{self, Denied};
 use crate::sip::channel::SipSignaling;
-use crate::sip::command::{Command, Party, Verb};
+use crate::sip::command::{Command, Party, Rules, Verb};
 use crate::sip::identify;
+use crate::sip::outbound::logins_of;
 use crate::sip::request::content_type;
 use crate::sip::session;
 use crate::sip::shared::{Shared, printable};
@@ -32,7 +33,11 @@ pub(crate) async fn invite(
                 offer,
             } = admitted;
             let party = party_of(&shared, &subscriber.endpoint, &flow, &request);
-            let rules = session::rules(&subscriber.endpoint);
+            let rules = Box::new(Rules {
+                session: session::rules(&subscriber.endpoint),
+                reliability: session::reliability(&subscriber.endpoint),
+                logins: logins_of(&shared, &subscriber),
+            });
             let verb = Verb::Admitted { party, rules };
             shared.command(Command::Call(id.into(), verb));
             let incoming = Incoming {

@@ -10,7 +10,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 
 use ::sip::digest::Algorithm;
-use ::sip::{Body, Flow, HeaderName, Host, Login, NameAddr, OutgoingInvite, SessionRules, Uri};
+use ::sip::{
+    Body, Flow, HeaderName, Host, Login, NameAddr, OutgoingInvite, Reliability, SessionRules, Uri,
+};
 use config::{Auth, CallerId, DigestAlgorithm, Subscriber};
 use switch::{Outgoing, Reply, Signaling, Target, Technology, Unreachable};
 
@@ -255,6 +257,7 @@ fn target(shared: &Arc<Shared>, subscriber: &Arc<Subscriber>, place: Place) -> T
                 call_id,
                 from: From::of(&shared, &own),
                 session: session::rules(&own.endpoint),
+                reliability: session::reliability(&own.endpoint),
                 logins: logins_of(&shared, &own),
                 place,
                 inbox: outgoing.inbox,
@@ -315,6 +318,7 @@ pub(crate) struct Ask {
     logins: Vec<Login>,
     place: Place,
     session: SessionRules,
+    reliability: Reliability,
     pub(crate) inbox: switch::InboxSender,
 }
 
@@ -368,6 +372,7 @@ impl Ask {
             logins,
             place,
             session,
+            reliability,
             ..
         } = self;
         let number = Some(printable(&caller.number)).filter(|number| !number.is_empty());
@@ -406,6 +411,7 @@ impl Ask {
             call_id: Some(call_id.into()),
             logins,
             session,
+            reliability,
         }
     }
 }

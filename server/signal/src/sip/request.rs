@@ -12,7 +12,8 @@ use crate::sip::registrar;
 use crate::sip::shared::Shared;
 
 /// What we act on, for Allow.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, UPDATE, INFO, MESSAGE, OPTIONS, REGISTER";
+pub(crate) const ALLOW: &str =
+    "INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, INFO, MESSAGE, OPTIONS, REGISTER";
 
 /// Answers one request.
 pub(crate) async fn answer(shared: Arc<Shared>, id: RequestId, flow: Flow, request: Arc<Request>) {
@@ -88,7 +89,7 @@ fn options(shared: &Shared, subscriber: &Subscriber, request: &Request) -> Respo
         );
         headers.push(HeaderName::AcceptEncoding, "identity");
         headers.push(HeaderName::AcceptLanguage, "en");
-        headers.push(HeaderName::Supported, "timer, path");
+        headers.push(HeaderName::Supported, "100rel, timer, path");
     }
     response
 }

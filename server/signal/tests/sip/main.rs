@@ -5,6 +5,7 @@
 mod calls;
 mod database;
 mod dial;
+mod early;
 mod identity;
 mod options;
 mod outbound;

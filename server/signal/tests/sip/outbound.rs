@@ -33,7 +33,12 @@ async fn exchange() -> Exchange {
     Exchange::with(&format!("{PJSIP}{PINNED}"), Keepalive::default()).await
 }
 
-async fn registered(exchange: &Exchange, user: &str, password: &str, instance: &str) -> Phone {
+pub(crate) async fn registered(
+    exchange: &Exchange,
+    user: &str,
+    password: &str,
+    instance: &str,
+) -> Phone {
     let mut phone = exchange.phone().await;
     let contact = contact(&format!("{user}{instance}"), instance);
     let ok = phone.register(user, password, &contact).await;
@@ -69,7 +74,7 @@ pub(crate) fn tagged(request: &Request, status: u16, tag: &str, more: &str) -> S
     reply(request, status, &more).replacen(&line, &format!("To: {to};tag={tag}\r\n"), 1)
 }
 
-fn with_answer() -> String {
+pub(crate) fn with_answer() -> String {
     format!(
         "Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{OFFER}",
         OFFER.len()

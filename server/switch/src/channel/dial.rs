@@ -51,7 +51,9 @@ impl Channel {
     /// Deals with what woke a leg that is being called.
     pub(crate) async fn on_called(&mut self, wake: Wake) -> Option<News> {
         let result = match wake {
-            Wake::Event(ChannelEvent::Progress { status }) => return self.on_progress(status),
+            Wake::Event(ChannelEvent::Progress { status, answer }) => {
+                self.on_progress(status, answer).await
+            }
             Wake::Event(ChannelEvent::Accepted(answer)) => self.on_accepted(answer).await,
             wake => self.on_wake(wake).await.map(|_| None),
         };
@@ -63,30 +65,42 @@ impl Channel {
         }
     }
 
-    fn on_progress(&mut self, status: u16) -> Option<News> {
+    async fn on_progress(&mut self, status: u16, answer: Option<Sdp>) -> AppResult<Option<News>> {
         const RINGING: u16 = 180;
+        if let Some(answer) = answer
+            && matches!(self.turn, Turn::OursFirst)
+        {
+            self.on_answer(answer).await?;
+        }
         if self.state != State::Dialling || status != RINGING {
-            return None;
+            return Ok(None);
         }
         self.state = State::Alerting;
         self.publish();
-        Some(News::Ringing)
+        Ok(Some(News::Ringing))
     }
 
     async fn on_accepted(&mut self, answer: Option<Sdp>) -> AppResult<Option<News>> {
         if !matches!(self.state, State::Dialling | State::Alerting) {
             return Ok(None);
         }
-        let Some(answer) = answer else {
-            let text = "the far end answered without a usable description".to_owned();
-            self.tell(StoryEvent::Remark { text });
-            return Err(self.hangup(Cause::BearerNotAvailable));
+        // Nothing more is said of a session that was settled before.
+        let answer = match (answer, &self.turn) {
+            (Some(answer), Turn::OursFirst) => Some(answer),
+            (None, Turn::OursFirst) => {
+                let text = "the far end answered without a usable description".to_owned();
+                self.tell(StoryEvent::Remark { text });
+                return Err(self.hangup(Cause::BearerNotAvailable));
+            }
+            (Some(_) | None, _) => None,
         };
         self.state = State::Up;
         // Our ACK is on its way: either side may offer from now on.
         self.established = true;
         self.tell(StoryEvent::Up);
-        self.on_answer(answer).await?;
+        if let Some(answer) = answer {
+            self.on_answer(answer).await?;
+        }
         let streams = streams::in_words(self.topology());
         tracing::info!(channel = self.name(), streams, "call answered");
         Ok(Some(News::Answered))

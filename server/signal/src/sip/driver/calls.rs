@@ -195,6 +195,12 @@ impl Calls {
         }
     }
 
+    /// Is there nothing to refuse but the call itself, which waits for its answer?
+    pub(crate) fn is_unasked(&self, id: InviteId) -> bool {
+        let call = self.calls.get(&id);
+        call.is_some_and(|call| call.stage == Stage::Theirs && call.unanswered == 0)
+    }
+
     /// The channel answers or refuses an offer. False if that offer was taken back: the Agent would take
     /// the answer for one to a later offer.
     pub(crate) fn takes_answer(&mut self, id: InviteId) -> bool {
@@ -226,13 +232,19 @@ impl Calls {
         match event {
             Event::Confirmed { id, body } => self.on_confirmed(agent, now, id, body.as_deref()),
             Event::Offer { id, via, body } => self.on_offer(agent, now, id, via, body.as_deref()),
-            Event::Answer { id, body } => match sdp::parse(&body) {
-                Ok(answer) => self.tell(id, ChannelEvent::Answer(answer)),
-                Err(_) => {
-                    let status = Status::NOT_ACCEPTABLE_HERE.code();
-                    self.tell(id, ChannelEvent::OfferRejected { status });
+            Event::Answer { id, body } => {
+                if let Some(call) = self.calls.get_mut(&id) {
+                    // By PRACK, before the ACK could bring it.
+                    call.wants_offer = false;
                 }
-            },
+                match sdp::parse(&body) {
+                    Ok(answer) => self.tell(id, ChannelEvent::Answer(answer)),
+                    Err(_) => {
+                        let status = Status::NOT_ACCEPTABLE_HERE.code();
+                        self.tell(id, ChannelEvent::OfferRejected { status });
+                    }
+                }
+            }
             Event::OfferRefused { id, status, reason } => {
                 if let Some(call) = self.calls.get(&id) {
                     call.received(&format_args!("{status} {}", printable(&reason)));
@@ -271,10 +283,11 @@ impl Calls {
                 if let Some(call) = self.calls.get(&id) {
                     call.received(&response.status);
                     let status = response.status.code();
-                    call.inbox.send(ChannelEvent::Progress { status });
+                    let answer = settles(&response).then(|| description(&response)).flatten();
+                    call.inbox.send(ChannelEvent::Progress { status, answer });
                 }
             }
-            Event::Answered { id, response } => self.on_answered(id, &response),
+            Event::Answered { id, response, .. } => self.on_answered(id, &response),
             Event::Failed { id, outcome } => self.on_failed(id, &outcome),
             Event::Response { .. } | Event::Request { .. } | Event::Invite { .. } => {}
         }
@@ -286,14 +299,8 @@ impl Calls {
         };
         call.stage = Stage::Answered;
         call.received(&response.status);
-        let essence = response.headers.content_type().ok().flatten();
-        let is_sdp =
-            essence.is_none_or(|media| media.essence().eq_ignore_ascii_case("application/sdp"));
-        let answer = match is_sdp && !response.body.is_empty() {
-            true => sdp::parse(&response.body).ok(),
-            false => None,
-        };
-        call.inbox.send(ChannelEvent::Accepted(answer));
+        call.inbox
+            .send(ChannelEvent::Accepted(description(response)));
     }
 
     fn on_failed(&mut self, id: InviteId, outcome: &Failure) {
@@ -353,6 +360,7 @@ impl Calls {
             call.received(match via {
                 OfferVia::Reinvite => &"re-INVITE",
                 OfferVia::Update => &"UPDATE",
+                OfferVia::Prack => &"PRACK",
             });
         }
         let offer: Option<Sdp> = match body.map(sdp::parse) {
@@ -448,6 +456,27 @@ impl Call {
     fn received(&self, message: &dyn fmt::Display) {
         let (message, flow) = (message.to_string(), Name(&self.flow).to_string());
         self.inbox.note(StoryEvent::Received { message, flow });
+    }
+}
+
+/// Does a provisional response with a description settle the session (RFC 3262 §5)? Others show beforehand
+/// what the answer will be.
+fn settles(response: &Response) -> bool {
+    let requires = response.headers.requires().unwrap_or_default();
+    response.headers.has(&HeaderName::RSeq)
+        && requires
+            .iter()
+            .any(|tag| tag.eq_ignore_ascii_case("100rel"))
+}
+
+/// What a response says of the session.
+fn description(response: &Response) -> Option<Sdp> {
+    let essence = response.headers.content_type().ok().flatten();
+    let is_sdp =
+        essence.is_none_or(|media| media.essence().eq_ignore_ascii_case("application/sdp"));
+    match is_sdp && !response.body.is_empty() {
+        true => sdp::parse(&response.body).ok(),
+        false => None,
     }
 }
 
