@@ -6,4 +6,5 @@ mod console;
 mod load;
 mod phone;
 mod reload;
+mod shapes;
 mod world;

@@ -63,6 +63,18 @@ impl Phone {
         }
     }
 
+    /// Registers `alice`, whose endpoint asks for no password.
+    pub(crate) async fn register(&mut self) {
+        let dialog = Dialog {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            target: "sip:127.0.0.1".to_owned(),
+            to: "<sip:alice@127.0.0.1>".to_owned(),
+        };
+        self.send(dialog.request("REGISTER", 1, "")).await;
+        let ok = self.response().await;
+        assert!(ok.starts_with("SIP/2.0 200"), "{ok}");
+    }
+
     /// Calls, expects an answer, lets the call last and hangs up. What went wrong, if something did.
     pub(crate) async fn call(&mut self, exten: &str, lasts: Duration) -> Result<(), String> {
         let call = self.dial(exten).await?;

@@ -38,10 +38,26 @@ pub(crate) const PLAN: &str =
 impl World {
     /// Starts the exchange on files with one endpoint, `alice`, and the plan [`PLAN`].
     pub(crate) fn start(name: &str, more: &[&str]) -> Self {
+        let usual = |world: &Self| {
+            vec![
+                ("pjsip.conf", world.pjsip("")),
+                ("http.conf", world.http("")),
+                ("extensions.conf", PLAN.to_owned()),
+            ]
+        };
+        Self::with_files(name, usual, more)
+    }
+
+    /// Starts the exchange on these files.
+    pub(crate) fn with_files(
+        name: &str,
+        files: impl FnOnce(&Self) -> Vec<(&'static str, String)>,
+        more: &[&str],
+    ) -> Self {
         let mut world = Self::new(name);
-        world.write("pjsip.conf", &world.pjsip(""));
-        world.write("http.conf", &world.http(""));
-        world.write("extensions.conf", PLAN);
+        for (file, text) in files(&world) {
+            world.write(file, &text);
+        }
         let mut command = Command::new(BINARY);
         command
             .args(["run", "--config"])
@@ -94,6 +110,11 @@ impl World {
 
     pub(crate) fn data(&self) -> PathBuf {
         self.root.join("data")
+    }
+
+    /// All its folders.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
     }
 
     pub(crate) fn pid(&self) -> u32 {
