@@ -51,7 +51,14 @@ pub(crate) async fn run(arguments: RunArguments) -> Result<Then> {
         false => None,
     };
     let certificate = wanted.web.certificate.clone();
-    let running = Running::start(&config, store, &addresses, wanted.web, accounts.as_deref())?;
+    let running = Running::start(
+        &config,
+        store,
+        &addresses,
+        wanted.web,
+        accounts.as_deref(),
+        &wanted.origin,
+    )?;
     running.signal.restore(survivors);
     if let (Some(folders), Some(server)) = (&wanted.folders, running.server.get())
         && !arguments.examined
@@ -125,9 +132,7 @@ struct Wanted {
 impl Wanted {
     fn of_demo(arguments: &RunArguments, folder: &DataFolder) -> Result<Self> {
         let mut config = files::load(&demo::Files)?;
-        for transport in &mut config.transports {
-            transport.bind.set_port(arguments.sip_port);
-        }
+        demo::listen_at(&mut config, arguments.sip_port);
         let pem = certificate::of(folder)?;
         let loopback = |port: u16, secure: bool| {
             [
@@ -212,6 +217,7 @@ impl Running {
         addresses: &Addresses,
         web: Options,
         accounts: Option<&[(String, Secret)]>,
+        origin: &Origin,
     ) -> Result<Self> {
         let planes = Arc::new(Planes::start(addresses.all.clone(), &config.rtp.ports)?);
         let switch = Switch::new(Parts {
@@ -224,7 +230,7 @@ impl Running {
         let signal = Signal::start(signal_options(config)?, switch.clone());
         for fault in signal.faults() {
             if accounts.is_some() {
-                anyhow::bail!("{fault} (--sip-port chooses another port)");
+                anyhow::bail!("{fault}, or choose another port with --sip-port");
             }
             // As with Asterisk, the other transports are of use meanwhile.
             tracing::error!("{fault}");
@@ -233,28 +239,9 @@ impl Running {
         let signal = Arc::new(signal);
         let server = Arc::new(OnceLock::new());
         let routes = routes(&switch, &signal, &server, accounts, addresses.loopback_only);
-        let secure: Vec<SocketAddr> = web
-            .listeners
-            .iter()
-            .filter(|listen| listen.secure)
-            .map(|listen| listen.address)
-            .collect();
-        let started = Server::start(web, routes).map_err(|error| match error {
-            web::StartError::Bind {
-                address,
-                ref source,
-            } => {
-                let (what, switch, option) = match secure.contains(&address) {
-                    true => ("HTTPS", "--https-port", "tlsbindaddr"),
-                    false => ("HTTP", "--http-port", "bindport"),
-                };
-                let cure = match accounts.is_some() {
-                    true => format!("choose another port with {switch}"),
-                    false => format!("change the port in `{option}` of http.conf"),
-                };
-                busy(address, source, what, &cure).unwrap_or_else(|| error.into())
-            }
-            web::StartError::NoCertificate(_) | web::StartError::Tls(_) => error.into(),
+        let started = Server::start(web, routes).map_err(|error| match origin {
+            Origin::Folder(watched) => anyhow::anyhow!(site::fault(watched.folder(), &error)),
+            Origin::Demo { .. } => demo::fault(&error),
         })?;
         server.set(started).ok();
         Ok(Self {
@@ -311,22 +298,6 @@ impl Running {
         self.planes.shutdown().await;
         self.switch.store().close().await;
     }
-}
-
-/// The sentence for a port that another program holds. `cure` says how to choose another.
-fn busy(
-    address: SocketAddr,
-    source: &std::io::Error,
-    what: &str,
-    cure: &str,
-) -> Option<anyhow::Error> {
-    if source.kind() != std::io::ErrorKind::AddrInUse {
-        return None;
-    }
-    let (ip, port) = (address.ip(), address.port());
-    Some(anyhow::anyhow!(
-        "{what} needs port {port} of {ip}, but another program listens there; stop it, or {cure}"
-    ))
 }
 
 /// How long each layer may take to send what it still has.

@@ -1,6 +1,7 @@
 //! The demo: embedded files, two accounts with random passwords, this machine only.
 
-use config::{Secret, Source};
+use config::{Config, Secret, Source};
+use web::StartError;
 
 /// The demo's accounts.
 pub(crate) const ACCOUNTS: [&str; 2] = ["alice", "bob"];
@@ -24,6 +25,39 @@ impl Source for Files {
             _ => return Ok(None),
         };
         Ok(Some(text.to_owned()))
+    }
+}
+
+/// Puts the port of the command line in the place of the file's, which nobody has: a message must not name it.
+pub(crate) fn listen_at(config: &mut Config, sip_port: u16) {
+    for transport in &mut config.transports {
+        transport.bind.set_port(sip_port);
+        transport.written = config::Written::default();
+    }
+}
+
+/// Why the page cannot be served, and which option of the command line helps.
+pub(crate) fn fault(error: &StartError) -> anyhow::Error {
+    let StartError::Bind {
+        address,
+        secure,
+        source,
+    } = error
+    else {
+        return anyhow::anyhow!("{error}");
+    };
+    let (what, option) = match secure {
+        true => ("HTTPS", "--https-port"),
+        false => ("HTTP", "--http-port"),
+    };
+    match source.kind() == std::io::ErrorKind::AddrInUse {
+        true => anyhow::anyhow!(
+            "{what} needs port {} of {}, but another program listens there; stop it, or choose another port with \
+             {option}",
+            address.port(),
+            address.ip()
+        ),
+        false => anyhow::anyhow!("{error}; {option} chooses another port"),
     }
 }
 

@@ -45,8 +45,8 @@ impl Origin {
             }
             Self::Demo { sip_port } => {
                 let (mut config, messages) = files::read(&demo::Files);
-                for transport in config.iter_mut().flat_map(|config| &mut config.transports) {
-                    transport.bind.set_port(*sip_port);
+                if let Some(config) = &mut config {
+                    demo::listen_at(config, *sip_port);
                 }
                 (config, messages)
             }

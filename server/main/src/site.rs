@@ -1,5 +1,6 @@
 //! What `http.conf` means for the web server, at the start and at each reload.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -7,10 +8,12 @@ use std::sync::{Arc, OnceLock};
 use cli::{Part, Piece, Ready};
 use config::{AddressList, Config, Http, HttpRestriction, HttpTlsSettings};
 use web::{
-    Certificate, Clients, Listen, Options, Pace, Redirect, Restriction, Server, Site, TlsSettings,
+    Certificate, Clients, Listen, Options, Pace, Redirect, Restriction, Server, Site, StartError,
+    TlsSettings,
 };
 
 use crate::console::PRODUCT;
+use crate::files;
 use crate::obtained::Obtained;
 
 /// Where relative names of files lead.
@@ -192,6 +195,51 @@ fn static_folder(http: &Http, folders: &Folders) -> PathBuf {
     }
 }
 
+/// Why the web server cannot listen or speak TLS: the place in the file, and what to write there.
+pub(crate) fn fault(folder: &Path, error: &StartError) -> String {
+    let StartError::Bind {
+        address,
+        secure,
+        source,
+    } = error
+    else {
+        return format!("http.conf: {error}");
+    };
+    let (what, options): (_, &[&str]) = match secure {
+        true => ("HTTPS", &["tlsbindaddr", "sslbindaddr"]),
+        false => ("HTTP", &["bindport"]),
+    };
+    let (ip, port) = (address.ip(), address.port());
+    let folder = files::Folder(folder.to_owned());
+    // A port that is not written is the default one.
+    let written = config::http_option(&folder, options);
+    let verb = match written.is_some() {
+        true => "change the port in",
+        false => "write another port as",
+    };
+    let option = options[0];
+    let place = written.or_else(|| config::http_option(&folder, &["bindaddr"]));
+    let place = place.map_or_else(
+        || "http.conf".to_owned(),
+        |at| format!("{}:{}", at.file, at.line),
+    );
+    match source.kind() {
+        ErrorKind::AddrInUse => format!(
+            "{place}: {what} needs port {port} of {ip}, but another program listens there; stop it, or {verb} \
+             `{option}`"
+        ),
+        ErrorKind::AddrNotAvailable => format!(
+            "{place}: {what} cannot listen on {address}: this machine has no such address; correct it, or use \
+             0.0.0.0"
+        ),
+        ErrorKind::PermissionDenied => format!(
+            "{place}: {what} cannot listen on {address}: the system does not permit it; ports below 1024 need \
+             CAP_NET_BIND_SERVICE"
+        ),
+        _ => format!("{place}: {what} {error}"),
+    }
+}
+
 /// Makes the web server ready for a new state of the files; the certificate is read again, whether
 /// they changed or not.
 pub(crate) fn piece(server: &Arc<OnceLock<Server>>, folders: &Folders) -> Piece {
@@ -209,7 +257,7 @@ pub(crate) fn piece(server: &Arc<OnceLock<Server>>, folders: &Folders) -> Piece 
             let certificate = wanted.options.certificate.clone();
             let prepared = server.prepare(wanted.options);
             let prepared = prepared.map_err(|errors| {
-                let errors = errors.iter().map(|error| format!("http.conf: {error}"));
+                let errors = errors.iter().map(|error| fault(&folders.config, error));
                 errors.collect::<Vec<_>>()
             })?;
             let follow = following(&new.http, &folders, server, certificate);

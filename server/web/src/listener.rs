@@ -104,6 +104,8 @@ pub enum StartError {
     Bind {
         /// The address.
         address: SocketAddr,
+        /// For TLS.
+        secure: bool,
         /// What the system says.
         source: io::Error,
     },
@@ -184,7 +186,7 @@ impl Server {
             shared: Arc::new(Shared::new(routes, ArcSwap::from_pointee(state))),
             open: Arc::default(),
         };
-        match server.prepared(options) {
+        match server.prepare(options) {
             Ok(prepared) => prepared.commit(),
             Err(mut errors) => return Err(errors.swap_remove(0)),
         }
@@ -195,13 +197,8 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// One sentence for everything that is not possible.
-    pub fn prepare(&self, options: Options) -> Result<Prepared, Vec<String>> {
-        let sentences = |errors: Vec<StartError>| errors.iter().map(ToString::to_string).collect();
-        self.prepared(options).map_err(sentences)
-    }
-
-    fn prepared(&self, options: Options) -> Result<Prepared, Vec<StartError>> {
+    /// Everything that is not possible.
+    pub fn prepare(&self, options: Options) -> Result<Prepared, Vec<StartError>> {
         let mut errors = Vec::new();
         let tls = self.acceptor(&options).unwrap_or_else(|error| {
             errors.push(error);
@@ -283,6 +280,7 @@ impl Server {
                 }
                 Err(source) => errors.push(StartError::Bind {
                     address: listen.address,
+                    secure: listen.secure,
                     source,
                 }),
             }

@@ -7,4 +7,5 @@ mod load;
 mod phone;
 mod reload;
 mod shapes;
+mod start;
 mod world;

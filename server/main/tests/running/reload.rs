@@ -25,6 +25,9 @@ fn a_broken_file_of_any_kind_keeps_the_whole_old_state() {
     let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let on_taken = format!("[more]\ntype=transport\nprotocol=udp\nbind=127.0.0.1:{port}\n");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let busy = listener.local_addr().unwrap().port();
+    let http = format!("[general]\nenabled=yes\nbindaddr=127.0.0.1\nbindport={busy}\n");
     let tls = "[tls]\ntype=transport\nprotocol=tls\nbind=127.0.0.1:0\ncert_file=/nowhere.pem\n";
     let https = "tlsenable=yes\ntlsbindaddr=127.0.0.1:0\ntlscertfile=/nowhere.pem\n";
     let broken = [
@@ -43,6 +46,7 @@ fn a_broken_file_of_any_kind_keeps_the_whole_old_state() {
         ),
         ("http.conf", world.http("tlsenable=yes\n"), "http.conf:"),
         ("http.conf", world.http(https), "/nowhere.pem"),
+        ("http.conf", http, "http.conf:4: HTTP needs port"),
         (
             "rtp.conf",
             "[general]\nrtpstart=9000\nrtpend=8000\n".to_owned(),

@@ -83,7 +83,8 @@ impl World {
         world
     }
 
-    fn new(name: &str) -> Self {
+    /// Its folders, and nothing that runs.
+    pub(crate) fn new(name: &str) -> Self {
         let root = std::env::temp_dir().join(format!("running-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&root);
         fs::create_dir_all(root.join("etc")).unwrap();

@@ -118,6 +118,7 @@ async fn every_fault_is_named_and_nothing_changes() {
         ..Options::default()
     };
     let errors = server.prepare(options).unwrap_err();
+    let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
     assert_eq!(errors.len(), 2, "{errors:?}");
     assert!(errors[0].contains("there is no certificate"), "{errors:?}");
     assert!(

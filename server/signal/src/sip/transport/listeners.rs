@@ -292,6 +292,10 @@ impl Table {
                     "transport `{}` has the port on {} until the next start",
                     entry.config.id, entry.config.bind
                 ),
+                // What no file says cannot be changed in one.
+                None if config.written.file.is_empty() => {
+                    "another program listens there; stop it".to_owned()
+                }
                 None => "another program listens there; stop it, or change the port in `bind`"
                     .to_owned(),
             },
