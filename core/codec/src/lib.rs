@@ -11,9 +11,11 @@ mod g722;
 mod l16;
 mod opus;
 mod registry;
+mod resample;
 
 pub use coding::{Coding, Decode, Encode, Fault, PACKET_MAX, Settings, Unsupported};
 pub use conceal::Concealer;
 pub use g711::{alaw_of, alaw_value, ulaw_of, ulaw_value};
 pub use opus::{OPUS_ENGINE, OpusWish};
 pub use registry::{CODECS, Codec, Kind, by_encoding, by_name};
+pub use resample::Resampler;
