@@ -10,11 +10,13 @@ use std::fmt;
 
 mod asterisk;
 mod file;
+mod lines;
 mod odbc;
 mod server;
 mod url;
 
 pub use file::DatabaseFile;
+pub use lines::DatabaseLines;
 
 /// Where the objects of SQL are. The default is the file in the data folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub struct Database {
     pub connect_timeout_ms: u32,
     /// How long a statement may take, in milliseconds.
     pub query_timeout_ms: u32,
+    /// Where the files say so.
+    pub written: DatabaseLines,
 }
 
 /// Where an object may be defined.
@@ -54,6 +58,16 @@ pub enum Place {
     MySql(Server),
     /// PostgreSQL.
     Postgres(Server),
+}
+
+impl Origin {
+    /// Its name, as an operator says it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Files => "files",
+            Self::Table => "table",
+        }
+    }
 }
 
 /// A database over a connection.
@@ -154,6 +168,7 @@ impl Default for Database {
             pool_size: 10,
             connect_timeout_ms: 3000,
             query_timeout_ms: 2000,
+            written: DatabaseLines::default(),
         }
     }
 }
@@ -204,13 +219,19 @@ impl Slip {
 pub(crate) fn read(source: &dyn Source, report: &mut Report) -> Database {
     let mut database = Database::default();
     let mut known = false;
+    let mut written = DatabaseLines::default();
     if let Some(document) = Document::read(source, "database.conf", report) {
         let mut file = DatabaseFile::named("database");
         let mut reader = Reader::new(&document, report);
         for section in document.sections.iter().filter(|s| !s.template) {
             match section.name.as_str() {
-                "database" | "general" => reader.fill(&mut file, section),
-                "tables" => tables(&mut database, section, &mut reader),
+                "database" | "general" => {
+                    reader.fill(&mut file, section);
+                    if let Some(url) = section.last("url") {
+                        written.place = Some(reader.at_value(Severity::Error, url, ""));
+                    }
+                }
+                "tables" => tables(&mut database, section, &mut written, &mut reader),
                 _ => reader.unserved(section, None, &["database", "tables"]),
             }
         }
@@ -219,6 +240,7 @@ pub(crate) fn read(source: &dyn Source, report: &mut Report) -> Database {
         file.apply(&mut database);
         database.tables = tables;
     }
+    database.written = written;
     let own = std::mem::take(&mut database.tables);
     asterisk::read(source, known, &mut database, report);
     database.tables.extend(own);
@@ -249,12 +271,18 @@ pub(crate) fn unused(config: &Config, report: &mut Report) {
 }
 
 /// `[tables]`: Asterisk's name of a table, and the name it goes by.
-fn tables(database: &mut Database, section: &conf::Section, reader: &mut Reader<'_>) {
+fn tables(
+    database: &mut Database,
+    section: &conf::Section,
+    written: &mut DatabaseLines,
+    reader: &mut Reader<'_>,
+) {
     for entry in &section.entries {
         if is_table_name(&entry.value) {
-            database
-                .tables
-                .insert(entry.name.to_ascii_lowercase(), entry.value.clone());
+            let name = entry.name.to_ascii_lowercase();
+            let at = reader.at_value(Severity::Error, entry, "");
+            written.tables.insert(name.clone(), at);
+            database.tables.insert(name, entry.value.clone());
         } else {
             let message = format!("`{}` is not the name of a table", entry.value);
             let said = reader.at_value(Severity::Error, entry, message);
@@ -268,6 +296,47 @@ fn is_table_name(name: &str) -> bool {
     let mut characters = name.chars();
     !name.is_empty()
         && characters.all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '$' | '.'))
+}
+
+impl Place {
+    /// The server, if it is on one.
+    pub fn server(&self) -> Option<&Server> {
+        match self {
+            Self::DataFolder | Self::Sqlite(_) => None,
+            Self::MySql(server) | Self::Postgres(server) => Some(server),
+        }
+    }
+}
+
+/// Where it stands; dots if that is here.
+impl fmt::Display for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => Ok(()),
+            Self::Written(secret) => secret.fmt(f),
+            Self::File(file) => write!(f, "in {file}"),
+            Self::Environment(name) => write!(f, "in ${name}"),
+        }
+    }
+}
+
+/// The mode, and the files as far as there are any.
+impl fmt::Display for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut modes = TlsMode::NAMES.iter();
+        let mode = modes.find(|(_, mode)| *mode == self.mode);
+        f.write_str(mode.map_or("", |(name, _)| name))?;
+        for (option, file) in [
+            ("ca_file", &self.ca_file),
+            ("certificate", &self.certificate),
+            ("private_key", &self.private_key),
+        ] {
+            if let Some(file) = file {
+                write!(f, " {option}={file}")?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The place as a URL without the password.

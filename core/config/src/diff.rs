@@ -147,16 +147,27 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
     changes
 }
 
-/// Where objects are, without passwords. Which table is which is told by its name alone.
+/// Where objects are. Which table is which is told by its name alone.
 fn database(old: &Database, new: &Database) -> Vec<Detail> {
     let tables = |database: &Database| {
         let pairs = database.tables.iter();
         let pairs: Vec<_> = pairs.map(|(own, other)| format!("{own}={other}")).collect();
         pairs.join(",")
     };
+    let origins = |database: &Database| {
+        let kinds = database.origins.iter();
+        let kinds: Vec<_> = kinds
+            .map(|(kind, origins)| {
+                let names: Vec<_> = origins.iter().map(|origin| origin.name()).collect();
+                format!("{kind}={}", names.join("+"))
+            })
+            .collect();
+        kinds.join(",")
+    };
     let details = [
         Detail::new("place", &old.place, &new.place),
         Detail::new("tables", tables(old), tables(new)),
+        Detail::new("origins", origins(old), origins(new)),
         Detail::new("pool_size", old.pool_size, new.pool_size),
         Detail::new(
             "connect_timeout",
@@ -166,7 +177,16 @@ fn database(old: &Database, new: &Database) -> Vec<Detail> {
         Detail::new("query_timeout", old.query_timeout_ms, new.query_timeout_ms),
     ];
     let differ = details.into_iter().filter(|one| one.before != one.after);
-    differ.collect()
+    let mut differ: Vec<Detail> = differ.collect();
+    if let (Some(old), Some(new)) = (old.place.server(), new.place.server()) {
+        if old.password != new.password {
+            differ.push(Detail::new("password", &old.password, &new.password));
+        }
+        if old.tls != new.tls {
+            differ.push(Detail::new("tls", &old.tls, &new.tls));
+        }
+    }
+    differ
 }
 
 /// `cdr.conf`, `logger.conf`, `features.conf`, `confbridge.conf`.

@@ -44,7 +44,9 @@ pub use conf::{Diagnostic, Severity, Source, Wildcard, closest, show_lines};
 pub use confbridge::{
     BridgeProfile, ConfBridge, Menu, MenuAction, RembBehavior, UserProfile, VideoMode,
 };
-pub use database::{Database, DatabaseFile, Origin, Password, Place, Server, Tls, TlsMode};
+pub use database::{
+    Database, DatabaseFile, DatabaseLines, Origin, Password, Place, Server, Tls, TlsMode,
+};
 pub use diff::{Change, Detail, How, diff};
 pub use endpoint::{
     CallerId, DtmfMode, Endpoint, MediaEncryption, ProvisionalAcks, SessionTimers, Subscriber,

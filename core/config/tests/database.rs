@@ -266,3 +266,55 @@ fn one_database_serves_all() {
     );
     assert_eq!(database.place.to_string(), "postgres://h/d");
 }
+
+#[test]
+fn what_is_found_out_later_is_said_at_the_line_that_names_it() {
+    let url = "; ours\n[database]\nurl = postgres://sip@db/pbx\n[tables]\nps_aors = aors\n";
+    let (database, _) = read(&[("database.conf", url)]);
+    let said = database.fault(None, "is away").advise("start it");
+    expect![[r#"
+        database.conf:3:7: is away
+         3 | url =…
+           |       ^
+           = start it"#]]
+    .assert_eq(&said.to_string());
+    let said = database.fault(Some("ps_aors"), "is missing").to_string();
+    assert!(said.starts_with("database.conf:5:11: is missing"), "{said}");
+    let (database, _) = read(&[
+        ("extconfig.conf", EXTCONFIG),
+        ("res_odbc.conf", RES_ODBC),
+        (
+            "odbc.ini",
+            "[asterisk-connector]\nDriver = MariaDB\nServer = db\n",
+        ),
+    ]);
+    let said = |table| {
+        let said = database.fault(table, "x").to_string();
+        said.lines().next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(said(None), "extconfig.conf:2:17: x");
+    assert_eq!(said(Some("ps_aors")), "extconfig.conf:4:12: x");
+    assert_eq!(said(Some("cdr")), "extconfig.conf:2:17: x");
+    assert_eq!(
+        Database::default().fault(None, "x").to_string(),
+        "database.conf: x"
+    );
+}
+
+#[test]
+fn a_line_that_moves_is_no_change_and_a_password_is() {
+    let text = "[database]\nurl = mysql://sip:one@db/pbx\n";
+    let read = |text: &str| {
+        let files = [("database.conf", text)];
+        load(&files.as_slice()).0.unwrap()
+    };
+    let moved = text.replace("url", "\n\nurl");
+    assert_eq!(config::diff(&read(text), &read(&moved)), []);
+    let other = text.replace("one", "two");
+    let said = config::diff(&read(text), &read(&other));
+    let said: String = said.iter().map(|change| format!("{change}\n")).collect();
+    expect![[r#"
+        ~ database: password •••• → ••••
+    "#]]
+    .assert_eq(&said);
+}

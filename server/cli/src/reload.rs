@@ -38,6 +38,8 @@ pub enum Part {
     Features,
     /// `confbridge.conf`.
     ConfBridge,
+    /// `database.conf`, and Asterisk's files that choose a database.
+    Database,
 }
 
 impl Part {
@@ -66,6 +68,15 @@ impl Part {
             "logger.conf" => Self::Logger,
             "features.conf" => Self::Features,
             "confbridge.conf" => Self::ConfBridge,
+            "database.conf"
+            | "extconfig.conf"
+            | "odbc.ini"
+            | "odbcinst.ini"
+            | "res_config_mysql.conf"
+            | "res_config_sqlite3.conf"
+            | "res_odbc.conf"
+            | "res_pgsql.conf"
+            | "sorcery.conf" => Self::Database,
             _ => return None,
         })
     }
@@ -76,12 +87,19 @@ pub(crate) const MODULES: &[(&str, Part)] = &[
     ("acl", Part::Acl),
     ("app_confbridge", Part::ConfBridge),
     ("cdr", Part::Cdr),
+    ("database", Part::Database),
     ("dialplan", Part::Dialplan),
+    ("extconfig", Part::Database),
     ("features", Part::Features),
     ("http", Part::Http),
     ("logger", Part::Logger),
     ("pbx_config", Part::Dialplan),
     ("pjsip", Part::Pjsip),
+    ("res_config_mysql", Part::Database),
+    ("res_config_odbc", Part::Database),
+    ("res_config_pgsql", Part::Database),
+    ("res_config_sqlite3", Part::Database),
+    ("res_odbc", Part::Database),
     ("res_pjsip", Part::Pjsip),
     ("res_rtp_asterisk", Part::Rtp),
     ("rtp", Part::Rtp),
@@ -106,22 +124,16 @@ pub struct Ready {
     pub notes: Vec<String>,
     /// Puts it in force; cannot fail. `None`: there is nothing to do.
     pub commit: Option<Box<dyn FnOnce() + Send>>,
+    /// Another database, put in force together with the files that choose it.
+    pub database: Option<store::Replacement>,
 }
 
 impl Ready {
-    /// Nothing to do, with one thing to say.
-    pub fn note(text: impl Into<String>) -> Self {
-        Self {
-            notes: vec![text.into()],
-            commit: None,
-        }
-    }
-
     /// One step to take.
     pub fn step(commit: impl FnOnce() + Send + 'static) -> Self {
         Self {
-            notes: Vec::new(),
             commit: Some(Box::new(commit)),
+            ..Self::default()
         }
     }
 }
@@ -166,11 +178,16 @@ impl Reloader {
         let Ok(prepared) = prepared else {
             return Err("Reading the files went wrong; nothing changes.\n".to_owned());
         };
-        let Prepared { new, ready, said } = prepared?;
+        let Prepared {
+            new,
+            mut ready,
+            said,
+        } = prepared?;
+        let database = ready.iter_mut().find_map(|ready| ready.database.take());
         for commit in ready.into_iter().filter_map(|ready| ready.commit) {
             commit();
         }
-        store.set_config(Arc::new(new));
+        store.put(Arc::new(new), database);
         *last = Some(Instant::now());
         Ok(said)
     }
@@ -195,7 +212,7 @@ fn prepare(old: &Config, files: Files, pieces: &[Piece], part: Part) -> Result<P
     let Some(new) = new.filter(|_| !faulty) else {
         return Err(said + UNCHANGED);
     };
-    let mut new = merge(old, new, part);
+    let new = merge(old, new, part);
     let (mut ready, mut errors) = (Vec::new(), Vec::new());
     for piece in pieces.iter().filter(|piece| part.has(piece.part)) {
         match (piece.prepare)(old, &new) {
@@ -221,8 +238,6 @@ fn prepare(old: &Config, files: Files, pieces: &[Piece], part: Part) -> Result<P
     for note in ready.iter().flat_map(|ready| &ready.notes) {
         said.push_str(&format!("! {note}\n"));
     }
-    // Opened at the start alone: what is open goes on being described.
-    new.database = old.database.clone();
     Ok(Prepared { new, ready, said })
 }
 
@@ -314,6 +329,8 @@ fn merge(old: &Config, new: Config, part: Part) -> Config {
     }
     if part == Part::All {
         merged.own = own;
+    }
+    if part.has(Part::Database) {
         merged.database = database;
     }
     merged
@@ -334,7 +351,7 @@ mod tests {
     use config::Config;
     use expect_test::expect;
 
-    use super::{Files, Part, Piece, Prepared, Ready, prepare};
+    use super::{Files, Part, Piece, Prepared, Ready, Reloader, prepare};
 
     fn files(pjsip: &str, extensions: &str, http: &str) -> Files {
         let files = [
@@ -366,9 +383,9 @@ mod tests {
                     let commits = commits.clone();
                     Ok(Ready {
                         notes: vec!["ready".to_owned()],
-                        commit: Some(Box::new(move || {
+                        ..Ready::step(move || {
                             commits.fetch_add(1, Ordering::Relaxed);
-                        })),
+                        })
                     })
                 }
             }),
@@ -414,30 +431,85 @@ mod tests {
     }
 
     #[test]
-    fn another_database_is_told_and_waits_for_the_next_start() {
-        let waits = Piece {
-            part: Part::All,
-            prepare: Box::new(|old, new| {
-                assert_ne!(old.database, new.database);
-                Ok(Ready::note("database: takes effect at the next start"))
-            }),
+    fn another_database_is_told_and_belongs_to_a_part_of_its_own() {
+        let database = "[general]\nurl=postgres://pbx:hunter2@db/asterisk\n";
+        let read = |database: &str| {
+            let files = [
+                ("pjsip.conf", ALICE),
+                ("extensions.conf", PLAN),
+                ("database.conf", database),
+            ];
+            config::load(&files.as_slice())
         };
-        let text = "[general]\nurl=postgres://pbx:hunter2@db/asterisk\n";
-        let files = [
-            ("pjsip.conf", ALICE),
-            ("extensions.conf", PLAN),
-            ("database.conf", text),
-        ];
-        let files = config::load(&files.as_slice());
-        let Ok(Prepared { new, said, .. }) = prepare(&old(), files, &[waits], Part::All) else {
-            panic!("refused");
+        for (part, takes) in [
+            (Part::All, true),
+            (Part::Database, true),
+            (Part::Pjsip, false),
+        ] {
+            let Ok(Prepared { new, said, .. }) = prepare(&old(), read(database), &[], part) else {
+                panic!("refused");
+            };
+            let expected = match takes {
+                true => {
+                    "~ database: place sqlite in the data folder → postgres://pbx@db/asterisk\n"
+                }
+                false => super::SAME,
+            };
+            assert_eq!(said, expected);
+            assert_eq!(new.database != old().database, takes);
+        }
+        let broken = || read("[general]\nurl=oracle://db\n");
+        assert!(prepare(&old(), broken(), &[], Part::Pjsip).is_ok());
+        assert!(prepare(&old(), broken(), &[], Part::Database).is_err());
+    }
+
+    /// The state and the database of the files are in force at the same moment, or neither.
+    #[tokio::test]
+    async fn a_database_comes_with_the_files_and_not_without_the_other_pieces() {
+        let folder = std::env::temp_dir().join(format!("sidetone-swap-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let store = store::Store::open(Arc::new(old()), Some(&folder.join("one.db")))
+            .await
+            .unwrap();
+        let url = format!(
+            "[database]\nurl=sqlite:{}\n",
+            folder.join("two.db").display()
+        );
+        let read = move || {
+            let files = [("database.conf", url.as_str())];
+            config::load(&files.as_slice())
         };
-        expect![[r#"
-            ~ database: place sqlite in the data folder → postgres://pbx@db/asterisk
-            ! database: takes effect at the next start
-        "#]]
-        .assert_eq(&said);
-        assert_eq!(new.database, old().database, "what is open");
+        let database = {
+            let store = store.clone();
+            move || {
+                let store = store.clone();
+                Piece {
+                    part: Part::Database,
+                    prepare: Box::new(move |_, new| {
+                        let prepared =
+                            tokio::runtime::Handle::current().block_on(store.prepare(new));
+                        Ok(Ready {
+                            database: prepared.unwrap(),
+                            ..Ready::default()
+                        })
+                    }),
+                }
+            }
+        };
+        let place = || store.config().database.place.to_string();
+        let url = || store.backend().unwrap().status().url;
+        let commits = Arc::default();
+        let broken = piece(Part::Http, &commits, Some("not ready"));
+        let reloader = Reloader::new(Arc::new(read.clone()), vec![database(), broken]);
+        assert!(reloader.reload(&store, Part::All).await.is_err());
+        assert!(url().ends_with("one.db") && place().contains("data folder"));
+        let reloader = Reloader::new(Arc::new(read), vec![database()]);
+        reloader.reload(&store, Part::All).await.unwrap();
+        assert!(url().ends_with("two.db") && place().ends_with("two.db"));
+        let said = reloader.reload(&store, Part::All).await.unwrap();
+        assert_eq!(said, super::SAME);
+        store.close().await;
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

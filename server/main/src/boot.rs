@@ -265,7 +265,13 @@ impl Running {
             config: origin.folder().map(Path::to_owned),
             data: data.to_owned(),
         };
-        let mut pieces = reload::pieces(&self.signal, &self.planes, &log, &origin);
+        let mut pieces = reload::pieces(
+            self.switch.store(),
+            &self.signal,
+            &self.planes,
+            &log,
+            &origin,
+        );
         pieces.extend(folders.map(|folders| site::piece(&self.server, folders)));
         Arc::new(Exchange::new(cli::Parts {
             switch: self.switch.clone(),

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use cli::{Exchange, Files, Log, Part, Piece, Ready};
 use signal::Signal;
+use store::{Replacement, Store};
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::notify::Notify;
@@ -56,6 +58,7 @@ impl Origin {
 
 /// The pieces of the exchange that files are made ready for.
 pub(crate) fn pieces(
+    store: &Store,
     signal: &Arc<Signal>,
     planes: &Arc<Planes>,
     log: &Log,
@@ -65,10 +68,9 @@ pub(crate) fn pieces(
         names(origin.clone()),
         transports(signal.clone()),
         logger(log.clone()),
-        waits(Part::All, "database", |old, new| {
-            old.database != new.database
-        }),
         media_ports(planes.clone()),
+        // The last one: until all is ready, it keeps connections to two databases.
+        database(store.clone()),
     ]
 }
 
@@ -133,18 +135,21 @@ fn logger(log: Log) -> Piece {
     }
 }
 
-/// What is opened at the start alone.
-fn waits(
-    part: Part,
-    what: &'static str,
-    differ: fn(&config::Config, &config::Config) -> bool,
-) -> Piece {
+/// The database: opened and looked at before anything of it is in force.
+fn database(store: Store) -> Piece {
     Piece {
-        part,
-        prepare: Box::new(move |old, new| {
-            Ok(match differ(old, new) {
-                true => Ready::note(format!("{what}: takes effect at the next start")),
-                false => Ready::default(),
+        part: Part::Database,
+        prepare: Box::new(move |_, new| {
+            let prepared = Handle::current().block_on(store.prepare(new));
+            let database = prepared.map_err(|faults| {
+                let faults = faults.iter().map(ToString::to_string);
+                faults.collect::<Vec<_>>()
+            })?;
+            let notes = database.iter().flat_map(Replacement::notes);
+            Ok(Ready {
+                notes: notes.map(|note| format!("database: {note}")).collect(),
+                database,
+                ..Ready::default()
             })
         }),
     }

@@ -263,10 +263,10 @@ pub(crate) fn piece(server: &Arc<OnceLock<Server>>, folders: &Folders) -> Piece 
             let follow = following(&new.http, &folders, server, certificate);
             Ok(Ready {
                 notes: wanted.remarks,
-                commit: Some(Box::new(move || {
+                ..Ready::step(move || {
                     prepared.commit();
                     follow();
-                })),
+                })
             })
         }),
     }

@@ -8,14 +8,16 @@
 //! A statement that is given up takes its connection with it, since the answer would come into the
 //! next one's hands.
 
-use crate::StoreError;
-use config::{Database, Place};
+use crate::{StoreError, password};
+use config::{Database, Place, Secret};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 mod connection;
 mod health;
@@ -41,17 +43,22 @@ use health::Health;
 #[derive(Clone)]
 pub struct Backend {
     shared: Arc<Shared>,
+    /// One of those who may still ask it something.
+    in_use: TaskTrackerToken,
 }
 
 struct Shared {
     pool: Pool,
     settings: Database,
+    /// What the settings said of the password when it was opened, wherever that stands.
+    password: Option<Secret>,
     shown: String,
     health: Health,
     /// Those who wait for the database or for its answer.
     queue: Semaphore,
     queries: AtomicU64,
     errors: AtomicU64,
+    users: TaskTracker,
 }
 
 /// The driver's pool of connections.
@@ -149,18 +156,21 @@ impl Backend {
             Place::MySql(server) => Pool::MySql(mysql::open(server, settings)?),
             Place::Postgres(server) => Pool::Postgres(postgres::open(server, settings)?),
         };
+        let password = settings.place.server().map(password::of);
         let shared = Shared {
             pool,
             settings: settings.clone(),
+            password: password.transpose()?.flatten(),
             shown,
             health: Health::default(),
             queue: Semaphore::new(STATEMENTS_WAITING_MAX),
             queries: AtomicU64::new(0),
             errors: AtomicU64::new(0),
+            users: TaskTracker::new(),
         };
-        Ok(Self {
-            shared: Arc::new(shared),
-        })
+        let in_use = shared.users.token();
+        let shared = Arc::new(shared);
+        Ok(Self { shared, in_use })
     }
 
     /// Which SQL it speaks.
@@ -185,6 +195,18 @@ impl Backend {
     /// What it was opened with.
     pub fn settings(&self) -> &Database {
         &self.shared.settings
+    }
+
+    /// Whether these settings open the same in the same way: the password too, wherever it stands.
+    pub(crate) fn is_as(&self, settings: &Database) -> bool {
+        let password = settings.place.server().map(password::of).transpose();
+        let same = |password: Option<Secret>| password == self.shared.password;
+        self.shared.settings == *settings && password.is_ok_and(|found| same(found.flatten()))
+    }
+
+    /// Whether both are handles to the same connections.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
     }
 
     /// The rows of a `SELECT`. Asked once more if the connection was lost: a question has no effects.
@@ -280,11 +302,17 @@ impl Backend {
 
     /// Closes its connections, when what they run has ended.
     pub async fn close(&self) {
-        match &self.shared.pool {
-            Pool::Sqlite(pool) => pool.close().await,
-            Pool::MySql(pool) => pool.close().await,
-            Pool::Postgres(pool) => pool.close().await,
-        }
+        self.shared.pool.close().await;
+    }
+
+    /// Waits until nobody else has a handle, and so until everything asked of it is answered; then
+    /// closes its connections.
+    pub(crate) async fn retire(self) {
+        let Self { shared, in_use } = self;
+        drop(in_use);
+        shared.users.close();
+        shared.users.wait().await;
+        shared.pool.close().await;
     }
 
     /// The pool below, for what only one database can.
@@ -419,6 +447,14 @@ impl Backend {
 }
 
 impl Pool {
+    async fn close(&self) {
+        match self {
+            Self::Sqlite(pool) => pool.close().await,
+            Self::MySql(pool) => pool.close().await,
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+
     async fn acquire(&self) -> Result<Connection, sqlx::Error> {
         Ok(match self {
             Self::Sqlite(pool) => Connection::sqlite(pool.acquire().await?),

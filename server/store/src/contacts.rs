@@ -14,8 +14,8 @@ pub(crate) use copy::Copies;
 pub use saved::{ContactChange, SavedContact};
 pub(crate) use table::PsContacts;
 
-use crate::astdb::{AstDb, Pending, Urgency};
-use copy::Copied;
+use crate::astdb::{AstDb, CONTACTS, Pending, Urgency};
+use copy::{Copied, Kept, Refusal};
 use std::time::Duration;
 
 /// How long an answer waits for the local disk. After that the registration is accepted all the same:
@@ -78,10 +78,32 @@ impl Contacts {
         self.astdb.trouble().or(copies)
     }
 
+    /// Another database is in force: all contacts go to its table.
+    pub(crate) fn moved(&self) {
+        if let Some(copies) = &self.copies {
+            copies.moved();
+        }
+    }
+
     pub(crate) async fn stop(&self) {
         if let Some(copies) = &self.copies {
             copies.stop().await;
         }
+    }
+}
+
+impl Kept for AstDb {
+    async fn contacts(&self) -> Result<Vec<SavedContact>, Refusal> {
+        // What is on its way to the disk would be missed.
+        let written = self.change_contacts([], Urgency::Now).durable();
+        let _ = tokio::time::timeout(DISK_PATIENCE, written).await;
+        let rows = self.tree("registrar", Some("contact")).await;
+        let rows = rows.map_err(|error| Refusal::Away(error.to_string()))?;
+        let contacts = rows.iter().filter_map(|(key, json)| {
+            let id = key.strip_prefix(CONTACTS)?;
+            SavedContact::from_json(id, json)
+        });
+        Ok(contacts.collect())
     }
 }
 

@@ -1,8 +1,8 @@
 //! What is kept in the data folder, whatever the database is.
 
 use crate::astdb::{AstDb, Urgency};
-use crate::backend::Backend;
 use crate::contacts::{Contacts, Copies, PsContacts, SavedContact};
+use crate::current::Current;
 use crate::records::{CdrTable, Records};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -25,16 +25,16 @@ impl Durable {
     pub(crate) async fn open(
         folder: &Path,
         server: &str,
-        backend: Option<&Backend>,
+        database: Option<Current>,
     ) -> (Self, Vec<SavedContact>) {
         let mut durable = Self::default();
         if let Err(error) = make_private(folder) {
             // The errors of those who open files in it follow.
             tracing::error!("{}: {error}", folder.display());
         }
-        if let Some(backend) = backend {
+        if let Some(current) = &database {
             let path = folder.join(JOURNAL_FOLDER);
-            match Records::open(&path, CdrTable::new(backend.clone())) {
+            match Records::open(&path, CdrTable::new(current.clone())) {
                 Ok(records) => durable.records = Some(records),
                 Err(error) => tracing::error!(
                     "calls are not recorded: the journal in {} cannot be opened: {error}",
@@ -57,9 +57,9 @@ impl Durable {
             let gone = gone.into_iter().map(|id| (id, None));
             drop(astdb.change_contacts(gone, Urgency::Now));
         }
-        let copies = backend.map(|backend| {
-            let table = PsContacts::new(backend.clone(), server.to_owned());
-            Copies::start(table, survivors.clone())
+        let copies = database.map(|current| {
+            let table = PsContacts::new(current, server.to_owned());
+            Copies::start(table, astdb.clone(), survivors.clone())
         });
         durable.contacts = Some(Contacts::new(astdb.clone(), copies, server.to_owned()));
         durable.astdb = Some(astdb);

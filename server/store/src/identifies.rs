@@ -6,7 +6,7 @@
 
 use crate::backend::Row;
 use crate::cache::AGE_MAX;
-use crate::realtime::Realtime;
+use crate::opened::Opened;
 use crate::store::{PATIENCE, Store};
 use config::{Config, Identify, Object as _, Origin};
 use std::sync::Arc;
@@ -77,14 +77,14 @@ impl Store {
     /// What requests are known by besides their user, from the files and the database. What the
     /// database says is at most a second old, unless it is away or slow.
     pub async fn identifies(&self) -> Identifies {
-        let config = self.config();
+        let (config, opened) = self.in_force();
         let mut origins = [Some(Origin::Files), None];
         let mut table = Arc::default();
-        if let Some(realtime) = self.realtime() {
-            let said = realtime.backend().settings().origins(Identify::KIND);
+        if let Some(opened) = opened {
+            let said = opened.backend().settings().origins(Identify::KIND);
             origins = [said.first().copied(), said.get(1).copied()];
             if said.contains(&Origin::Table) {
-                table = self.listed(realtime).await;
+                table = self.listed(&opened, &config).await;
             }
         }
         Identifies {
@@ -94,42 +94,42 @@ impl Store {
         }
     }
 
-    async fn listed(&self, realtime: &Arc<Realtime>) -> Arc<Listed> {
+    async fn listed(&self, opened: &Arc<Opened>, config: &Arc<Config>) -> Arc<Listed> {
         let (slot, since, fresh, known) = {
-            let mut cache = self.cache();
+            let mut cache = opened.cache();
             let remembered = &mut cache.identifies;
             let (slot, since, fresh) = remembered.slot(Instant::now());
             (slot, since, fresh, Arc::clone(&remembered.known))
         };
         if fresh {
-            self.read_identifies(realtime, Arc::clone(&known), Arc::clone(&slot));
+            // Whether or not the one who asks is still there.
+            let (opened, config, slot) = (opened.clone(), config.clone(), slot.clone());
+            self.tasks().spawn(async move {
+                let limit = opened.backend().patience();
+                let look = timeout(limit, opened.read_identifies(&config)).await;
+                let _ = slot.set(look.ok().flatten());
+            });
         }
         match timeout_at(since + PATIENCE, slot.wait()).await {
             Ok(Some(listed)) => Arc::clone(listed),
             Ok(None) | Err(_) => known,
         }
     }
+}
 
-    /// Has the slot filled, whether or not the one who asks is still there.
-    fn read_identifies(&self, realtime: &Arc<Realtime>, known: Arc<Listed>, slot: Slot) {
-        let (store, realtime) = (self.clone(), Arc::clone(realtime));
-        self.tasks().spawn(async move {
-            let look = async {
-                let _turn = store.turns().acquire().await;
-                realtime.identify_rows().await
-            };
-            let listed = match timeout(realtime.backend().patience(), look).await {
-                Ok(Ok(rows)) if rows == known.rows => Some(known),
-                Ok(Ok(rows)) => {
-                    let identifies = realtime.identifies(&store.config(), &rows);
-                    let listed = Arc::new(Listed { rows, identifies });
-                    store.cache().identifies.known = Arc::clone(&listed);
-                    Some(listed)
-                }
-                Ok(Err(_)) | Err(_) => None,
-            };
-            let _ = slot.set(listed);
-        });
+impl Opened {
+    /// Reads the table, and takes it apart if it has changed; nothing if it cannot be read.
+    pub(crate) async fn read_identifies(&self, config: &Config) -> Option<Arc<Listed>> {
+        let _turn = self.turns.acquire().await;
+        let rows = self.realtime.identify_rows().await.ok()?;
+        let known = Arc::clone(&self.cache().identifies.known);
+        if rows == known.rows {
+            return Some(known);
+        }
+        let identifies = self.realtime.identifies(config, &rows);
+        let listed = Arc::new(Listed { rows, identifies });
+        self.cache().identifies.known = Arc::clone(&listed);
+        Some(listed)
     }
 }
 

@@ -147,8 +147,25 @@ impl Finding {
 impl Backend {
     /// Inspects this database; see [`inspect`].
     pub async fn inspect(&self, config: &Config) -> Vec<Finding> {
+        let (mut findings, readable) = self.inspect_shape().await;
+        if readable {
+            match rows::inspect(self, config).await {
+                Ok(found) => findings.extend(found),
+                Err(error) => findings.push(Finding::fault(
+                    About::Table("ps_endpoints".to_owned()),
+                    Severity::Error,
+                    format!("the rows cannot be read: {error}"),
+                    "see above for the rights and the columns",
+                )),
+            }
+        }
+        findings
+    }
+
+    /// Inspects everything but the rows; whether these can be read.
+    pub(crate) async fn inspect_shape(&self) -> (Vec<Finding>, bool) {
         if let Err(error) = self.probe().await {
-            return vec![Finding::unreachable(self.settings(), &error)];
+            return (vec![Finding::unreachable(self.settings(), &error)], false);
         }
         let url = self.status().url;
         let mut findings = vec![Finding::fine(About::Connection, format!("{url} answers"))];
@@ -170,21 +187,10 @@ impl Backend {
         if self.dialect() == Dialect::Postgres {
             findings.push(self.inspect_trigger().await);
         }
-        if ["ps_endpoints", "ps_auths", "ps_aors"]
+        let readable = ["ps_endpoints", "ps_auths", "ps_aors"]
             .iter()
-            .all(|table| present.contains(table))
-        {
-            match rows::inspect(self, config).await {
-                Ok(found) => findings.extend(found),
-                Err(error) => findings.push(Finding::fault(
-                    About::Table("ps_endpoints".to_owned()),
-                    Severity::Error,
-                    format!("the rows cannot be read: {error}"),
-                    "see above for the rights and the columns",
-                )),
-            }
-        }
-        findings
+            .all(|table| present.contains(table));
+        (findings, readable)
     }
 
     async fn inspect_version(&self) -> Finding {

@@ -126,6 +126,11 @@ pub(crate) trait Sink: Send + 'static {
         journal: &str,
         position: u64,
     ) -> impl Future<Output = Result<(), Undelivered>> + Send;
+
+    /// Whether the next delivery goes to another database than the last one.
+    fn is_another(&self) -> bool {
+        false
+    }
 }
 
 /// Why records are not in the table.
@@ -326,6 +331,11 @@ impl<S: Sink> Delivery<S> {
     async fn deliver(&mut self) -> bool {
         let journal = self.reader.as_ref().map(|reader| reader.journal.clone());
         let journal = journal.unwrap_or_default();
+        if self.sink.is_another() {
+            // How far the last one took them is in the journal before another takes the next: that one
+            // has no mark of it.
+            let _ = tokio::time::timeout(OPEN_PATIENCE, self.shared.journal.flush()).await;
+        }
         // In a transaction of its own each, if one among them is refused.
         let mut single = false;
         while !self.records.is_empty() {

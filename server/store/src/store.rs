@@ -1,22 +1,22 @@
 //! The verbs of the domain.
 
 use crate::backend::{Backend, Dialect, Transaction};
-use crate::cache::{Cache, Slot};
+use crate::cache::Slot;
 use crate::contacts::{Contacts, SavedContact};
+use crate::current::Current;
 use crate::durable::Durable;
-use crate::realtime::Realtime;
+use crate::opened::Opened;
 use crate::records::{Batch, Records};
-use crate::watch::Watch;
 use crate::{AstDb, ScriptError, StoreError};
 use arc_swap::ArcSwap;
 use config::{Config, Secret, Subscriber};
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 
@@ -27,18 +27,26 @@ pub struct Store {
 }
 
 struct Shared {
-    config: ArcSwap<Config>,
-    realtime: Option<Arc<Realtime>>,
-    cache: Arc<Mutex<Cache>>,
+    in_force: ArcSwap<InForce>,
+    /// The SQLite file that is used when the files choose no database.
+    file: Option<PathBuf>,
+    /// The database in force, for those who write; nothing without one.
+    current: Option<watch::Sender<Backend>>,
     asked: AtomicU64,
     served_from_memory: AtomicU64,
     /// Questions on their way.
     questions: Arc<Semaphore>,
-    /// Those of them that may have a connection.
-    turns: Arc<Semaphore>,
     tasks: TaskTracker,
-    watch: Option<Watch>,
+    /// Databases that were in force, until what was asked of them is answered.
+    retired: TaskTracker,
     durable: OnceLock<Durable>,
+}
+
+/// What the files say and the database they choose: swapped together, so that nobody asks one database
+/// by the rules of another.
+struct InForce {
+    config: Arc<Config>,
+    opened: Option<Arc<Opened>>,
 }
 
 /// Figures for the status page.
@@ -63,6 +71,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_millis(300);
 /// are answered.
 const LATE_FACTOR: u32 = 4;
 
+/// How long a stop waits for a database that was in use before.
+const RETIRE_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Endpoints of the database that [`Store::endpoint_ids`] names; an operator's list is not longer.
 pub const ENDPOINTS_LISTED_MAX: i64 = 10_000;
 
@@ -75,28 +86,21 @@ impl Store {
     ///
     /// When a SQLite file cannot be opened, or what the files name for a server cannot be read.
     pub async fn open(config: Arc<Config>, path: Option<&Path>) -> Result<Self, StoreError> {
-        let realtime = match path {
-            Some(path) => {
-                let backend = Backend::open(&config.database, path).await?;
-                Some(Arc::new(Realtime::new(backend)))
-            }
+        let opened = match path {
+            Some(path) => Some(Arc::new(Opened::open(&config.database, path).await?)),
             None => None,
         };
-        let cache = Arc::new(Mutex::new(Cache::new(Instant::now())));
-        let backend = realtime.as_ref().map(|realtime| realtime.backend());
-        let turns = backend.map_or(0, Backend::questions_max);
-        let watch = backend.and_then(|backend| Watch::start(backend, &cache));
+        let backend = opened.as_ref().map(|opened| opened.backend().clone());
         Ok(Self {
             shared: Arc::new(Shared {
-                config: ArcSwap::new(config),
-                realtime,
-                cache,
+                in_force: ArcSwap::from_pointee(InForce { config, opened }),
+                file: path.map(Path::to_owned),
+                current: backend.map(|backend| watch::channel(backend).0),
                 asked: AtomicU64::new(0),
                 served_from_memory: AtomicU64::new(0),
                 questions: Arc::new(Semaphore::new(QUESTIONS_MAX)),
-                turns: Arc::new(Semaphore::new(turns)),
                 tasks: TaskTracker::new(),
-                watch,
+                retired: TaskTracker::new(),
                 durable: OnceLock::new(),
             }),
         })
@@ -104,14 +108,41 @@ impl Store {
 
     /// The files' snapshot in force.
     pub fn config(&self) -> Arc<Config> {
-        self.shared.config.load_full()
+        self.shared.in_force.load().config.clone()
     }
 
-    /// Puts a new snapshot in force; the next question is answered from it.
+    /// Puts a new snapshot in force, with the database that is; the next question is answered from it.
     pub fn set_config(&self, config: Arc<Config>) {
-        self.shared.config.store(config);
+        self.swap(config, None);
+    }
+
+    /// Puts a snapshot in force, and a database with it if there is another. The old one goes on for
+    /// those who asked it something, and is closed then. One caller at a time: whoever reads the files.
+    pub(crate) fn swap(&self, config: Arc<Config>, database: Option<Arc<Opened>>) {
+        let shared = &self.shared;
+        let (_, old) = self.in_force();
+        let opened = database.clone().or_else(|| old.clone());
+        shared.in_force.store(Arc::new(InForce { config, opened }));
         self.set_batch();
-        self.shared.cache().clear();
+        let Some(old) = old else {
+            return;
+        };
+        let (Some(new), Some(current)) = (database, &shared.current) else {
+            old.cache().clear();
+            return;
+        };
+        current.send_replace(new.backend().clone());
+        if let Some(contacts) = self.contacts() {
+            contacts.moved();
+        }
+        old.stop_watching();
+        let backend = old.backend().clone();
+        drop(old);
+        shared.retired.spawn(async move {
+            let shown = backend.status().url;
+            backend.retire().await;
+            tracing::info!("the database {shown}, which was in use before, is closed");
+        });
     }
 
     /// The endpoint of this id with what it names, from the files or else from the database. What
@@ -122,23 +153,23 @@ impl Store {
     ///
     /// When the database does not answer and nothing is known from before.
     pub async fn subscriber(&self, id: &str) -> Result<Option<Arc<Subscriber>>, StoreError> {
-        let config = self.config();
+        let (config, opened) = self.in_force();
         let written = config.endpoints.get(id);
-        let Some(realtime) = &self.shared.realtime else {
+        let Some(opened) = opened else {
             return Ok(written.cloned());
         };
         if let Some(subscriber) = written
             && subscriber.is_complete()
-            && realtime.asks_files_first()
+            && opened.realtime.asks_files_first()
         {
             return Ok(Some(Arc::clone(subscriber)));
         }
         let (slot, known) = {
             let now = Instant::now();
-            let mut cache = self.shared.cache();
+            let mut cache = opened.cache();
             let (slot, fresh) = cache.slot(id, now);
             if fresh {
-                self.ask(realtime, id, config, &slot);
+                self.ask(&opened, id, config, &slot);
             }
             (slot, cache.known(id, now))
         };
@@ -156,13 +187,15 @@ impl Store {
         }
     }
 
-    /// Reads rows, if there is a database.
-    pub(crate) fn realtime(&self) -> Option<&Arc<Realtime>> {
-        self.shared.realtime.as_ref()
+    /// What the files say, and the database they choose.
+    pub(crate) fn in_force(&self) -> (Arc<Config>, Option<Arc<Opened>>) {
+        let in_force = self.shared.in_force.load();
+        (in_force.config.clone(), in_force.opened.clone())
     }
 
-    pub(crate) fn cache(&self) -> MutexGuard<'_, Cache> {
-        self.shared.cache()
+    /// The SQLite file that is used when the files choose no database.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.shared.file.as_deref()
     }
 
     /// Those who ask; the database is closed when they are done.
@@ -170,14 +203,9 @@ impl Store {
         &self.shared.tasks
     }
 
-    /// Who asks takes a turn.
-    pub(crate) fn turns(&self) -> &Semaphore {
-        &self.shared.turns
-    }
-
     /// Has the slot filled. Not by the one who asks: he may be gone before the answer comes, and
     /// others wait for it too.
-    fn ask(&self, realtime: &Arc<Realtime>, id: &str, config: Arc<Config>, slot: &Slot) {
+    fn ask(&self, opened: &Arc<Opened>, id: &str, config: Arc<Config>, slot: &Slot) {
         let shared = &self.shared;
         shared.asked.fetch_add(1, Ordering::Relaxed);
         let Ok(place) = Arc::clone(&shared.questions).try_acquire_owned() else {
@@ -185,9 +213,7 @@ impl Store {
             return;
         };
         let question = Question {
-            realtime: Arc::clone(realtime),
-            cache: Arc::clone(&shared.cache),
-            turns: Arc::clone(&shared.turns),
+            opened: Arc::clone(opened),
             id: id.to_owned(),
             config,
             slot: Arc::clone(slot),
@@ -202,8 +228,7 @@ impl Store {
     /// [`ENDPOINTS_LISTED_MAX`] of the latter.
     pub async fn endpoint_ids(&self) -> Result<Vec<String>, StoreError> {
         let mut ids: BTreeSet<String> = self.config().endpoints.keys().cloned().collect();
-        if let Some(realtime) = &self.shared.realtime {
-            let backend = realtime.backend();
+        if let Some(backend) = self.backend() {
             let table = backend.table("ps_endpoints");
             let sql = format!("SELECT id FROM {table} ORDER BY id LIMIT {ENDPOINTS_LISTED_MAX}");
             let rows = backend.fetch(&sql, &[]).await?;
@@ -224,11 +249,11 @@ impl Store {
         let mut accounts = Vec::new();
         let mut transaction = backend.begin().await?;
         for id in ids {
-            let password = demo_account(backend, &mut transaction, id, &password()).await?;
+            let password = demo_account(&backend, &mut transaction, id, &password()).await?;
             accounts.push(((*id).to_owned(), password));
         }
         transaction.commit().await?;
-        self.shared.cache().clear();
+        self.forget();
         Ok(accounts)
     }
 
@@ -241,21 +266,30 @@ impl Store {
     pub async fn run_script(&self, sql: &str) -> Result<u64, ScriptError> {
         let backend = self.backend().ok_or_else(ScriptError::absent)?;
         let done = backend.run_script(sql).await;
-        self.shared.cache().clear();
+        self.forget();
         done
     }
 
-    /// The database, if there is one.
-    pub fn backend(&self) -> Option<&Backend> {
-        let realtime = self.shared.realtime.as_ref()?;
-        Some(realtime.backend())
+    /// Every answer must be asked for again.
+    fn forget(&self) {
+        if let (_, Some(opened)) = self.in_force() {
+            opened.cache().clear();
+        }
+    }
+
+    /// The database in force, if there is one. It is not closed while somebody has a handle to it.
+    pub fn backend(&self) -> Option<Backend> {
+        let (_, opened) = self.in_force();
+        Some(opened?.backend().clone())
     }
 
     /// Keeps contacts, call records and the dial plan's database in this folder from now on; `server` is
     /// this server's name in the table `ps_contacts`. Returns the contacts that survived. What cannot be
     /// opened is said, and not kept: telephones work without it.
     pub async fn keep(&self, folder: &Path, server: &str) -> Vec<SavedContact> {
-        let (durable, contacts) = Durable::open(folder, server, self.backend()).await;
+        let current = self.shared.current.as_ref();
+        let current = current.map(|current| Current::new(current.subscribe()));
+        let (durable, contacts) = Durable::open(folder, server, current).await;
         if let Err(durable) = self.shared.durable.set(durable) {
             durable.close().await;
         }
@@ -292,10 +326,11 @@ impl Store {
 
     /// Figures for the status page.
     pub fn counts(&self) -> Counts {
-        let (cached, known) = {
-            let cache = self.shared.cache();
+        let (_, opened) = self.in_force();
+        let (cached, known) = opened.map_or((0, 0), |opened| {
+            let cache = opened.cache();
             (cache.len(), cache.known_len())
-        };
+        });
         Counts {
             cached,
             known,
@@ -306,37 +341,31 @@ impl Store {
 
     /// Whether the database says at once what changes; nothing if it is one that cannot.
     pub fn listens(&self) -> Option<bool> {
-        self.shared.watch.as_ref()?.listens()
+        self.in_force().1?.listens()
     }
 
     /// Writes what is pending and closes the database.
     pub async fn close(&self) {
-        if let Some(watch) = &self.shared.watch {
-            watch.stop();
+        let (_, opened) = self.in_force();
+        if let Some(opened) = &opened {
+            opened.stop_watching();
         }
         if let Some(durable) = self.shared.durable.get() {
             durable.close().await;
         }
         self.shared.tasks.close();
         self.shared.tasks.wait().await;
-        if let Some(realtime) = &self.shared.realtime {
-            realtime.backend().close().await;
+        if let Some(opened) = &opened {
+            opened.backend().close().await;
         }
-    }
-}
-
-impl Shared {
-    fn cache(&self) -> MutexGuard<'_, Cache> {
-        // A panic cannot leave the cache half changed in a way that matters.
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.retired.close();
+        let _ = timeout(RETIRE_PATIENCE, self.shared.retired.wait()).await;
     }
 }
 
 /// One endpoint to be looked up.
 struct Question {
-    realtime: Arc<Realtime>,
-    cache: Arc<Mutex<Cache>>,
-    turns: Arc<Semaphore>,
+    opened: Arc<Opened>,
     id: String,
     config: Arc<Config>,
     slot: Slot,
@@ -344,15 +373,16 @@ struct Question {
 
 impl Question {
     async fn answer(self) {
-        let backend = self.realtime.backend();
+        let realtime = &self.opened.realtime;
+        let backend = realtime.backend();
         let limit = backend.patience();
         let end = Instant::now() + limit;
-        let Ok(_turn) = timeout_at(end, self.turns.acquire()).await else {
+        let Ok(_turn) = timeout_at(end, self.opened.turns.acquire()).await else {
             let _ = self.slot.set(Err(StoreError::Timeout(limit)));
             return;
         };
         // An endpoint is several statements, each in time on its own.
-        let mut look = pin!(self.realtime.subscriber(&self.config, &self.id));
+        let mut look = pin!(realtime.subscriber(&self.config, &self.id));
         let answer = match timeout_at(end, &mut look).await {
             Ok(answer) => answer,
             Err(_) => {
@@ -368,7 +398,7 @@ impl Question {
             }
         };
         if let Ok(answer) = &answer {
-            let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut cache = self.opened.cache();
             cache.learn(&self.id, answer.as_ref(), Instant::now());
         }
         let _ = self.slot.set(answer);

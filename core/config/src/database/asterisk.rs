@@ -68,6 +68,8 @@ struct Mapping {
     place: Place,
     /// What `res_odbc.conf` says of the number of connections.
     pool_size: Option<u32>,
+    /// A message without words at its line.
+    at: Diagnostic,
 }
 
 /// Reads the mappings into `database`. With `place_known` the files name only tables: the database
@@ -81,6 +83,8 @@ pub(super) fn read(
     let mappings = extconfig(source, place_known, report);
     if let Some(mappings) = &mappings {
         for mapping in mappings {
+            let written = database.written.tables.entry(mapping.family.clone());
+            written.or_insert_with(|| mapping.at.clone());
             if mapping.table != mapping.family {
                 database
                     .tables
@@ -94,6 +98,7 @@ pub(super) fn read(
             && !place_known
         {
             database.place = first.place.clone();
+            database.written.place = Some(first.at.clone());
             if let Some(size) = first.pool_size {
                 database.pool_size = size;
             }
@@ -191,7 +196,13 @@ fn family(
         return None;
     }
     match target(source, &family, &entry.value, place_known, places, report) {
-        Ok(mapping) => Some(mapping),
+        Ok((table, place, pool_size)) => Some(Mapping {
+            family,
+            table,
+            place,
+            pool_size,
+            at: document.diagnostic(Severity::Error, entry.value_at, ""),
+        }),
         Err(slip) => {
             let said = document.diagnostic(Severity::Error, entry.value_at, slip.message);
             report.push(match &slip.meant {
@@ -203,7 +214,7 @@ fn family(
     }
 }
 
-/// What a family is mapped to.
+/// What a family is mapped to: a table, where that is, and how many connections may be used.
 fn target(
     source: &dyn Source,
     family: &str,
@@ -211,7 +222,7 @@ fn target(
     place_known: bool,
     places: &mut Places,
     report: &mut Report,
-) -> Result<Mapping, Slip> {
+) -> Result<(String, Place, Option<u32>), Slip> {
     let mut fields = value.split(',').map(|field| field.trim().trim_matches('"'));
     let driver = fields.next().unwrap_or_default().to_ascii_lowercase();
     let name = fields.next().unwrap_or_default();
@@ -243,12 +254,7 @@ fn target(
         true => (Place::DataFolder, None),
         false => places.find(source, &driver, name, report)?,
     };
-    Ok(Mapping {
-        family: family.to_owned(),
-        table,
-        place,
-        pool_size,
-    })
+    Ok((table, place, pool_size))
 }
 
 /// Kinds of objects whose origin is honoured, with the section and the name they have in

@@ -77,7 +77,7 @@ async fn recorded(cdr: config::Cdr, name: &str) -> Vec<String> {
         until(|| call.is_over()).await;
     }
     let store = world.switch.store().clone();
-    let backend = store.backend().unwrap().clone();
+    let backend = store.backend().unwrap();
     until(|| world.switch.directory().count() == 0).await;
     let records = store.records().unwrap();
     // Stopping writes and delivers what there is; the database stays open for us.

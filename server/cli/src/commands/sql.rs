@@ -33,7 +33,7 @@ async fn load(exchange: &Exchange, words: &[String]) -> Outcome {
     let Some(backend) = store.backend() else {
         return Outcome::Failed("There is no database.\n".to_owned());
     };
-    match row(backend, family, column, value).await {
+    match row(&backend, family, column, value).await {
         Ok(Some(text)) => Outcome::Done(text),
         Ok(None) => Outcome::Missing("No rows found matching search criteria.\n".to_owned()),
         Err(sentence) => Outcome::Failed(format!("{sentence}\n")),
@@ -156,7 +156,7 @@ mod tests {
         let sql = "INSERT INTO ps_aors (id, max_contacts, contact) VALUES ('200', 5, '')";
         store.run_script(sql).await.unwrap();
         let backend = store.backend().unwrap();
-        let found = row(backend, "ps_aors", "MAX_contacts", "5").await.unwrap();
+        let found = row(&backend, "ps_aors", "MAX_contacts", "5").await.unwrap();
         let found = found.unwrap();
         let lines: Vec<&str> = found.lines().map(str::trim_end).collect();
         assert_eq!(
@@ -168,11 +168,11 @@ mod tests {
                 "                  max_contacts  5",
             ]
         );
-        assert_eq!(row(backend, "ps_aors", "id", "201").await, Ok(None));
-        let error = row(backend, "ps_aors", "idd", "1").await.unwrap_err();
+        assert_eq!(row(&backend, "ps_aors", "id", "201").await, Ok(None));
+        let error = row(&backend, "ps_aors", "idd", "1").await.unwrap_err();
         assert!(error.starts_with("asterisk.ps_aors has no column 'idd'; its columns are id, "));
         for family in ["nothing", "ps_aors; DROP TABLE ps_aors"] {
-            let error = row(backend, family, "id", "1").await.unwrap_err();
+            let error = row(&backend, family, "id", "1").await.unwrap_err();
             assert!(error.starts_with("There is no table"), "{error}");
         }
         let text = status(&store);

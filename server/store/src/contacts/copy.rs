@@ -33,6 +33,12 @@ pub(crate) trait ContactTable: Send + 'static {
     -> impl Future<Output = Result<Vec<(String, SavedContact)>, Refusal>> + Send;
 }
 
+/// Where all contacts are kept.
+pub(crate) trait Kept: Send + Sync + 'static {
+    /// All there are. What is changed while they are read may be in it, or not.
+    fn contacts(&self) -> impl Future<Output = Result<Vec<SavedContact>, Refusal>> + Send;
+}
+
 /// Why rows were not written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
@@ -67,6 +73,10 @@ struct State {
     /// The rows of a transaction that failed, which may have happened all the same. They are tried
     /// again before others, so that these are never more than one transaction holds.
     unsure: BTreeSet<String>,
+    /// Another database was put in force, and its table has nothing yet.
+    moved: bool,
+    /// All contacts are being read for that table, so that nobody knows what it will have.
+    gathering: bool,
     generation: u64,
     /// The last transaction went through, and quickly.
     well: bool,
@@ -92,7 +102,12 @@ impl Copied {
 
 impl Copies {
     /// Starts the task. Rows of ours that are not in `known` are removed; all of `known` are written.
-    pub(crate) fn start(table: impl ContactTable, known: Vec<SavedContact>) -> Self {
+    /// `kept` is asked for the contacts when another database gets them.
+    pub(crate) fn start(
+        table: impl ContactTable,
+        kept: impl Kept,
+        known: Vec<SavedContact>,
+    ) -> Self {
         let (done, _) = watch::channel(0);
         let pending = known
             .into_iter()
@@ -109,7 +124,7 @@ impl Copies {
             stop: CancellationToken::new(),
             task: Mutex::default(),
         });
-        let task = tokio::spawn(run(shared.clone(), table));
+        let task = tokio::spawn(run(shared.clone(), table, kept));
         *shared.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
         Self { shared }
     }
@@ -131,6 +146,17 @@ impl Copies {
             done: self.shared.done.subscribe(),
             well: well && urgency == Urgency::Now && !changes.is_empty(),
         }
+    }
+
+    /// The table is one in another database from now on.
+    pub(crate) fn moved(&self) {
+        let mut state = self.shared.state();
+        state.moved = true;
+        state.gathering = true;
+        state.there.clear();
+        state.unsure.clear();
+        drop(state);
+        self.shared.wake.notify_one();
     }
 
     pub(crate) fn trouble(&self) -> Option<String> {
@@ -165,6 +191,8 @@ impl Shared {
             let due = {
                 let state = self.state();
                 match state.lazy_since {
+                    // What is not there at the end is brought there at the next start.
+                    _ if state.moved && !stopping => return true,
                     _ if !state.pending.is_empty() => return true,
                     since => since.map(|since| since + LAZY_AFTER),
                 }
@@ -201,7 +229,7 @@ impl Shared {
 
 impl State {
     fn change(&mut self, id: String, row: Option<SavedContact>, urgency: Urgency) {
-        if row.is_none() && !self.there.contains(&id) {
+        if row.is_none() && !self.gathering && !self.there.contains(&id) {
             self.lazy.remove(&id);
             self.pending.remove(&id);
             return;
@@ -262,10 +290,15 @@ impl State {
     }
 }
 
-async fn run(shared: Arc<Shared>, mut table: impl ContactTable) {
+async fn run(shared: Arc<Shared>, mut table: impl ContactTable, kept: impl Kept) {
     reconcile(&shared, &mut table).await;
     while shared.due().await {
         let stopping = shared.stop.is_cancelled();
+        if shared.state().moved && !stopping {
+            gather(&shared, &kept).await;
+            reconcile(&shared, &mut table).await;
+            continue;
+        }
         let (rows, generation) = shared.state().take(stopping);
         let began = Instant::now();
         let mut result = table.write(&rows).await;
@@ -295,14 +328,45 @@ async fn run(shared: Arc<Shared>, mut table: impl ContactTable) {
     }
 }
 
+/// Has all contacts written, into a table that has none of them.
+async fn gather(shared: &Shared, kept: &impl Kept) {
+    loop {
+        // What changes from here on is newer than what is read.
+        shared.state().moved = false;
+        let error = match kept.contacts().await {
+            Ok(contacts) => {
+                let mut state = shared.state();
+                state.gathering = state.moved;
+                for contact in contacts {
+                    let id = contact.id();
+                    // A refresh meanwhile need not wait: there is no row to be late.
+                    let newest = state.lazy.remove(&id).unwrap_or(Some(contact));
+                    state.pending.entry(id).or_insert(newest);
+                }
+                return;
+            }
+            Err(Refusal::Away(error) | Refusal::Row(error)) => error,
+        };
+        shared.note(Some(error), Duration::ZERO);
+        tokio::select! {
+            () = sleep(RETRY_AFTER) => {}
+            () = shared.stop.cancelled() => return,
+        }
+    }
+}
+
 /// Removes rows of ours for contacts we do not have: those of the connections of an earlier run, and
 /// those that were removed while the database was away.
 async fn reconcile(shared: &Shared, table: &mut impl ContactTable) {
-    loop {
+    // Those of another table are of no use.
+    while !shared.state().moved {
         let began = Instant::now();
         match table.read().await {
             Ok(rows) => {
                 let mut state = shared.state();
+                if state.moved {
+                    return;
+                }
                 for (id, row) in rows {
                     state.there.insert(id.clone());
                     match state.pending.get(&id) {

@@ -3,12 +3,13 @@
 use super::copy::{ContactTable, Refusal, Rows};
 use super::saved::SavedContact;
 use crate::backend::{Backend, Row, Value};
+use crate::current::Current;
 use crate::error::StoreError;
 use crate::records::is_data_fault;
 
 /// The table in the database, with the rows of one server in it.
 pub(crate) struct PsContacts {
-    backend: Backend,
+    current: Current,
     /// What stands in `reg_server` of our rows.
     server: String,
     /// The columns we fill that are there; read anew after each failure.
@@ -34,21 +35,34 @@ const COLUMNS: [(&str, usize); 11] = [
 const TABLE: &str = "ps_contacts";
 
 impl PsContacts {
-    pub(crate) fn new(backend: Backend, server: String) -> Self {
+    pub(crate) fn new(current: Current, server: String) -> Self {
         Self {
-            backend,
+            current,
             server,
             columns: None,
             warned: false,
         }
     }
 
+    /// The database in force. What is known of another one's table is forgotten.
+    fn backend(&mut self) -> Backend {
+        let (backend, another) = self.current.backend();
+        if another {
+            self.columns = None;
+            self.warned = false;
+        }
+        backend
+    }
+
     /// The columns we fill; `None`: there is no such table.
-    async fn columns(&mut self) -> Result<Option<Vec<&'static str>>, StoreError> {
+    async fn columns(
+        &mut self,
+        backend: &Backend,
+    ) -> Result<Option<Vec<&'static str>>, StoreError> {
         if let Some(columns) = self.columns.take() {
             return Ok(Some(columns));
         }
-        let present = self.backend.columns(TABLE).await?;
+        let present = backend.columns(TABLE).await?;
         let is_there = |name: &str| present.iter().any(|have| have.eq_ignore_ascii_case(name));
         if !is_there("id") || !is_there("uri") {
             if !std::mem::replace(&mut self.warned, true) {
@@ -64,7 +78,8 @@ impl PsContacts {
     }
 
     async fn try_write(&mut self, rows: &Rows) -> Result<(), StoreError> {
-        let Some(columns) = self.columns().await? else {
+        let backend = self.backend();
+        let Some(columns) = self.columns(&backend).await? else {
             return Ok(());
         };
         let mut texts: Vec<Vec<Field>> = Vec::new();
@@ -79,8 +94,8 @@ impl PsContacts {
             .iter()
             .map(|fields| fields.iter().map(Field::value).collect())
             .collect();
-        let table = self.backend.table(TABLE);
-        let mut transaction = self.backend.begin().await?;
+        let table = backend.table(TABLE);
+        let mut transaction = backend.begin().await?;
         for removed in removed.chunks(DELETED_AT_ONCE_MAX) {
             let places = vec!["?"; removed.len()].join(", ");
             let sql = format!("DELETE FROM {table} WHERE id IN ({places})");
@@ -156,16 +171,17 @@ impl ContactTable for PsContacts {
 
     async fn read(&mut self) -> Result<Vec<(String, SavedContact)>, Refusal> {
         let away = |error: StoreError| Refusal::Away(error.to_string());
-        let Some(columns) = self.columns().await.map_err(away)? else {
+        let backend = self.backend();
+        let Some(columns) = self.columns(&backend).await.map_err(away)? else {
             return Ok(Vec::new());
         };
         if !columns.contains(&"reg_server") {
             return Ok(Vec::new());
         }
-        let table = self.backend.table(TABLE);
+        let table = backend.table(TABLE);
         let sql = format!("SELECT * FROM {table} WHERE reg_server = ?");
         let server = self.server.as_str().into();
-        let rows = self.backend.fetch(&sql, &[server]).await.map_err(away)?;
+        let rows = backend.fetch(&sql, &[server]).await.map_err(away)?;
         Ok(rows.iter().filter_map(contact).collect())
     }
 }

@@ -87,7 +87,7 @@ async fn records_are_in_the_table_as_asterisk_writes_them(scratch: Scratch) {
         ("accountcode", ""),
         ("start", start.as_str()),
     ] {
-        assert_eq!(column(backend, name).await, [expected], "{name}");
+        assert_eq!(column(&backend, name).await, [expected], "{name}");
     }
     store.close().await;
 }
@@ -95,7 +95,7 @@ async fn records_are_in_the_table_as_asterisk_writes_them(scratch: Scratch) {
 /// Numbers for words, a narrow column, one of our variables, and most columns missing.
 async fn a_table_of_another_making_is_filled_as_far_as_it_goes(scratch: Scratch) {
     let store = scratch.store("").await;
-    let backend = store.backend().unwrap().clone();
+    let backend = store.backend().unwrap();
     let table = backend.table("cdr");
     backend
         .execute(&format!("DROP TABLE {table}"), &[])
@@ -124,7 +124,7 @@ async fn a_table_of_another_making_is_filled_as_far_as_it_goes(scratch: Scratch)
 
 async fn a_database_that_was_away_gets_all_records_in_order_and_once(scratch: Scratch) {
     let store = scratch.store("").await;
-    let backend = store.backend().unwrap().clone();
+    let backend = store.backend().unwrap();
     // Away, as far as records go.
     let table = backend.table("cdr");
     let drop = format!("DROP TABLE {table}");
@@ -138,7 +138,7 @@ async fn a_database_that_was_away_gets_all_records_in_order_and_once(scratch: Sc
     store.close().await;
     // The next run finds them, and the table.
     let store = scratch.store_as_it_is("").await;
-    let backend = store.backend().unwrap().clone();
+    let backend = store.backend().unwrap();
     backend.prepare().await.unwrap();
     store.keep(&folder(&scratch), "here").await;
     delivered(&store, 700).await;
@@ -185,7 +185,7 @@ async fn contacts_are_copied_and_survive(scratch: Scratch) {
         .change(&[ContactChange::Remove { id: gone.id() }])
         .settled()
         .await;
-    let backend = store.backend().unwrap().clone();
+    let backend = store.backend().unwrap();
     let ids = async |backend: &Backend| -> Vec<String> {
         let table = backend.table("ps_contacts");
         let sql = format!("SELECT endpoint, uri, prune_on_boot FROM {table} ORDER BY id");
@@ -206,7 +206,7 @@ async fn contacts_are_copied_and_survive(scratch: Scratch) {
     let store = scratch.store_as_it_is("").await;
     let survivors = store.keep(&folder(&scratch), "here").await;
     assert_eq!(survivors, [contact("udp", false, 600)]);
-    let backend = store.backend().unwrap().clone();
+    let backend = store.backend().unwrap();
     until("the others are gone", async || {
         ids(&backend).await == ["udp no"]
     })

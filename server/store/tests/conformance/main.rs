@@ -10,6 +10,7 @@ mod durable;
 mod faults;
 mod fresh;
 mod inspect;
+mod replace;
 mod schema;
 mod support;
 mod values;

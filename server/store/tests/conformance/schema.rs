@@ -76,7 +76,7 @@ async fn columns_nobody_knows_are_passed_over(scratch: Scratch) {
 
 /// Several connections know the table as it was before.
 async fn a_table_that_changes_while_it_is_read_breaks_nothing(scratch: Scratch) {
-    let backend = scratch.store("").await.backend().unwrap().clone();
+    let backend = scratch.store("").await.backend().unwrap();
     let table = backend.table("changing");
     let sql = format!("CREATE TABLE {table} (id INTEGER); INSERT INTO {table} VALUES (1)");
     backend.run_script(&sql).await.unwrap();

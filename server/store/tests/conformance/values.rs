@@ -50,7 +50,7 @@ async fn every_type_is_text(scratch: Scratch) {
 }
 
 async fn text_comes_back_as_it_was_written(scratch: Scratch) {
-    let backend = scratch.store("").await.backend().unwrap().clone();
+    let backend = scratch.store("").await.backend().unwrap();
     let table = backend.table("ps_aors");
     let hard = [
         "it's",
@@ -77,7 +77,7 @@ async fn text_comes_back_as_it_was_written(scratch: Scratch) {
 }
 
 async fn rows_are_written_whether_they_are_there_or_not(scratch: Scratch) {
-    let backend = scratch.store("").await.backend().unwrap().clone();
+    let backend = scratch.store("").await.backend().unwrap();
     let columns = ["id", "uri", "expiration_time", "user_agent"];
     let ids: Vec<String> = (0..450).map(|number| format!("alice;@{number}")).collect();
     for round in [1_i64, 2] {
@@ -99,7 +99,7 @@ async fn rows_are_written_whether_they_are_there_or_not(scratch: Scratch) {
 }
 
 async fn a_transaction_happens_whole_or_not_at_all(scratch: Scratch) {
-    let backend = scratch.store("").await.backend().unwrap().clone();
+    let backend = scratch.store("").await.backend().unwrap();
     let table = backend.table("ps_aors");
     let insert = format!("INSERT INTO {table} (id) VALUES (?)");
     let count = format!("SELECT count(*) AS n FROM {table}");

@@ -1,6 +1,6 @@
 //! The copy, with a table in memory that is away, slow, or refuses.
 
-use super::{BATCH_MAX, ContactTable, Copies, LAZY_AFTER, RETRY_AFTER, Refusal, Rows};
+use super::{BATCH_MAX, ContactTable, Copies, Kept, LAZY_AFTER, RETRY_AFTER, Refusal, Rows};
 use crate::astdb::Urgency;
 use crate::contacts::{ContactChange, SavedContact};
 use std::collections::BTreeMap;
@@ -71,6 +71,20 @@ impl ContactTable for Table {
     }
 }
 
+/// What the local file has, after a while.
+#[derive(Clone, Default)]
+struct Disk {
+    contacts: Vec<SavedContact>,
+    takes: Duration,
+}
+
+impl Kept for Disk {
+    async fn contacts(&self) -> Result<Vec<SavedContact>, Refusal> {
+        tokio::time::sleep(self.takes).await;
+        Ok(self.contacts.clone())
+    }
+}
+
 fn contact(aor: &str) -> SavedContact {
     SavedContact {
         aor: aor.to_owned(),
@@ -95,7 +109,7 @@ async fn settle() {
 #[tokio::test(start_paused = true)]
 async fn a_database_that_is_well_is_waited_for_and_one_that_is_not_is_not() {
     let table = Table::default();
-    let copies = Copies::start(table.clone(), Vec::new());
+    let copies = Copies::start(table.clone(), Disk::default(), Vec::new());
     settle().await;
     table.state().takes = Duration::from_millis(5);
     copies.change(&[&save("a")], Urgency::Now).done().await;
@@ -113,7 +127,7 @@ async fn a_database_that_is_well_is_waited_for_and_one_that_is_not_is_not() {
 #[tokio::test(start_paused = true)]
 async fn what_changed_while_the_database_was_away_is_written_once_it_is_back() {
     let table = Table::default();
-    let copies = Copies::start(table.clone(), Vec::new());
+    let copies = Copies::start(table.clone(), Disk::default(), Vec::new());
     settle().await;
     copies.change(&[&save("old")], Urgency::Now).done().await;
     table.state().away = true;
@@ -142,7 +156,7 @@ async fn what_changed_while_the_database_was_away_is_written_once_it_is_back() {
 #[tokio::test(start_paused = true)]
 async fn what_comes_and_goes_while_the_database_is_away_leaves_nothing_behind() {
     let table = Table::default();
-    let copies = Copies::start(table.clone(), Vec::new());
+    let copies = Copies::start(table.clone(), Disk::default(), Vec::new());
     settle().await;
     for aor in ["kept", "old"] {
         copies.change(&[&save(aor)], Urgency::Now).done().await;
@@ -174,7 +188,7 @@ async fn what_comes_and_goes_while_the_database_is_away_leaves_nothing_behind() 
 #[tokio::test(start_paused = true)]
 async fn a_contact_that_may_be_in_the_table_is_removed_from_it() {
     let table = Table::default();
-    let copies = Copies::start(table.clone(), Vec::new());
+    let copies = Copies::start(table.clone(), Disk::default(), Vec::new());
     settle().await;
     table.state().away = true;
     drop(copies.change(&[&save("a")], Urgency::Now));
@@ -192,7 +206,7 @@ async fn a_contact_that_may_be_in_the_table_is_removed_from_it() {
 #[tokio::test(start_paused = true)]
 async fn refreshes_are_written_together_within_ten_seconds() {
     let table = Table::default();
-    let copies = Copies::start(table.clone(), Vec::new());
+    let copies = Copies::start(table.clone(), Disk::default(), Vec::new());
     settle().await;
     copies.change(&[&save("a")], Urgency::Now).done().await;
     let writes = table.state().writes;
@@ -221,7 +235,11 @@ async fn the_table_is_brought_up_to_date_at_the_start() {
     for aor in ["gone", "kept"] {
         table.state().rows.insert(contact(aor).id(), contact(aor));
     }
-    let copies = Copies::start(table.clone(), vec![contact("kept"), contact("new")]);
+    let copies = Copies::start(
+        table.clone(),
+        Disk::default(),
+        vec![contact("kept"), contact("new")],
+    );
     settle().await;
     assert_eq!(table.aors(), ["kept", "new"]);
     copies.stop().await;
@@ -231,11 +249,68 @@ async fn the_table_is_brought_up_to_date_at_the_start() {
 async fn a_row_the_table_refuses_holds_up_nobody() {
     let table = Table::default();
     table.state().refuses = Some("bad".to_owned());
-    let copies = Copies::start(table.clone(), Vec::new());
+    let copies = Copies::start(table.clone(), Disk::default(), Vec::new());
     let changes = [save("a"), save("bad"), save("c")];
     let changes: Vec<&ContactChange> = changes.iter().collect();
     drop(copies.change(&changes, Urgency::Now));
     settle().await;
     assert_eq!(table.aors(), ["a", "c"]);
+    assert_eq!(copies.trouble(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_table_gets_all_contacts_and_loses_those_nobody_has() {
+    let table = Table::default();
+    let disk = Disk {
+        contacts: ["a", "b", "c"].map(contact).into(),
+        takes: Duration::from_secs(1),
+    };
+    let copies = Copies::start(table.clone(), disk.clone(), disk.contacts);
+    settle().await;
+    assert_eq!(table.aors(), ["a", "b", "c"]);
+    // The other one has what an earlier run left there.
+    let left = ["b", "x"].map(|aor| (contact(aor).id(), contact(aor)));
+    table.state().rows = left.into();
+    copies.moved();
+    settle().await;
+    // Meanwhile the phones go on.
+    let gone = |aor| ContactChange::Remove {
+        id: contact(aor).id(),
+    };
+    copies.change(&[&gone("a"), &save("d"), &save("e")], Urgency::Now);
+    copies.change(&[&gone("e")], Urgency::Now);
+    let refreshed = SavedContact {
+        expiration_time: 7,
+        ..contact("c")
+    };
+    let refresh = ContactChange::Save {
+        contact: Box::new(refreshed.clone()),
+        refresh: true,
+    };
+    copies.change(&[&refresh], Urgency::Lazy);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(table.aors(), ["b", "c", "d"]);
+    let id = refreshed.id();
+    assert_eq!(table.state().rows.get(&id), Some(&refreshed));
+    copies.change(&[&gone("b")], Urgency::Now).done().await;
+    assert_eq!(table.aors(), ["c", "d"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_is_away_is_given_up_for_another() {
+    let table = Table::default();
+    table.state().away = true;
+    let disk = Disk {
+        contacts: vec![contact("a")],
+        takes: Duration::ZERO,
+    };
+    let copies = Copies::start(table.clone(), disk.clone(), disk.contacts);
+    tokio::time::sleep(RETRY_AFTER * 3).await;
+    copies.change(&[&save("b")], Urgency::Now);
+    assert!(copies.trouble().is_some());
+    copies.moved();
+    table.state().away = false;
+    tokio::time::sleep(RETRY_AFTER * 2).await;
+    assert_eq!(table.aors(), ["a", "b"]);
     assert_eq!(copies.trouble(), None);
 }
