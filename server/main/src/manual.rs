@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::CommandFactory as _;
+use clap::{Arg, ArgAction, Command, CommandFactory as _};
 use clap_complete::Shell;
 
 use crate::arguments::Arguments;
@@ -29,7 +29,7 @@ fn write_page(to: &mut Vec<u8>) -> io::Result<()> {
     let page = clap_mangen::Man::new(command.clone()).date(String::new());
     page.render_title(to)?;
     page.render_name_section(to)?;
-    page.render_synopsis_section(to)?;
+    synopsis(to, &command)?;
     page.render_description_section(to)?;
     page.render_options_section(to)?;
     writeln!(to, ".SH COMMANDS")?;
@@ -39,7 +39,7 @@ fn write_page(to: &mut Vec<u8>) -> io::Result<()> {
         if let Some(about) = about {
             writeln!(to, "{}", roff(&about.to_string()))?;
         }
-        let shown = |argument: &&clap::Arg| !argument.is_hide_set();
+        let shown = |argument: &&Arg| !argument.is_hide_set();
         for argument in sub.get_arguments().filter(shown) {
             let names = argument.get_value_names().unwrap_or_default();
             let values: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
@@ -60,6 +60,57 @@ fn write_page(to: &mut Vec<u8>) -> io::Result<()> {
         }
     }
     to.write_all(MORE.as_bytes())
+}
+
+/// How the program and each of its commands are typed, with what each switch takes.
+fn synopsis(to: &mut Vec<u8>, command: &Command) -> io::Result<()> {
+    writeln!(to, ".SH SYNOPSIS\n{}", typed("sidetone", command))?;
+    for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
+        let name = format!("sidetone {}", sub.get_name());
+        writeln!(to, ".br\n{}", typed(&name, sub))?;
+    }
+    Ok(())
+}
+
+/// `sidetone check [--asterisk] [--data DIR] [DIR]`.
+fn typed(name: &str, command: &Command) -> String {
+    let mut words = vec![format!("\\fB{name}\\fR")];
+    let shown = |argument: &&Arg| !argument.is_hide_set();
+    let (positional, switches): (Vec<_>, Vec<_>) = command
+        .get_arguments()
+        .filter(shown)
+        .partition(|argument| argument.is_positional());
+    for argument in switches.into_iter().chain(positional) {
+        let name = match (argument.get_long(), argument.get_short()) {
+            (Some(long), _) => format!("\\fB\\-\\-{}\\fR", long.replace('-', "\\-")),
+            (None, Some(short)) => format!("\\fB\\-{short}\\fR"),
+            (None, None) => String::new(),
+        };
+        let values = match argument.get_action().takes_values() {
+            true => argument.get_value_names().unwrap_or_default(),
+            false => &[],
+        };
+        let values: Vec<String> = values
+            .iter()
+            .map(|value| format!("\\fI{value}\\fR"))
+            .collect();
+        let word = format!("{name} {}", values.join(" "));
+        let repeats = matches!(argument.get_action(), ArgAction::Append | ArgAction::Count);
+        let dots = if repeats { "..." } else { "" };
+        words.push(match argument.is_required_set() {
+            true => format!("{}{dots}", word.trim()),
+            false => format!("[{}]{dots}", word.trim()),
+        });
+    }
+    let commands: Vec<&str> = match name {
+        // Each has a line of its own.
+        "sidetone" => Vec::new(),
+        _ => command.get_subcommands().map(Command::get_name).collect(),
+    };
+    if !commands.is_empty() {
+        words.push(format!("{{{}}}", commands.join("|")));
+    }
+    words.join(" ")
 }
 
 /// Text that roff prints as it is.
@@ -108,6 +159,29 @@ mod tests {
 
     use super::write_page;
     use crate::arguments::Arguments;
+
+    #[test]
+    fn the_synopsis_says_what_each_switch_takes() {
+        let mut page = Vec::new();
+        write_page(&mut page).unwrap();
+        let page = String::from_utf8(page).unwrap();
+        let (_, rest) = page.split_once(".SH SYNOPSIS\n").unwrap();
+        let (synopsis, _) = rest.split_once("\n.ie").unwrap();
+        for line in [
+            "\\fBsidetone\\fR [\\fB\\-r\\fR] [\\fB\\-v\\fR]... [\\fB\\-x\\fR \\fICOMMAND\\fR] \
+             [\\fB\\-\\-config\\fR \\fIDIR\\fR] ",
+            "\n\\fBsidetone check\\fR [\\fB\\-\\-asterisk\\fR] [\\fB\\-\\-json\\fR] \
+             [\\fB\\-\\-data\\fR \\fIDIR\\fR] [\\fIDIR\\fR]\n",
+            " {init|schema|exec|check}\n",
+            "\n\\fBsidetone man\\fR",
+        ] {
+            assert!(synopsis.contains(line), "{line}\n{synopsis}");
+        }
+        assert!(
+            !synopsis.contains(" \\fR"),
+            "a switch without what it takes: {synopsis}"
+        );
+    }
 
     #[test]
     fn the_page_has_every_command_and_switch() {

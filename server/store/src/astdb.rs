@@ -8,7 +8,7 @@
 use crate::StoreError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Row, SqlitePool};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -59,7 +59,10 @@ struct State {
     /// Everything but contacts.
     entries: BTreeMap<String, String>,
     bytes: usize,
-    /// Not on the disk yet; `None` is to be removed.
+    /// Keys that the file has, or will have when what is being written is written.
+    stored: BTreeSet<String>,
+    /// Not on the disk yet; `None` is to be removed. What the file never had need not be removed from it: a disk
+    /// that takes nothing has no more removals waiting than it has keys, however many come and go.
     pending: Changes,
     /// The same, in no hurry.
     lazy: Changes,
@@ -150,6 +153,7 @@ impl AstDb {
         for row in rows {
             let key: String = row.try_get_unchecked(0).unwrap_or_default();
             let value: String = row.try_get_unchecked(1).unwrap_or_default();
+            state.stored.insert(key.clone());
             match key.strip_prefix(CONTACTS) {
                 Some(id) => contacts.push((id.to_owned(), value)),
                 None => {
@@ -327,22 +331,49 @@ impl Shared {
 impl State {
     /// Notes a change and returns the generation that has it.
     fn change(&mut self, key: String, value: Option<String>, urgency: Urgency) -> u64 {
-        match urgency {
-            Urgency::Now => {
-                self.lazy.remove(&key);
-                self.pending.insert(key, value);
-                self.generation += 1;
-            }
-            // A change that hurries takes the newer value along.
-            Urgency::Lazy if self.pending.contains_key(&key) => {
-                self.pending.insert(key, value);
-            }
-            Urgency::Lazy => {
-                self.lazy_since.get_or_insert_with(Instant::now);
-                self.lazy.insert(key, value);
-            }
+        let is_nothing = value.is_none() && !self.stored.contains(&key);
+        let hurries = urgency == Urgency::Now;
+        if hurries {
+            self.lazy.remove(&key);
+            self.generation += 1;
+        }
+        // A change that hurries takes the newer value along.
+        let changes = match hurries || self.pending.contains_key(&key) {
+            true => &mut self.pending,
+            false => &mut self.lazy,
+        };
+        match is_nothing {
+            true => drop(changes.remove(&key)),
+            false => drop(changes.insert(key, value)),
+        }
+        if !self.lazy.is_empty() {
+            self.lazy_since.get_or_insert_with(Instant::now);
         }
         self.generation
+    }
+
+    /// What is about to be written will be in the file; which keys are new there.
+    fn will_store(&mut self, changes: &Changes) -> Vec<String> {
+        let written = changes.iter().filter(|(_, value)| value.is_some());
+        let new = written.filter(|(key, _)| !self.stored.contains(*key));
+        let new: Vec<String> = new.map(|(key, _)| key.clone()).collect();
+        self.stored.extend(new.iter().cloned());
+        new
+    }
+
+    /// The disk did not take these, of which those were new.
+    fn give_back(&mut self, changes: Changes, new: &[String]) {
+        // What came meanwhile is newer.
+        for (key, value) in changes {
+            let value = self.lazy.remove(&key).unwrap_or(value);
+            self.pending.entry(key).or_insert(value);
+        }
+        for key in new {
+            self.stored.remove(key);
+        }
+        let stored = &self.stored;
+        self.pending
+            .retain(|key, value| value.is_some() || stored.contains(key));
     }
 
     fn below<'a>(
@@ -394,8 +425,9 @@ async fn write(shared: Arc<Shared>) {
         let stopping = shared.stop.is_cancelled();
         let due = {
             let state = shared.state();
+            let done = shared.written.borrow().done;
             match state.lazy_since {
-                _ if !state.pending.is_empty() => Some(Instant::now()),
+                _ if !state.pending.is_empty() || state.generation > done => Some(Instant::now()),
                 Some(since) => Some(since + LAZY_AFTER),
                 None => None,
             }
@@ -425,17 +457,29 @@ async fn write(shared: Arc<Shared>) {
 
 /// Writes one transaction.
 async fn commit(shared: &Shared, stopping: bool) -> Result<(), ()> {
-    let (changes, generation) = take_changes(&mut shared.state(), stopping);
-    let result = apply(&shared.pool, &changes).await;
+    let (changes, generation, new) = {
+        let mut state = shared.state();
+        let (changes, generation) = take_changes(&mut state, stopping);
+        let new = state.will_store(&changes);
+        (changes, generation, new)
+    };
+    // What came and went needs no disk, and says nothing about it.
+    let result = match changes.is_empty() {
+        true => Ok(()),
+        false => apply(&shared.pool, &changes).await,
+    };
     let mut state = shared.state();
     let recovered = match &result {
-        Ok(()) => state.error.take().is_some(),
-        Err(error) => {
-            // What came meanwhile is newer.
-            for (key, value) in changes {
-                let value = state.lazy.remove(&key).unwrap_or(value);
-                state.pending.entry(key).or_insert(value);
+        Ok(()) if changes.is_empty() => false,
+        Ok(()) => {
+            let removed = changes.iter().filter(|(_, value)| value.is_none());
+            for (key, _) in removed {
+                state.stored.remove(key);
             }
+            state.error.take().is_some()
+        }
+        Err(error) => {
+            state.give_back(changes, &new);
             let known = state.error.replace(error.to_string());
             if known.as_ref() != state.error.as_ref() {
                 tracing::error!(

@@ -69,6 +69,14 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// Whether somebody tries whether he is refused, as `sidetone doctor` does: RFC 6761 §6.4 has nobody own a
+    /// name that ends with `.invalid`, so no page comes from there.
+    fn is_probe(&self) -> bool {
+        matches!(self, Self::ForeignOrigin(origin) if origin.ends_with(".invalid"))
+    }
+}
+
 impl Guard {
     /// `names`: host names that are ours beside `localhost` and addresses; `*.example.org` is every
     /// name one label longer, as in certificates (RFC 9525 §6.3), `*` every name. `origins`: other
@@ -185,6 +193,10 @@ impl Guard {
     /// Logs a refusal the first time it happens, with what was refused.
     pub(crate) fn log_once(&self, refusal: &Refusal, remote: IpAddr) {
         let sentence = refusal.to_string();
+        if refusal.is_probe() {
+            tracing::debug!(%remote, "refused a probe: {sentence}");
+            return;
+        }
         let Ok(mut logged) = self.logged.lock() else {
             return;
         };

@@ -21,7 +21,8 @@ impl Running {
         command
             .env("NOTIFY_SOCKET", &path)
             .env("WATCHDOG_USEC", "400000");
-        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let log = std::fs::File::create(patient.path("log")).unwrap();
+        command.stdout(Stdio::null()).stderr(log);
         let running = Self {
             child: command.spawn().unwrap(),
             socket,
@@ -118,6 +119,9 @@ fn a_running_exchange_is_examined_as_it_runs() {
     assert_eq!(summary, format!("running (pid {})", running.child.id()));
     assert_eq!(verdict.outcome("call"), "ok");
     assert!(verdict.summary("ports").starts_with("held by the exchange"));
+    // A healthy exchange that was examined has nothing to complain of.
+    let log = std::fs::read_to_string(patient.path("log")).unwrap();
+    assert!(!log.contains("WARN") && !log.contains("ERROR"), "{log}");
     // A file that was changed and not read again.
     patient.edit("http.conf", "enabled=yes", "enabled=yes ; and moved");
     patient.edit(

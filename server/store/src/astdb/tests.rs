@@ -179,3 +179,65 @@ async fn a_disk_that_takes_nothing_is_said_and_tried_again() {
     let (db, _) = AstDb::open(&scratch.file()).await.unwrap();
     assert_eq!(db.value("f", "k").as_deref(), Some("v"));
 }
+
+/// Phones that come and go while the disk is full leave nothing in memory.
+#[tokio::test]
+async fn what_comes_and_goes_while_the_disk_refuses_is_forgotten() {
+    let scratch = Scratch::new("come-and-go");
+    let (db, _) = AstDb::open(&scratch.file()).await.unwrap();
+    let change = |id: &str, value: Option<&str>| [(id.to_owned(), value.map(str::to_owned))];
+    let before = db.change_contacts(change("a;@old", Some("old")), Urgency::Now);
+    assert!(before.durable().await);
+    let url = format!("sqlite:{}", scratch.file().display());
+    let other = sqlx::SqlitePool::connect(&url).await.unwrap();
+    let held = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    drop(db.change_contacts(change("a;@old", None), Urgency::Now));
+    assert!(!db.put("f", "k", "v").unwrap().durable().await);
+    let mut last = None;
+    for round in 0..2 {
+        for number in 0..1_000 {
+            let id = format!("a;@{round}-{number}");
+            drop(db.change_contacts(change(&id, Some("here")), Urgency::Now));
+            last = Some(db.change_contacts(change(&id, None), Urgency::Now));
+            db.put("f", &id, "v").unwrap();
+            assert!(db.remove("f", &id).is_some());
+            tokio::task::yield_now().await;
+        }
+        // Another attempt has failed.
+        let _ = db.put("f", "k", "v").unwrap().durable().await;
+    }
+    assert_eq!(
+        db.shared.state().pending.len(),
+        2,
+        "the removal of what the file has, and the entry that lives"
+    );
+    drop(held);
+    other.close().await;
+    let _ = last.unwrap().durable().await;
+    while db.trouble().is_some() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    db.stop().await;
+    let (db, contacts) = AstDb::open(&scratch.file()).await.unwrap();
+    assert!(contacts.is_empty(), "{contacts:?}");
+    assert_eq!(db.tree("", None).await.unwrap().len(), 1);
+}
+
+/// It came and went before the disk had it: there is nothing to wait for.
+#[tokio::test]
+async fn a_removal_of_what_the_file_never_had_is_durable_at_once() {
+    let scratch = Scratch::new("never");
+    let (db, _) = AstDb::open(&scratch.file()).await.unwrap();
+    let gone = db.change_contacts([("a;@1".to_owned(), None)], Urgency::Now);
+    assert!(gone.durable().await);
+    assert!(
+        db.change_contacts([("a;@1".to_owned(), None)], Urgency::Lazy)
+            .durable()
+            .await
+    );
+    assert!(db.put("f", "k", "v").unwrap().durable().await);
+    assert!(db.remove("f", "k").unwrap().durable().await);
+    db.stop().await;
+    let (db, _) = AstDb::open(&scratch.file()).await.unwrap();
+    assert_eq!(db.value("f", "k"), None);
+}
