@@ -175,6 +175,16 @@ pub(crate) const fn row<T>(
     }
 }
 
+/// A row of an option that is yes or no.
+pub(crate) const fn flag<T>(
+    name: &'static str,
+    default: &'static str,
+    field: Field<T, bool>,
+    doc: &'static str,
+) -> Row<T> {
+    row(name, default, Parse::YesNo(field), doc)
+}
+
 /// A row of an option that is read and changes nothing: "it has no effect here, because `why`".
 pub(crate) const fn inert<T>(
     name: &'static str,
