@@ -17,6 +17,8 @@ pub struct Global {
     pub max_initial_qualify_time_s: u32,
     /// The user of `From` where no caller is known.
     pub default_from_user: String,
+    /// The endpoint of text messages to a URI.
+    pub default_outbound_endpoint: String,
     /// Challenge algorithms where the auth names none.
     pub default_auth_algorithms_uas: Vec<DigestAlgorithm>,
     /// Algorithms of others' challenges that are answered where the auth names none; all if empty.
@@ -43,6 +45,7 @@ impl Default for Global {
             max_forwards: 70,
             max_initial_qualify_time_s: 0,
             default_from_user: "asterisk".to_owned(),
+            default_outbound_endpoint: "default_outbound_endpoint".to_owned(),
             default_auth_algorithms_uas: vec![DigestAlgorithm::Md5],
             default_auth_algorithms_uac: Vec::new(),
             endpoint_identifier_order: Vec::new(),
@@ -82,6 +85,12 @@ const OPTIONS: &[Row<Global>] = &[
         "asterisk",
         Parse::Text(|g| &mut g.default_from_user),
         "User of From where no caller is known.",
+    ),
+    row(
+        "default_outbound_endpoint",
+        "default_outbound_endpoint",
+        Parse::Text(|g| &mut g.default_outbound_endpoint),
+        "The endpoint by which text messages go to a URI that names none.",
     ),
     row(
         "default_realm",

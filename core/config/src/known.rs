@@ -131,8 +131,6 @@ static GROUPS: &[Group] = &[
         &[("contact_expiration_check_interval", "30")]),
     ("global", "messages are shown by `--sip-trace` or `pjsip set logger on`",
         &[("debug", "no")]),
-    ("global", "no application sends to a URI outside a call",
-        &[("default_outbound_endpoint", "default_outbound_endpoint")]),
     ("global", "there is no voicemail and no mailbox to tell of yet",
         &[("default_voicemail_extension", ""), ("mwi_disable_initial_unsolicited", "no"), ("mwi_tps_queue_high", "500"), ("mwi_tps_queue_low", "-1")]),
     ("global", "connections are kept alive by the pings of WebSocket and the keep-alives of TCP",

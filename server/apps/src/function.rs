@@ -5,4 +5,5 @@ pub(crate) mod cdr;
 pub(crate) mod channel;
 pub(crate) mod db;
 pub(crate) mod global;
+pub(crate) mod message;
 pub(crate) mod pjsip_header;

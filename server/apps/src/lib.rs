@@ -9,6 +9,7 @@ mod echo;
 mod function;
 mod goto;
 mod hangup;
+mod message_send;
 mod noop;
 mod set;
 mod stream_echo;
@@ -23,6 +24,7 @@ pub static APPLICATIONS: &[&Application] = &[
     &echo::ECHO,
     &goto::GOTO,
     &hangup::HANGUP,
+    &message_send::MESSAGE_SEND,
     &noop::NOOP,
     &set::SET,
     &stream_echo::STREAM_ECHO,
@@ -40,5 +42,7 @@ pub static FUNCTIONS: &[&Function] = &[
     &function::db::DB_DELETE,
     &function::db::DB_EXISTS,
     &function::global::GLOBAL,
+    &function::message::MESSAGE,
+    &function::message::MESSAGE_DATA,
     &function::pjsip_header::PJSIP_HEADER,
 ];

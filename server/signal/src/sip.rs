@@ -26,6 +26,7 @@ mod request;
 mod session;
 pub(crate) mod shared;
 mod strangers;
+mod text;
 mod trace;
 pub(crate) mod transport;
 

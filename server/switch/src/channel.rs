@@ -37,6 +37,7 @@ use crate::leg::{Echo, MediaLeg};
 use crate::signaling::Signaling;
 use crate::story::{Side, Story, StoryEvent, Surroundings};
 use crate::switch::Switch;
+use crate::text::Text;
 use crate::variables::Variables;
 
 use self::record::Begun;
@@ -90,6 +91,10 @@ pub struct Channel {
     /// The description we sent last that both sides agreed on.
     local: Option<Sdp>,
     application: String,
+    /// The text message it carries.
+    text: Option<Box<Text>>,
+    /// It is there for its message alone.
+    only_text: bool,
     on_hold: bool,
     media_up: bool,
     waited: bool,
@@ -178,6 +183,8 @@ impl Channel {
             unheld: Topology::default(),
             local: None,
             application: String::new(),
+            text: None,
+            only_text: false,
             on_hold: false,
             media_up: false,
             waited: true,
@@ -230,6 +237,24 @@ impl Channel {
     /// A header of the request that brought the call.
     pub fn header(&self, name: &str) -> Option<String> {
         self.signaling.header(name)
+    }
+
+    /// The text message it carries.
+    pub fn text(&self) -> Option<&Text> {
+        self.text.as_deref()
+    }
+
+    /// The same, to be changed; a channel that carries none gets an empty one.
+    pub fn text_mut(&mut self) -> &mut Text {
+        self.text.get_or_insert_default()
+    }
+
+    /// Makes this a channel that is there for a message alone: no record of a call, no story.
+    pub(crate) fn carries(&mut self, text: Text) {
+        self.text = Some(Box::new(text));
+        self.only_text = true;
+        self.story = None;
+        self.record.set_enabled(false);
     }
 
     /// Adds a line to the call's story.
@@ -484,6 +509,9 @@ impl Channel {
         self.state = State::Ended { by, cause };
         self.record_end(by, cause);
         self.publish();
+        if self.only_text {
+            return Interrupt::Hangup(cause);
+        }
         tracing::info!(
             channel = self.name(),
             cause = cause.q850(),

@@ -24,6 +24,7 @@ mod stop;
 pub mod story;
 mod switch;
 mod technology;
+mod text;
 mod variables;
 
 pub use application::{Application, Args, Run, Running};
@@ -47,4 +48,5 @@ pub use signaling::{Incoming, Signaling};
 pub use stop::{Stop, Then, When};
 pub use switch::{Live, Parts, SHUTDOWN_GRACE, Status, Switch};
 pub use technology::{Open, Outgoing, Target, Technology, Unreachable};
+pub use text::{IncomingText, NotSent, TEXT_HEADERS_MAX, TEXTS_WAITING_MAX, Text};
 pub use variables::{SetError, VALUE_BYTES_MAX, VARIABLES_MAX, Variables};

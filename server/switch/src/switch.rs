@@ -31,6 +31,7 @@ use crate::signaling::Incoming;
 use crate::stop::Asked;
 use crate::story::{FinishedStory, Story, Subject};
 use crate::technology::{Outgoing, Target, Technology, Unreachable};
+use crate::text::Texts;
 use crate::variables::Variables;
 
 /// How long a shutdown waits for calls to end by themselves, their `h` extensions included.
@@ -72,6 +73,9 @@ struct Shared {
     calls: AtomicU64,
     tasks: TaskTracker,
     asked: Asked,
+    texts: Texts,
+    /// Messages since the start.
+    texts_total: AtomicU64,
     stop: CancellationToken,
 }
 
@@ -98,6 +102,8 @@ impl Switch {
                 calls: AtomicU64::new(0),
                 tasks: TaskTracker::new(),
                 asked: Asked::default(),
+                texts: Texts::default(),
+                texts_total: AtomicU64::new(0),
                 stop: CancellationToken::new(),
             }),
         }
@@ -170,10 +176,25 @@ impl Switch {
         debug_assert!(connected.is_ok(), "technologies are connected once");
     }
 
+    /// The protocols that calls go out by.
+    pub(crate) fn technologies(&self) -> &[Arc<dyn Technology>] {
+        let technologies = self.shared.technologies.get();
+        technologies.map(Vec::as_slice).unwrap_or_default()
+    }
+
+    pub(crate) fn texts(&self) -> &Texts {
+        &self.shared.texts
+    }
+
+    /// A channel that only carries a message: it has no call record and leaves no story.
+    pub(crate) fn text_channel(&self, incoming: Incoming) -> Option<Channel> {
+        let id = ChannelId(self.shared.texts_total.fetch_add(1, Ordering::Relaxed) | TEXT_IDS);
+        self.channel(id, incoming).ok().map(|(channel, _)| channel)
+    }
+
     /// Where `PJSIP/alice` is reached now.
     pub async fn find(&self, destination: &str) -> Result<Vec<Target>, Unreachable> {
-        let technologies = self.shared.technologies.get();
-        let technologies = technologies.map(Vec::as_slice).unwrap_or_default();
+        let technologies = self.technologies();
         let Some((name, rest)) = destination.split_once('/').filter(|(_, it)| !it.is_empty())
         else {
             return Err(Unreachable::Destination(destination.to_owned()));
@@ -378,7 +399,10 @@ impl Switch {
         id: ChannelId,
         incoming: Incoming,
     ) -> Result<(Channel, ChannelHandle), Box<Incoming>> {
-        let (name, unique_id) = names(id, &incoming.subscriber.endpoint.id);
+        let (mut name, unique_id) = names(id, &incoming.subscriber.endpoint.id);
+        if id.0 & TEXT_IDS != 0 {
+            name = format!("Message/ast_msg_queue-{:08x}", id.0 & !TEXT_IDS);
+        }
         let at = Position {
             context: incoming.context.clone(),
             exten: incoming.exten.clone(),
@@ -513,6 +537,9 @@ impl Live {
         }
     }
 }
+
+/// Numbers of channels that only carry a message have this bit, so that they use up none of the calls'.
+const TEXT_IDS: u64 = 1 << 48;
 
 /// The name and the unique id of a channel.
 fn names(id: ChannelId, endpoint: &str) -> (String, String) {

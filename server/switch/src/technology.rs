@@ -12,6 +12,7 @@ use crate::cause::Cause;
 use crate::inbox::InboxSender;
 use crate::leg::Reply;
 use crate::signaling::Signaling;
+use crate::text::{NotSent, Text};
 
 /// One protocol that calls can go out by.
 pub trait Technology: Send + Sync {
@@ -20,6 +21,13 @@ pub trait Technology: Send + Sync {
 
     /// Where a destination is reached now: at least one place.
     fn find<'a>(&'a self, destination: &'a str) -> Reply<'a, Result<Vec<Target>, Unreachable>>;
+
+    /// Sends a text message to a destination, which stands without the technology's name. Most carry none.
+    fn send_text<'a>(&'a self, to: &'a str, text: &'a Text) -> Reply<'a, Result<(), NotSent>> {
+        let _ = text;
+        let refused = NotSent::Protocol(format!("{}:{to}", self.name()));
+        Box::pin(std::future::ready(Err(refused)))
+    }
 }
 
 /// One place where a destination is reached.

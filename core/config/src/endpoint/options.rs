@@ -181,12 +181,11 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "Answers in the profile of the offer.",
         "an answer always has the profile of the offer",
     ),
-    inert(
+    row(
         "message_context",
         "",
         Parse::Optional(|e| &mut e.message_context),
-        "Where its messages start.",
-        "messages outside calls do not reach the dial plan yet",
+        "Where its text messages start in the dial plan; `context` if unset.",
     ),
     row(
         "outbound_auth",

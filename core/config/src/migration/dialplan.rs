@@ -189,15 +189,8 @@ const APPLICATIONS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "messages are not sent by the dial plan",
-        &[
-            "MessageSend",
-            "SendText",
-            "SendImage",
-            "SendURL",
-            "JabberSend",
-            "SMS",
-        ],
+        "the dial plan sends text outside calls alone, with MessageSend",
+        &["SendText", "SendImage", "SendURL", "JabberSend", "SMS"],
     ),
     (
         "faxes are not served",
@@ -377,8 +370,6 @@ const FUNCTIONS: &[(&str, &[&str])] = &[
             "SYSINFO",
             "ENUMLOOKUP",
             "TXTCIDNAME",
-            "MESSAGE",
-            "MESSAGE_DATA",
         ],
     ),
 ];

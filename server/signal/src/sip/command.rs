@@ -11,6 +11,7 @@ use store::SavedContact;
 use tokio::sync::oneshot;
 
 use crate::sip::outbound::Ask;
+use crate::sip::text::Letter;
 
 /// What the driver is to do, or to know.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(crate) enum Command {
         ask: Box<Ask>,
         offer: Body,
     },
+    /// Sends a text message.
+    Text(Box<Letter>),
     /// Asks the contacts of these addresses now; none: there is something new to be asked in time.
     Qualify { aors: Vec<String> },
     /// Something for one call.
@@ -50,6 +53,7 @@ impl Command {
                 Verb::Refuse { .. } | Verb::Deny { .. } | Verb::Hangup { .. }
             ),
             Self::Invite { .. }
+            | Self::Text(_)
             | Self::Qualify { .. }
             | Self::Registered { .. }
             | Self::Rename { .. }

@@ -5,6 +5,7 @@
 
 mod calls;
 mod dials;
+mod letters;
 mod probes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +30,7 @@ use crate::sip::command::{CallRef, Command, Rules, Verb};
 use crate::sip::destination::Destination;
 use crate::sip::driver::calls::{Calls, Ours};
 use crate::sip::driver::dials::{Dials, Waiting};
+use crate::sip::driver::letters::Letters;
 use crate::sip::driver::probes::{PROBES_PER_TURN_MAX, Probes};
 use crate::sip::flows::{Flows, Sent};
 use crate::sip::location::way_to;
@@ -36,6 +38,7 @@ use crate::sip::outbound::{Ask, Route};
 use crate::sip::outside::{Outside, with_candidates};
 use crate::sip::qualify::Probe;
 use crate::sip::shared::{Shared, now};
+use crate::sip::text::Letter;
 use crate::sip::trace::{self, Name, Way};
 use crate::sip::transport::Links;
 use crate::sip::transport::udp::UdpListener;
@@ -79,6 +82,7 @@ pub(crate) struct Driver {
     flows: Flows,
     calls: Calls,
     probes: Probes,
+    letters: Letters,
     dials: Dials,
     links: Links,
     /// Addresses of media that stand for ours on some flows.
@@ -97,6 +101,7 @@ impl Driver {
             media: BTreeMap::new(),
             calls: Calls::default(),
             probes: Probes::default(),
+            letters: Letters::default(),
             dials: Dials::default(),
             links,
             sweep_at: now() + SWEEP_EVERY,
@@ -287,6 +292,7 @@ impl Driver {
         match command {
             Command::Respond { id, response } => self.agent.respond(now, id, *response),
             Command::Invite { call, ask, offer } => self.invite(now, call, ask, offer),
+            Command::Text(letter) => self.send_text(now, *letter),
             Command::Qualify { aors } => {
                 for aor in aors {
                     let probes = self.shared.location().probes_of(&aor);
@@ -396,6 +402,15 @@ impl Driver {
         let id = self.agent.invite(now, flow, ask.invite(&flow, offer));
         call.is(id);
         self.calls.begin_ours(id, flow, ours);
+    }
+
+    /// Sends a text message.
+    fn send_text(&mut self, now: Instant, letter: Letter) {
+        match self.way(letter.route(), now) {
+            (Some(flow), _) => self.letters.send(&mut self.agent, now, flow, letter),
+            (None, Some(to)) => self.dial(now, &to, Waiting::Text(Box::new(letter))),
+            (None, None) => letters::lost(&letter, "the connection of this contact is gone"),
+        }
     }
 
     /// Asks a contact whether it is there.
@@ -558,8 +573,11 @@ impl Driver {
             Event::Invite { id, flow, request } => self.on_invite(id, flow, request),
             Event::Response { id, result } => {
                 let (agent, response) = (&mut self.agent, result.as_ref().ok());
-                self.probes
-                    .on_response(agent, &self.shared, id, response, now());
+                let now = now();
+                if !self.letters.on_response(agent, id, response, now) {
+                    self.probes
+                        .on_response(agent, &self.shared, id, response, now);
+                }
             }
             event => {
                 let now = now();

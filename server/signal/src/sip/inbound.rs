@@ -134,7 +134,7 @@ fn extension_of(config: &Config, request: &Request) -> String {
 
 /// What the configuration says of the caller; else what From says. From is proven only as far as
 /// the endpoint is, so it never decides anything but what is shown.
-fn caller_of(endpoint: &Endpoint, request: &Request) -> CallerId {
+pub(crate) fn caller_of(endpoint: &Endpoint, request: &Request) -> CallerId {
     if endpoint.trust_id_inbound
         && let Some(caller) = asserted(request)
     {

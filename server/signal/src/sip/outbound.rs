@@ -14,13 +14,14 @@ use ::sip::{
     Body, Flow, HeaderName, Host, Login, NameAddr, OutgoingInvite, Reliability, SessionRules, Uri,
 };
 use config::{Auth, CallerId, DigestAlgorithm, Subscriber};
-use switch::{Outgoing, Reply, Signaling, Target, Technology, Unreachable};
+use switch::{NotSent, Outgoing, Reply, Signaling, Target, Technology, Text, Unreachable};
 
 use crate::sip::channel::SipSignaling;
 use crate::sip::command::Party;
 use crate::sip::destination::Destination;
 use crate::sip::session;
 use crate::sip::shared::{Shared, printable};
+use crate::sip::text;
 
 /// The technology the dial plan calls `PJSIP`.
 pub(crate) struct Pjsip {
@@ -49,6 +50,15 @@ impl Technology for Pjsip {
             find(&shared, destination).await
         })
     }
+
+    fn send_text<'a>(&'a self, to: &'a str, text: &'a Text) -> Reply<'a, Result<(), NotSent>> {
+        Box::pin(async move {
+            let Some(shared) = self.shared.upgrade() else {
+                return Err(Unreachable::NoEndpoint(to.to_owned()).into());
+            };
+            text::send(&shared, to, text).await
+        })
+    }
 }
 
 /// One place where a phone is.
@@ -60,6 +70,20 @@ pub(crate) struct Place {
     /// RFC 3327: the Route to it.
     path: Vec<String>,
     party: Party,
+}
+
+impl Place {
+    pub(crate) fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    pub(crate) fn route(&self) -> &Route {
+        &self.route
+    }
+
+    pub(crate) fn path(&self) -> &[String] {
+        &self.path
+    }
 }
 
 /// How a request gets there.
@@ -75,6 +99,53 @@ pub(crate) enum Route {
 }
 
 async fn find(shared: &Arc<Shared>, destination: &str) -> Result<Vec<Target>, Unreachable> {
+    let (subscriber, places) = places_of(shared, destination).await?;
+    let targets = places
+        .into_iter()
+        .map(|place| target(shared, &subscriber, place));
+    Ok(targets.collect())
+}
+
+/// The same for a message, which may be for a URI as well: that goes out as `default_outbound_endpoint` says.
+pub(crate) async fn places_of_text(
+    shared: &Arc<Shared>,
+    to: &str,
+) -> Result<(Arc<Subscriber>, Vec<Place>), Unreachable> {
+    let default = shared
+        .switch
+        .config()
+        .global
+        .default_outbound_endpoint
+        .clone();
+    let by_default = async |uri: &str| {
+        let subscriber = subscriber_of(shared, &default).await?;
+        let place = written(shared, &subscriber, uri).await?;
+        Ok((subscriber, vec![place]))
+    };
+    if to.contains('<') || to.starts_with("sip:") || to.starts_with("sips:") {
+        return by_default(to).await;
+    }
+    match places_of(shared, to).await {
+        // `user@host` of somewhere else.
+        Err(Unreachable::NoEndpoint(_)) if to.contains('@') => {
+            by_default(&format!("sip:{to}")).await
+        }
+        found => found,
+    }
+}
+
+async fn subscriber_of(shared: &Shared, id: &str) -> Result<Arc<Subscriber>, Unreachable> {
+    let subscriber = shared.switch.store().subscriber(id).await;
+    subscriber
+        .map_err(|error| Unreachable::Store(error.to_string()))?
+        .ok_or_else(|| Unreachable::NoEndpoint(id.to_owned()))
+}
+
+/// Where an endpoint, one of its contacts, or a number at it is reached.
+async fn places_of(
+    shared: &Arc<Shared>,
+    destination: &str,
+) -> Result<(Arc<Subscriber>, Vec<Place>), Unreachable> {
     // `PJSIP/endpoint`, `PJSIP/endpoint/sip:user@host`, `PJSIP/number@endpoint`.
     let (name, uri) = match destination.split_once('/') {
         Some((name, uri)) => (name, Some(uri)),
@@ -84,10 +155,7 @@ async fn find(shared: &Arc<Shared>, destination: &str) -> Result<Vec<Target>, Un
         Some((number, id)) => (Some(number), id),
         None => (None, name),
     };
-    let subscriber = shared.switch.store().subscriber(id).await;
-    let subscriber = subscriber
-        .map_err(|error| Unreachable::Store(error.to_string()))?
-        .ok_or_else(|| Unreachable::NoEndpoint(id.to_owned()))?;
+    let subscriber = subscriber_of(shared, id).await?;
     let mut places = match uri {
         Some(uri) => vec![written(shared, &subscriber, uri).await?],
         None => contacts(shared, &subscriber).await?,
@@ -97,10 +165,7 @@ async fn find(shared: &Arc<Shared>, destination: &str) -> Result<Vec<Target>, Un
             place.uri = with_user(&place.uri, number);
         }
     }
-    let targets = places
-        .into_iter()
-        .map(|place| target(shared, &subscriber, place));
-    Ok(targets.collect())
+    Ok((subscriber, places))
 }
 
 /// All contacts of all addresses of record of the endpoint.
@@ -323,8 +388,8 @@ pub(crate) struct Ask {
 }
 
 /// What the configuration says of From.
-#[derive(Debug)]
-struct From {
+#[derive(Debug, Clone)]
+pub(crate) struct From {
     user: Option<String>,
     domain: Option<String>,
     default_user: String,
@@ -336,7 +401,7 @@ struct From {
 }
 
 impl From {
-    fn of(shared: &Shared, subscriber: &Subscriber) -> Self {
+    pub(crate) fn of(shared: &Shared, subscriber: &Subscriber) -> Self {
         Self {
             user: subscriber.endpoint.from_user.clone(),
             domain: subscriber.endpoint.from_domain.clone(),
@@ -345,6 +410,27 @@ impl From {
             remote_party: subscriber.endpoint.send_rpid,
             is_phone: subscriber.endpoint.user_eq_phone,
         }
+    }
+}
+
+impl From {
+    /// From on this flow: `from_user`, else this user, else `default_from_user`; at `from_domain`, else our
+    /// address.
+    pub(crate) fn address(&self, flow: &Flow, user: Option<&str>, name: Option<&str>) -> NameAddr {
+        let user = self.user.as_deref().or(user).unwrap_or(&self.default_user);
+        self.at(flow, user, name)
+    }
+
+    /// This user at `from_domain`, else at our address.
+    fn at(&self, flow: &Flow, user: &str, name: Option<&str>) -> NameAddr {
+        let host = match &self.domain {
+            Some(domain) => Host::Name(domain.as_str().into()),
+            None => Host::from(flow.local.ip().to_canonical()),
+        };
+        let uri = marked(Uri::sip(Some(user), &host, None), self.is_phone);
+        let mut address = NameAddr::new(uri);
+        address.display_name = name.map(Into::into);
+        address
     }
 }
 
@@ -377,21 +463,11 @@ impl Ask {
         } = self;
         let number = Some(printable(&caller.number)).filter(|number| !number.is_empty());
         let name = Some(printable(&caller.name)).filter(|name| !name.is_empty());
-        let host = match from.domain {
-            Some(domain) => Host::Name(domain.into()),
-            None => Host::from(flow.local.ip().to_canonical()),
-        };
-        let address = |user: &str| {
-            let uri = marked(Uri::sip(Some(user), &host, None), from.is_phone);
-            let mut address = NameAddr::new(uri);
-            address.display_name = name.as_deref().map(Into::into);
-            address
-        };
         let hops = place.path.into_iter();
         let mut headers: Vec<_> = hops.map(|hop| (HeaderName::Route, hop)).collect();
         // RFC 3325 §9.1: only who is known is asserted.
         if let Some(number) = &number {
-            let who = address(number);
+            let who = from.at(flow, number, name.as_deref());
             if from.asserted {
                 headers.push((HeaderName::from("P-Asserted-Identity"), who.to_string()));
             }
@@ -400,12 +476,11 @@ impl Ask {
                 headers.push((HeaderName::from("Remote-Party-ID"), value));
             }
         }
-        let user = from.user.or(number).unwrap_or(from.default_user);
         let uri = marked(place.uri, from.is_phone);
         OutgoingInvite {
             to: NameAddr::new(uri.clone()),
             uri,
-            from: address(&user),
+            from: from.address(flow, number.as_deref(), name.as_deref()),
             headers,
             offer: Some(offer),
             call_id: Some(call_id.into()),

@@ -10,6 +10,7 @@ use crate::sip::command::Command;
 use crate::sip::identify;
 use crate::sip::registrar;
 use crate::sip::shared::Shared;
+use crate::sip::text;
 
 /// What we act on, for Allow.
 pub(crate) const ALLOW: &str =
@@ -20,7 +21,7 @@ pub(crate) async fn answer(shared: Arc<Shared>, id: RequestId, flow: Flow, reque
     let response = match request.method {
         Method::Register => registrar::register(&shared, &flow, &request).await,
         _ => match authenticate::check(&shared, &flow, &request).await {
-            Ok(subscriber) => respond(&shared, &subscriber, &request),
+            Ok(subscriber) => respond(&shared, &flow, &subscriber, &request),
             Err(denied) => denied.response(&request),
         },
     };
@@ -31,21 +32,18 @@ pub(crate) async fn answer(shared: Arc<Shared>, id: RequestId, flow: Flow, reque
 }
 
 /// The answer to somebody who has proven who he is.
-fn respond(shared: &Shared, subscriber: &Subscriber, request: &Request) -> Response {
+fn respond(
+    shared: &Shared,
+    flow: &Flow,
+    subscriber: &Arc<Subscriber>,
+    request: &Request,
+) -> Response {
     let denied = match &request.method {
         Method::Options => return options(shared, subscriber, request),
-        Method::Message => match content_type(request) {
-            Some(essence) if essence == "text/plain" => Denied::with_warning(
-                Status::NOT_IMPLEMENTED,
-                "Messages are delivered inside calls only",
-            ),
-            _ => {
-                let mut denied = Denied::new(Status::UNSUPPORTED_MEDIA_TYPE);
-                denied
-                    .headers
-                    .push((HeaderName::Accept, "text/plain".to_owned()));
-                denied
-            }
+        // RFC 3428 §7: "the UAS … MAY return a 202 (Accepted) response" where it has not delivered it yet.
+        Method::Message => match text::receive(shared, flow, subscriber, request) {
+            Ok(()) => return request.response(Status::ACCEPTED),
+            Err(denied) => denied,
         },
         // What Asterisk answers.
         Method::Subscribe if !subscriber.endpoint.allow_subscribe => {

@@ -13,5 +13,6 @@ mod qualify;
 mod register;
 mod security;
 mod support;
+mod text;
 mod tls;
 mod transport;

@@ -291,6 +291,12 @@ impl DeskPhone {
         Self { socket }
     }
 
+    /// The same socket, towards another address.
+    pub(crate) async fn again(self, address: SocketAddr) -> Self {
+        self.socket.connect(address).await.unwrap();
+        self
+    }
+
     /// The same from a certain address.
     pub(crate) async fn from(own: &str, address: SocketAddr) -> Self {
         let socket = UdpSocket::bind(own).await.unwrap();

@@ -10,9 +10,10 @@ use switch::{Cause, ChannelEvent};
 
 use crate::sip::command::CallRef;
 use crate::sip::destination::Destination;
-use crate::sip::driver::Driver;
+use crate::sip::driver::{Driver, letters};
 use crate::sip::outbound::Ask;
 use crate::sip::qualify::Probe;
+use crate::sip::text::Letter;
 use crate::sip::transport::{dial, next_connection};
 
 /// Connections that are being opened at a time.
@@ -50,11 +51,12 @@ pub(crate) enum Waiting {
         offer: Body,
     },
     Probe(Box<Probe>),
+    Text(Box<Letter>),
 }
 
 impl Waiting {
     pub(crate) fn is_call(&self) -> bool {
-        matches!(self, Self::Invite { .. })
+        matches!(self, Self::Invite { .. } | Self::Text(_))
     }
 }
 
@@ -168,6 +170,7 @@ impl Driver {
                 self.probes
                     .ask(&mut self.agent, &self.shared, *probe, Some(flow), now);
             }
+            Waiting::Text(letter) => self.letters.send(&mut self.agent, now, flow, *letter),
         }
     }
 
@@ -184,6 +187,7 @@ impl Driver {
                 self.probes
                     .ask(&mut self.agent, &self.shared, *probe, None, now);
             }
+            Waiting::Text(letter) => letters::lost(&letter, why),
         }
     }
 }

@@ -1,0 +1,98 @@
+//! Text messages of ours that wait for their answer.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use ::sip::{Agent, ClientId, Flow, Request, Response, Status, sign};
+
+use crate::sip::outbound::call_id;
+use crate::sip::shared::printable;
+use crate::sip::text::Letter;
+
+/// Messages without an answer at a time; more are not sent.
+const PENDING_MAX: usize = 10_000;
+
+/// How often the challenges of one message are answered: the first one, and stale nonces after it.
+const LOGIN_TRIES_MAX: u8 = 3;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Letters {
+    pending: BTreeMap<ClientId, Pending>,
+}
+
+#[derive(Debug)]
+struct Pending {
+    letter: Letter,
+    flow: Flow,
+    request: Request,
+    login_tries: u8,
+}
+
+impl Letters {
+    /// Sends a message down this flow.
+    pub(crate) fn send(&mut self, agent: &mut Agent, now: Instant, flow: Flow, letter: Letter) {
+        if self.pending.len() >= PENDING_MAX {
+            return lost(&letter, "too many messages wait for their answer");
+        }
+        let request = letter.request(&flow);
+        let pending = Pending {
+            letter,
+            flow,
+            request,
+            login_tries: 0,
+        };
+        self.go(agent, now, pending);
+    }
+
+    fn go(&mut self, agent: &mut Agent, now: Instant, pending: Pending) {
+        let id = agent.request(now, pending.flow, pending.request.clone());
+        self.pending.insert(id, pending);
+    }
+
+    /// A response came, or none in the time of the transaction. `false`: it is nobody's here.
+    pub(crate) fn on_response(
+        &mut self,
+        agent: &mut Agent,
+        id: ClientId,
+        response: Option<&Arc<Response>>,
+        now: Instant,
+    ) -> bool {
+        let Some(mut pending) = self.pending.remove(&id) else {
+            return false;
+        };
+        let Some(response) = response else {
+            lost(&pending.letter, "no answer came");
+            return true;
+        };
+        let challenged = matches!(
+            response.status,
+            Status::UNAUTHORIZED | Status::PROXY_AUTHENTICATION_REQUIRED
+        );
+        if challenged
+            && pending.login_tries < LOGIN_TRIES_MAX
+            && sign(
+                &mut pending.request,
+                response,
+                &pending.letter.logins,
+                &call_id(),
+            )
+        {
+            pending.login_tries += 1;
+            self.go(agent, now, pending);
+            return true;
+        }
+        if !response.status.is_success() {
+            let why = format!("{} {}", response.status, printable(&response.reason));
+            lost(&pending.letter, &why);
+        }
+        true
+    }
+}
+
+/// Says that a message did not arrive.
+pub(crate) fn lost(letter: &Letter, why: &str) {
+    let to = printable(letter.place.uri().address());
+    tracing::warn!(to, "message not delivered: {why}");
+}
