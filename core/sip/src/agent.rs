@@ -77,6 +77,11 @@ impl Agent {
         };
     }
 
+    /// The host and port our Contact and Via name on this flow.
+    pub fn address(&self, flow: &Flow) -> String {
+        self.base.address(flow)
+    }
+
     /// The connection is gone: transactions on it end, each answered call gets [`Event::FlowLost`].
     pub fn handle_flow_closed(&mut self, now: Instant, flow: FlowId) {
         self.base.advertised.remove(&flow);

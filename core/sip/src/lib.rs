@@ -13,6 +13,7 @@
 //! | transactions: one machine per figure, found by key | `transaction.rs`, `timer.rs` | 3261 §17, 6026 |
 //! | dialogs: tags, route set, sequence numbers | `dialog.rs` | 3261 §12 |
 //! | the INVITE usage: whose turn, PRACK, CANCEL, BYE, refreshes | `invite.rs`, `session_timer.rs` | 3261 §13–15, 3262, 3311, 4028, 6337 |
+//! | a registration of ours: when, what, and what comes of it | `registration.rs` | 3261 §10.2 |
 //! | [`Agent`]: sorts what comes, answers what needs no thought | `agent.rs`, `agent/receive.rs` | 3261 §8.2, §18 |
 //!
 //! The Agent answers by itself: 100, CANCEL, BYE, retransmissions, the ACK of a 2xx, session refreshes without
@@ -88,6 +89,7 @@ mod invite;
 mod login;
 mod message;
 mod method;
+mod registration;
 mod session_timer;
 mod status;
 mod stream;
@@ -115,6 +117,9 @@ pub use invite::Reliability;
 pub use login::{Login, sign};
 pub use message::{Capabilities, Message, Request, Response};
 pub use method::Method;
+pub use registration::{
+    NextRegister, Registration, RegistrationEvent, RegistrationRules, Standing,
+};
 pub use session_timer::{SessionMode, SessionRules};
 pub use status::Status;
 pub use stream::{Frame, FramingError, StreamFramer};

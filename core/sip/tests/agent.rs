@@ -16,6 +16,7 @@ mod agent {
     mod loss;
     mod pair;
     mod reliable;
+    mod registration;
     mod replay;
     mod session_timer;
     mod solo;

@@ -120,9 +120,14 @@ impl Base {
     /// Our Contact on this flow. Always `sip:`: JsSIP answers 416 to `sips:`.
     pub(crate) fn contact(&self, flow: &Flow) -> String {
         let token = flow.transport.uri_token();
+        format!("<sip:{};transport={token}>", self.address(flow))
+    }
+
+    /// Host and port of our Contact on this flow.
+    pub(crate) fn address(&self, flow: &Flow) -> String {
         match self.host(flow) {
-            Some(host) => format!("<sip:{host};transport={token}>"),
-            None => format!("<sip:{};transport={token}>", canonical(flow)),
+            Some(host) => host.to_owned(),
+            None => canonical(flow).to_string(),
         }
     }
 
