@@ -39,7 +39,7 @@ static GROUPS: &[Group] = &[
         &[("outbound_proxy", "")]),
     ("aor", "there is no voicemail yet, so nothing tells a phone where to call it",
         &[("voicemail_extension", "")]),
-    ("auth", "OAuth signs outgoing registrations to Google Voice, and no registration goes out",
+    ("auth", "OAuth is for registrations at Google Voice, which is not served",
         &[("oauth_clientid", ""), ("oauth_secret", ""), ("refresh_token", "")]),
 
     ("endpoint", "forked calls and early media of calls out are not followed yet",
@@ -157,8 +157,8 @@ static GROUPS: &[Group] = &[
     ("system", "tasks are scheduled on as many threads as the machine has cores",
         &[("taskpool_auto_increment", "1"), ("taskpool_idle_timeout", "60"), ("taskpool_initial_size", "4"), ("taskpool_max_size", "50"), ("taskpool_minimum_size", "4"), ("threadpool_auto_increment", "1"), ("threadpool_idle_timeout", "60"), ("threadpool_initial_size", "4"), ("threadpool_max_size", "50")]),
 
-    ("registration", "the exchange registers at no provider yet",
-        &[("auth_rejection_permanent", "yes"), ("contact_header_params", ""), ("fatal_retry_interval", "0"), ("forbidden_retry_interval", "0"), ("max_random_initial_delay", "10"), ("outbound_proxy", ""), ("security_mechanisms", ""), ("security_negotiation", "no"), ("support_outbound", "no"), ("support_path", "no"), ("user_agent", "")]),
+    ("registration", "security mechanisms (RFC 3329) are not negotiated: TLS is used or it is not",
+        &[("security_mechanisms", ""), ("security_negotiation", "no")]),
 
     ("contact", "contacts are what phones register; one that needs no registration is written `contact=` in its aor",
         &[("authenticate_qualify", "no"), ("call_id", ""), ("endpoint", ""), ("expiration_time", ""), ("outbound_proxy", ""), ("path", ""), ("prune_on_boot", "no"), ("qualify_2xx_only", "no"), ("qualify_frequency", "0"), ("qualify_timeout", "3.0"), ("reg_server", ""), ("uri", ""), ("user_agent", ""), ("via_addr", ""), ("via_port", "0")]),

@@ -339,13 +339,6 @@ fn lacks(file: &str, section: &Section, config: &Config) -> Option<Lack> {
         });
     }
     match (file, kind?) {
-        ("pjsip.conf", "registration") => Some(Lack {
-            why: crate::registration::NOT_SENT,
-            suggestion: Some(
-                "a provider that knows this exchange by its address needs `type=identify` alone",
-            ),
-            wholly: true,
-        }),
         ("pjsip.conf", "endpoint") => {
             let subscriber = config.endpoints.get(&section.name)?;
             let endpoint = &subscriber.endpoint;

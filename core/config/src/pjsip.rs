@@ -6,7 +6,7 @@ use crate::endpoint::Endpoint;
 use crate::identify::Identify;
 use crate::reader::Reader;
 use crate::reference::Dangling;
-use crate::registration::{DomainAlias, NOT_SENT, Registration};
+use crate::registration::{DomainAlias, Registration};
 use crate::snapshot::{Config, Elsewhere};
 use crate::transport::{TransportConfig, Written};
 use conf::{Diagnostic, Document, Report, Section, Severity, closest};
@@ -325,7 +325,12 @@ fn identify(reader: &mut Reader<'_>, section: &Section) -> Option<Identify> {
 }
 
 fn registration(reader: &mut Reader<'_>, section: &Section) -> Option<Registration> {
-    let registration: Registration = reader.object(section)?;
+    let mut registration: Registration = reader.object(section)?;
+    let at = reader.at_section(Severity::Info, section, "");
+    registration.written = Written {
+        file: at.file,
+        line: at.line,
+    };
     for (value, option) in [
         (&registration.server_uri, "server_uri"),
         (&registration.client_uri, "client_uri"),
@@ -345,13 +350,6 @@ fn registration(reader: &mut Reader<'_>, section: &Section) -> Option<Registrati
         let advice = "write `line=yes` and `endpoint=…`, or neither";
         reader.say(Severity::Warning, section, message, advice);
     }
-    let message = format!(
-        "registration `{}` is read and not sent: {NOT_SENT}",
-        registration.id
-    );
-    let diagnostic = reader.at_section(Severity::Warning, section, message);
-    let advice = "where the provider knows this exchange by its address, `type=identify` is enough";
-    reader.push(diagnostic.advise(advice));
     Some(registration)
 }
 

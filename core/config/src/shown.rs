@@ -225,6 +225,8 @@ impl Shown for Registration {
     fn own(&self, option: &str) -> Option<String> {
         Some(match option {
             "client_uri" => self.client_uri.clone(),
+            "contact_header_params" => self.contact_header_params.clone(),
+            "outbound_proxy" => self.outbound_proxy.clone().unwrap_or_default(),
             "server_uri" => self.server_uri.clone(),
             _ => return None,
         })

@@ -377,7 +377,7 @@ match_header=To: /(/
 }
 
 #[test]
-fn registrations_are_read_checked_and_not_sent() {
+fn registrations_are_read_and_checked() {
     let pjsip = "\
 [transport-udp]
 type=transport
@@ -408,10 +408,6 @@ type=domain_alias
     let config = check(
         &[("pjsip.conf", pjsip), PLAN],
         &expect![[r#"
-            warning pjsip.conf:7:2: registration `provider` is read and not sent: the exchange registers at no provider yet
-             7 | [provider]
-               |  ^
-               = where the provider knows this exchange by its address, `type=identify` is enough
             warning pjsip.conf:11:15: outbound_auth names `provider-aut`, which no file defines
              11 | outbound_auth=provider-aut
                 |               ^

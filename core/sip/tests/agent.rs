@@ -15,8 +15,8 @@ mod agent {
     mod login;
     mod loss;
     mod pair;
-    mod reliable;
     mod registration;
+    mod reliable;
     mod replay;
     mod session_timer;
     mod solo;

@@ -103,6 +103,10 @@ pub enum Names {
     Transports,
     /// Identifies of the files and the database.
     Identifies,
+    /// Registrations at other servers.
+    Registrations,
+    /// The same, or `*all`.
+    RegistrationsOrAll,
     /// Applications of the dial plan.
     Applications,
     /// Functions of the dial plan.

@@ -166,7 +166,7 @@ extensions_custom.conf (read, since another file includes it)
 pjsip.conf (read)
   works       pjsip.conf:39:2: endpoint alice works
   differs     pjsip.conf:28:1: option `direct_media` is accepted, has no effect here, because
-  unsupported pjsip.conf:65:2: registration provider: the exchange registers at no provider yet
+  works       pjsip.conf:65:2: registration provider works
   works       pjsip.conf:92:2: identify provider works
   unsupported pjsip.conf:97:2: resource_list presence: lists of subscriptions (RFC 4662) are not served
 pjsip.d/carol.conf (read, since another file includes it)

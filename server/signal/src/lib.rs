@@ -7,7 +7,8 @@
 mod signal;
 pub mod sip;
 
-pub use signal::{Counts, Keepalive, Options, Prepared, Registered, Signal};
+pub use ::sip::Standing;
+pub use signal::{Counts, Keepalive, Options, Outbound, Prepared, Registered, Signal};
 pub use sip::qualify::ContactStatus;
 pub use sip::transport::admission::Limits;
 pub use sip::transport::listeners::TransportState;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::sip::Standing;
 use config::{Config, Protocol, TransportConfig};
 use store::SavedContact;
 use switch::Switch;
@@ -19,6 +20,7 @@ use crate::sip::shared::{self, Shared};
 use crate::sip::transport::admission::Limits;
 use crate::sip::transport::listeners::{Listeners, Planned, TransportState};
 use crate::sip::transport::{Links, ws};
+use crate::sip::trunk::Wanted;
 
 /// How to start.
 #[derive(Debug, Clone)]
@@ -76,6 +78,9 @@ fn named(written: Option<String>) -> String {
 
 const PRODUCT: &str = concat!("Sidetone/", env!("CARGO_PKG_VERSION"));
 
+/// How long the end waits for other servers to take registrations back.
+const LEAVE_PATIENCE: Duration = Duration::from_secs(2);
+
 /// What signalling holds now, and what it refused since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
@@ -120,6 +125,17 @@ pub struct Registered {
     pub status: ContactStatus,
 }
 
+/// A registration of the exchange at another server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outbound {
+    /// What the configuration says of it.
+    pub config: config::Registration,
+    /// How it stands.
+    pub standing: Standing,
+    /// Seconds until the other server forgets it; negative if it has; `None` if it never knew it.
+    pub left_s: Option<i64>,
+}
+
 /// Running signalling.
 #[derive(Debug)]
 pub struct Signal {
@@ -137,6 +153,7 @@ pub struct Prepared {
     listeners: Arc<Listeners>,
     planned: Planned,
     server: String,
+    registrations: Vec<Arc<Wanted>>,
 }
 
 impl Prepared {
@@ -145,6 +162,8 @@ impl Prepared {
         self.listeners.commit(self.planned);
         let server = self.server;
         self.shared.command(Command::Rename { server });
+        let wanted = self.registrations;
+        self.shared.command(Command::Registrations { wanted });
     }
 }
 
@@ -177,6 +196,8 @@ impl Signal {
         let listeners = Arc::new(Listeners::new(links.clone()));
         let (planned, ..) = listeners.plan(&options.transports);
         listeners.commit(planned);
+        let wanted = Wanted::all(&links.shared.switch.config());
+        links.shared.command(Command::Registrations { wanted });
         Self {
             links,
             listeners,
@@ -204,6 +225,7 @@ impl Signal {
             listeners: self.listeners.clone(),
             planned,
             server: named(config.global.user_agent.clone()),
+            registrations: Wanted::all(config),
         })
     }
 
@@ -279,6 +301,38 @@ impl Signal {
             .collect()
     }
 
+    /// Every registration at another server, in the order of the file.
+    pub fn registrations(&self) -> Vec<Outbound> {
+        let (now, config) = (shared::now(), self.links.shared.switch.config());
+        let trunks = self.links.shared.trunks();
+        let all = config.registrations.iter().map(|own| {
+            let state = trunks.get(&own.id);
+            let at = state.and_then(|state| state.expires_at);
+            let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+            Outbound {
+                config: own.clone(),
+                standing: state.map(|state| state.standing).unwrap_or_default(),
+                left_s: at.map(|at| match at >= now {
+                    true => seconds(at - now),
+                    false => -seconds(now - at),
+                }),
+            }
+        });
+        all.collect()
+    }
+
+    /// Registers at another server now, or takes that back: the registration of this name, or all. `false`:
+    /// there is none of this name.
+    pub fn register(&self, id: Option<&str>, is_on: bool) -> bool {
+        let shared = &self.links.shared;
+        if id.is_some_and(|id| shared.trunks().get(id).is_none()) {
+            return false;
+        }
+        let id = id.map(str::to_owned);
+        shared.command(Command::Register { id, is_on });
+        true
+    }
+
     /// Returns when the driver has taken a command: the proof that it does not hang.
     pub async fn respond(&self) {
         // A driver that has ended drops the question unanswered; that is the end of signalling.
@@ -306,8 +360,13 @@ impl Signal {
         Ok(Some(aors))
     }
 
-    /// Ends the driver, the sockets and the connections. Calls are hung up before, by the switch.
+    /// Ends the driver, the sockets and the connections, after it has told other servers that the exchange
+    /// is not there any more. Calls are hung up before, by the switch.
     pub async fn shutdown(&self, grace: Duration) {
+        let (reply, left) = tokio::sync::oneshot::channel();
+        self.links.shared.command(Command::Leave(reply));
+        // A server that does not answer finds out by itself.
+        let _ = tokio::time::timeout(LEAVE_PATIENCE, left).await;
         self.links.stopping.cancel();
         self.links.tracker.close();
         let _ = tokio::time::timeout(grace, self.links.tracker.wait()).await;

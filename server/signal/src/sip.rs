@@ -23,11 +23,13 @@ pub(crate) mod qualify;
 mod redact;
 mod registrar;
 mod request;
+mod resolve;
 mod session;
 pub(crate) mod shared;
 mod strangers;
 mod text;
 mod trace;
 pub(crate) mod transport;
+pub(crate) mod trunk;
 
 pub use trace::TARGET as TRACE_TARGET;

@@ -103,7 +103,10 @@ fn registers_with_what_is_written_and_refreshes_before_it_expires() {
     );
     // The registrar knows another contact, and grants ours less.
     let contact = format!("<sip:x@192.0.2.9>;expires=7, {CONTACT};expires=100");
-    let headers = [(HeaderName::Contact, &*contact), (HeaderName::Expires, "50")];
+    let headers = [
+        (HeaderName::Contact, &*contact),
+        (HeaderName::Expires, "50"),
+    ];
     trunk.answer(&request, Status::OK, &headers);
     assert_eq!(trunk.own.standing(), Standing::Registered);
     let until = trunk.start + Duration::from_secs(100);
@@ -116,23 +119,34 @@ fn registers_with_what_is_written_and_refreshes_before_it_expires() {
     trunk.answer(&request, Status::OK, &[]);
     assert_eq!(trunk.next().0, 96 + 590);
     let registered = |expires_s, again| RegistrationEvent::Registered { expires_s, again };
-    let all = [registered(100, false), registered(12, true), registered(600, true)];
+    let all = [
+        registered(100, false),
+        registered(12, true),
+        registered(600, true),
+    ];
     assert_eq!(trunk.events(), all);
 }
 
 #[test]
 fn challenges_are_answered_stale_nonces_too_and_wrong_secrets_not_twice() {
     let mut challenger = Challenger::new([3; 32], Duration::from_secs(60));
-    let mut challenge = |stale| {
-        challenger.challenge(100, "provider", Algorithm::Sha256, stale, b"source")
-    };
+    let mut challenge =
+        |stale| challenger.challenge(100, "provider", Algorithm::Sha256, stale, b"source");
     let (first, stale) = (challenge(false), challenge(true));
     let mut trunk = Trunk::new(rules());
     let request = trunk.next().1;
-    trunk.answer(&request, Status::UNAUTHORIZED, &[(HeaderName::WwwAuthenticate, &first)]);
+    trunk.answer(
+        &request,
+        Status::UNAUTHORIZED,
+        &[(HeaderName::WwwAuthenticate, &first)],
+    );
     let request = trunk.next().1;
     assert_eq!(number(&request), 2);
-    trunk.answer(&request, Status::UNAUTHORIZED, &[(HeaderName::WwwAuthenticate, &stale)]);
+    trunk.answer(
+        &request,
+        Status::UNAUTHORIZED,
+        &[(HeaderName::WwwAuthenticate, &stale)],
+    );
     let request = trunk.next().1;
     assert_eq!((number(&request), trunk.now), (3, trunk.start));
     let value = request.headers.get(&HeaderName::Authorization).unwrap();
@@ -147,7 +161,11 @@ fn challenges_are_answered_stale_nonces_too_and_wrong_secrets_not_twice() {
     };
     let verdict = challenger.verify(100, &Credentials::parse(value).unwrap(), &check);
     assert_eq!(verdict, Verdict::Ok);
-    trunk.answer(&request, Status::UNAUTHORIZED, &[(HeaderName::WwwAuthenticate, &first)]);
+    trunk.answer(
+        &request,
+        Status::UNAUTHORIZED,
+        &[(HeaderName::WwwAuthenticate, &first)],
+    );
     assert_eq!(trunk.own.standing(), Standing::Rejected);
     assert_eq!(trunk.own.poll_timeout(), None, "auth_rejection_permanent");
     let status = Some(Status::UNAUTHORIZED);
@@ -299,7 +317,11 @@ fn a_lost_connection_is_a_new_registration_but_no_flood() {
     let mut trunk = Trunk::new(rules());
     let request = trunk.next().1;
     trunk.own.handle_flow_closed(trunk.now);
-    assert_eq!(trunk.own.poll_timeout(), None, "its transaction tells of it");
+    assert_eq!(
+        trunk.own.poll_timeout(),
+        None,
+        "its transaction tells of it"
+    );
     trunk.answer(&request, Status::OK, &[]);
     trunk.own.handle_flow_closed(trunk.now);
     assert_eq!(trunk.next().0, 1);

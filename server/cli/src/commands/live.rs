@@ -125,6 +125,11 @@ async fn names(exchange: &Exchange, kind: Names) -> Vec<String> {
             let transports = config.transports.iter();
             transports.map(|transport| transport.id.clone()).collect()
         }
+        Names::Registrations | Names::RegistrationsOrAll => {
+            let own = config.registrations.iter().map(|own| own.id.clone());
+            let all = (kind == Names::RegistrationsOrAll).then(|| "*all".to_owned());
+            all.into_iter().chain(own).collect()
+        }
         Names::Identifies => {
             let identifies = parts.switch.store().identifies().await;
             let identifies = identifies.iter();

@@ -2,6 +2,7 @@
 
 pub(crate) mod logger;
 pub(crate) mod objects;
+pub(crate) mod registration;
 mod table;
 mod transport;
 

@@ -11,7 +11,9 @@ use store::SavedContact;
 use tokio::sync::oneshot;
 
 use crate::sip::outbound::Ask;
+use crate::sip::resolve::Hop;
 use crate::sip::text::Letter;
+use crate::sip::trunk::Wanted;
 
 /// What the driver is to do, or to know.
 #[derive(Debug)]
@@ -39,6 +41,17 @@ pub(crate) enum Command {
     Registered { flow: Flow, parties: Vec<Party> },
     /// What Server and User-Agent say from now on.
     Rename { server: String },
+    /// These registrations at other servers are wanted, and no others.
+    Registrations { wanted: Vec<Arc<Wanted>> },
+    /// Where the registrar of a registration is, by its number.
+    Registrar {
+        number: u64,
+        hops: Result<Vec<Hop>, String>,
+    },
+    /// Registers, or takes the registration back: one, or all.
+    Register { id: Option<String>, is_on: bool },
+    /// Takes all registrations back for good, and answers when that is done.
+    Leave(oneshot::Sender<()>),
     /// Proof that the driver turns.
     Ping(oneshot::Sender<()>),
 }
@@ -57,6 +70,10 @@ impl Command {
             | Self::Qualify { .. }
             | Self::Registered { .. }
             | Self::Rename { .. }
+            | Self::Registrations { .. }
+            | Self::Registrar { .. }
+            | Self::Register { .. }
+            | Self::Leave(_)
             | Self::Ping(_) => false,
         }
     }

@@ -1,7 +1,7 @@
 //! Where a connection of our own goes (RFC 3261 §18.1.1): to the address a contact names.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ::sip::{Contact, Transport, Uri};
 
@@ -13,6 +13,10 @@ pub(crate) struct Destination {
     /// A name in lower case, or an address without brackets.
     pub(crate) host: String,
     pub(crate) port: u16,
+    /// Where the name was found to be; looked up when the connection is opened if `None`.
+    pub(crate) address: Option<IpAddr>,
+    /// The transport it goes by; any of its protocol that reaches it if `None`.
+    pub(crate) transport: Option<Box<str>>,
 }
 
 impl Destination {
@@ -62,13 +66,17 @@ impl Destination {
             },
             // RFC 3261 §19.1.2.
             port: uri.port().unwrap_or(if secure { 5061 } else { 5060 }),
+            address: None,
+            transport: None,
         })
     }
 }
 
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { secure, host, port } = self;
+        let Self {
+            secure, host, port, ..
+        } = self;
         let protocol = if *secure { "tls" } else { "tcp" };
         match host.contains(':') {
             true => write!(f, "{protocol} [{host}]:{port}"),

@@ -7,6 +7,7 @@ mod calls;
 mod dials;
 mod letters;
 mod probes;
+mod registrations;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr, UdpSocket as StdSocket};
@@ -32,6 +33,7 @@ use crate::sip::driver::calls::{Calls, Ours};
 use crate::sip::driver::dials::{Dials, Waiting};
 use crate::sip::driver::letters::Letters;
 use crate::sip::driver::probes::{PROBES_PER_TURN_MAX, Probes};
+use crate::sip::driver::registrations::Registrations;
 use crate::sip::flows::{Flows, Sent};
 use crate::sip::location::way_to;
 use crate::sip::outbound::{Ask, Route};
@@ -84,6 +86,7 @@ pub(crate) struct Driver {
     probes: Probes,
     letters: Letters,
     dials: Dials,
+    registrations: Registrations,
     links: Links,
     /// Addresses of media that stand for ours on some flows.
     media: BTreeMap<FlowId, IpAddr>,
@@ -103,6 +106,7 @@ impl Driver {
             probes: Probes::default(),
             letters: Letters::default(),
             dials: Dials::default(),
+            registrations: Registrations::default(),
             links,
             sweep_at: now() + SWEEP_EVERY,
             asked_by: None,
@@ -141,7 +145,9 @@ impl Driver {
         let location = self.shared.location();
         let (expiry, probe) = (location.next_expiry(), location.next_probe());
         drop(location);
-        let earliest = [self.agent.poll_timeout(), expiry, probe, self.probes.next()]
+        let registration = self.registrations.next();
+        let agent = self.agent.poll_timeout();
+        let earliest = [agent, expiry, probe, self.probes.next(), registration]
             .into_iter()
             .flatten()
             .min();
@@ -157,6 +163,7 @@ impl Driver {
             tracing::info!(aor, from = %Name(&binding.flow), "registration expired");
         }
         self.probes.on_deadline(&self.shared, now);
+        self.registrations_due(now);
         let due = self.shared.location().due(now, PROBES_PER_TURN_MAX);
         for probe in due {
             self.ask(probe, now);
@@ -309,6 +316,10 @@ impl Driver {
             // Nobody waits any more: it came too late.
             Command::Ping(reply) => drop(reply.send(())),
             Command::Rename { server } => self.agent.rename(server),
+            Command::Registrations { wanted } => self.adopt_registrations(now, wanted),
+            Command::Registrar { number, hops } => self.on_registrar(now, number, hops),
+            Command::Register { id, is_on } => self.register(now, id.as_deref(), is_on),
+            Command::Leave(reply) => self.leave(now, reply),
             Command::Restore { contacts } => self.restore(now, &contacts),
             Command::Registered { flow, parties } => {
                 for id in self.calls.of_parties(&parties, flow.id) {
@@ -428,17 +439,24 @@ impl Driver {
     fn way(&mut self, route: &Route, now: Instant) -> (Option<Flow>, Option<Destination>) {
         match route {
             Route::Contact(flow, to) => (self.flows.find(flow.id), to.clone()),
-            Route::Udp(remote) => (self.udp_flow(*remote, now), None),
+            Route::Udp(remote) => (self.udp_flow(*remote, None, now), None),
             Route::Connection(to) => (None, Some(to.clone())),
         }
     }
 
     /// The flow to an address that has not written to us, maybe.
-    fn udp_flow(&mut self, remote: SocketAddr, now: Instant) -> Option<Flow> {
+    fn udp_flow(
+        &mut self,
+        remote: SocketAddr,
+        transport: Option<&str>,
+        now: Instant,
+    ) -> Option<Flow> {
         let (calls, shared) = (&self.calls, &self.shared);
         let pinned = || pinned(calls, shared);
         let listeners = shared.udp.load_full();
-        let found = self.flows.of_address(&listeners, remote, now, pinned);
+        let found = self
+            .flows
+            .of_address(&listeners, transport, remote, now, pinned);
         self.forget();
         let (flow, listener, is_new) = found?;
         if is_new {
@@ -502,7 +520,7 @@ impl Driver {
             Some((listener.clone(), local))
         });
         let Some((listener, local)) = same else {
-            return self.udp_flow(remote, now);
+            return self.udp_flow(remote, None, now);
         };
         let (calls, shared) = (&self.calls, &self.shared);
         let pinned = || pinned(calls, shared);
@@ -572,11 +590,12 @@ impl Driver {
             Event::Request { id, flow, request } => self.on_request(id, flow, request),
             Event::Invite { id, flow, request } => self.on_invite(id, flow, request),
             Event::Response { id, result } => {
-                let (agent, response) = (&mut self.agent, result.as_ref().ok());
-                let now = now();
-                if !self.letters.on_response(agent, id, response, now) {
-                    self.probes
-                        .on_response(agent, &self.shared, id, response, now);
+                let (now, response) = (now(), result.as_ref().ok());
+                let (agent, shared) = (&mut self.agent, &self.shared);
+                if !self.letters.on_response(agent, id, response, now)
+                    && !self.probes.on_response(agent, shared, id, response, now)
+                {
+                    self.on_registered(now, id, response);
                 }
             }
             event => {
@@ -627,6 +646,7 @@ impl Driver {
             tracing::info!(aor, %from, endpoint = binding.endpoint, "unregistered: connection closed");
         }
         self.agent.handle_flow_closed(now, flow);
+        self.registrar_lost(now, flow);
     }
 
     fn pinned(&self) -> BTreeSet<FlowId> {
@@ -641,6 +661,7 @@ impl Driver {
 /// Flows that must not be forgotten.
 fn pinned(calls: &Calls, shared: &Shared) -> BTreeSet<FlowId> {
     let mut pinned = shared.location().flows();
+    pinned.extend(shared.trunks().flows());
     pinned.extend(calls.flows());
     pinned
 }

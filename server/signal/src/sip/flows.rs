@@ -158,16 +158,22 @@ impl Flows {
         std::mem::take(&mut self.forgotten)
     }
 
-    /// The flow to an address nobody needs to have written from, and whether it is new.
+    /// The flow to an address nobody needs to have written from, and whether it is new; from the transport
+    /// of this name if one is named.
     pub(crate) fn of_address(
         &mut self,
         listeners: &[Arc<UdpListener>],
+        transport: Option<&str>,
         remote: SocketAddr,
         now: Instant,
         pinned: impl FnOnce() -> BTreeSet<FlowId>,
     ) -> Option<(Flow, Arc<UdpListener>, bool)> {
+        let named = |listener: &&Arc<UdpListener>| {
+            transport.is_none_or(|id| listener.config.load().id == id)
+        };
         let reached = listeners
             .iter()
+            .filter(named)
             .find_map(|listener| Some((listener, listener.local_for(remote)?)));
         let (listener, local) = reached?;
         let (flow, is_new) = self.of_datagram(listener, local, remote, now, pinned)?;

@@ -1,6 +1,6 @@
-//! Which endpoint a request speaks for, by the ways and in the order of Asterisk's
-//! `endpoint_identifier_order`: the address it came from, the user of From, a header, the user name of
-//! the digest, the Request-URI, and the endpoint `anonymous` for everybody else.
+//! Which endpoint a request speaks for: the sign of a registration of ours; then by the ways and in the order
+//! of Asterisk's `endpoint_identifier_order`: the address it came from, the user of From, a header, the user
+//! name of the digest, the Request-URI, and the endpoint `anonymous` for everybody else.
 //!
 //! Who is found is not proven yet: an endpoint with an `auth` is challenged all the same.
 
@@ -25,6 +25,9 @@ pub(crate) async fn endpoint(
     credentials: Option<&Credentials>,
 ) -> Result<Option<Arc<Subscriber>>, StoreError> {
     let config = shared.switch.config();
+    if let Some(subscriber) = by_line(shared, request).await? {
+        return Ok(Some(subscriber));
+    }
     let written = config.global.endpoint_identifier_order.as_slice();
     let order = if written.is_empty() {
         &IdentifyBy::ORDER
@@ -44,6 +47,28 @@ pub(crate) async fn endpoint(
         }
     }
     Ok(None)
+}
+
+/// The endpoint of a registration of ours, by the sign in its Contact (`line=yes`): in the Request-URI, or in
+/// To where a server in between has rewritten that. As in Asterisk it comes before every other way.
+async fn by_line(
+    shared: &Shared,
+    request: &Request,
+) -> Result<Option<Arc<Subscriber>>, StoreError> {
+    let to = request.headers.to().ok();
+    let uris = [Some(&request.uri), to.as_ref().map(|to| &to.uri)];
+    let mut lines = uris
+        .into_iter()
+        .flatten()
+        .filter_map(|uri| uri.param("line"));
+    let endpoint = lines.find_map(|line| shared.trunks().endpoint_of(line));
+    match endpoint {
+        Some(endpoint) => {
+            let query: Query<'_> = Box::pin(shared.switch.store().subscriber(&endpoint));
+            query.await
+        }
+        None => Ok(None),
+    }
 }
 
 /// A request that waits to be known.

@@ -299,7 +299,7 @@ async fn resolve(text: &str, uri: &Uri) -> Result<SocketAddr, Unreachable> {
 const SIP_PORT: u16 = 5060;
 
 /// The same address with another user (`PJSIP/number@endpoint`).
-fn with_user(uri: &Uri, user: &str) -> Uri {
+pub(crate) fn with_user(uri: &Uri, user: &str) -> Uri {
     let Some(host) = uri.host() else {
         return uri.clone();
     };
@@ -340,7 +340,7 @@ pub(crate) fn logins_of(shared: &Shared, subscriber: &Subscriber) -> Vec<Login> 
     auths.map(|auth| login(auth, default)).collect()
 }
 
-fn login(auth: &Auth, default: &[DigestAlgorithm]) -> Login {
+pub(crate) fn login(auth: &Auth, default: &[DigestAlgorithm]) -> Login {
     let algorithm = |algorithm| match algorithm {
         DigestAlgorithm::Md5 => Algorithm::Md5,
         DigestAlgorithm::Sha256 => Algorithm::Sha256,

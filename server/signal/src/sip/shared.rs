@@ -22,6 +22,7 @@ use crate::sip::strangers::Strangers;
 use crate::sip::transport::admission::Admissions;
 use crate::sip::transport::tcp::StreamListener;
 use crate::sip::transport::udp::UdpListener;
+use crate::sip::trunk::Trunks;
 
 /// Commands that may wait for the driver. A call makes a handful in its life.
 const COMMANDS_MAX: usize = 16_384;
@@ -54,6 +55,7 @@ pub(crate) struct Shared {
     pub(crate) udp: ArcSwap<Vec<Arc<UdpListener>>>,
     /// Listeners of TCP and TLS whose settings connections of our own get.
     pub(crate) streams: ArcSwap<Vec<Arc<StreamListener>>>,
+    trunks: Mutex<Trunks>,
     unidentified: Mutex<Strangers>,
     refused: Mutex<Strangers>,
     pub(crate) hosts: Hosts,
@@ -92,6 +94,7 @@ impl Shared {
             admissions: Mutex::default(),
             udp: ArcSwap::default(),
             streams: ArcSwap::default(),
+            trunks: Mutex::default(),
             unidentified: Mutex::default(),
             refused: Mutex::default(),
             hosts: Hosts::default(),
@@ -186,6 +189,11 @@ impl Shared {
         self.admissions
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Registrations at other servers.
+    pub(crate) fn trunks(&self) -> MutexGuard<'_, Trunks> {
+        self.trunks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Requests that speak for nobody, by address.

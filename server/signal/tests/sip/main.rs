@@ -16,3 +16,4 @@ mod support;
 mod text;
 mod tls;
 mod transport;
+mod trunk;

@@ -1,6 +1,6 @@
 //! `pjsip show` of single objects, and of those kinds that endpoints do not name.
 
-use config::{Identify, Object, Registration, Shown};
+use config::{Identify, Shown};
 
 use super::table;
 use super::{every_auth, missing, nothing, unreadable};
@@ -37,16 +37,6 @@ pub(crate) static SHOW_IDENTIFY: Command = Command {
     synopsis: "Show PJSIP Identify",
     doc: "Shows one identify with its options in force.",
     run: |exchange, words| Box::pin(show_identify(exchange, &words[0])),
-};
-
-pub(crate) static SHOW_REGISTRATIONS: Command = Command {
-    path: "pjsip show registrations",
-    takes: Takes::Nothing,
-    synopsis: "Show PJSIP Registrations",
-    doc: "Lists the registrations at other servers that pjsip.conf asks for, and how they stand.",
-    run: |exchange, _| {
-        Box::pin(async { Outcome::Done(registrations(&exchange.config().registrations)) })
-    },
 };
 
 pub(crate) static SHOW_SETTINGS: Command = Command {
@@ -159,44 +149,17 @@ pub(super) fn identify_rows(identify: &Identify) -> String {
     text
 }
 
-const REGISTRATION_HEAD: &str = "
- <Registration/ServerURI..............................>  <Auth....................>  <Status.......>
-";
-
-fn registrations(all: &[Registration]) -> String {
-    if all.is_empty() {
-        return nothing();
-    }
-    let rows = all.iter().map(|one| {
-        let name = format!("{}/{}", one.id, one.server_uri);
-        let auth = one.outbound_auth.join(",");
-        // As a row of the options table says it: nothing is registered at other servers.
-        let status = match Registration::INERT {
-            Some(_) => "Unregistered",
-            None => "Unknown",
-        };
-        format!(" {name:<54.54}  {auth:<26.26}  {status:<15}\n")
-    });
-    let rows: String = rows.collect();
-    format!(
-        "{REGISTRATION_HEAD}{}\n{rows}\n{}",
-        table::RULE,
-        table::found(all.len())
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
 
-    use super::{identifies, registrations};
+    use super::identifies;
 
     const FILE: &str = "[trunk]\ntype=endpoint\ncontext=c\nallow=ulaw\n\
-        [trunk]\ntype=identify\nendpoint=trunk\nmatch=192.0.2.0/24\nmatch=198.51.100.7\n\
-        [trunk]\ntype=registration\nserver_uri=sip:provider.example\nclient_uri=sip:me@provider.example\n";
+        [trunk]\ntype=identify\nendpoint=trunk\nmatch=192.0.2.0/24\nmatch=198.51.100.7\n";
 
     #[test]
-    fn identifies_and_registrations_stand_in_asterisks_columns() {
+    fn identifies_stand_in_asterisks_columns() {
         let files = [
             ("pjsip.conf", FILE),
             ("extensions.conf", "[c]\nexten => 1,1,Answer()\n"),
@@ -216,17 +179,6 @@ mod tests {
 
         "#]]
         .assert_eq(&identifies(&config.identifies.iter().collect::<Vec<_>>()));
-        expect![[r#"
-
-             <Registration/ServerURI..............................>  <Auth....................>  <Status.......>
-            ==========================================================================================
-
-             trunk/sip:provider.example                                                          Unregistered   
-
-            Objects found: 1
-
-        "#]]
-        .assert_eq(&registrations(&config.registrations));
         assert_eq!(identifies(&[]), "No objects found.\n\n");
     }
 }

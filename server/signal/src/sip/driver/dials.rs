@@ -52,6 +52,8 @@ pub(crate) enum Waiting {
     },
     Probe(Box<Probe>),
     Text(Box<Letter>),
+    /// A registration of ours, by its number.
+    Register(u64),
 }
 
 impl Waiting {
@@ -171,6 +173,7 @@ impl Driver {
                     .ask(&mut self.agent, &self.shared, *probe, Some(flow), now);
             }
             Waiting::Text(letter) => self.letters.send(&mut self.agent, now, flow, *letter),
+            Waiting::Register(number) => self.send_register(now, number, flow),
         }
     }
 
@@ -188,6 +191,7 @@ impl Driver {
                     .ask(&mut self.agent, &self.shared, *probe, None, now);
             }
             Waiting::Text(letter) => letters::lost(&letter, why),
+            Waiting::Register(number) => self.register_elsewhere(now, number, Some(why)),
         }
     }
 }
@@ -206,6 +210,8 @@ mod tests {
             secure: false,
             host: "192.0.2.1".to_owned(),
             port,
+            address: None,
+            transport: None,
         }
     }
 

@@ -73,9 +73,10 @@ enum Stream {
 }
 
 async fn open(to: &Destination, links: &Links) -> Result<Opened, String> {
-    let remotes = match to.host.parse::<IpAddr>() {
-        Ok(ip) => vec![SocketAddr::new(ip, to.port)],
-        Err(_) => {
+    let known = to.address.or_else(|| to.host.parse::<IpAddr>().ok());
+    let remotes = match known {
+        Some(ip) => vec![SocketAddr::new(ip, to.port)],
+        None => {
             let found = lookup_host((to.host.as_str(), to.port)).await;
             let found = found.map_err(|error| error.to_string())?;
             found.take(ADDRESSES_MAX).collect()
@@ -101,15 +102,24 @@ async fn open_at(to: &Destination, remote: SocketAddr, links: &Links) -> Result<
     let reaches = |listener: &&Arc<StreamListener>| {
         let own = listener.bound.ip();
         let same_family = own.is_ipv4() == remote.is_ipv4();
-        listener.settings.load().config.protocol == protocol
+        let settings = listener.settings.load();
+        let named = to.transport.as_ref();
+        settings.config.protocol == protocol
+            && named.is_none_or(|id| **id == *settings.config.id)
             && (same_family || own.is_ipv6() && own.is_unspecified())
     };
     let listener = listeners.iter().find(reaches).ok_or_else(|| {
         let protocol = protocol.as_str();
-        format!(
-            "no transport with protocol={protocol} reaches {}",
-            remote.ip()
-        )
+        match &to.transport {
+            Some(id) => format!(
+                "transport `{id}` does not listen, or does not reach {}",
+                remote.ip()
+            ),
+            None => format!(
+                "no transport with protocol={protocol} reaches {}",
+                remote.ip()
+            ),
+        }
     })?;
     let settings = listener.settings.load_full();
     let counted = Counted::take(&listener.connections, links.limits.connections)

@@ -1,0 +1,212 @@
+//! Registrations of the exchange at other servers, and calls that come by them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use signal::{Keepalive, Limits, Standing};
+use sip::{Contact, HeaderName, Method, Request};
+use tokio::net::TcpListener;
+
+use crate::outbound::EMPTY;
+use crate::support::{DeskPhone, EXTENSIONS, Exchange, OFFER, PATIENCE, PJSIP, transport, until};
+use crate::support::{reply, unique};
+use crate::transport::StreamPhone;
+
+/// A registration at `server`.
+fn registration(server: &str, more: &str) -> String {
+    format!(
+        "[provider-auth]\ntype=auth\nusername=alice\npassword=wonderland\n\
+         [provider]\ntype=registration\nserver_uri={server}\nclient_uri=sip:alice@127.0.0.1\n\
+         outbound_auth=provider-auth\nmax_random_initial_delay=0\nretry_interval=1\n{more}\n"
+    )
+}
+
+/// Takes a new pjsip.conf, as a reload does; the transports stay as they are.
+fn reload(exchange: &Exchange, pjsip: &str) {
+    let files: BTreeMap<String, String> = BTreeMap::from([
+        ("pjsip.conf".to_owned(), pjsip.to_owned()),
+        ("extensions.conf".to_owned(), EXTENSIONS.to_owned()),
+    ]);
+    let (config, diagnostics) = config::load(&files);
+    let mut config = config.unwrap_or_else(|| panic!("{diagnostics:?}"));
+    let transports = exchange.signal.transports().into_iter();
+    config.transports = transports.map(|own| (*own.config).clone()).collect();
+    let prepared = exchange.signal.prepare(&config).unwrap();
+    prepared.commit();
+    exchange.switch.store().set_config(Arc::new(config));
+}
+
+fn standing(exchange: &Exchange) -> Option<Standing> {
+    let all = exchange.signal.registrations();
+    all.first().map(|one| one.standing)
+}
+
+async fn is_registered(exchange: &Exchange) {
+    until("the exchange is registered", || {
+        standing(exchange) == Some(Standing::Registered)
+    })
+    .await;
+}
+
+fn ok(request: &Request) -> String {
+    let contact = request.headers.get(&HeaderName::Contact).unwrap();
+    let expires = request.headers.get(&HeaderName::Expires).unwrap();
+    reply(
+        request,
+        200,
+        &format!("Contact: {contact};expires={expires}\r\n{EMPTY}"),
+    )
+}
+
+#[tokio::test]
+async fn two_exchanges_register_at_each_other_and_take_it_back_at_their_end() {
+    let (one, other) = (Exchange::start().await, Exchange::start().await);
+    for (own, far) in [(&one, &other), (&other, &one)] {
+        let server = format!("sip:{}", far.udp);
+        let more = "contact_user=100\ncontact_header_params=q=0.7\\;x-of=us\nexpiration=600";
+        reload(own, &format!("{PJSIP}{}", registration(&server, more)));
+    }
+    for (own, far) in [(&one, &other), (&other, &one)] {
+        is_registered(own).await;
+        let registered = own.signal.registrations();
+        assert!(matches!(registered[0].left_s, Some(590..=600)));
+        let contacts = far.signal.contacts();
+        assert_eq!(contacts.len(), 1);
+        assert_eq!(contacts[0].uri, format!("sip:100@{}", own.udp));
+        assert_eq!(contacts[0].endpoint, "alice");
+    }
+    // By hand, and again.
+    assert!(!one.signal.register(Some("nobody"), false));
+    assert!(one.signal.register(Some("provider"), false));
+    until("it is taken back", || other.signal.contacts().is_empty()).await;
+    until("it knows", || {
+        standing(&one) == Some(Standing::Unregistered)
+    })
+    .await;
+    assert!(one.signal.register(None, true));
+    is_registered(&one).await;
+    // A removed registration is taken back, and so are all at the end.
+    reload(&other, PJSIP);
+    until("it is taken back", || one.signal.contacts().is_empty()).await;
+    assert_eq!(other.signal.contacts().len(), 1);
+    one.signal.shutdown(PATIENCE).await;
+    assert_eq!(other.signal.contacts(), []);
+}
+
+#[tokio::test]
+async fn calls_are_known_by_the_sign_in_the_contact() {
+    let exchange = Exchange::start().await;
+    let phone = DeskPhone::connect(exchange.udp).await;
+    let trunk = "\n[trunk](phone)\n";
+    let server = format!("sip:127.0.0.1:{}", phone.port());
+    let more = "line=yes\nendpoint=trunk\ncontact_user=100\nsupport_path=yes\nsupport_outbound=yes\n\
+                user_agent=Branch office";
+    let files = format!("{PJSIP}{trunk}{}", registration(&server, more));
+    reload(&exchange, &files);
+    let register = phone.request().await;
+    assert_eq!(register.method, Method::Register);
+    let header = |name| register.headers.get(&name).unwrap();
+    assert_eq!(header(HeaderName::Supported), "path, outbound");
+    assert_eq!(header(HeaderName::UserAgent), "Branch office");
+    let contact = Contact::parse(header(HeaderName::Contact)).unwrap();
+    let uri = contact.address.uri;
+    assert_eq!(uri.param("line").map(str::len), Some(16));
+    phone.send(ok(&register).as_bytes()).await;
+    is_registered(&exchange).await;
+    let call = |uri: &str, to: &str| {
+        let id = unique();
+        format!(
+            "INVITE {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{};branch=z9hG4bK{id}\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:4711@provider.example>;tag=1\r\nTo: <{to}>\r\nCall-ID: c{id}\r\n\
+             CSeq: 1 INVITE\r\nContact: <sip:127.0.0.1:{}>\r\nContent-Type: application/sdp\r\n\
+             Content-Length: {}\r\n\r\n{OFFER}",
+            phone.port(),
+            phone.port(),
+            OFFER.len()
+        )
+    };
+    let plain = format!("sip:100@{}", exchange.udp);
+    assert_eq!(phone.ask(&call(&plain, &plain)).await.status.code(), 401);
+    let forged = format!("{plain};line=0123456789abcdef");
+    let forged = phone.ask(&call(&forged, &plain)).await;
+    assert_eq!(forged.status.code(), 401);
+    for (uri, to) in [(uri.as_str(), &*plain), (&*plain, uri.as_str())] {
+        let answered = phone.ask(&call(uri, to)).await;
+        assert_eq!(answered.status.code(), 200, "{answered:?}");
+    }
+    let calls = exchange.switch.directory().all();
+    let names: Vec<String> = calls.iter().map(|call| call.name().to_owned()).collect();
+    assert!(
+        names.iter().all(|name| name.starts_with("PJSIP/trunk-")),
+        "{names:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_lost_connection_is_opened_and_registered_anew() {
+    let transports = vec![transport("tcp", "127.0.0.1", &[])];
+    let files = [("pjsip.conf", PJSIP)];
+    let exchange =
+        Exchange::listening(&files, Keepalive::default(), transports, Limits::default()).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = format!("sip:{}", listener.local_addr().unwrap());
+    let more = "transport=tcp";
+    reload(
+        &exchange,
+        &format!("{PJSIP}{}", registration(&server, more)),
+    );
+    let accept = async || {
+        let accepted = tokio::time::timeout(PATIENCE, listener.accept()).await;
+        StreamPhone::new(accepted.unwrap().unwrap().0)
+    };
+    let mut server = accept().await;
+    let register = server.request().await;
+    let own = exchange.signal.transports()[0].bound.unwrap();
+    assert_eq!(
+        register.headers.get(&HeaderName::Contact).unwrap(),
+        format!("<sip:s@{own};transport=tcp>")
+    );
+    server.send(&ok(&register)).await;
+    is_registered(&exchange).await;
+    drop(server);
+    // It comes again, and finds the registrar overloaded, and comes once more.
+    let mut server = accept().await;
+    let again = server.request().await;
+    let number = |request: &Request| request.headers.cseq().unwrap().number;
+    assert!(number(&again) > number(&register));
+    server.send(&reply(&again, 500, EMPTY)).await;
+    until("it is refused", || {
+        standing(&exchange) == Some(Standing::Rejected)
+    })
+    .await;
+    let again = server.request().await;
+    server.send(&ok(&again)).await;
+    is_registered(&exchange).await;
+    // The connection is the way to us: requests come by it.
+    let options = format!(
+        "OPTIONS sip:s@{own} SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:9;branch=z9hG4bKo1\r\n\
+         Max-Forwards: 70\r\nFrom: <sip:x@127.0.0.1>;tag=1\r\nTo: <sip:s@{own}>\r\nCall-ID: o\r\n\
+         CSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+    );
+    assert_eq!(server.ask(&options).await.status.code(), 401);
+    let leaving = exchange.signal.shutdown(PATIENCE);
+    let answering = async {
+        let last = server.request().await;
+        assert_eq!(last.headers.get(&HeaderName::Expires), Some("0"));
+        server.send(&ok(&last)).await;
+    };
+    tokio::join!(leaving, answering);
+}
+
+#[tokio::test]
+async fn what_cannot_be_reached_is_tried_again_and_given_up() {
+    let exchange = Exchange::start().await;
+    let more = "max_retries=1";
+    let server = "sip:127.0.0.1:9\\;transport=tcp";
+    reload(&exchange, &format!("{PJSIP}{}", registration(server, more)));
+    until("it is given up", || {
+        standing(&exchange) == Some(Standing::Rejected)
+    })
+    .await;
+    assert_eq!(exchange.signal.registrations()[0].left_s, None);
+}
