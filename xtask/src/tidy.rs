@@ -16,7 +16,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("dialplan", &["conf"]),
     ("rtc", &["rtp", "sdp", "codec"]),
     ("config", &["codec", "conf", "dialplan"]),
-    ("store", &["config"]),
+    ("store", &["config", "dialplan"]),
     ("media", &["rtc", "rtp", "codec", "sdp"]),
     (
         "switch",
