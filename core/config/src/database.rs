@@ -5,6 +5,7 @@ use crate::reader::Reader;
 use crate::secret::Secret;
 use crate::snapshot::Config;
 use conf::{Diagnostic, Document, Report, Severity, Source};
+use dialplan::Plan;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -216,7 +217,9 @@ impl Slip {
 }
 
 /// Reads `database.conf`, which decides if it is there, and Asterisk's own files.
-pub(crate) fn read(source: &dyn Source, report: &mut Report) -> Database {
+///
+/// The switches of the plan name tables of their own.
+pub(crate) fn read(source: &dyn Source, plan: &Plan, report: &mut Report) -> Database {
     let mut database = Database::default();
     let mut known = false;
     let mut written = DatabaseLines::default();
@@ -242,7 +245,7 @@ pub(crate) fn read(source: &dyn Source, report: &mut Report) -> Database {
     }
     database.written = written;
     let own = std::mem::take(&mut database.tables);
-    asterisk::read(source, known, &mut database, report);
+    asterisk::read(source, known, plan, &mut database, report);
     database.tables.extend(own);
     database
 }

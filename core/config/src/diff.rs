@@ -397,6 +397,8 @@ fn plan(old: &Plan, new: &Plan, changes: &mut Vec<Change>) {
     changes.extend(named("extension", &before, &after, steps));
     let (before, after) = (includes(old), includes(new));
     changes.extend(named("include", &before, &after, |_, _| Vec::new()));
+    let (before, after) = (switches(old), switches(new));
+    changes.extend(named("switch", &before, &after, |_, _| Vec::new()));
     changes.extend(named(
         "global variable",
         old.globals(),
@@ -466,4 +468,16 @@ fn includes(plan: &Plan) -> BTreeMap<String, Option<String>> {
         })
     });
     contexts.collect()
+}
+
+/// `Realtime/@extensions in sets`.
+fn switches(plan: &Plan) -> BTreeMap<String, ()> {
+    let switches = plan.switches().map(|(context, switch)| {
+        let place = context.map_or_else(
+            || "before every context".to_owned(),
+            |context| format!("in {context}"),
+        );
+        (format!("{} {place}", switch.written), ())
+    });
+    switches.collect()
 }

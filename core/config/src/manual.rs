@@ -93,8 +93,12 @@ fn describe<T: Object>(page: &mut String) {
 /// What is no object: the dial plan.
 fn extensions(page: &mut String) {
     page.push_str(
-        "\nContexts hold `exten`, `same` and `include`; `[general]` has `autofallthrough` (`yes`): a call \
-         that runs out of steps is hung up. Accepted without effect, and said so:\n\n",
+        "\nContexts hold `exten`, `same`, `include` and `switch` (`lswitch`, `eswitch`). \
+         `switch => Realtime/[context]@[family][/p]` looks for extensions in a table \
+         ([database.md](database.md)); the switches `Loopback`, `IAX2`, `DUNDi` and `Lua` are told and not \
+         asked. `[general]` has `autofallthrough` (`yes`): a call that runs out of steps is hung up; and \
+         `overrideswitch`: a switch that is asked before the contexts themselves. Accepted without effect, \
+         and said so:\n\n",
     );
     for (name, _, why) in dialplan::WITHOUT_EFFECT {
         let _ = writeln!(page, "- `{name}`, because {why}");

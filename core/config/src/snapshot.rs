@@ -128,7 +128,7 @@ pub fn load_with(source: &dyn Source, elsewhere: &Elsewhere) -> (Option<Config>,
     for transport in &config.transports {
         report_deaf(transport, &config.http, &mut report);
     }
-    config.database = crate::database::read(source, &mut report);
+    config.database = crate::database::read(source, &config.plan, &mut report);
     crate::database::unused(&config, &mut report);
     let readable = FILES.iter().all(|file| source.read(file).is_ok());
     let mut messages = report.finish();

@@ -318,3 +318,30 @@ fn a_line_that_moves_is_no_change_and_a_password_is() {
     "#]]
     .assert_eq(&said);
 }
+
+#[test]
+fn a_switch_of_the_plan_names_families_that_are_read_then() {
+    let plan = "[c]\nswitch => Realtime/@\nswitch => Realtime/@plan2\nswitch => Realtime/@pln3\n\
+                eswitch => Realtime/@${FAMILY}\n";
+    let extconfig =
+        "[settings]\nplan2 => pgsql,a,second_plan\nplan3 => pgsql,a\nextensions => pgsql,a\n";
+    let database = check(
+        &[
+            ("extensions.conf", plan),
+            ("extconfig.conf", extconfig),
+            ("res_pgsql.conf", "[general]\ndbhost=h\ndbname=d\n"),
+        ],
+        &expect![[r#"
+            warning extconfig.conf:3:1: no table is called `plan3`
+             3 | plan3 => pgsql,a
+               | ^
+               = tables are ps_endpoints, ps_auths, ps_aors, ps_contacts, ps_endpoint_id_ips, extensions, cdr, astdb
+            warning extensions.conf:4:11: extconfig.conf does not map `pln3`: the table `pln3` is asked
+             4 | switch => Realtime/@pln3
+               |           ^
+               = add `pln3 => odbc,asterisk` to [settings] there
+        "#]],
+    );
+    assert_eq!(database.table("plan2"), "second_plan");
+    assert_eq!(database.place.to_string(), "postgres://h/d");
+}

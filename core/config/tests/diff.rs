@@ -135,3 +135,15 @@ fn channels_of_the_log_are_objects() {
     "#]]
     .assert_eq(&lines.collect::<String>());
 }
+
+#[test]
+fn a_switch_that_comes_or_goes_is_told() {
+    let plan = format!("[general]\noverrideswitch => Realtime/@a\n{PLAN}switch => Realtime/@/p\n");
+    check(
+        &config(PJSIP, HTTP, &plan),
+        &expect![[r#"
+        + switch Realtime/@/p in c
+        + switch Realtime/@a before every context
+    "#]],
+    );
+}

@@ -110,7 +110,9 @@ impl Plan {
 
     fn put(&mut self, context: &str, all: Vec<Extension>) {
         let own = self.contexts.entry(context.to_owned()).or_default();
+        let switches = std::mem::take(&mut own.switches);
         *own = arrange(all, std::mem::take(&mut own.includes));
+        own.switches = switches;
     }
 }
 

@@ -4,6 +4,7 @@
 //! template is a context, and sections of one name are one context. A line that cannot be used is
 //! left out and said so; the rest of the plan lives.
 
+use crate::alternative::AltSwitch;
 use crate::pattern::Pattern;
 use crate::plan::{Extension, Extensions, Include, Plan, Step};
 use crate::substitute::{Variables, substitute};
@@ -65,6 +66,7 @@ struct Draft {
     /// By name and caller.
     index: BTreeMap<(String, Option<String>), usize>,
     includes: Vec<(Include, Place)>,
+    switches: Vec<AltSwitch>,
 }
 
 /// What `same =>` and `n` go on from, within a section.
@@ -113,7 +115,7 @@ const KEYS: [&str; 8] = [
 
 /// Options of `[general]` and keys of a context that change nothing here: name, Asterisk's default, and
 /// why. A reason is the end of the sentence "accepted, has no effect here, because …".
-pub const WITHOUT_EFFECT: [(&str, &str, &str); 11] = [
+pub const WITHOUT_EFFECT: [(&str, &str, &str); 7] = [
     (
         "clearglobalvars",
         "no",
@@ -123,11 +125,6 @@ pub const WITHOUT_EFFECT: [(&str, &str, &str); 11] = [
         "extenpatternmatchnew",
         "no",
         "extensions are found by the same rules, in a table that needs no second algorithm",
-    ),
-    (
-        "overrideswitch",
-        "",
-        "no other source of extensions is asked, so none can come before the file",
     ),
     (
         "static",
@@ -144,21 +141,6 @@ pub const WITHOUT_EFFECT: [(&str, &str, &str); 11] = [
         "ignorepat",
         "",
         "it keeps the dial tone of analogue phones, and there are none",
-    ),
-    (
-        "switch",
-        "",
-        "extensions are looked for in this file alone, not at another server or in a database",
-    ),
-    (
-        "lswitch",
-        "",
-        "extensions are looked for in this file alone, not at another server or in a database",
-    ),
-    (
-        "eswitch",
-        "",
-        "extensions are looked for in this file alone, not at another server or in a database",
     ),
     (
         "autohints",
@@ -191,19 +173,21 @@ impl<'a> Reader<'a> {
                         self.warn(entry.value_at, message, "write `yes` or `no`");
                     }
                 }
+            } else if name == "overrideswitch" {
+                self.plan.overriding = self.switch(entry);
             } else if let Some(why) = why_without_effect(&name) {
                 let message =
                     format!("option `{name}` is accepted, has no effect here, because {why}");
                 self.say(Severity::Info, entry.at, message, None);
             } else {
                 let known = WITHOUT_EFFECT.iter().map(|(name, ..)| *name);
-                let meant = closest(&name, known.chain(["autofallthrough"]));
+                let meant = closest(&name, known.chain(["autofallthrough", "overrideswitch"]));
                 let message = format!("option `{name}` is not known in [general]");
                 self.unknown(
                     entry.at,
                     message,
                     meant,
-                    "options are autofallthrough and static",
+                    "options are autofallthrough, overrideswitch and static",
                 );
             }
         }
@@ -225,14 +209,11 @@ impl<'a> Reader<'a> {
                 "exten" => self.exten(&mut draft, &mut cursor, entry),
                 "same" => self.same(&mut draft, &mut cursor, entry),
                 "include" => self.include(&mut draft, entry),
-                key @ ("ignorepat" | "switch" | "lswitch" | "eswitch" | "autohints") => {
+                "switch" | "lswitch" | "eswitch" => draft.switches.extend(self.switch(entry)),
+                key @ ("ignorepat" | "autohints") => {
                     let why = why_without_effect(key).unwrap_or_default();
                     let message = format!("`{key}` is accepted, has no effect here, because {why}");
-                    if matches!(key, "ignorepat" | "autohints") {
-                        self.say(Severity::Info, entry.at, message, None);
-                        continue;
-                    }
-                    self.warn(entry.at, message, "write the extensions into this file");
+                    self.say(Severity::Info, entry.at, message, None);
                 }
                 other => {
                     let message = format!("`{other}` is not known in a context");
@@ -453,13 +434,39 @@ impl<'a> Reader<'a> {
         draft.includes.push((include, entry.value_at));
     }
 
+    /// `switch => Realtime/context@family`; nothing, and a warning, for one that is not served.
+    fn switch(&mut self, entry: &Entry) -> Option<AltSwitch> {
+        let key = entry.name.to_ascii_lowercase();
+        let evaluated = key == "eswitch";
+        let written = match key.as_str() {
+            // `lswitch` is taken to the letter.
+            "switch" => self.with_globals(entry.value.trim()),
+            _ => entry.value.trim().to_owned(),
+        };
+        let faults = AltSwitch::faults(&written);
+        let unserved = faults.iter().any(|fault| fault.unserved);
+        for fault in faults {
+            self.warn(entry.value_at, fault.message, &fault.advice);
+        }
+        (!unserved).then(|| AltSwitch {
+            written,
+            evaluated,
+            file: self.file(entry.value_at),
+            line: entry.value_at.line,
+            column: entry.value_at.column,
+        })
+    }
+
     fn finish(mut self) -> Plan {
         let drafts = std::mem::take(&mut self.drafts);
         let mut places = Vec::new();
         for (name, draft) in drafts {
             let plain = draft.extensions.iter().zip(draft.places);
+            // The first priority may be in a table.
+            let has_switch = !draft.switches.is_empty() || self.plan.overriding.is_some();
             places.extend(plain.filter_map(|(extension, at)| {
-                let lacks_first = extension.pattern.is_none() && !extension.steps.is_empty();
+                let lacks_first =
+                    extension.pattern.is_none() && !extension.steps.is_empty() && !has_switch;
                 lacks_first.then(|| (name, extension.name.clone(), extension.caller.clone(), at))
             }));
             let (includes, include_places): (Vec<_>, Vec<_>) = draft.includes.into_iter().unzip();
@@ -479,7 +486,8 @@ impl<'a> Reader<'a> {
                     self.unknown(at, message, meant, &advice);
                 }
             }
-            let extensions = arrange(draft.extensions, includes);
+            let mut extensions = arrange(draft.extensions, includes);
+            extensions.switches = draft.switches;
             self.plan.contexts.insert(name.to_owned(), extensions);
         }
         for (context, exten, caller, at) in places {
@@ -593,6 +601,7 @@ pub(crate) fn arrange(extensions: Vec<Extension>, includes: Vec<Include>) -> Ext
         plain,
         patterns,
         includes,
+        switches: Vec::new(),
     }
 }
 

@@ -98,6 +98,12 @@ impl Plan {
         let fits = |one: &&Extension| exten.or(own_name).is_none_or(|exten| one.is_named(exten));
         let fitting: Vec<&Extension> = extensions.iter().copied().filter(fits).collect();
         let of_context = own.first().copied().unwrap_or_default();
+        // What a table has is known when the call is there; labels it has none.
+        let is_number = priority.bytes().all(|byte| byte.is_ascii_digit());
+        if (is_number || fitting.is_empty()) && own.iter().any(|context| self.asks_tables(context))
+        {
+            return None;
+        }
         if let Some(exten) = exten
             && fitting.is_empty()
         {
@@ -116,7 +122,7 @@ impl Plan {
             || "here".to_owned(),
             |exten| format!("in extension `{exten}` of context `{of_context}`"),
         );
-        let message = match priority.bytes().all(|byte| byte.is_ascii_digit()) {
+        let message = match is_number {
             true => format!("there is no priority {priority} {whose}: the call would end here"),
             false => format!("there is no label `{priority}` {whose}: the call would end here"),
         };
@@ -127,10 +133,20 @@ impl Plan {
         Some(place.warn(&message, meant, advice))
     }
 
+    /// Whether a table is asked for extensions of a context or of those it includes.
+    fn asks_tables(&self, context: &str) -> bool {
+        let mut asks = self.overriding.is_some();
+        self.visit(context, &mut |_, extensions: &Extensions| {
+            asks |= !extensions.switches.is_empty();
+            asks
+        });
+        asks
+    }
+
     /// The extensions of a context and of those it includes.
     fn reachable(&self, context: &str) -> Vec<&Extension> {
         let mut found = Vec::new();
-        self.visit(context, &mut |extensions: &Extensions| {
+        self.visit(context, &mut |_, extensions: &Extensions| {
             found.extend(extensions.iter());
             false
         });

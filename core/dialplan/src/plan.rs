@@ -1,11 +1,13 @@
 //! The plan: contexts, extensions, steps, and how a step is found.
 //!
 //! Search order is Asterisk's: within a context, extensions that are not patterns come first, then
-//! patterns from the most to the least particular; contexts named by `include` are searched after,
-//! in their order. Each *priority* is looked up on its own, so steps of a pattern fill the gaps of
+//! patterns from the most to the least particular; then come the tables its `switch` lines name, and
+//! after those the contexts named by `include`, in their order. Each *priority* is looked up on its own, so steps of a pattern fill the gaps of
 //! a plain extension it also matches.
 
+use crate::alternative::{AltSwitch, Answers, Lookup};
 use crate::pattern::Pattern;
+use crate::substitute::Variables;
 use conf::{Diagnostic, Report, Severity, Source, closest};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,12 +32,22 @@ pub struct Step {
     pub arguments: String,
     /// The label in `n(label)`.
     pub label: Option<String>,
-    /// The file it was read from.
+    /// The file it was read from; the table and its row if it was none.
     pub file: Arc<str>,
-    /// Its line in that file.
+    /// Its line in that file; 0 for a row.
     pub line: u32,
     /// The column its application stands in.
     pub column: u32,
+}
+
+impl Step {
+    /// Where it stands: `extensions.conf:12`, or `extensions, row 7`.
+    pub fn place(&self) -> String {
+        match self.line {
+            0 => self.file.to_string(),
+            line => format!("{}:{line}", self.file),
+        }
+    }
 }
 
 /// One extension: a name or a pattern, maybe for one caller only, and its steps.
@@ -73,6 +85,7 @@ pub struct Extensions {
     pub(crate) plain: BTreeMap<String, Vec<Extension>>,
     pub(crate) patterns: Vec<Extension>,
     pub(crate) includes: Vec<Include>,
+    pub(crate) switches: Vec<AltSwitch>,
 }
 
 impl Extensions {
@@ -84,6 +97,50 @@ impl Extensions {
     /// The contexts searched after this one.
     pub fn includes(&self) -> &[Include] {
         &self.includes
+    }
+
+    /// What is asked besides, before the included contexts.
+    pub fn switches(&self) -> &[AltSwitch] {
+        &self.switches
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.plain.is_empty() && self.patterns.is_empty()
+    }
+
+    /// Those that are for what was dialled and for who calls, in the order of search.
+    pub(crate) fn matching<'a>(
+        &'a self,
+        exten: &str,
+        caller: Option<&str>,
+    ) -> impl Iterator<Item = &'a Extension> {
+        let plain = self.plain.get(exten).into_iter().flatten();
+        let patterns = self.patterns.iter().filter(move |extension| {
+            let pattern = extension.pattern.as_ref();
+            pattern.is_some_and(|pattern| pattern.matches(exten))
+        });
+        plain
+            .chain(patterns)
+            .filter(move |extension| extension.is_for(caller))
+    }
+
+    /// Whether one of them could come from more digits than `digits` alone.
+    pub(crate) fn could_be_longer(&self, digits: &str, caller: Option<&str>) -> bool {
+        let start = (
+            std::ops::Bound::Excluded(digits),
+            std::ops::Bound::Unbounded,
+        );
+        let plain = self.plain.range::<str, _>(start);
+        plain
+            .take_while(|(name, _)| name.starts_with(digits))
+            .flat_map(|(_, list)| list)
+            .any(|extension| extension.is_for(caller))
+            || self.patterns.iter().any(|extension| {
+                let pattern = extension.pattern.as_ref();
+                pattern.is_some_and(|pattern| pattern.could_be_longer(digits))
+                    && extension.is_for(caller)
+            })
     }
 }
 
@@ -103,6 +160,8 @@ impl Extension {
 pub struct Plan {
     pub(crate) contexts: BTreeMap<String, Extensions>,
     pub(crate) globals: BTreeMap<String, String>,
+    /// What is asked before any context itself (`overrideswitch`).
+    pub(crate) overriding: Option<AltSwitch>,
     /// Whether a call that runs out of steps is hung up by how it went so far (`yes`, the
     /// default), or waits for another extension.
     pub autofallthrough: bool,
@@ -113,6 +172,7 @@ impl Default for Plan {
         Self {
             contexts: BTreeMap::new(),
             globals: BTreeMap::new(),
+            overriding: None,
             autofallthrough: true,
         }
     }
@@ -132,14 +192,39 @@ impl Plan {
         crate::extensions::read(source, "extensions.conf", report)
     }
 
-    /// The best extension for what was dialled, if it has a first priority.
+    /// A search that goes on to the tables of `switch` lines.
+    pub fn lookup<'a>(
+        &'a self,
+        answers: &'a Answers,
+        caller: Option<&'a str>,
+        variables: &'a dyn Variables,
+    ) -> Lookup<'a> {
+        Lookup {
+            plan: self,
+            answers,
+            caller,
+            variables,
+        }
+    }
+
+    /// Every switch with the context it belongs to; none for the one that comes before all contexts.
+    pub fn switches(&self) -> impl Iterator<Item = (Option<&str>, &AltSwitch)> {
+        let contexts = self.contexts.iter().flat_map(|(name, extensions)| {
+            let switches = extensions.switches.iter();
+            switches.map(move |switch| (Some(name.as_str()), switch))
+        });
+        let overriding = self.overriding.iter().map(|switch| (None, switch));
+        overriding.chain(contexts)
+    }
+
+    /// The best extension of the files for what was dialled, if it has a first priority.
     pub fn find(&self, context: &str, exten: &str, caller: Option<&str>) -> Option<&Extension> {
         self.search(context, exten, caller, |extension| {
             extension.steps.contains_key(&1).then_some(extension)
         })
     }
 
-    /// The step at a position; `caller` is the calling party's number.
+    /// The step of the files at a position; `caller` is the calling party's number.
     pub fn step(&self, at: &Position, caller: Option<&str>) -> Option<&Step> {
         self.search(&at.context, &at.exten, caller, |extension| {
             extension.steps.get(&at.priority)
@@ -166,24 +251,11 @@ impl Plan {
         self.search(context, exten, None, |extension| extension.hint.as_deref())
     }
 
-    /// Whether more digits could make another extension than `digits` alone.
+    /// Whether more digits could make another extension of the files than `digits` alone.
     pub fn could_be_longer(&self, context: &str, digits: &str, caller: Option<&str>) -> bool {
         let mut found = false;
-        self.visit(context, &mut |extensions| {
-            let start = (
-                std::ops::Bound::Excluded(digits),
-                std::ops::Bound::Unbounded,
-            );
-            let plain = extensions.plain.range::<str, _>(start);
-            found = plain
-                .take_while(|(name, _)| name.starts_with(digits))
-                .flat_map(|(_, list)| list)
-                .any(|extension| extension.is_for(caller))
-                || extensions.patterns.iter().any(|extension| {
-                    let pattern = extension.pattern.as_ref();
-                    pattern.is_some_and(|pattern| pattern.could_be_longer(digits))
-                        && extension.is_for(caller)
-                });
+        self.visit(context, &mut |_, extensions| {
+            found = extensions.could_be_longer(digits, caller);
             found
         });
         found
@@ -241,25 +313,19 @@ impl Plan {
         mut found: impl FnMut(&'a Extension) -> Option<T>,
     ) -> Option<T> {
         let mut result = None;
-        self.visit(context, &mut |extensions| {
-            // The borrows of what was dialled are shorter than those of the plan.
-            let plain = extensions.plain.get(exten).into_iter().flatten();
-            let patterns = extensions.patterns.iter().filter(|extension| {
-                let pattern = extension.pattern.as_ref();
-                pattern.is_some_and(|pattern| pattern.matches(exten))
-            });
-            let mut matching = plain.chain(patterns);
-            result = matching
-                .by_ref()
-                .filter(|extension| extension.is_for(caller))
-                .find_map(&mut found);
+        self.visit(context, &mut |_, extensions| {
+            result = extensions.matching(exten, caller).find_map(&mut found);
             result.is_some()
         });
         result
     }
 
     /// Shows `context` and what it includes to `look`, each once, until it returns true.
-    pub(crate) fn visit<'a>(&'a self, context: &str, look: &mut dyn FnMut(&'a Extensions) -> bool) {
+    pub(crate) fn visit<'a>(
+        &'a self,
+        context: &str,
+        look: &mut dyn FnMut(&'a str, &'a Extensions) -> bool,
+    ) {
         let mut seen: Vec<&str> = Vec::new();
         let Some((name, extensions)) = self.contexts.get_key_value(context) else {
             return;
@@ -271,7 +337,7 @@ impl Plan {
                 continue;
             }
             seen.push(name);
-            if look(extensions) {
+            if look(name, extensions) {
                 return;
             }
             for include in extensions.includes.iter().rev() {

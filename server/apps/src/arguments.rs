@@ -12,12 +12,7 @@ pub(crate) fn unusable(
     args: &Args<'_>,
     why: impl fmt::Display,
 ) -> Interrupt {
-    let text = format!(
-        "{}:{}: {application}({}): {why}",
-        args.file(),
-        args.line(),
-        args.text()
-    );
+    let text = format!("{}: {application}({}): {why}", args.place(), args.text());
     tracing::error!(channel = call.name(), "{text}; call hung up");
     call.tell(StoryEvent::Remark { text });
     call.hangup(Cause::NormalUnspecified)
@@ -30,12 +25,7 @@ pub(crate) fn warn(
     args: &Args<'_>,
     what: impl fmt::Display,
 ) {
-    let text = format!(
-        "{}:{}: {application}({}): {what}",
-        args.file(),
-        args.line(),
-        args.text()
-    );
+    let text = format!("{}: {application}({}): {what}", args.place(), args.text());
     tracing::warn!(channel = call.name(), "{text}");
     call.tell(StoryEvent::Remark { text });
 }

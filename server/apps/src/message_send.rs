@@ -14,9 +14,8 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
     let Some(destination) = args.at(0) else {
         tracing::warn!(
             channel = call.name(),
-            "{}:{}: MessageSend needs a destination, like MessageSend(pjsip:alice)",
-            args.file(),
-            args.line()
+            "{}: MessageSend needs a destination, like MessageSend(pjsip:alice)",
+            args.place()
         );
         set(call, "INVALID_URI");
         return Ok(());

@@ -199,12 +199,7 @@ fn topology(call: &mut Channel, args: &Args<'_>, wanted: Wanted) -> Ask {
 
 /// Something to know about a call that goes on as it should.
 fn tell(call: &mut Channel, args: &Args<'_>, what: impl fmt::Display) {
-    let text = format!(
-        "{}:{}: {NAME}({}) {what}",
-        args.file(),
-        args.line(),
-        args.text()
-    );
+    let text = format!("{}: {NAME}({}) {what}", args.place(), args.text());
     tracing::info!(channel = call.name(), "{text}");
     call.tell(StoryEvent::Remark { text });
 }

@@ -75,7 +75,9 @@ async fn check(folder: &Path, data: Option<&Path>) -> Checked {
     messages.extend(beside(&source));
     config::show_lines(&source, &mut messages);
     let findings = match (&read, &file) {
-        (Some(config), Some(file)) => store::inspect(config, file).await,
+        (Some(config), Some(file)) => {
+            store::inspect_with(config, file, &files::applications()).await
+        }
         _ => Vec::new(),
     };
     Checked { messages, findings }

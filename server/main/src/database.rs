@@ -31,7 +31,7 @@ pub(crate) async fn run(arguments: DbArguments) -> Result<bool> {
         }
         DbCommand::Exec { file: script } => exec(&config, &folder, &file, &script).await,
         DbCommand::Check { json } => {
-            let findings = store::inspect(&config, &file).await;
+            let findings = store::inspect_with(&config, &file, &files::applications()).await;
             print(&match json {
                 true => json_of(&findings),
                 false => findings.iter().map(line).collect(),

@@ -146,12 +146,16 @@ pub(crate) fn read_with(
 ) -> (Option<Config>, Vec<Diagnostic>) {
     let (config, mut messages) = config::load_with(source, elsewhere);
     if let Some(config) = &config {
-        let known: Vec<&str> = apps::APPLICATIONS.iter().map(|app| app.name).collect();
-        messages.extend(config.plan.unknown_applications(&known));
+        messages.extend(config.plan.unknown_applications(&applications()));
         messages.extend(config.plan.faults());
     }
     config::show_lines(source, &mut messages);
     (config, messages)
+}
+
+/// The names of the applications there are.
+pub(crate) fn applications() -> Vec<&'static str> {
+    apps::APPLICATIONS.iter().map(|app| app.name).collect()
 }
 
 #[cfg(test)]

@@ -4,16 +4,17 @@
 use crate::StoreError;
 use crate::identifies::Remembered;
 use config::Subscriber;
+use dialplan::Extensions;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::SetOnce;
 use tokio::time::Instant;
 
-/// What the database said of a name; that there is no such endpoint is an answer too.
-pub(crate) type Answer = Result<Option<Arc<Subscriber>>, StoreError>;
+/// What the database said of a name; that there is nothing of that name is an answer too.
+pub(crate) type Answer<T = Subscriber> = Result<Option<Arc<T>>, StoreError>;
 /// An answer, or the place where all who wait for one query find it.
-pub(crate) type Slot = Arc<SetOnce<Answer>>;
+pub(crate) type Slot<T = Subscriber> = Arc<SetOnce<Answer<T>>>;
 
 /// Names remembered at once, of endpoints that exist and of those that do not.
 pub const SUBSCRIBERS_CACHED_MAX: usize = 20_000;
@@ -24,48 +25,100 @@ pub(crate) const AGE_MAX: Duration = Duration::from_secs(1);
 pub const SUBSCRIBERS_KNOWN_MAX: usize = 50_000;
 /// How old such an answer may be.
 pub const KNOWN_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Extensions of tables remembered at once, those that exist and those that do not.
+pub const EXTENSIONS_CACHED_MAX: usize = 10_000;
+/// Extensions of tables kept for when the database is away.
+pub const EXTENSIONS_KNOWN_MAX: usize = 10_000;
 
-/// Two generations: when the young one is a second old or full it becomes the old one, and the old
-/// one is forgotten whole. So nothing is searched for what is stale, however many names are asked.
+/// What is remembered of each table.
 pub(crate) struct Cache {
-    young: HashMap<Box<str>, Entry>,
-    old: HashMap<Box<str>, Entry>,
-    turned: Instant,
-    /// Two generations as well; the young one turns when it is full.
-    known_young: HashMap<Box<str>, Known>,
-    known_old: HashMap<Box<str>, Known>,
+    subscribers: Kept<Subscriber>,
+    /// By table, context and what was dialled.
+    pub(crate) extensions: Kept<Extensions>,
     /// What requests are known by besides their user.
     pub(crate) identifies: Remembered,
 }
 
-struct Entry {
-    slot: Slot,
+/// Two generations: when the young one is a second old or full it becomes the old one, and the old
+/// one is forgotten whole. So nothing is searched for what is stale, however many names are asked.
+pub(crate) struct Kept<T> {
+    young: HashMap<Box<str>, Entry<T>>,
+    old: HashMap<Box<str>, Entry<T>>,
+    turned: Instant,
+    cached_max: usize,
+    /// Two generations as well; the young one turns when it is full.
+    known_young: HashMap<Box<str>, Known<T>>,
+    known_old: HashMap<Box<str>, Known<T>>,
+    known_max: usize,
+}
+
+struct Entry<T> {
+    slot: Slot<T>,
     since: Instant,
 }
 
-struct Known {
-    subscriber: Arc<Subscriber>,
+struct Known<T> {
+    object: Arc<T>,
     since: Instant,
 }
 
 impl Cache {
     pub(crate) fn new(now: Instant) -> Self {
         Self {
+            subscribers: Kept::new(now, SUBSCRIBERS_CACHED_MAX, SUBSCRIBERS_KNOWN_MAX),
+            extensions: Kept::new(now, EXTENSIONS_CACHED_MAX, EXTENSIONS_KNOWN_MAX),
+            identifies: Remembered::default(),
+        }
+    }
+
+    /// The slot of an endpoint; see [`Kept::slot`].
+    pub(crate) fn slot(&mut self, id: &str, now: Instant) -> (Slot, bool) {
+        self.subscribers.slot(id, now)
+    }
+
+    /// Remembers what the database said of an endpoint, for when it is away.
+    pub(crate) fn learn(&mut self, id: &str, answer: Option<&Arc<Subscriber>>, now: Instant) {
+        self.subscribers.learn(id, answer, now);
+    }
+
+    /// What the database said last of an endpoint, if that is not too long ago.
+    pub(crate) fn known(&self, id: &str, now: Instant) -> Option<Arc<Subscriber>> {
+        self.subscribers.known(id, now)
+    }
+
+    /// Every answer must be asked for again; what is known for bad times stays.
+    pub(crate) fn clear(&mut self) {
+        self.subscribers.clear();
+        self.extensions.clear();
+        self.identifies.forget();
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.subscribers.len()
+    }
+
+    pub(crate) fn known_len(&self) -> usize {
+        self.subscribers.known_len()
+    }
+}
+
+impl<T> Kept<T> {
+    fn new(now: Instant, cached_max: usize, known_max: usize) -> Self {
+        Self {
             young: HashMap::new(),
             old: HashMap::new(),
             turned: now,
+            cached_max,
             known_young: HashMap::new(),
             known_old: HashMap::new(),
-            identifies: Remembered::default(),
+            known_max,
         }
     }
 
     /// The slot of a name, and whether it is a fresh one, which the caller must see filled. Another
     /// is at most [`AGE_MAX`] old, or its answer is still on its way.
-    pub(crate) fn slot(&mut self, id: &str, now: Instant) -> (Slot, bool) {
-        if now.duration_since(self.turned) >= AGE_MAX
-            || self.young.len() >= SUBSCRIBERS_CACHED_MAX / 2
-        {
+    pub(crate) fn slot(&mut self, id: &str, now: Instant) -> (Slot<T>, bool) {
+        if now.duration_since(self.turned) >= AGE_MAX || self.young.len() >= self.cached_max / 2 {
             self.old = std::mem::take(&mut self.young);
             self.turned = now;
         }
@@ -85,44 +138,42 @@ impl Cache {
     }
 
     /// Remembers what the database said, for when it is away.
-    pub(crate) fn learn(&mut self, id: &str, answer: Option<&Arc<Subscriber>>, now: Instant) {
-        let Some(subscriber) = answer else {
+    pub(crate) fn learn(&mut self, id: &str, answer: Option<&Arc<T>>, now: Instant) {
+        let Some(object) = answer else {
             self.known_young.remove(id);
             self.known_old.remove(id);
             return;
         };
-        if self.known_young.len() >= SUBSCRIBERS_KNOWN_MAX / 2 {
+        if self.known_young.len() >= self.known_max / 2 {
             self.known_old = std::mem::take(&mut self.known_young);
         }
         let known = Known {
-            subscriber: Arc::clone(subscriber),
+            object: Arc::clone(object),
             since: now,
         };
         self.known_young.insert(id.into(), known);
     }
 
     /// What the database said last, if that is not too long ago.
-    pub(crate) fn known(&self, id: &str, now: Instant) -> Option<Arc<Subscriber>> {
+    pub(crate) fn known(&self, id: &str, now: Instant) -> Option<Arc<T>> {
         let known = self
             .known_young
             .get(id)
             .or_else(|| self.known_old.get(id))?;
         let young = now.duration_since(known.since) < KNOWN_AGE_MAX;
-        young.then(|| Arc::clone(&known.subscriber))
+        young.then(|| Arc::clone(&known.object))
     }
 
-    /// Every answer must be asked for again; what is known for bad times stays.
-    pub(crate) fn clear(&mut self) {
+    fn clear(&mut self) {
         self.young.clear();
         self.old.clear();
-        self.identifies.forget();
     }
 
     pub(crate) fn len(&self) -> usize {
         self.young.len() + self.old.len()
     }
 
-    pub(crate) fn known_len(&self) -> usize {
+    fn known_len(&self) -> usize {
         self.known_young.len() + self.known_old.len()
     }
 }

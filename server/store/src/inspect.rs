@@ -3,12 +3,13 @@
 //! Nothing is changed: rights are tried with statements that touch no row.
 
 use crate::StoreError;
-use crate::backend::{Backend, Dialect};
+use crate::backend::{Backend, Dialect, TroubleKind};
 use crate::identifies;
 use crate::schema::{TRIGGER, WATCHED, tables};
 use config::{Config, Database, Place, Severity, closest};
 use std::path::Path;
 
+mod extensions;
 mod rows;
 
 /// One thing that was looked at.
@@ -55,6 +56,9 @@ const SERVED: &[(&str, &[Right])] = &[
 /// The table of call records. It has no `id`, and everything else goes on without it.
 const RECORDS: &str = "cdr";
 
+/// Tables that nobody misses where they are not there.
+const OPTIONAL: [&str; 2] = [identifies::TABLE, "extensions"];
+
 /// What may be done with a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Right {
@@ -67,6 +71,16 @@ enum Right {
 /// Inspects the database the configuration chooses; `folder_file` is the one in the data folder. What
 /// the rows name is looked for in the configuration too.
 pub async fn inspect(config: &Config, folder_file: &Path) -> Vec<Finding> {
+    inspect_with(config, folder_file, &[]).await
+}
+
+/// The same where it is known which applications there are, so that rows of a dial plan can be looked at
+/// for others.
+pub async fn inspect_with(
+    config: &Config,
+    folder_file: &Path,
+    applications: &[&str],
+) -> Vec<Finding> {
     let database = &config.database;
     let file = match &database.place {
         Place::DataFolder => Some(folder_file),
@@ -100,7 +114,7 @@ pub async fn inspect(config: &Config, folder_file: &Path) -> Vec<Finding> {
     }
     match Backend::open_as_it_is(database, folder_file).await {
         Ok(backend) => {
-            let findings = backend.inspect(config).await;
+            let findings = backend.inspect_with(config, applications).await;
             backend.close().await;
             findings
         }
@@ -147,6 +161,11 @@ impl Finding {
 impl Backend {
     /// Inspects this database; see [`inspect`].
     pub async fn inspect(&self, config: &Config) -> Vec<Finding> {
+        self.inspect_with(config, &[]).await
+    }
+
+    /// Inspects this database; see [`inspect_with`].
+    pub async fn inspect_with(&self, config: &Config, applications: &[&str]) -> Vec<Finding> {
         let (mut findings, readable) = self.inspect_shape().await;
         if readable {
             match rows::inspect(self, config).await {
@@ -158,6 +177,12 @@ impl Backend {
                     "see above for the rights and the columns",
                 )),
             }
+        }
+        if self
+            .trouble()
+            .is_none_or(|trouble| trouble.kind != TroubleKind::Unreachable)
+        {
+            findings.extend(extensions::inspect(self, config, applications).await);
         }
         findings
     }
@@ -398,7 +423,7 @@ impl Backend {
             let target = self.table(table);
             let sql = "SELECT tgname FROM pg_trigger WHERE tgrelid = to_regclass(?) AND tgname = ?";
             // Its absence is no fault, so it needs no trigger either.
-            if table == identifies::TABLE && self.columns(table).await?.is_empty() {
+            if OPTIONAL.contains(&table) && self.columns(table).await?.is_empty() {
                 continue;
             }
             let binds = [(&target).into(), TRIGGER.into()];

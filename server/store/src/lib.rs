@@ -14,6 +14,7 @@ mod contacts;
 mod current;
 mod durable;
 mod error;
+mod extensions;
 mod identifies;
 mod inspect;
 mod journal;
@@ -35,14 +36,18 @@ pub use backend::{
     Backend, BackendStatus, Dialect, Row, STATEMENTS_WAITING_MAX, Transaction, Trouble,
     TroubleKind, Value,
 };
-pub use cache::{KNOWN_AGE_MAX, SUBSCRIBERS_CACHED_MAX, SUBSCRIBERS_KNOWN_MAX};
+pub use cache::{
+    EXTENSIONS_CACHED_MAX, EXTENSIONS_KNOWN_MAX, KNOWN_AGE_MAX, SUBSCRIBERS_CACHED_MAX,
+    SUBSCRIBERS_KNOWN_MAX,
+};
 pub use cdr::{AmaFlags, Cdr, Disposition, local_time};
 pub use contacts::{COPY_PATIENCE, ContactChange, Contacts, DISK_PATIENCE, SavedContact, Saving};
 pub use durable::{ASTDB_FILE, JOURNAL_FOLDER};
 pub use error::StoreError;
 pub use identifies::{IDENTIFIES_MAX, Identifies};
-pub use inspect::{About, Finding, inspect};
+pub use inspect::{About, Finding, inspect, inspect_with};
 pub use journal::{ALIVE_EVERY, JOURNAL_BYTES_MAX, JOURNAL_QUEUE_MAX, JournalHealth};
+pub use realtime::EXTENSION_ROWS_MAX;
 pub use records::{Batch, MARK_TABLE, OPEN_PATIENCE, REFUSED_FILE, Records, RecordsHealth};
 pub use replace::{PREPARE_MAX, Replacement};
 pub use schema::{init, schema_sql};

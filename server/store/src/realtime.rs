@@ -7,6 +7,7 @@ use crate::StoreError;
 use crate::backend::{Backend, Dialect, Row};
 use crate::identifies::{IDENTIFIES_MAX, TABLE};
 use config::{Aor, Auth, Config, Endpoint, Identify, Object, Origin, Subscriber};
+use dialplan::{Extensions, Question, TableRow, Wanted};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +24,8 @@ pub(crate) struct Realtime {
 const SAID_MAX: usize = 1000;
 /// No id is longer, as the columns are declared; longer names are not asked for.
 const ID_BYTES_MAX: usize = 255;
+/// Rows of one extension, or of all patterns of a context, that are read.
+pub const EXTENSION_ROWS_MAX: usize = 2_000;
 
 impl Realtime {
     pub(crate) fn new(backend: Backend) -> Self {
@@ -208,6 +211,55 @@ impl Realtime {
         objects
     }
 
+    /// What a table of extensions has for a question; what is wrong with its rows is said once.
+    pub(crate) async fn extensions(&self, question: &Question) -> Result<Extensions, StoreError> {
+        let Question {
+            family,
+            context,
+            wanted,
+        } = question;
+        let (exten, dialled) = match wanted {
+            Wanted::Extension(exten) => (exten.clone(), Some(exten.as_str())),
+            Wanted::Patterns => ("!_%".to_owned(), None),
+            Wanted::Longer(digits) => (format!("{}_%", without_wildcards(digits)), None),
+        };
+        let long = context.len().max(exten.len()) > ID_BYTES_MAX;
+        if long || context.contains('\0') || exten.contains('\0') || !is_table_name(family) {
+            return Ok(Extensions::default());
+        }
+        let table = self.backend.table(family);
+        let which = match dialled {
+            Some(_) => "exten = ?",
+            None => "exten LIKE ? ESCAPE '!'",
+        };
+        let limit = match wanted {
+            Wanted::Longer(_) => 1,
+            // One more than is used tells that there are more.
+            Wanted::Extension(_) | Wanted::Patterns => EXTENSION_ROWS_MAX + 1,
+        };
+        let sql = format!(
+            "SELECT * FROM {table} WHERE context = ? AND {which} ORDER BY exten, priority LIMIT {limit}"
+        );
+        let binds = [context.into(), (&exten).into()];
+        let mut rows = self.backend.fetch(&sql, &binds).await?;
+        if rows.len() > EXTENSION_ROWS_MAX {
+            self.say(format!(
+                "context `{context}` of the table {table} has more than {EXTENSION_ROWS_MAX} rows of \
+                 one kind; those after them are not used"
+            ));
+            rows.truncate(EXTENSION_ROWS_MAX);
+        }
+        let (extensions, bad) = Extensions::from_rows(
+            self.backend.settings().table(family),
+            dialled,
+            rows.iter().map(table_row),
+        );
+        for bad in bad {
+            self.say(format!("table {table}: {bad}"));
+        }
+        Ok(extensions)
+    }
+
     async fn row(&self, table: &str, id: &str) -> Result<Option<Row>, StoreError> {
         // PostgreSQL refuses a text with a NUL in it; nobody has one as his name.
         if id.len() > ID_BYTES_MAX || id.contains('\0') {
@@ -263,6 +315,36 @@ impl Realtime {
             said.insert(sentence);
         }
     }
+}
+
+/// A row of a table of extensions.
+pub(crate) fn table_row(row: &Row) -> TableRow<'_> {
+    TableRow {
+        id: row.text("id"),
+        context: row.text("context"),
+        exten: row.text("exten"),
+        priority: row.text("priority"),
+        app: row.text("app"),
+        appdata: row.text("appdata"),
+    }
+}
+
+/// What a channel's variable names for a table must not be more than a name.
+fn is_table_name(name: &str) -> bool {
+    let mut characters = name.chars();
+    characters.all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '$' | '.'))
+}
+
+/// Text that stands for itself after `LIKE … ESCAPE '!'`.
+fn without_wildcards(text: &str) -> String {
+    let mut plain = String::new();
+    for character in text.chars() {
+        if matches!(character, '!' | '_' | '%') {
+            plain.push('!');
+        }
+        plain.push(character);
+    }
+    plain
 }
 
 /// The columns of a row that say something.

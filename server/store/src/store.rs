@@ -203,6 +203,16 @@ impl Store {
         &self.shared.tasks
     }
 
+    /// Who asks takes a place among the questions first.
+    pub(crate) fn questions(&self) -> &Arc<Semaphore> {
+        &self.shared.questions
+    }
+
+    pub(crate) fn note_served_from_memory(&self) {
+        let served = &self.shared.served_from_memory;
+        served.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Has the slot filled. Not by the one who asks: he may be gone before the answer comes, and
     /// others wait for it too.
     fn ask(&self, opened: &Arc<Opened>, id: &str, config: Arc<Config>, slot: &Slot) {

@@ -58,12 +58,20 @@ impl<'a> Args<'a> {
         }
     }
 
-    /// The file of the dial plan this line stands in.
+    /// Where the step stands: `extensions.conf:12`, or `extensions, row 7`.
+    pub fn place(&self) -> String {
+        match self.line {
+            0 => self.file.to_owned(),
+            line => format!("{}:{line}", self.file),
+        }
+    }
+
+    /// The file of the dial plan the step stands in; the table and the row if it is in none.
     pub fn file(&self) -> &'a str {
         self.file
     }
 
-    /// The line in that file.
+    /// The line in that file; 0 for a row.
     pub fn line(&self) -> u32 {
         self.line
     }

@@ -13,6 +13,7 @@ mod channel;
 mod dial;
 mod directory;
 mod event;
+mod extensions;
 mod function;
 mod inbox;
 mod leg;

@@ -66,6 +66,9 @@ pub enum NotOriginated {
         /// The context.
         context: String,
     },
+    /// The table that may have the extension does not answer.
+    #[error("the table of extensions cannot be asked: {0}")]
+    NoAnswer(String),
     /// A variable cannot be set.
     #[error("the variable '{0}' cannot be set: {1}")]
     Variable(String, SetError),
@@ -80,7 +83,7 @@ pub type Begun = oneshot::Receiver<Result<String, Cause>>;
 impl Switch {
     /// Calls somebody. Returns as soon as it is known whom; `Begun` tells how that went.
     pub async fn originate(&self, originate: Originate) -> Result<Begun, NotOriginated> {
-        let work = self.work_of(&originate)?;
+        let work = self.work_of(&originate).await?;
         if self.asked().refuses_calls() {
             return Err(NotOriginated::Stopping);
         }
@@ -132,7 +135,7 @@ impl Switch {
         Dialling::start(self, targets, &ask).await.first(end).await
     }
 
-    fn work_of(&self, originate: &Originate) -> Result<Work, NotOriginated> {
+    async fn work_of(&self, originate: &Originate) -> Result<Work, NotOriginated> {
         match &originate.purpose {
             Purpose::Application { name, arguments } => {
                 let application: &'static Application = self
@@ -142,9 +145,10 @@ impl Switch {
             }
             Purpose::Extension(Position { context, exten, .. }) => {
                 let number = Some(originate.caller.number.as_str());
-                match self.config().plan.find(context, exten, number) {
-                    Some(_) => Ok(Work::DialPlan),
-                    None => Err(NotOriginated::NoExtension {
+                let found = self.has_extension(context, exten, number).await;
+                match found.map_err(|error| NotOriginated::NoAnswer(error.to_string()))? {
+                    true => Ok(Work::DialPlan),
+                    false => Err(NotOriginated::NoExtension {
                         exten: exten.clone(),
                         context: context.clone(),
                     }),

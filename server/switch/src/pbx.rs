@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dialplan::{Plan, Position, Step, substitute};
+use store::StoreError;
 
 use crate::application::{Application, Args};
 use crate::cause::Cause;
@@ -75,11 +76,9 @@ async fn alone(channel: &mut Channel, application: &Application, arguments: &str
 }
 
 async fn start(channel: &mut Channel) -> AppResult {
-    let plan = plan_of(channel);
-    let Position { context, exten, .. } = &channel.at;
-    let caller = channel.caller.number.as_str();
-    if plan.find(context, exten, Some(caller)).is_none() {
-        if !exten.is_empty() || plan.find(context, "s", Some(caller)).is_none() {
+    if !exists(channel).await? {
+        let Position { context, exten, .. } = channel.at.clone();
+        if !exten.is_empty() || special(channel, "s").await?.is_none() {
             tracing::warn!(
                 channel = channel.name(),
                 exten,
@@ -98,8 +97,8 @@ async fn start(channel: &mut Channel) -> AppResult {
             Ok(()) => after_the_last_priority(channel).await?,
             Err(Interrupt::Redirect(to)) => {
                 channel.at = to;
-                if !exists(channel) {
-                    invalid(channel)?;
+                if !exists(channel).await? {
+                    invalid(channel).await?;
                 }
             }
             Err(Interrupt::Hangup(cause)) => return Err(Interrupt::Hangup(cause)),
@@ -111,11 +110,11 @@ async fn start(channel: &mut Channel) -> AppResult {
 async fn run_extension(channel: &mut Channel, budget: &mut Budget) -> AppResult {
     loop {
         budget.spend(channel).await?;
-        let plan = plan_of(channel);
-        let Some(step) = plan.step(&channel.at, Some(&channel.caller.number)) else {
+        let step = channel.step().await?;
+        let Some(step) = answered(channel, step)? else {
             return Ok(());
         };
-        run_step(channel, step).await?;
+        run_step(channel, &step).await?;
         channel.at.priority += 1;
     }
 }
@@ -125,15 +124,11 @@ async fn run_step(channel: &mut Channel, step: &Step) -> AppResult {
     let Some(application) = channel.switch().application(&step.application) else {
         tracing::error!(
             channel = channel.name(),
-            "{}:{}: no application is called '{}'; call hung up",
-            step.file,
-            step.line,
+            "{}: no application is called '{}'; call hung up",
+            step.place(),
             step.application
         );
-        let text = format!(
-            "no application '{}' ({}:{})",
-            step.application, step.file, step.line
-        );
+        let text = format!("no application '{}' ({})", step.application, step.place());
         channel.tell(StoryEvent::Remark { text });
         return Err(channel.hangup(Cause::FacilityNotImplemented));
     };
@@ -162,7 +157,7 @@ async fn after_the_last_priority(channel: &mut Channel) -> AppResult {
     }
     let digits = dialled(channel).await?;
     if digits.is_empty() {
-        let Some(to) = special(channel, "t") else {
+        let Some(to) = special(channel, "t").await? else {
             tracing::warn!(
                 channel = channel.name(),
                 "nothing dialled, and no extension t"
@@ -174,21 +169,38 @@ async fn after_the_last_priority(channel: &mut Channel) -> AppResult {
     }
     channel.at.exten = digits;
     channel.at.priority = 1;
-    if exists(channel) {
+    if exists(channel).await? {
         Ok(())
     } else {
-        invalid(channel)
+        invalid(channel).await
     }
 }
 
 /// Whether the channel's extension exists, whatever the priority.
-fn exists(channel: &Channel) -> bool {
-    let plan = plan_of(channel);
-    let caller = Some(channel.caller.number.as_str());
-    plan.step(&channel.at, caller).is_some()
-        || plan
-            .find(&channel.at.context, &channel.at.exten, caller)
-            .is_some()
+async fn exists(channel: &mut Channel) -> AppResult<bool> {
+    let step = channel.step().await?;
+    if matches!(step, Ok(Some(_))) {
+        return Ok(true);
+    }
+    let exten = channel.at.exten.clone();
+    let found = channel.has_extension(&exten).await?;
+    answered(channel, found)
+}
+
+/// What a search found; the end of the call if a table that was to be asked does not answer.
+fn answered<T>(channel: &mut Channel, found: Result<T, StoreError>) -> AppResult<T> {
+    found.map_err(|error| {
+        let Position { context, exten, .. } = &channel.at;
+        tracing::error!(
+            channel = channel.name(),
+            exten,
+            context,
+            "the table of extensions cannot be asked: {error}; call hung up"
+        );
+        let text = format!("the table with extension '{exten}' of '{context}' cannot be asked");
+        channel.tell(StoryEvent::Remark { text });
+        channel.hangup(Cause::TemporaryFailure)
+    })
 }
 
 /// Collects an extension: until it can get no longer, or the caller pauses.
@@ -201,9 +213,9 @@ async fn dialled(channel: &mut Channel) -> AppResult<String> {
         };
         digits.push(digit);
         patience = DIGIT_TIMEOUT;
-        let plan = plan_of(channel);
-        let caller = Some(channel.caller.number.as_str());
-        if !plan.could_be_longer(&channel.at.context, &digits, caller) {
+        // Where that is not known, the caller's pause tells.
+        let longer = channel.could_be_longer(&digits).await?;
+        if !longer.unwrap_or(true) {
             break;
         }
     }
@@ -211,13 +223,13 @@ async fn dialled(channel: &mut Channel) -> AppResult<String> {
 }
 
 /// Sends the channel to `i`, or hangs up.
-fn invalid(channel: &mut Channel) -> AppResult {
+async fn invalid(channel: &mut Channel) -> AppResult {
     let Position {
         context,
         exten,
         priority,
     } = channel.at.clone();
-    let Some(to) = special(channel, "i") else {
+    let Some(to) = special(channel, "i").await? else {
         tracing::warn!(
             channel = channel.name(),
             "no priority {priority} of extension '{exten}' in context '{context}', and no extension i"
@@ -232,21 +244,20 @@ fn invalid(channel: &mut Channel) -> AppResult {
     Ok(())
 }
 
-/// The first priority of a special extension of the channel's context, if there is one.
-fn special(channel: &Channel, exten: &str) -> Option<Position> {
-    let context = &channel.at.context;
-    let plan = plan_of(channel);
-    plan.find(context, exten, Some(&channel.caller.number))?;
-    Some(Position {
-        context: context.clone(),
+/// The first priority of a special extension of the channel's context, if there is one; one in a table that
+/// cannot be asked is none.
+async fn special(channel: &mut Channel, exten: &str) -> AppResult<Option<Position>> {
+    let found = channel.has_extension(exten).await?;
+    Ok(found.unwrap_or(false).then(|| Position {
+        context: channel.at.context.clone(),
         exten: exten.to_owned(),
         priority: 1,
-    })
+    }))
 }
 
 /// Runs `h`. The far end has been released already, so what would wait for it ends `h`.
 async fn run_h(channel: &mut Channel) {
-    let Some(at) = special(channel, "h") else {
+    let Ok(Some(at)) = special(channel, "h").await else {
         return;
     };
     channel.at = at;

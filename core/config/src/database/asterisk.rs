@@ -4,22 +4,24 @@
 
 use super::{Database, Origin, Place, Slip, odbc, server};
 use conf::{Diagnostic, Document, Entry, Report, Severity, Source, closest};
+use dialplan::{AltSwitch, Plan, Realtime, Variables};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Tables that are read; the first that is mapped decides where the database is.
-const SERVED: [&str; 7] = [
+const SERVED: [&str; 8] = [
     "ps_endpoints",
     "ps_auths",
     "ps_aors",
     "ps_contacts",
     "ps_endpoint_id_ips",
+    "extensions",
     "cdr",
     "astdb",
 ];
 /// Families Asterisk has besides.
-const UNSERVED: [&str; 31] = [
+const UNSERVED: [&str; 30] = [
     "acls",
-    "extensions",
     "followme",
     "followme_numbers",
     "iaxpeers",
@@ -77,10 +79,12 @@ struct Mapping {
 pub(super) fn read(
     source: &dyn Source,
     place_known: bool,
+    plan: &Plan,
     database: &mut Database,
     report: &mut Report,
 ) {
-    let mappings = extconfig(source, place_known, report);
+    let own: Vec<String> = tables_of(plan).map(|(_, table)| table.family).collect();
+    let mappings = extconfig(source, place_known, &own, report);
     if let Some(mappings) = &mappings {
         for mapping in mappings {
             let written = database.written.tables.entry(mapping.family.clone());
@@ -93,7 +97,7 @@ pub(super) fn read(
         }
         let mut served = mappings
             .iter()
-            .filter(|m| SERVED.contains(&m.family.as_str()));
+            .filter(|m| SERVED.contains(&m.family.as_str()) || own.contains(&m.family));
         if let Some(first) = served.next()
             && !place_known
         {
@@ -112,7 +116,52 @@ pub(super) fn read(
             }
         }
     }
+    if let Some(mappings) = &mappings {
+        switches(plan, mappings, report);
+    }
     sorcery(source, mappings.as_deref(), database, report);
+}
+
+/// The tables that the switches of a plan name, as far as no call says which.
+fn tables_of(plan: &Plan) -> impl Iterator<Item = (&AltSwitch, Realtime)> {
+    let switches = plan.switches().map(|(_, switch)| switch);
+    let fixed = switches.filter(|switch| !switch.evaluated || !switch.written.contains("${"));
+    fixed.filter_map(|switch| Some((switch, switch.table(&Nothing)?)))
+}
+
+/// What a plan knows without a call.
+struct Nothing;
+
+impl Variables for Nothing {
+    fn variable(&self, _: &str) -> Option<Cow<'_, str>> {
+        None
+    }
+
+    fn function(&self, _: &str, _: &str) -> Option<String> {
+        None
+    }
+}
+
+/// Says which switches ask for a family that is not mapped, although others are.
+fn switches(plan: &Plan, mappings: &[Mapping], report: &mut Report) {
+    for (switch, table) in tables_of(plan) {
+        let family = &table.family;
+        let mut families = mappings.iter().map(|mapping| mapping.family.as_str());
+        if families.clone().any(|known| known == family) {
+            continue;
+        }
+        let message =
+            format!("extconfig.conf does not map `{family}`: the table `{family}` is asked");
+        let mut said = Diagnostic::about_file(Severity::Warning, &switch.file, message);
+        (said.line, said.column) = (switch.line, switch.column);
+        let meant = closest(family, families.by_ref());
+        report.push(match meant {
+            Some(_) => said.did_you_mean(meant),
+            None => said.advise(format!(
+                "add `{family} => odbc,asterisk` to [settings] there"
+            )),
+        });
+    }
 }
 
 /// Databases found already, so that what is wrong with one is said once.
@@ -140,7 +189,12 @@ impl Places {
 }
 
 /// The families of `extconfig.conf`; `None` if there is no such file.
-fn extconfig(source: &dyn Source, place_known: bool, report: &mut Report) -> Option<Vec<Mapping>> {
+fn extconfig(
+    source: &dyn Source,
+    place_known: bool,
+    own: &[String],
+    report: &mut Report,
+) -> Option<Vec<Mapping>> {
     let document = Document::read(source, "extconfig.conf", report)?;
     let mut mappings = Vec::new();
     let mut places = Places::default();
@@ -152,66 +206,66 @@ fn extconfig(source: &dyn Source, place_known: bool, report: &mut Report) -> Opt
             continue;
         }
         for entry in &section.entries {
-            if let Some(mapping) =
-                family(source, &document, entry, place_known, &mut places, report)
-            {
-                mappings.push(mapping);
+            let name = entry.name.to_ascii_lowercase();
+            if !is_served(&document, entry, &name, own, report) {
+                continue;
+            }
+            match target(
+                source,
+                &name,
+                &entry.value,
+                place_known,
+                &mut places,
+                report,
+            ) {
+                Ok((table, place, pool_size)) => mappings.push(Mapping {
+                    family: name,
+                    table,
+                    place,
+                    pool_size,
+                    at: document.diagnostic(Severity::Error, entry.value_at, ""),
+                }),
+                Err(slip) => {
+                    let said = document.diagnostic(Severity::Error, entry.value_at, slip.message);
+                    report.push(match &slip.meant {
+                        Some(meant) => said.did_you_mean(Some(meant)),
+                        None => said.advise(slip.advice),
+                    });
+                }
             }
         }
     }
     Some(mappings)
 }
 
-/// `family => driver,database,table,priority`.
-fn family(
-    source: &dyn Source,
+/// Whether the table of `family => driver,database,table,priority` is read, by us or by a switch of the
+/// plan (`own`).
+fn is_served(
     document: &Document,
     entry: &Entry,
-    place_known: bool,
-    places: &mut Places,
+    family: &str,
+    own: &[String],
     report: &mut Report,
-) -> Option<Mapping> {
-    let family = entry.name.to_ascii_lowercase();
-    let served = SERVED.contains(&family.as_str());
-    if !served {
-        let known = UNSERVED.contains(&family.as_str());
-        let said = match known || family.ends_with(".conf") {
-            true => document.diagnostic(
-                Severity::Info,
-                entry.at,
-                format!(
-                    "`{family}` is accepted, has no effect here, because that table is not read"
-                ),
-            ),
-            false => document
-                .diagnostic(
-                    Severity::Warning,
-                    entry.at,
-                    format!("no table is called `{family}`"),
-                )
-                .advise(format!("tables are {}", SERVED.join(", ")))
-                .did_you_mean(closest(&family, SERVED.into_iter().chain(UNSERVED))),
-        };
-        report.push(said);
-        return None;
+) -> bool {
+    if SERVED.contains(&family) || own.iter().any(|known| known == family) {
+        return true;
     }
-    match target(source, &family, &entry.value, place_known, places, report) {
-        Ok((table, place, pool_size)) => Some(Mapping {
-            family,
-            table,
-            place,
-            pool_size,
-            at: document.diagnostic(Severity::Error, entry.value_at, ""),
-        }),
-        Err(slip) => {
-            let said = document.diagnostic(Severity::Error, entry.value_at, slip.message);
-            report.push(match &slip.meant {
-                Some(meant) => said.did_you_mean(Some(meant)),
-                None => said.advise(slip.advice),
-            });
-            None
+    let known = UNSERVED.contains(&family) || family.ends_with(".conf");
+    report.push(match known {
+        true => {
+            let message = format!(
+                "`{family}` is accepted, has no effect here, because that table is not read"
+            );
+            document.diagnostic(Severity::Info, entry.at, message)
         }
-    }
+        false => {
+            let message = format!("no table is called `{family}`");
+            let said = document.diagnostic(Severity::Warning, entry.at, message);
+            said.advise(format!("tables are {}", SERVED.join(", ")))
+                .did_you_mean(closest(family, SERVED.into_iter().chain(UNSERVED)))
+        }
+    });
+    false
 }
 
 /// What a family is mapped to: a table, where that is, and how many connections may be used.

@@ -11,4 +11,5 @@ mod pbx;
 mod records;
 mod rounds;
 mod stop;
+mod tables;
 mod world;

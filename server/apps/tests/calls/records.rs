@@ -93,7 +93,7 @@ async fn recorded(cdr: config::Cdr, name: &str) -> Vec<String> {
     lines
 }
 
-async fn until(mut condition: impl FnMut() -> bool) {
+pub(crate) async fn until(mut condition: impl FnMut() -> bool) {
     let waiting = async {
         while !condition() {
             tokio::task::yield_now().await;

@@ -3,7 +3,11 @@
 pub(crate) mod edit;
 pub(crate) mod globals;
 
-use dialplan::{EDITED, Extension, Extensions, Plan, Step};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use dialplan::{EDITED, Extension, Extensions, Plan, Question, Step, Wanted};
+use store::Store;
 
 use crate::command::{Command, Outcome, Takes};
 use crate::commands::count;
@@ -13,16 +17,62 @@ pub(crate) static SHOW: Command = Command {
     takes: Takes::Extension,
     synopsis: "Show dialplan",
     doc: "Shows the dial plan in force: all of it, one context, or what one extension matches in a\n\
-          context and in those it includes (`246@sets`; `246@` asks every context).",
+          context and in those it includes (`246@sets`; `246@` asks every context). Tables that a\n\
+          switch names are asked for one extension only.",
     run: |exchange, words| {
-        Box::pin(async { show(&exchange.parts.switch.config().plan, words.first()) })
+        Box::pin(async {
+            let plan = &exchange.parts.switch.config().plan;
+            let tables = tables(exchange.parts.switch.store(), plan, words.first()).await;
+            show(plan, words.first(), &tables)
+        })
     },
 };
+
+/// What tables have, by the context whose switch names them.
+type Tables = BTreeMap<String, Vec<Arc<Extensions>>>;
+
+/// Asks the tables for one extension; those that do not answer have nothing.
+async fn tables(store: &Store, plan: &Plan, what: Option<&String>) -> Tables {
+    let mut tables = Tables::new();
+    let Some((exten, _)) = what.and_then(|what| what.rsplit_once('@')) else {
+        return tables;
+    };
+    for (name, extensions) in plan.contexts() {
+        let switches = extensions.switches().iter();
+        for table in switches.filter_map(|switch| switch.table(&NoCall)) {
+            let mut wanted = vec![Wanted::Extension(exten.to_owned())];
+            wanted.extend(table.patterns.then_some(Wanted::Patterns));
+            for wanted in wanted {
+                let question = Question {
+                    family: table.family.clone(),
+                    context: table.context.clone().unwrap_or_else(|| name.to_owned()),
+                    wanted,
+                };
+                let answer = store.extensions(&question).await;
+                tables.entry(name.to_owned()).or_default().extend(answer);
+            }
+        }
+    }
+    tables
+}
+
+/// What an `eswitch` sees without a call.
+struct NoCall;
+
+impl dialplan::Variables for NoCall {
+    fn variable(&self, _: &str) -> Option<std::borrow::Cow<'_, str>> {
+        None
+    }
+
+    fn function(&self, _: &str, _: &str) -> Option<String> {
+        None
+    }
+}
 
 /// Contexts shown for one that includes others, which may run in circles.
 const CONTEXTS_SHOWN_MAX: usize = 128;
 
-fn show(plan: &Plan, what: Option<&String>) -> Outcome {
+fn show(plan: &Plan, what: Option<&String>, tables: &Tables) -> Outcome {
     let (exten, context) = match what.map(|what| what.rsplit_once('@')) {
         None => (None, None),
         Some(None) => (None, what.map(String::as_str)),
@@ -33,7 +83,13 @@ fn show(plan: &Plan, what: Option<&String>) -> Outcome {
     {
         return Outcome::Failed(format!("There is no existence of '{context}' context\n"));
     }
-    let mut shown = Shown::default();
+    let mut shown = Shown {
+        tables,
+        text: String::new(),
+        contexts: 0,
+        extensions: 0,
+        priorities: 0,
+    };
     for (name, extensions) in plan.contexts() {
         if context.is_none_or(|context| context == name) {
             shown.context(name, extensions, exten);
@@ -52,15 +108,15 @@ fn show(plan: &Plan, what: Option<&String>) -> Outcome {
 }
 
 /// The text so far, and what it holds.
-#[derive(Default)]
-struct Shown {
+struct Shown<'a> {
+    tables: &'a Tables,
     text: String,
     contexts: u64,
     extensions: u64,
     priorities: u64,
 }
 
-impl Shown {
+impl Shown<'_> {
     /// One context: those of its extensions that `exten` matches, or all and the includes.
     fn context(&mut self, name: &str, extensions: &Extensions, exten: Option<&str>) {
         self.headed("Context", name, extensions, exten);
@@ -68,7 +124,11 @@ impl Shown {
 
     fn headed(&mut self, head: &str, name: &str, extensions: &Extensions, exten: Option<&str>) {
         let matching = |extension: &&Extension| exten.is_none_or(|exten| matches(extension, exten));
-        let found: Vec<&Extension> = extensions.iter().filter(matching).collect();
+        let tables = self.tables.get(name).into_iter().flatten();
+        let all = extensions
+            .iter()
+            .chain(tables.flat_map(|table| table.iter()));
+        let found: Vec<&Extension> = all.filter(matching).collect();
         if found.is_empty() && exten.is_some() {
             return;
         }
@@ -82,6 +142,10 @@ impl Shown {
             for include in extensions.includes() {
                 let context = format!("'{}'", include.context);
                 self.line("Include =>", &context, &include.file, include.line);
+            }
+            for switch in extensions.switches() {
+                let written = format!("'{}'", switch.written);
+                self.line("Alt. Switch =>", &written, &switch.file, switch.line);
             }
         }
         self.text.push('\n');
@@ -131,9 +195,10 @@ impl Shown {
     }
 
     fn line(&mut self, first: &str, second: &str, file: &str, line: u32) {
-        let place = match file {
-            EDITED => "[pbx_config]".to_owned(),
-            file => format!("[{file}:{line}]"),
+        let place = match (file, line) {
+            (EDITED, _) => "[pbx_config]".to_owned(),
+            (row, 0) => format!("[{row}]"),
+            (file, line) => format!("[{file}:{line}]"),
         };
         self.text
             .push_str(&format!("  {first:<17} {second:<45} {place}\n"));
@@ -145,6 +210,7 @@ impl Shown {
             contexts,
             extensions,
             priorities,
+            tables: _,
         } = self;
         format!(
             "{text}-= {} ({}) in {}. =-\n",
@@ -175,10 +241,10 @@ fn written(priority: u32, step: &Step) -> String {
 
 #[cfg(test)]
 mod tests {
-    use dialplan::Plan;
+    use dialplan::{Extensions, Plan, TableRow};
     use expect_test::expect;
 
-    use super::show;
+    use super::{Tables, show};
     use crate::command::Outcome;
 
     const FILE: &str = "\
@@ -201,7 +267,7 @@ exten => _2XX,1,Hangup()
     }
 
     fn text(what: &str) -> String {
-        match show(&plan(), Some(&what.to_owned())) {
+        match show(&plan(), Some(&what.to_owned()), &Tables::new()) {
             Outcome::Done(text) => text,
             other => panic!("{other:?}"),
         }
@@ -241,8 +307,43 @@ exten => _2XX,1,Hangup()
     }
 
     #[test]
+    fn a_switch_is_named_and_rows_of_its_table_are_shown_for_one_extension() {
+        let text = "[sets]\nexten => 1,1,Noop()\nswitch => Realtime/@extensions\n";
+        let (plan, _) = Plan::parse("extensions.conf", text);
+        let row = TableRow {
+            id: Some("7"),
+            context: Some("sets"),
+            exten: Some("_1XX"),
+            priority: Some("1"),
+            app: Some("Echo"),
+            appdata: None,
+        };
+        let (rows, _) = Extensions::from_rows("extensions", None, [row]);
+        let tables = Tables::from([("sets".to_owned(), vec![rows.into()])]);
+        let text = |what: &str, tables: &Tables| match show(&plan, Some(&what.to_owned()), tables) {
+            Outcome::Done(text) => text,
+            other => panic!("{other:?}"),
+        };
+        expect![[r#"
+            [ Context 'sets' created by 'pbx_config' ]
+              '1' =>            1. Noop()                                     [extensions.conf:2]
+              Alt. Switch =>    'Realtime/@extensions'                        [extensions.conf:3]
+
+            -= 1 extension (1 priority) in 1 context. =-
+        "#]]
+        .assert_eq(&text("sets", &Tables::new()));
+        expect![[r#"
+            [ Context 'sets' created by 'pbx_config' ]
+              '_1XX' =>         1. Echo()                                     [extensions, row 7]
+
+            -= 1 extension (1 priority) in 1 context. =-
+        "#]]
+        .assert_eq(&text("100@sets", &tables));
+    }
+
+    #[test]
     fn what_is_not_there_is_said_as_asterisk_says_it() {
-        let failed = |what: &str| show(&plan(), Some(&what.to_owned()));
+        let failed = |what: &str| show(&plan(), Some(&what.to_owned()), &Tables::new());
         let sentence = |text: &str| Outcome::Failed(text.to_owned());
         assert_eq!(
             failed("nosuch"),

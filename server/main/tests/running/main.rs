@@ -9,4 +9,5 @@ mod phone;
 mod reload;
 mod shapes;
 mod start;
+mod tables;
 mod world;

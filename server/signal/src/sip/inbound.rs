@@ -5,9 +5,10 @@ use std::sync::Arc;
 use ::sip::{Contacts, Flow, HeaderName, InviteId, NameAddr, Request, Status};
 use config::{CallerId, Config, Endpoint, Subscriber};
 use sdp::Sdp;
+use store::StoreError;
 use switch::{Cause, InboxReceiver, InboxSender, Incoming};
 
-use crate::sip::authenticate::{self, Denied};
+use crate::sip::authenticate::{self, Denied, RETRY_AFTER_S};
 use crate::sip::channel::SipSignaling;
 use crate::sip::command::{Command, Party, Rules, Verb};
 use crate::sip::identify;
@@ -78,11 +79,12 @@ async fn admit(shared: &Shared, flow: &Flow, request: &Request) -> Result<Admitt
     let caller = caller_of(endpoint, request);
     let config = shared.switch.config();
     let exten = extension_of(&config, request);
-    let plan = &config.plan;
-    if plan
-        .find(&endpoint.context, &exten, Some(&caller.number))
-        .is_none()
-    {
+    let switch = &shared.switch;
+    let number = Some(caller.number.as_str());
+    let found = switch
+        .has_extension(&endpoint.context, &exten, number)
+        .await;
+    if !found.map_err(|error| unanswered(&error))? {
         let dialled = exten;
         let (exten, context) = (printable(&dialled), &endpoint.context);
         tracing::info!(
@@ -96,8 +98,11 @@ async fn admit(shared: &Shared, flow: &Flow, request: &Request) -> Result<Admitt
             .overlap_context
             .as_ref()
             .unwrap_or(&endpoint.context);
-        let incomplete =
-            endpoint.allow_overlap && plan.could_be_longer(overlap, &dialled, Some(&caller.number));
+        let incomplete = endpoint.allow_overlap
+            && switch
+                .could_be_longer(overlap, &dialled, number)
+                .await
+                .map_err(|error| unanswered(&error))?;
         let mut denied = Denied::new(if incomplete {
             Status::ADDRESS_INCOMPLETE
         } else {
@@ -122,6 +127,16 @@ async fn admit(shared: &Shared, flow: &Flow, request: &Request) -> Result<Admitt
         offer,
         subscriber,
     })
+}
+
+/// Nobody knows whether there is such an extension: the database does not answer.
+pub(crate) fn unanswered(error: &StoreError) -> Denied {
+    // That the database is away was said once; many who call meanwhile are no news.
+    match error.is_unreachable() {
+        true => tracing::debug!("cannot look up an extension: {error}"),
+        false => tracing::warn!("cannot look up an extension: {error}"),
+    }
+    Denied::retry_after(Status::SERVICE_UNAVAILABLE, RETRY_AFTER_S)
 }
 
 /// The user part of the Request-URI; Asterisk takes an empty one as `s`.

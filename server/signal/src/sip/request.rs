@@ -8,6 +8,7 @@ use config::Subscriber;
 use crate::sip::authenticate::{self, Denied};
 use crate::sip::command::Command;
 use crate::sip::identify;
+use crate::sip::inbound::unanswered;
 use crate::sip::registrar;
 use crate::sip::shared::Shared;
 use crate::sip::text;
@@ -21,7 +22,7 @@ pub(crate) async fn answer(shared: Arc<Shared>, id: RequestId, flow: Flow, reque
     let response = match request.method {
         Method::Register => registrar::register(&shared, &flow, &request).await,
         _ => match authenticate::check(&shared, &flow, &request).await {
-            Ok(subscriber) => respond(&shared, &flow, &subscriber, &request),
+            Ok(subscriber) => respond(&shared, &flow, &subscriber, &request).await,
             Err(denied) => denied.response(&request),
         },
     };
@@ -32,16 +33,16 @@ pub(crate) async fn answer(shared: Arc<Shared>, id: RequestId, flow: Flow, reque
 }
 
 /// The answer to somebody who has proven who he is.
-fn respond(
+async fn respond(
     shared: &Shared,
     flow: &Flow,
     subscriber: &Arc<Subscriber>,
     request: &Request,
 ) -> Response {
     let denied = match &request.method {
-        Method::Options => return options(shared, subscriber, request),
+        Method::Options => return options(shared, subscriber, request).await,
         // RFC 3428 §7: "the UAS … MAY return a 202 (Accepted) response" where it has not delivered it yet.
-        Method::Message => match text::receive(shared, flow, subscriber, request) {
+        Method::Message => match text::receive(shared, flow, subscriber, request).await {
             Ok(()) => return request.response(Status::ACCEPTED),
             Err(denied) => denied,
         },
@@ -71,12 +72,18 @@ fn respond(
 
 /// RFC 3261 §11.2: "The response code chosen in the response MUST be the same that would have been
 /// chosen had the request been an INVITE."
-fn options(shared: &Shared, subscriber: &Subscriber, request: &Request) -> Response {
+async fn options(shared: &Shared, subscriber: &Subscriber, request: &Request) -> Response {
     let config = shared.switch.config();
     let user = request.uri.user().unwrap_or_default();
     let exten = identify::without_options(&config, &user);
     let context = &subscriber.endpoint.context;
-    let known = exten.is_empty() || config.plan.find(context, exten, None).is_some();
+    let known = match exten.is_empty() {
+        true => true,
+        false => match shared.switch.has_extension(context, exten, None).await {
+            Ok(known) => known,
+            Err(error) => return unanswered(&error).response(request),
+        },
+    };
     let mut response = request.response(if known { Status::OK } else { Status::NOT_FOUND });
     if known {
         let headers = &mut response.headers;

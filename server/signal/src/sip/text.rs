@@ -36,7 +36,7 @@ const OWN_HEADERS: [&str; 17] = [
 ];
 
 /// Takes a message of somebody who has proven who he is.
-pub(crate) fn receive(
+pub(crate) async fn receive(
     shared: &Shared,
     flow: &Flow,
     subscriber: &Arc<Subscriber>,
@@ -58,11 +58,10 @@ pub(crate) fn receive(
         exten => exten,
     };
     let caller = inbound::caller_of(endpoint, request);
-    if config
-        .plan
-        .find(context, exten, Some(&caller.number))
-        .is_none()
-    {
+    let switch = &shared.switch;
+    let number = Some(caller.number.as_str());
+    let found = switch.has_extension(context, exten, number).await;
+    if !found.map_err(|error| inbound::unanswered(&error))? {
         let exten = printable(exten);
         tracing::info!(
             endpoint = endpoint.id,

@@ -7,7 +7,13 @@ pub(crate) const CHANNEL: &str = "sidetone";
 pub(crate) const TRIGGER: &str = "sidetone_changed";
 
 /// The tables whose changes are said.
-pub(crate) const WATCHED: [&str; 4] = ["ps_endpoints", "ps_auths", "ps_aors", "ps_endpoint_id_ips"];
+pub(crate) const WATCHED: [&str; 5] = [
+    "ps_endpoints",
+    "ps_auths",
+    "ps_aors",
+    "ps_endpoint_id_ips",
+    "extensions",
+];
 
 /// The statements that make the trigger for the given tables; they may be run again.
 pub(crate) fn notify_statements(tables: &[String]) -> Vec<String> {

@@ -15,7 +15,7 @@ on_every_database!(
 );
 
 /// The database reached through a relay. A file cannot be cut off.
-async fn behind_relay(scratch: &mut Scratch) -> Option<Relay> {
+pub(crate) async fn behind_relay(scratch: &mut Scratch) -> Option<Relay> {
     let (Place::MySql(server) | Place::Postgres(server)) = &mut scratch.database.place else {
         return None;
     };

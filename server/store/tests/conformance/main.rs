@@ -7,6 +7,7 @@ use store::{Dialect, Store, StoreError};
 use support::{CHAPTER, Folder, Scratch, files, on_every_database, open};
 
 mod durable;
+mod extensions;
 mod faults;
 mod fresh;
 mod inspect;
