@@ -10,6 +10,8 @@ use crate::phone::Phone;
 use crate::world::{PLAN, World, free_udp};
 
 const RELOADS: usize = 1_000;
+/// What changes in turn.
+const KINDS: usize = 5;
 const RELOAD_EVERY: Duration = Duration::from_millis(40);
 /// After so many, everything has happened once.
 const WARM_AFTER: usize = 250;
@@ -97,11 +99,11 @@ fn reloads(world: &World) -> [Measured; 2] {
     let mut due = std::time::Instant::now();
     let mut transport = String::new();
     for round in 0..RELOADS {
-        let odd = round / 4 % 2 == 1;
+        let odd = round / KINDS % 2 == 1;
         // One more and one less of each in turn; the first time there is none yet.
         let more = |yes: &str| if odd { yes.to_owned() } else { String::new() };
-        let streams = format!("max_video_streams={}\n", 2 + round.div_ceil(4) % 2);
-        let expected = match round % 4 {
+        let streams = format!("max_video_streams={}\n", 2 + round.div_ceil(KINDS) % 2);
+        let expected = match round % KINDS {
             0 => {
                 world.write(
                     "extensions.conf",
@@ -118,6 +120,14 @@ fn reloads(world: &World) -> [Measured; 2] {
                 world.write("pjsip.conf", &world.pjsip(&(streams + &transport)));
                 "~ endpoint alice: max_video_streams"
             }
+            3 => {
+                let other = format!(
+                    "[database]\nurl=sqlite:{}\n",
+                    world.data().join("other.db").display()
+                );
+                world.write("database.conf", &more(&other));
+                "~ database: place"
+            }
             _ => {
                 transport = more(&format!(
                     "[extra]\ntype=transport\nprotocol=udp\nbind=127.0.0.1:{extra}\n"
@@ -128,7 +138,7 @@ fn reloads(world: &World) -> [Measured; 2] {
         };
         let said = world.done("core reload");
         assert!(
-            round < 4 || said.contains(expected),
+            round < KINDS || said.contains(expected),
             "{round}: {expected}: {said}"
         );
         if round == WARM_AFTER {

@@ -336,3 +336,25 @@ async fn reload_after_reload_leaves_no_connection_behind() {
     until("they are closed", async || connections().await <= left).await;
     store.close().await;
 }
+
+/// A server that takes connections and says nothing holds a reload up for a bounded time, and nobody else.
+#[tokio::test]
+async fn one_that_does_not_answer_is_given_up() {
+    let here = Scratch::sqlite();
+    let store = here.store("").await;
+    store.run_script(&endpoint("alice")).await.unwrap();
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    for scheme in ["mysql", "postgres"] {
+        let url = format!("{scheme}://pbx@127.0.0.1:{port}/asterisk");
+        let mut database = Database::default().at_url(&url).unwrap();
+        (database.connect_timeout_ms, database.query_timeout_ms) = (100, 100);
+        let config = with(&database);
+        let preparing = store.prepare(&config);
+        let (said, known) = tokio::join!(preparing, knows(&store, "alice"));
+        assert!(known);
+        let said = said.err().unwrap()[0].to_string();
+        assert!(said.contains("no answer within 200 ms"), "{said}");
+    }
+    store.close().await;
+}
