@@ -7,6 +7,7 @@ mod database;
 mod dial;
 mod early;
 mod identity;
+mod login;
 mod options;
 mod outbound;
 mod qualify;
