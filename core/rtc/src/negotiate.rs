@@ -23,14 +23,14 @@ mod transport;
 
 use std::sync::Arc;
 
-use codec::Kind;
+use codec::{Codec, Kind};
 use sdp::{Direction, Sdp, Setup};
 
 pub use note::{LineFault, Note};
 
 use crate::Refused;
 use crate::policy::Policy;
-use crate::topology::Topology;
+use crate::topology::{Format, Topology};
 use answer::Answering;
 use ids::Ids;
 use offer::{Offered, Planned};
@@ -228,6 +228,24 @@ impl Negotiator {
         self.agreed = table.topology();
         self.table = table;
     }
+}
+
+/// The lines of an offer that are in use, each with its codecs that are allowed, best first.
+pub(crate) fn lines(offer: &Sdp, policy: &Policy) -> Vec<(Kind, Vec<&'static Codec>)> {
+    let used = offer
+        .media
+        .iter()
+        .filter(|media| !decide::is_closed(offer, media));
+    used.filter_map(|media| {
+        let kind = table::av_kind(&media.kind)?;
+        let formats = format::read(media, kind, policy).into_iter();
+        let codecs = formats.filter_map(|described| match described.payload.format {
+            Format::Codec(codec) => Some(codec),
+            Format::Digits { .. } => None,
+        });
+        Some((kind, codecs.collect()))
+    })
+    .collect()
 }
 
 /// Reads what the engine wrote.

@@ -1,6 +1,10 @@
 //! What an endpoint may use in a call.
 
 use codec::{Codec, Kind};
+use sdp::Sdp;
+
+use crate::negotiate;
+use crate::topology::{Format, Topology};
 
 /// The limits that an offer is answered within.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,5 +43,143 @@ impl Policy {
         self.codecs(codec.kind)
             .iter()
             .position(|allowed| *allowed == codec)
+    }
+
+    /// What of this an offer asks for: its codecs that are allowed, and as many streams as it has. A kind
+    /// it has no line for has no streams.
+    pub fn asked(&self, offer: &Sdp) -> Self {
+        let mut asked = self.without_streams();
+        for (kind, codecs) in negotiate::lines(offer, self) {
+            asked.add(kind, codecs.into_iter());
+        }
+        asked.capped(self)
+    }
+
+    /// What of this was agreed.
+    pub fn agreed(&self, topology: &Topology) -> Self {
+        let mut agreed = self.without_streams();
+        for stream in topology.iter() {
+            let codecs = stream
+                .payloads
+                .iter()
+                .filter_map(|payload| match payload.format {
+                    Format::Codec(codec) => Some(codec),
+                    Format::Digits { .. } => None,
+                });
+            agreed.add(stream.kind, codecs);
+        }
+        agreed.capped(self)
+    }
+
+    /// The policy for a party that is to be connected to one with `other`: where that one has a stream, the
+    /// codecs both can have, in its order, so that nothing need be made anew. How many streams there may be
+    /// stays as it is.
+    #[must_use]
+    pub fn shared_with(&self, other: &Self) -> Self {
+        let shared = |kind: Kind| -> Vec<&'static Codec> {
+            let own = self.codecs(kind);
+            if other.max_streams(kind) == 0 {
+                return own.to_vec();
+            }
+            let theirs = other.codecs(kind).iter().copied();
+            theirs.filter(|codec| own.contains(codec)).collect()
+        };
+        Self {
+            audio: shared(Kind::Audio),
+            video: shared(Kind::Video),
+            ..self.clone()
+        }
+    }
+
+    fn without_streams(&self) -> Self {
+        Self {
+            audio: Vec::new(),
+            video: Vec::new(),
+            max_audio_streams: 0,
+            max_video_streams: 0,
+            telephone_event: self.telephone_event,
+        }
+    }
+
+    /// One stream more, with these codecs.
+    fn add(&mut self, kind: Kind, codecs: impl Iterator<Item = &'static Codec>) {
+        let (own, streams) = match kind {
+            Kind::Audio => (&mut self.audio, &mut self.max_audio_streams),
+            Kind::Video => (&mut self.video, &mut self.max_video_streams),
+        };
+        *streams += 1;
+        for codec in codecs {
+            if !own.contains(&codec) {
+                own.push(codec);
+            }
+        }
+    }
+
+    /// No more streams than the other.
+    fn capped(self, other: &Self) -> Self {
+        Self {
+            max_audio_streams: self.max_audio_streams.min(other.max_audio_streams),
+            max_video_streams: self.max_video_streams.min(other.max_video_streams),
+            ..self
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Policy;
+    use codec::by_name;
+    use sdp::Sdp;
+
+    fn policy(audio: &[&str], video: &[&str]) -> Policy {
+        let codecs = |names: &[&str]| names.iter().map(|name| by_name(name).unwrap()).collect();
+        Policy {
+            audio: codecs(audio),
+            video: codecs(video),
+            max_audio_streams: 1,
+            max_video_streams: 1,
+            telephone_event: true,
+        }
+    }
+
+    fn names(codecs: &[&'static codec::Codec]) -> Vec<&'static str> {
+        codecs.iter().map(|codec| codec.name).collect()
+    }
+
+    fn offer(lines: &str) -> Sdp {
+        let head = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n";
+        format!("{head}{lines}").parse().unwrap()
+    }
+
+    #[test]
+    fn an_offer_asks_for_what_it_has_and_the_policy_allows() {
+        let own = policy(&["opus", "ulaw"], &["vp8"]);
+        let audio = "m=audio 9 UDP/TLS/RTP/SAVPF 0 8 111 101\r\na=rtpmap:111 opus/48000/2\r\n\
+                     a=rtpmap:101 telephone-event/8000\r\n";
+        let asked = own.asked(&offer(audio));
+        assert_eq!(names(&asked.audio), ["opus", "ulaw"]);
+        assert_eq!((asked.max_audio_streams, asked.max_video_streams), (1, 0));
+        let closed = format!("{audio}m=video 0 UDP/TLS/RTP/SAVPF 96\r\na=rtpmap:96 VP8/90000\r\n");
+        assert_eq!(own.asked(&offer(&closed)).max_video_streams, 0);
+        let live = closed.replace("m=video 0", "m=video 9");
+        let asked = own.asked(&offer(&live));
+        assert_eq!(
+            (names(&asked.video), asked.max_video_streams),
+            (vec!["vp8"], 1)
+        );
+    }
+
+    #[test]
+    fn what_is_shared_stands_in_the_order_of_the_other() {
+        let own = policy(&["ulaw", "alaw", "opus"], &["vp8", "h264"]);
+        let other = policy(&["opus", "ulaw"], &["vp9"]);
+        let shared = own.shared_with(&other);
+        assert_eq!(names(&shared.audio), ["opus", "ulaw"]);
+        assert!(shared.video.is_empty());
+        let silent = Policy {
+            max_video_streams: 0,
+            ..other
+        };
+        assert_eq!(names(&own.shared_with(&silent).video), ["vp8", "h264"]);
     }
 }

@@ -5,6 +5,7 @@
 
 mod answer;
 mod arguments;
+mod dial;
 mod echo;
 mod function;
 mod goto;
@@ -21,6 +22,7 @@ use switch::{Application, Function};
 /// Every application of the dial plan.
 pub static APPLICATIONS: &[&Application] = &[
     &answer::ANSWER,
+    &dial::DIAL,
     &echo::ECHO,
     &goto::GOTO,
     &hangup::HANGUP,

@@ -8,6 +8,7 @@
 mod dial;
 mod leg_event;
 mod lookup;
+mod meet;
 mod record;
 mod round;
 mod streams;
@@ -17,7 +18,7 @@ pub use record::CallRecord;
 pub use round::{NotRenegotiated, Offered};
 
 use std::collections::VecDeque;
-use std::future::{Future, pending};
+use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,15 +26,18 @@ use std::time::Duration;
 use config::{CallerId, Endpoint, Subscriber};
 use dialplan::Position;
 use media::EchoMode;
+use rtc::policy::Policy;
 use rtc::topology::Topology;
 use sdp::Sdp;
 use tokio::time::{Instant, sleep_until};
 
 use crate::cause::Cause;
+use crate::dial::until;
 use crate::directory::{ChannelHandle, ChannelId, ChannelInfo, ChannelState, Registration};
 use crate::event::{AppResult, ChannelEvent, Control, Happened, Interrupt};
 use crate::inbox::{Condition, InboxReceiver};
 use crate::leg::{Echo, MediaLeg};
+use crate::policy;
 use crate::signaling::Signaling;
 use crate::story::{Side, Story, StoryEvent, Surroundings};
 use crate::switch::Switch;
@@ -81,7 +85,15 @@ pub struct Channel {
     digits: VecDeque<char>,
     digit_last: Option<(char, Instant)>,
     offer: Option<Sdp>,
+    /// What its streams may be.
+    policy: Policy,
     leg: Option<Box<dyn MediaLeg>>,
+    /// Agreed before the answer, for early media.
+    early: Option<Topology>,
+    /// The far end's answer before it accepted the call.
+    shown: Option<Sdp>,
+    /// Why the last party this one called is gone.
+    told: Option<Cause>,
     topology: Topology,
     turn: Turn,
     /// What stood before the far end's last offer, if we took that.
@@ -118,6 +130,8 @@ enum State {
 /// What woke a call.
 pub(crate) enum Wake {
     Event(ChannelEvent),
+    /// Events were lost: nobody read the inbox for too long.
+    Overflowed,
     GraceOver,
     OfferAgain,
 }
@@ -140,6 +154,7 @@ pub(crate) struct Parts {
 
 impl Channel {
     pub(crate) fn new(parts: Parts) -> Self {
+        let policy = policy::of(&parts.subscriber.endpoint);
         let mut vars = Variables::default();
         for (name, value) in &parts.subscriber.endpoint.set_var {
             // Set_var was checked when the configuration was read; a value too long stays unset.
@@ -176,7 +191,11 @@ impl Channel {
             digits: VecDeque::new(),
             digit_last: None,
             offer: parts.offer,
+            policy,
             leg: None,
+            early: None,
+            shown: None,
+            told: None,
             topology: Topology::default(),
             turn: Turn::Idle,
             before: None,
@@ -269,6 +288,11 @@ impl Channel {
         if self.state == State::Ringing {
             self.signaling.ring(None);
         }
+    }
+
+    /// Adds a header to the INVITE of a leg that is going to be called. `false`: it cannot be added.
+    pub fn add_header(&mut self, name: &str, value: &str) -> bool {
+        self.signaling.add_header(name, value)
     }
 
     /// Does nothing for a time. Digits that arrive meanwhile are lost, as in Asterisk.
@@ -418,6 +442,9 @@ impl Channel {
             // The far end's last event has been dealt with: what follows returns it again.
             return Wake::Event(ChannelEvent::Hangup(Cause::NormalClearing));
         }
+        if self.inbox.condition().is_overflowed() {
+            return Wake::Overflowed;
+        }
         let (grace, again) = (self.grace_until, self.turn.again_at());
         tokio::select! {
             biased;
@@ -431,9 +458,10 @@ impl Channel {
         }
     }
 
-    async fn on_wake(&mut self, wake: Wake) -> AppResult<Option<Happened>> {
+    pub(crate) async fn on_wake(&mut self, wake: Wake) -> AppResult<Option<Happened>> {
         match wake {
             Wake::Event(event) => self.on_event(event).await,
+            Wake::Overflowed => Err(self.hangup(Cause::SwitchCongestion)),
             Wake::GraceOver => {
                 let text = format!(
                     "the connection for signalling did not come back within {} seconds",
@@ -498,6 +526,12 @@ impl Channel {
         Some(Happened::Digit(digit))
     }
 
+    /// Digits that were dialled before are for nobody.
+    pub(crate) fn forget_digits(&mut self) {
+        self.digits.clear();
+        self.waited = true;
+    }
+
     fn keep_digit(&mut self, digit: char) {
         if self.digits.len() < DIGITS_MAX {
             self.digits.push_back(digit);
@@ -535,6 +569,11 @@ impl Channel {
 
     pub(crate) fn condition(&self) -> Arc<Condition> {
         self.inbox.condition()
+    }
+
+    /// Lets a channel go that is over: with the sums of its media in its story.
+    pub async fn release(mut self) {
+        self.release_media().await;
     }
 
     /// Asks media for its sums, for the story, and lets it go.
@@ -595,11 +634,4 @@ impl Drop for Channel {
 /// The end of a wait that begins now. A dial plan may ask for any number of seconds; a clock cannot.
 fn after(duration: Duration) -> Instant {
     Instant::now() + duration.min(WAIT_MAX)
-}
-
-async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
-        None => pending().await,
-    }
 }

@@ -3,15 +3,20 @@
 //! Whoever dials owns the legs by value, so there is nothing to lock: the originating task, or the task of
 //! the call whose application dials. A leg that is dropped is cancelled.
 
+use std::future::pending;
 use std::pin::pin;
 
-use config::CallerId;
+use config::{CallerId, Endpoint};
 use dialplan::Position;
 use futures_util::future::select_all;
+use rtc::policy::Policy;
 use tokio::time::{Instant, sleep_until};
 
 use crate::cause::Cause;
 use crate::channel::{Channel, News, Wake};
+use crate::directory::ChannelId;
+use crate::event::{AppResult, Happened};
+use crate::leg::MediaLeg;
 use crate::switch::Switch;
 use crate::technology::Target;
 
@@ -23,25 +28,61 @@ pub const LEGS_MAX: usize = 64;
 pub struct Ask {
     /// Who is shown to call.
     pub caller: CallerId,
+    /// Who the leg itself is, as the dial plan sees it: as who is shown to call, if `None`.
+    pub own: Option<CallerId>,
     /// Variables set on every leg.
     pub variables: Vec<(String, String)>,
     /// Where the leg will stand in the dial plan; nowhere if `None`.
     pub at: Option<Position>,
     /// What is shown as its application while it rings.
     pub application: String,
+    /// Whether the legs have call detail records of their own.
+    pub recorded: bool,
+    /// What the party can have that the leg is going to be connected to.
+    pub far: Option<Policy>,
+}
+
+impl Ask {
+    /// Who the leg is: who answers is from then on the caller of whatever runs.
+    pub(crate) fn identity(&self, endpoint: &Endpoint) -> CallerId {
+        match &self.own {
+            Some(own) => own.clone(),
+            None if self.caller == CallerId::default() => {
+                endpoint.caller_id.clone().unwrap_or_default()
+            }
+            None => self.caller.clone(),
+        }
+    }
 }
 
 /// Legs that are being called.
+#[derive(Default)]
 pub struct Dialling {
     legs: Vec<Channel>,
+    tally: Tally,
     /// The most telling cause of those that came to nothing.
     failed: Option<Cause>,
+}
+
+/// How those ended that came to nothing, as `DIALSTATUS` counts them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Somebody was busy.
+    pub busy: usize,
+    /// There was no way through.
+    pub congested: usize,
+    /// There was nobody to call.
+    pub unavailable: usize,
+    /// Nobody took the call.
+    pub unanswered: usize,
 }
 
 /// What became known.
 pub enum Dialled {
     /// One of the places rings.
     Ringing,
+    /// One of the places has something to be heard before it answers: [`Dialling::leg`].
+    Early(ChannelId),
     /// One of the places answered; the others are cancelled.
     Answered(Box<Channel>),
     /// All of them came to nothing.
@@ -51,31 +92,61 @@ pub enum Dialled {
 /// A leg to which something happened; [`Dialling::on`] takes it.
 pub struct Woken(usize, Wake);
 
+/// What happened to a call that dials, or to those it dials.
+pub enum Moment {
+    /// To itself.
+    Caller(Happened),
+    /// To a leg.
+    Leg(Dialled),
+    /// The time is over.
+    Over,
+}
+
 impl Dialling {
-    /// Calls all targets.
-    pub async fn start(switch: &Switch, targets: Vec<Target>, ask: &Ask) -> Self {
-        let mut dialling = Self {
-            legs: Vec::new(),
-            failed: None,
-        };
-        for target in targets.into_iter().take(LEGS_MAX) {
+    /// Calls these targets too. `near` is the call they are for: their media is best beside its own.
+    pub async fn call(
+        &mut self,
+        switch: &Switch,
+        targets: Vec<Target>,
+        ask: &Ask,
+        mut near: Option<&mut Channel>,
+    ) {
+        for target in targets {
+            if self.legs.len() >= LEGS_MAX {
+                tracing::warn!(
+                    "more than {LEGS_MAX} places at once: the rest is left out (LEGS_MAX)"
+                );
+                return;
+            }
             let Some(mut leg) = switch.outgoing(target, ask) else {
-                dialling.note(Cause::SwitchCongestion);
+                self.note(Cause::SwitchCongestion);
                 continue;
             };
-            match leg.call().await {
-                Ok(()) => dialling.legs.push(leg),
-                Err(_) => dialling.note(leg.ended().unwrap_or(Cause::NormalUnspecified)),
+            let beside = near.as_deref_mut().and_then(|near| near.media_leg());
+            let called = match self.open(&mut leg, ask, beside) {
+                Ok(()) => leg.call(ask.far.as_ref()).await,
+                Err(interrupt) => Err(interrupt),
+            };
+            match called {
+                Ok(()) => self.legs.push(leg),
+                Err(_) => self.note(leg.ended().unwrap_or(Cause::NormalUnspecified)),
             }
         }
-        dialling
+    }
+
+    fn open(&self, leg: &mut Channel, ask: &Ask, near: Option<&dyn MediaLeg>) -> AppResult {
+        if let Some(far) = &ask.far {
+            leg.fit(far)?;
+        }
+        let near = near.or_else(|| self.legs.iter().find_map(Channel::media_leg));
+        leg.open_leg(near)
     }
 
     /// Waits until something happens to a leg. Nothing is lost if this is dropped while it waits; with no
     /// leg left it never returns, and [`Dialling::failure`] says why.
     pub async fn wait(&mut self) -> Woken {
         if self.legs.is_empty() {
-            return std::future::pending().await;
+            return pending().await;
         }
         let waits = self.legs.iter_mut().map(|leg| Box::pin(leg.wake()));
         let (wake, index, _) = select_all(waits).await;
@@ -87,6 +158,7 @@ impl Dialling {
         let leg = self.legs.get_mut(index)?;
         match leg.on_called(wake).await? {
             News::Ringing => Some(Dialled::Ringing),
+            News::Early => Some(Dialled::Early(leg.id())),
             News::Answered => {
                 let answered = self.legs.swap_remove(index);
                 self.cancel(Cause::AnsweredElsewhere);
@@ -100,10 +172,50 @@ impl Dialling {
         }
     }
 
+    /// The next thing that happens to the call that dials or to a leg, but not after `end`.
+    pub async fn next(&mut self, caller: &mut Channel, end: Option<Instant>) -> AppResult<Moment> {
+        enum Now {
+            Caller(Wake),
+            Leg(Woken),
+            Over,
+        }
+        loop {
+            let now = tokio::select! {
+                biased;
+                wake = caller.wake() => Now::Caller(wake),
+                woken = self.wait() => Now::Leg(woken),
+                () = until(end) => Now::Over,
+            };
+            let moment = match now {
+                Now::Caller(wake) => caller.on_wake(wake).await?.map(Moment::Caller),
+                Now::Leg(woken) => self.on(woken).await.map(Moment::Leg),
+                Now::Over => Some(Moment::Over),
+            };
+            if let Some(moment) = moment {
+                return Ok(moment);
+            }
+        }
+    }
+
+    /// A leg that is being called.
+    pub fn leg(&self, id: ChannelId) -> Option<&Channel> {
+        self.legs.iter().find(|leg| leg.id() == id)
+    }
+
+    /// The first leg that is being called.
+    pub fn first_leg(&self) -> Option<&Channel> {
+        self.legs.first()
+    }
+
     /// Why there is no leg left; `None` while there is one.
     pub fn failure(&self) -> Option<Cause> {
         let over = self.legs.is_empty();
         over.then(|| self.failed.unwrap_or(Cause::NoRouteDestination))
+    }
+
+    /// How those ended that came to nothing.
+    pub fn tally(&self) -> Tally {
+        self.tally
     }
 
     /// Gives up the legs that have not answered.
@@ -131,15 +243,42 @@ impl Dialling {
             match self.on(woken).await {
                 Some(Dialled::Answered(channel)) => return Ok(*channel),
                 Some(Dialled::Failed(cause)) => return Err(cause),
-                Some(Dialled::Ringing) | None => {}
+                Some(Dialled::Ringing | Dialled::Early(_)) | None => {}
             }
         }
     }
 
-    fn note(&mut self, cause: Cause) {
+    /// Counts a place that came to nothing.
+    pub fn note(&mut self, cause: Cause) {
+        self.tally.add(cause);
         let before = self.failed.map_or(0, telling);
         if telling(cause) > before {
             self.failed = Some(cause);
+        }
+    }
+}
+
+impl Tally {
+    /// As Asterisk sorts causes.
+    fn add(&mut self, cause: Cause) {
+        let count = match cause {
+            Cause::UserBusy => &mut self.busy,
+            Cause::NormalCircuitCongestion | Cause::SwitchCongestion => &mut self.congested,
+            Cause::NoAnswer | Cause::NormalClearing => &mut self.unanswered,
+            _ => &mut self.unavailable,
+        };
+        *count += 1;
+    }
+
+    /// `DIALSTATUS` where all places came to nothing by themselves.
+    pub fn status(&self) -> &'static str {
+        match self {
+            Self {
+                unanswered: 1.., ..
+            } => "NOANSWER",
+            Self { busy: 1.., .. } => "BUSY",
+            Self { congested: 1.., .. } => "CONGESTION",
+            _ => "CHANUNAVAIL",
         }
     }
 }
@@ -152,5 +291,12 @@ fn telling(cause: Cause) -> u8 {
         Cause::UserBusy => 3,
         Cause::NoAnswer | Cause::NoUserResponse => 2,
         _ => 1,
+    }
+}
+
+pub(crate) async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => pending().await,
     }
 }

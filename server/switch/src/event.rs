@@ -17,8 +17,8 @@ pub enum ChannelEvent {
     Progress {
         /// The SIP status (180, 183…), or its equivalent.
         status: u16,
-        /// The answer to our offer, if the far end has settled the session with it already (RFC 3262): the one
-        /// that accepts the call says nothing more of it.
+        /// Its answer to our offer, if it gives it already: what it sends may be heard. Said reliably (RFC
+        /// 3262), the one that accepts the call need not say it again.
         answer: Option<Sdp>,
     },
     /// The far end of a call we make answered; `None`: without a description that can be used.

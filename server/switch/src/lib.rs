@@ -2,12 +2,14 @@
 //!
 //! A call comes in by [`Switch::incoming`] and becomes one task that owns its [`Channel`] by value. The
 //! [`pbx`] loop takes it through the dial plan; applications are plain asynchronous functions over
-//! `&mut Channel`. Calls go out by [`Switch::originate`], or by whoever owns a [`Dialling`]. A protocol implements [`Signaling`] for its legs and puts what happens into the call's
-//! [`inbox()`]; the media plane is reached through [`MediaPlane`].
+//! `&mut Channel`. Calls go out by [`Switch::originate`], or by whoever owns a [`Dialling`]; who answers talks
+//! to who called in [`bridge`]. A protocol implements [`Signaling`] for its legs and puts what happens into
+//! the call's [`inbox()`]; the media plane is reached through [`MediaPlane`].
 //!
 //! Deliberately not here: protocols (crate `signal`), applications (crate `apps`), packets (crate `media`).
 
 mod application;
+pub mod bridge;
 mod cause;
 mod channel;
 mod dial;
@@ -34,7 +36,7 @@ pub use channel::{
     CallRecord, Channel, DIGIT_REPEAT_MIN, DIGITS_MAX, FLOW_GRACE, NotRenegotiated, Offered,
 };
 pub use config::CallerId;
-pub use dial::{Ask, Dialled, Dialling, LEGS_MAX, Woken};
+pub use dial::{Ask, Dialled, Dialling, LEGS_MAX, Moment, Tally, Woken};
 pub use dialplan::Position;
 pub use directory::{
     CHANNELS_MAX, ChannelHandle, ChannelId, ChannelInfo, ChannelState, Directory, Full, STORIES_MAX,

@@ -127,12 +127,17 @@ impl Switch {
         };
         let ask = Ask {
             caller: originate.caller.clone(),
+            own: None,
             variables: originate.variables.clone(),
             at,
             application,
+            recorded: true,
+            far: None,
         };
         let end = Instant::now() + originate.timeout;
-        Dialling::start(self, targets, &ask).await.first(end).await
+        let mut dialling = Dialling::default();
+        dialling.call(self, targets, &ask, None).await;
+        dialling.first(end).await
     }
 
     async fn work_of(&self, originate: &Originate) -> Result<Work, NotOriginated> {

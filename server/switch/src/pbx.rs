@@ -153,7 +153,8 @@ async fn run_step(channel: &mut Channel, step: &Step) -> AppResult {
 async fn after_the_last_priority(channel: &mut Channel) -> AppResult {
     let plan = plan_of(channel);
     if plan.autofallthrough || !channel.is_up() {
-        return Err(channel.hangup(Cause::NormalClearing));
+        let cause = fallthrough(channel);
+        return Err(channel.hangup(cause));
     }
     let digits = dialled(channel).await?;
     if digits.is_empty() {
@@ -173,6 +174,19 @@ async fn after_the_last_priority(channel: &mut Channel) -> AppResult {
         Ok(())
     } else {
         invalid(channel).await
+    }
+}
+
+/// Why a call that ran out of steps ends: as the last call it made went, so that the caller is told.
+fn fallthrough(channel: &Channel) -> Cause {
+    let told = channel.cause();
+    match channel.vars.value("DIALSTATUS") {
+        Some("BUSY") => Cause::UserBusy,
+        // A caller whose media fits nobody can do something about it.
+        Some("CONGESTION" | "CHANUNAVAIL") => told
+            .filter(|cause| *cause == Cause::BearerNotAvailable)
+            .unwrap_or(Cause::NormalCircuitCongestion),
+        _ => told.unwrap_or(Cause::NormalClearing),
     }
 }
 

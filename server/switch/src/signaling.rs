@@ -18,6 +18,13 @@ pub trait Signaling: Send {
     /// [`Accepted`](crate::ChannelEvent::Accepted) or [`Hangup`](crate::ChannelEvent::Hangup).
     fn call(&mut self, offer: &Sdp);
 
+    /// Adds a header to the request that [`Signaling::call`] is going to send. `false`: there is none, or
+    /// the header cannot be added.
+    fn add_header(&mut self, name: &str, value: &str) -> bool {
+        let _ = (name, value);
+        false
+    }
+
     /// The far end is alerted (180); with a description, early media may flow (183).
     fn ring(&mut self, early: Option<&Sdp>);
 

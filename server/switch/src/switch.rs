@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use config::{CallerId, Config, Subscriber};
+use config::Config;
 use dialplan::Position;
 use futures_util::FutureExt;
 use media::AllocateError;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use rtc::policy::Policy;
 use serde::Serialize;
 use store::Store;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +27,6 @@ use crate::function::Function;
 use crate::inbox::{InboxSender, inbox};
 use crate::leg::{LegRequest, MediaCounts, MediaLeg, MediaPlane};
 use crate::pbx::{self, Work};
-use crate::policy;
 use crate::signaling::Incoming;
 use crate::stop::Asked;
 use crate::story::{FinishedStory, Story, Subject};
@@ -237,6 +237,13 @@ impl Switch {
         Some(handle)
     }
 
+    /// A channel that another call had takes a way of its own through the dial plan, from where it stands.
+    pub fn go_on(&self, channel: Channel) {
+        let call = self.clone();
+        // Where the exchange stops, the channel is dropped and thereby hung up.
+        self.spawn(async move { call.run(channel, Work::DialPlan).await });
+    }
+
     /// Starts a task that makes a call; it is dropped where it stands if it does not end when the exchange
     /// does. `false`: the exchange stops already.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
@@ -265,11 +272,7 @@ impl Switch {
             exten: String::new(),
             priority: 1,
         });
-        // Who answers is from then on the caller of whatever runs.
-        let caller = match ask.caller == CallerId::default() {
-            true => endpoint.caller_id.clone().unwrap_or_default(),
-            false => ask.caller.clone(),
-        };
+        let caller = ask.identity(endpoint);
         let (sender, receiver) = inbox();
         let registration = self.shared.directory.register(New {
             id,
@@ -320,6 +323,9 @@ impl Switch {
         for (name, value) in &ask.variables {
             // Checked by who asks; one too many is told by Set itself.
             let _ = channel.vars.set(name, value);
+        }
+        if !ask.recorded {
+            channel.record_mut().set_enabled(false);
         }
         channel.runs(ask.application.clone());
         Some(channel)
@@ -374,10 +380,10 @@ impl Switch {
 
     pub(crate) fn allocate(
         &self,
-        subscriber: &Subscriber,
+        policy: &Policy,
         events: InboxSender,
+        near: Option<&dyn MediaLeg>,
     ) -> Result<Box<dyn MediaLeg>, AllocateError> {
-        let policy = Arc::new(policy::of(&subscriber.endpoint));
         let mut seed = [0; 32];
         let mut rng = self
             .shared
@@ -387,10 +393,10 @@ impl Switch {
         rng.fill_bytes(&mut seed);
         drop(rng);
         self.shared.media.allocate(LegRequest {
-            policy,
+            policy: Arc::new(policy.clone()),
             events,
             seed,
-            near: None,
+            near,
         })
     }
 

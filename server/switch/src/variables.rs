@@ -11,7 +11,24 @@ pub const VALUE_BYTES_MAX: usize = 8_192;
 /// A bounded map from names, compared with case as in Asterisk, to values.
 #[derive(Clone, Debug, Default)]
 pub struct Variables {
-    values: BTreeMap<String, String>,
+    values: BTreeMap<String, Value>,
+}
+
+#[derive(Clone, Debug)]
+struct Value {
+    text: String,
+    inherited: Inherited,
+}
+
+/// Whether channels that this one calls have the variable too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Inherited {
+    /// `NAME`.
+    Never,
+    /// `_NAME`: those have it, and those they call do not.
+    Once,
+    /// `__NAME`.
+    Always,
 }
 
 /// Why a variable was not set.
@@ -34,12 +51,17 @@ pub enum SetError {
 impl Variables {
     /// The value of `name`.
     pub fn value(&self, name: &str) -> Option<&str> {
-        self.values.get(name).map(String::as_str)
+        self.values.get(name).map(|value| value.text.as_str())
     }
 
     /// Sets `name`; an empty value removes it, as in Asterisk.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), SetError> {
         // Asterisk: `_NAME` and `__NAME` are inherited by channels this one creates, and read as NAME.
+        let inherited = match name.len() - name.trim_start_matches('_').len() {
+            0 => Inherited::Never,
+            1 => Inherited::Once,
+            _ => Inherited::Always,
+        };
         let name = name.trim_start_matches('_');
         if name.is_empty() || name.contains(['$', '{', '}', '[', ']', ':', '(', ')', ',']) {
             return Err(SetError::Name);
@@ -54,15 +76,30 @@ impl Variables {
         if self.values.len() >= VARIABLES_MAX && !self.values.contains_key(name) {
             return Err(SetError::TooMany);
         }
-        self.values.insert(name.to_owned(), value.to_owned());
+        let text = value.to_owned();
+        let value = Value { text, inherited };
+        self.values.insert(name.to_owned(), value);
         Ok(())
+    }
+
+    /// Those that a channel called by this one has too, each with the name to set there.
+    pub fn inherited(&self) -> Vec<(String, String)> {
+        let heirs = self.values.iter().filter_map(|(name, value)| {
+            let name = match value.inherited {
+                Inherited::Never => return None,
+                Inherited::Once => name.clone(),
+                Inherited::Always => format!("__{name}"),
+            };
+            Some((name, value.text.clone()))
+        });
+        heirs.collect()
     }
 
     /// All of them, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.values
             .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .map(|(name, value)| (name.as_str(), value.text.as_str()))
     }
 }
 
@@ -77,6 +114,24 @@ mod tests {
         assert_eq!(variables.value("TRUNK"), Some("a"));
         variables.set("TRUNK", "").unwrap();
         assert_eq!(variables.value("TRUNK"), None);
+    }
+
+    #[test]
+    fn marked_variables_are_inherited_once_or_for_ever() {
+        let mut variables = Variables::default();
+        for name in ["OWN", "_ONCE", "__ALWAYS"] {
+            variables.set(name, "x").unwrap();
+        }
+        let mut child = Variables::default();
+        for (name, value) in variables.inherited() {
+            child.set(&name, &value).unwrap();
+        }
+        assert_eq!(child.value("OWN"), None);
+        assert_eq!(
+            (child.value("ONCE"), child.value("ALWAYS")),
+            (Some("x"), Some("x"))
+        );
+        assert_eq!(child.inherited(), [("__ALWAYS".to_owned(), "x".to_owned())]);
     }
 
     #[test]

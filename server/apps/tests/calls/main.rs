@@ -3,11 +3,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod dial;
 mod echo;
 mod flow;
 mod limits;
 mod originate;
 mod pbx;
+mod reach;
 mod records;
 mod rounds;
 mod stop;

@@ -1,127 +1,15 @@
 //! Calls the exchange makes by itself, to a technology whose far ends are in the test's hands.
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use config::Subscriber;
-use rtc::Refused;
-use sdp::Sdp;
 use switch::{
-    Begun, CallerId, Cause, ChannelEvent, ChannelState, InboxSender, NotOriginated, Originate,
-    Outgoing, Position, Purpose, Reply, Signaling, Target, Technology, Unreachable,
+    Begun, CallerId, Cause, ChannelEvent, ChannelState, NotOriginated, Originate, Position, Purpose,
 };
 
-use crate::world::{Ladder, World, pass, sdp, seconds, settle, told};
-
-/// `TEST/3` is reached at three places.
-struct Places {
-    ladder: Ladder,
-    subscriber: Arc<Subscriber>,
-    opened: Arc<Mutex<Vec<InboxSender>>>,
-}
-
-impl Technology for Places {
-    fn name(&self) -> &'static str {
-        "TEST"
-    }
-
-    fn find<'a>(&'a self, destination: &'a str) -> Reply<'a, Result<Vec<Target>, Unreachable>> {
-        Box::pin(async move {
-            let Ok(count) = destination.parse::<usize>() else {
-                return Err(Unreachable::NotRegistered(destination.to_owned()));
-            };
-            Ok((0..count).map(|index| self.target(index)).collect())
-        })
-    }
-}
-
-impl Places {
-    fn target(&self, index: usize) -> Target {
-        let (ladder, opened) = (self.ladder.clone(), self.opened.clone());
-        Target {
-            subscriber: self.subscriber.clone(),
-            address: format!("sip:place{index}"),
-            call_id: format!("call-{index}"),
-            open: Box::new(move |outgoing: Outgoing| {
-                opened.lock().unwrap().push(outgoing.inbox);
-                ladder.write(format!("{index}: open for '{}'", outgoing.caller.number));
-                Box::new(Place { ladder, index })
-            }),
-        }
-    }
-}
-
-struct Place {
-    ladder: Ladder,
-    index: usize,
-}
-
-impl Place {
-    fn write(&self, line: &str) {
-        self.ladder.write(format!("{}: {line}", self.index));
-    }
-}
-
-impl Signaling for Place {
-    fn call(&mut self, offer: &Sdp) {
-        self.write(&format!("call {}", told(offer)));
-    }
-
-    fn ring(&mut self, _: Option<&Sdp>) {
-        self.write("ring");
-    }
-
-    fn answer(&mut self, _: &Sdp) {
-        self.write("answer");
-    }
-
-    fn offer(&mut self, offer: &Sdp) {
-        self.write(&format!("offer {}", told(offer)));
-    }
-
-    fn accept(&mut self, _: &Sdp) {
-        self.write("accept");
-    }
-
-    fn refuse(&mut self, refused: &Refused) {
-        self.write(&format!("refuse {}", refused.status()));
-    }
-
-    fn hangup(&mut self, cause: Cause) {
-        self.write(&format!("hangup {}", cause.q850()));
-    }
-
-    fn header(&self, _: &str) -> Option<String> {
-        None
-    }
-}
-
-/// A world and the far ends of what it calls.
-struct Reach {
-    world: World,
-    opened: Arc<Mutex<Vec<InboxSender>>>,
-}
+use crate::reach::Reach;
+use crate::world::{pass, seconds, settle};
 
 impl Reach {
-    async fn new(plan: &str) -> Self {
-        let mut world = World::new(plan).await;
-        world.endpoint.max_video_streams = 4;
-        let opened = Arc::<Mutex<Vec<InboxSender>>>::default();
-        let subscriber = Arc::new(Subscriber {
-            endpoint: world.endpoint.clone(),
-            auths: Vec::new(),
-            aors: Vec::new(),
-            outbound_auths: Vec::new(),
-        });
-        let places = Places {
-            ladder: world.ladder.clone(),
-            subscriber,
-            opened: opened.clone(),
-        };
-        world.switch.connect(vec![Arc::new(places)]);
-        Self { world, opened }
-    }
-
     async fn originate(&self, destination: &str, purpose: Purpose) -> Result<Begun, NotOriginated> {
         let originate = Originate {
             destination: destination.to_owned(),
@@ -136,30 +24,6 @@ impl Reach {
         let begun = self.world.switch.originate(originate).await;
         settle().await;
         begun
-    }
-
-    /// Something comes from the far end of a leg.
-    async fn send(&self, leg: usize, event: ChannelEvent) {
-        self.opened.lock().unwrap()[leg].send(event);
-        settle().await;
-    }
-
-    async fn answer(&self, leg: usize) {
-        let answer = sdp(&["audio", "video"]);
-        self.send(leg, ChannelEvent::Accepted(Some(answer))).await;
-    }
-
-    fn states(&self) -> Vec<(ChannelState, String)> {
-        let all = self.world.switch.directory().all();
-        let states = all.iter().map(|handle| {
-            let info = handle.info();
-            (info.state, info.application.clone())
-        });
-        states.collect()
-    }
-
-    fn count(&self) -> usize {
-        self.world.switch.directory().count()
     }
 }
 
@@ -191,7 +55,7 @@ async fn who_answers_gets_the_application_and_then_the_end() {
         reach.states(),
         [(ChannelState::Dialling, "echo()".to_owned())]
     );
-    reach.send(0, ringing()).await;
+    reach.ring(0).await;
     assert_eq!(reach.states()[0].0, ChannelState::Alerting);
     reach.answer(0).await;
     assert_eq!(begun.await.unwrap().unwrap(), "PJSIP/alice-00000000");
@@ -227,7 +91,7 @@ async fn who_answers_goes_through_the_dial_plan_and_can_be_offered_more() {
 async fn all_places_ring_and_the_first_that_answers_has_the_call() {
     let reach = Reach::new("").await;
     let begun = reach.originate("TEST/3", echo()).await.unwrap();
-    reach.send(0, ringing()).await;
+    reach.ring(0).await;
     reach.send(2, ChannelEvent::Hangup(Cause::UserBusy)).await;
     assert_eq!(reach.count(), 2);
     reach.answer(1).await;
@@ -338,11 +202,4 @@ async fn a_stopping_exchange_gives_up_what_rings_and_calls_nobody() {
     assert_eq!(begun.await.unwrap(), Err(Cause::NormalClearing));
     let refused = reach.originate("TEST/1", echo()).await;
     assert_eq!(refused.unwrap_err(), NotOriginated::Stopping);
-}
-
-fn ringing() -> ChannelEvent {
-    ChannelEvent::Progress {
-        status: 180,
-        answer: None,
-    }
 }

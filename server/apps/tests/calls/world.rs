@@ -257,7 +257,12 @@ pub(crate) fn sdp(streams: &[&str]) -> Sdp {
     let mut text = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n".to_owned();
     for (index, stream) in streams.iter().enumerate() {
         let (kind, direction) = stream.split_once(' ').unwrap_or((stream, "sendrecv"));
-        text += &format!("m={kind} 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:{index}\r\na={direction}\r\n");
+        let (number, codec) = match kind {
+            "audio" => (111, "opus/48000/2"),
+            _ => (96, "VP8/90000"),
+        };
+        text += &format!("m={kind} 9 UDP/TLS/RTP/SAVPF {number}\r\na=mid:{index}\r\n");
+        text += &format!("a={direction}\r\na=rtpmap:{number} {codec}\r\n");
     }
     Sdp::from_str(&text).unwrap()
 }
@@ -281,8 +286,11 @@ impl Signaling for Recorder {
         self.0.write(format!("call: {}", told(sdp)));
     }
 
-    fn ring(&mut self, _: Option<&Sdp>) {
-        self.0.write("ring");
+    fn ring(&mut self, early: Option<&Sdp>) {
+        self.0.write(match early {
+            Some(sdp) => format!("early: {}", told(sdp)),
+            None => "ring".to_owned(),
+        });
     }
 
     fn answer(&mut self, sdp: &Sdp) {

@@ -74,6 +74,12 @@ impl Signaling for SipSignaling {
         }
     }
 
+    fn add_header(&mut self, name: &str, value: &str) -> bool {
+        self.ask
+            .as_mut()
+            .is_some_and(|ask| ask.add_header(name, value))
+    }
+
     fn ring(&mut self, early: Option<&Sdp>) {
         let status = if early.is_some() {
             Status::SESSION_PROGRESS

@@ -325,6 +325,7 @@ fn target(shared: &Arc<Shared>, subscriber: &Arc<Subscriber>, place: Place) -> T
                 reliability: session::reliability(&own.endpoint),
                 logins: logins_of(&shared, &own),
                 place,
+                headers: Vec::new(),
                 inbox: outgoing.inbox,
             };
             Box::new(SipSignaling::outgoing(shared, ask))
@@ -384,6 +385,8 @@ pub(crate) struct Ask {
     place: Place,
     session: SessionRules,
     reliability: Reliability,
+    /// What the dial plan adds.
+    headers: Vec<(HeaderName, String)>,
     pub(crate) inbox: switch::InboxSender,
 }
 
@@ -443,6 +446,22 @@ impl Ask {
         self.place.party.clone()
     }
 
+    /// Adds a header of the dial plan's. `false`: it is one the exchange makes itself, is none, or there
+    /// are too many.
+    pub(crate) fn add_header(&mut self, name: &str, value: &str) -> bool {
+        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte);
+        let is_name = !name.is_empty() && name.bytes().all(is_token);
+        let is_plain = !value.chars().any(char::is_control);
+        let own = OWN_HEADERS.iter().any(|own| own.eq_ignore_ascii_case(name));
+        let fits = self.headers.len() < HEADERS_ADDED_MAX;
+        let added = is_name && is_plain && !own && fits;
+        if added {
+            self.headers
+                .push((HeaderName::from(name), value.to_owned()));
+        }
+        added
+    }
+
     /// The first line of the story.
     pub(crate) fn line(&self) -> String {
         format!("INVITE {}", printable(self.place.uri.address()))
@@ -459,6 +478,7 @@ impl Ask {
             place,
             session,
             reliability,
+            headers: added,
             ..
         } = self;
         let number = Some(printable(&caller.number)).filter(|number| !number.is_empty());
@@ -476,6 +496,7 @@ impl Ask {
                 headers.push((HeaderName::from("Remote-Party-ID"), value));
             }
         }
+        headers.extend(added);
         let uri = marked(place.uri, from.is_phone);
         OutgoingInvite {
             to: NameAddr::new(uri.clone()),
@@ -490,6 +511,38 @@ impl Ask {
         }
     }
 }
+
+/// Headers a dial plan may add to one INVITE.
+const HEADERS_ADDED_MAX: usize = 64;
+
+/// Headers that only the exchange can make: routing, transaction, dialog, body, capabilities.
+const OWN_HEADERS: [&str; 25] = [
+    "Via",
+    "v",
+    "Route",
+    "Record-Route",
+    "Max-Forwards",
+    "From",
+    "f",
+    "To",
+    "t",
+    "Call-ID",
+    "i",
+    "CSeq",
+    "Contact",
+    "m",
+    "Content-Length",
+    "l",
+    "Content-Type",
+    "c",
+    "Authorization",
+    "Proxy-Authorization",
+    "Allow",
+    "Supported",
+    "k",
+    "Session-Expires",
+    "x",
+];
 
 /// RFC 3261 §19.1.1: `user=phone` says that the user is a telephone number.
 fn marked(uri: Uri, is_phone: bool) -> Uri {

@@ -1,5 +1,7 @@
 //! The beginning of a call that goes out: our offer, ringing, the answer.
 
+use codec::Codec;
+use rtc::policy::Policy;
 use rtc::{Refused, Round};
 use sdp::Sdp;
 
@@ -14,6 +16,8 @@ use crate::story::{Side, StoryEvent};
 pub(crate) enum News {
     /// The far end rings.
     Ringing,
+    /// The far end has something to be heard before it answers.
+    Early,
     /// The far end answered; media is agreed.
     Answered,
     /// It came to nothing, and the leg is over.
@@ -21,10 +25,28 @@ pub(crate) enum News {
 }
 
 impl Channel {
-    /// Calls the far end with an offer of the streams its endpoint may have.
-    pub(crate) async fn call(&mut self) -> AppResult {
-        self.open_leg()?;
-        let want = streams::unasked(&self.subscriber.endpoint);
+    /// Fits what may be offered to the party the leg is going to be connected to: nothing makes media
+    /// anew, so the two need a codec in common.
+    pub(crate) fn fit(&mut self, far: &Policy) -> AppResult {
+        let fitted = self.policy.shared_with(far);
+        if far.max_audio_streams > 0 && fitted.audio.is_empty() && !self.policy.audio.is_empty() {
+            let text = format!(
+                "no audio codec in common: the caller has {}, endpoint '{}' allows {}",
+                names(&far.audio),
+                self.endpoint().id,
+                names(&self.policy.audio)
+            );
+            self.tell_refused(Side::Us, Cause::BearerNotAvailable.status(), text);
+            return Err(self.hangup(Cause::BearerNotAvailable));
+        }
+        self.policy = fitted;
+        Ok(())
+    }
+
+    /// Calls the far end with an offer of the streams it may have; those the party has that it is going to
+    /// be connected to, if that is known. The leg has been opened.
+    pub(crate) async fn call(&mut self, far: Option<&Policy>) -> AppResult {
+        let want = streams::unasked(&self.policy, far);
         let outcome = self.negotiate(Round::Offer { want: want.clone() }).await;
         let outcome = outcome.and_then(|outcome| match outcome.sdp {
             Some(sdp) => Ok((sdp, outcome.notes)),
@@ -67,12 +89,18 @@ impl Channel {
 
     async fn on_progress(&mut self, status: u16, answer: Option<Sdp>) -> AppResult<Option<News>> {
         const RINGING: u16 = 180;
+        if !matches!(self.state, State::Dialling | State::Alerting) {
+            return Ok(None);
+        }
+        // RFC 3261 §13.2.1: the first description is the answer, those after it are ignored.
         if let Some(answer) = answer
             && matches!(self.turn, Turn::OursFirst)
         {
+            self.shown = Some(answer.clone());
             self.on_answer(answer).await?;
+            return Ok(Some(News::Early));
         }
-        if self.state != State::Dialling || status != RINGING {
+        if status != RINGING || self.state == State::Alerting {
             return Ok(None);
         }
         self.state = State::Alerting;
@@ -84,25 +112,36 @@ impl Channel {
         if !matches!(self.state, State::Dialling | State::Alerting) {
             return Ok(None);
         }
-        // Nothing more is said of a session that was settled before.
-        let answer = match (answer, &self.turn) {
-            (Some(answer), Turn::OursFirst) => Some(answer),
-            (None, Turn::OursFirst) => {
-                let text = "the far end answered without a usable description".to_owned();
-                self.tell(StoryEvent::Remark { text });
-                return Err(self.hangup(Cause::BearerNotAvailable));
-            }
-            (Some(_) | None, _) => None,
-        };
+        let is_first = matches!(self.turn, Turn::OursFirst);
+        if answer.is_none() && is_first {
+            let text = "the far end answered without a usable description".to_owned();
+            self.tell(StoryEvent::Remark { text });
+            return Err(self.hangup(Cause::BearerNotAvailable));
+        }
         self.state = State::Up;
         // Our ACK is on its way: either side may offer from now on.
         self.established = true;
         self.tell(StoryEvent::Up);
-        if let Some(answer) = answer {
-            self.on_answer(answer).await?;
+        match answer {
+            Some(answer) if is_first => drop(self.on_answer(answer).await?),
+            // What was shown before was not binding unless it was said reliably: another branch of a
+            // proxy, or another machine than the one that played the announcement, may have answered.
+            Some(answer) if self.shown.take().is_some_and(|shown| shown != answer) => {
+                self.on_confirmation(answer).await;
+            }
+            Some(_) | None => {}
         }
+        self.publish();
         let streams = streams::in_words(self.topology());
         tracing::info!(channel = self.name(), streams, "call answered");
         Ok(Some(News::Answered))
+    }
+}
+
+fn names(codecs: &[&Codec]) -> String {
+    let names: Vec<&str> = codecs.iter().map(|codec| codec.name).collect();
+    match names.is_empty() {
+        true => "none".to_owned(),
+        false => names.join(", "),
     }
 }

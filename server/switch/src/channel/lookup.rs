@@ -16,7 +16,7 @@ impl Variables for Channel {
             "PRIORITY" => Cow::Owned(self.at.priority.to_string()),
             "CHANNEL" => Cow::Borrowed(self.name()),
             "UNIQUEID" => Cow::Borrowed(self.unique_id()),
-            "HANGUPCAUSE" => Cow::Owned(self.ended().map_or(0, Cause::q850).to_string()),
+            "HANGUPCAUSE" => Cow::Owned(self.cause().map_or(0, Cause::q850).to_string()),
             "EPOCH" => Cow::Owned(epoch().to_string()),
             _ => {
                 let own = self.vars.value(name).map(Cow::Borrowed);

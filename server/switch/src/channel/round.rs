@@ -11,6 +11,7 @@ use super::streams::{self, in_words};
 use super::{Channel, State};
 use crate::cause::Cause;
 use crate::event::{AppResult, Happened};
+use crate::leg::MediaLeg;
 use crate::story::{Side, StoryEvent};
 
 /// Times an offer of ours is made again because offers crossed (491).
@@ -96,32 +97,12 @@ impl Channel {
         if self.state == State::Up {
             return Ok(());
         }
-        self.open_leg()?;
-        let (round, late) = match self.offer.take() {
-            Some(offer) => (Round::Answer { offer }, false),
-            None => {
-                let want = streams::unasked(&self.subscriber.endpoint);
-                (Round::Offer { want }, true)
-            }
-        };
-        let outcome = self.negotiate(round).await;
-        let outcome = outcome.and_then(|outcome| match outcome.sdp {
-            Some(sdp) => Ok((sdp, outcome.agreed, outcome.notes)),
-            None => Err(Refused::NoMedia),
-        });
-        let (sdp, agreed, notes) = match outcome {
-            Ok(outcome) => outcome,
-            Err(refused) => {
-                self.signaling.refuse(&refused);
-                self.tell_refused(Side::Us, refused.status(), refused.to_string());
-                return Err(self.end(Side::Us, Cause::from_status(refused.status())));
-            }
-        };
+        let late = self.offer.is_none() && self.early.is_none();
+        let (sdp, agreed) = self.first_round().await?;
         self.record_answer().await;
         self.signaling.answer(&sdp);
         self.local = Some(sdp);
         self.state = State::Up;
-        self.remark(&notes);
         self.tell(StoryEvent::Up);
         if late {
             self.turn = Turn::OursFirst;
@@ -132,6 +113,39 @@ impl Channel {
         let streams = in_words(&self.topology);
         tracing::info!(channel = self.name(), streams, "call answered");
         Ok(())
+    }
+
+    /// Our answer to the offer that brought the call, or our offer if there was none. What was said
+    /// with early media is said again (RFC 3261 §13.3.1.4 has one answer to an offer).
+    pub(super) async fn first_round(&mut self) -> AppResult<(Sdp, Topology)> {
+        if let (Some(agreed), Some(sdp)) = (self.early.take(), self.local.take()) {
+            return Ok((sdp, agreed));
+        }
+        if self.leg.is_none() {
+            self.open_leg(None)?;
+        }
+        let round = match self.offer.take() {
+            Some(offer) => Round::Answer { offer },
+            None => Round::Offer {
+                want: streams::unasked(&self.policy, None),
+            },
+        };
+        let outcome = self.negotiate(round).await;
+        let outcome = outcome.and_then(|outcome| match outcome.sdp {
+            Some(sdp) => Ok((sdp, outcome.agreed, outcome.notes)),
+            None => Err(Refused::NoMedia),
+        });
+        match outcome {
+            Ok((sdp, agreed, notes)) => {
+                self.remark(&notes);
+                Ok((sdp, agreed))
+            }
+            Err(refused) => {
+                self.signaling.refuse(&refused);
+                self.tell_refused(Side::Us, refused.status(), refused.to_string());
+                Err(self.end(Side::Us, Cause::from_status(refused.status())))
+            }
+        }
     }
 
     /// Offers other streams and waits until the far end has answered or refused. Digits are kept.
@@ -323,7 +337,7 @@ impl Channel {
     }
 
     /// The far end answered what was said once more.
-    async fn on_confirmation(&mut self, answer: Sdp) -> Happened {
+    pub(super) async fn on_confirmation(&mut self, answer: Sdp) -> Happened {
         match self.negotiate(Round::Confirm { answer }).await {
             Ok(outcome) => {
                 self.remark(&outcome.notes);
@@ -524,9 +538,9 @@ impl Channel {
         }
     }
 
-    pub(super) fn open_leg(&mut self) -> AppResult {
+    pub(crate) fn open_leg(&mut self, near: Option<&dyn MediaLeg>) -> AppResult {
         let events = self.registration.inbox();
-        match self.switch.allocate(&self.subscriber, events) {
+        match self.switch.allocate(&self.policy, events, near) {
             Ok(leg) => {
                 self.leg = Some(leg);
                 Ok(())

@@ -1,10 +1,8 @@
 //! Topologies in words, and the questions a call asks of them.
 
 use codec::Kind;
-use config::Endpoint;
+use rtc::policy::Policy;
 use rtc::topology::{Direction, Stream, Topology};
-
-use crate::policy;
 
 /// `audio sendrecv, video sendonly`, seen from us.
 pub(super) fn in_words(topology: &Topology) -> String {
@@ -70,15 +68,43 @@ pub(super) fn without_hold(unheld: &Topology, agreed: &Topology) -> Topology {
     Topology::new(streams.collect())
 }
 
-/// What we offer a far end that made no offer: one stream of each kind it may have.
-pub(super) fn unasked(endpoint: &Endpoint) -> Topology {
-    let policy = policy::of(endpoint);
+/// What we offer a far end that made no offer: one stream of each kind it may have; as many as the party
+/// it is to be connected to has, if that is known.
+pub(super) fn unasked(policy: &Policy, far: Option<&Policy>) -> Topology {
     [Kind::Audio, Kind::Video]
         .into_iter()
         .fold(Topology::default(), |topology, kind| {
-            let count = usize::from(!policy.codecs(kind).is_empty()).min(policy.max_streams(kind));
+            let wanted = far.map_or(1, |far| far.max_streams(kind));
+            let count = match policy.codecs(kind).is_empty() {
+                true => 0,
+                false => wanted.min(policy.max_streams(kind)),
+            };
             topology.with_count(kind, count, Direction::SendRecv)
         })
+}
+
+/// What `own` is to become where the streams of the party at the other end are those of `far`: as many
+/// streams of a kind as that has in use, as far as the policy has room for them. `None`: it need not
+/// change.
+pub(super) fn matched(own: &Topology, far: &Topology, policy: &Policy) -> Option<Topology> {
+    let used = |topology: &Topology, kind: Kind| {
+        let streams = topology.streams(kind);
+        streams
+            .filter(|stream| stream.direction != Direction::Inactive)
+            .count()
+    };
+    let lacks = |kind: &Kind| {
+        let wanted = used(far, *kind).min(policy.max_streams(*kind));
+        !policy.codecs(*kind).is_empty() && own.streams(*kind).count() < wanted
+    };
+    let kinds = [Kind::Audio, Kind::Video].into_iter().filter(lacks);
+    let mut want = None;
+    for kind in kinds {
+        let count = used(far, kind).min(policy.max_streams(kind));
+        let topology = want.unwrap_or_else(|| own.clone());
+        want = Some(topology.with_count(kind, count, Direction::SendRecv));
+    }
+    want
 }
 
 #[cfg(test)]
@@ -87,7 +113,8 @@ mod tests {
     use config::Endpoint;
     use rtc::topology::{Direction, Stream, Topology};
 
-    use super::{in_words, rebase, restore, sends, unasked, without_hold};
+    use super::{in_words, matched, rebase, restore, sends, unasked, without_hold};
+    use crate::policy;
 
     #[test]
     fn a_topology_reads_as_words() {
@@ -95,13 +122,46 @@ mod tests {
         endpoint.allow = ["opus", "vp8"]
             .map(|name| codec::by_name(name).unwrap())
             .to_vec();
-        assert_eq!(
-            in_words(&unasked(&endpoint)),
-            "audio sendrecv, video sendrecv"
-        );
+        let unasked = |endpoint: &Endpoint| in_words(&unasked(&policy::of(endpoint), None));
+        assert_eq!(unasked(&endpoint), "audio sendrecv, video sendrecv");
         endpoint.max_video_streams = 0;
-        assert_eq!(in_words(&unasked(&endpoint)), "audio sendrecv");
+        assert_eq!(unasked(&endpoint), "audio sendrecv");
         assert_eq!(in_words(&Topology::default()), "");
+    }
+
+    #[test]
+    fn who_is_called_is_offered_what_the_caller_has() {
+        let mut endpoint = Endpoint::new("alice");
+        endpoint.allow = ["opus", "vp8"]
+            .map(|name| codec::by_name(name).unwrap())
+            .to_vec();
+        let own = policy::of(&endpoint);
+        let mut far = own.clone();
+        far.max_video_streams = 0;
+        assert_eq!(in_words(&unasked(&own, Some(&far))), "audio sendrecv");
+        far.max_video_streams = 3;
+        let both = "audio sendrecv, video sendrecv";
+        assert_eq!(in_words(&unasked(&own, Some(&far))), both);
+    }
+
+    #[test]
+    fn a_stream_added_at_one_end_is_wanted_at_the_other() {
+        use Direction::{Inactive, SendRecv};
+        let mut endpoint = Endpoint::new("alice");
+        endpoint.allow = ["opus", "vp8"]
+            .map(|name| codec::by_name(name).unwrap())
+            .to_vec();
+        let policy = policy::of(&endpoint);
+        let audio = Topology::new(vec![known(Kind::Audio, "0", SendRecv)]);
+        let both = audio.clone().with_count(Kind::Video, 1, SendRecv);
+        let wanted = matched(&audio, &both, &policy).unwrap();
+        assert_eq!(in_words(&wanted), "audio sendrecv, video sendrecv");
+        assert_eq!(matched(&both, &audio, &policy), None, "what goes is kept");
+        let idle = Topology::new(vec![
+            known(Kind::Audio, "0", SendRecv),
+            known(Kind::Video, "1", Inactive),
+        ]);
+        assert_eq!(matched(&audio, &idle, &policy), None);
     }
 
     #[test]

@@ -283,7 +283,7 @@ impl Calls {
                 if let Some(call) = self.calls.get(&id) {
                     call.received(&response.status);
                     let status = response.status.code();
-                    let answer = settles(&response).then(|| description(&response)).flatten();
+                    let answer = description(&response);
                     call.inbox.send(ChannelEvent::Progress { status, answer });
                 }
             }
@@ -459,17 +459,7 @@ impl Call {
     }
 }
 
-/// Does a provisional response with a description settle the session (RFC 3262 §5)? Others show beforehand
-/// what the answer will be.
-fn settles(response: &Response) -> bool {
-    let requires = response.headers.requires().unwrap_or_default();
-    response.headers.has(&HeaderName::RSeq)
-        && requires
-            .iter()
-            .any(|tag| tag.eq_ignore_ascii_case("100rel"))
-}
-
-/// What a response says of the session.
+/// The description a response carries, if it can be read.
 fn description(response: &Response) -> Option<Sdp> {
     let essence = response.headers.content_type().ok().flatten();
     let is_sdp =
