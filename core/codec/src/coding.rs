@@ -12,8 +12,8 @@ pub struct Coding {
     pub rates_hz: &'static [u32],
     /// The usual length of a packet.
     pub packet_ms: u16,
-    /// The longest packet it can carry.
-    pub packet_ms_max: u16,
+    /// The lengths a packet may have, shortest first.
+    pub packets_ms: &'static [u16],
     /// Makes an encoder.
     pub encoder: fn(&Settings<'_>) -> Result<Box<dyn Encode>, Unsupported>,
     /// Makes a decoder.
@@ -26,6 +26,14 @@ impl Coding {
     pub fn common_rate(&self, other: &Self) -> Option<u32> {
         let mut rates = self.rates_hz.iter().copied();
         rates.find(|rate_hz| other.rates_hz.contains(rate_hz))
+    }
+
+    /// The longest packet that is not longer than what a receiver asks for (`a=ptime`).
+    pub fn packet_ms_near(&self, wanted_ms: u16) -> u16 {
+        let mut lengths = self.packets_ms.iter().copied().rev();
+        let fits = lengths.find(|length| *length <= wanted_ms);
+        fits.or_else(|| self.packets_ms.first().copied())
+            .unwrap_or(self.packet_ms)
     }
 }
 
@@ -104,6 +112,9 @@ pub trait Decode: Send {
         false
     }
 }
+
+/// The lengths of packets of codecs that cut sound anywhere.
+pub(crate) const PACKETS_MS: &[u16] = &[10, 20, 30, 40, 50, 60, 80, 100, 120, 150, 200];
 
 /// The most sound in one packet. Opus has 120 ms (RFC 6716 §2.1.4); a datagram of G.711 could hold
 /// seconds.

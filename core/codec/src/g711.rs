@@ -3,14 +3,16 @@
 //! The numbers are those of the recommendation's tables 1 and 2: 13-bit A-law and 14-bit µ-law
 //! values, here in the upper bits of 16. Lost packets are replaced by [`Concealer`].
 
-use crate::coding::{Coding, Decode, Encode, Fault, Settings, Unsupported, samples_max};
+use crate::coding::{
+    Coding, Decode, Encode, Fault, PACKETS_MS, Settings, Unsupported, samples_max,
+};
 use crate::conceal::Concealer;
 
 /// The row of PCMU.
 pub(crate) const ULAW: Coding = Coding {
     rates_hz: &[RATE_HZ],
     packet_ms: 20,
-    packet_ms_max: 200,
+    packets_ms: PACKETS_MS,
     encoder: |settings| encoder(settings, ulaw_of),
     decoder: |settings| decoder(settings, &ULAW_VALUES),
 };
@@ -19,7 +21,7 @@ pub(crate) const ULAW: Coding = Coding {
 pub(crate) const ALAW: Coding = Coding {
     rates_hz: &[RATE_HZ],
     packet_ms: 20,
-    packet_ms_max: 200,
+    packets_ms: PACKETS_MS,
     encoder: |settings| encoder(settings, alaw_of),
     decoder: |settings| decoder(settings, &ALAW_VALUES),
 };

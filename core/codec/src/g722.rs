@@ -5,14 +5,16 @@
 //! The arithmetic is that of the recommendation, with saturation where it asks for it, so that two
 //! implementations stay in step bit by bit.
 
-use crate::coding::{Coding, Decode, Encode, Fault, Settings, Unsupported, samples_max};
+use crate::coding::{
+    Coding, Decode, Encode, Fault, PACKETS_MS, Settings, Unsupported, samples_max,
+};
 use crate::conceal::Concealer;
 
 /// The row of G.722.
 pub(crate) const CODING: Coding = Coding {
     rates_hz: &[RATE_HZ],
     packet_ms: 20,
-    packet_ms_max: 200,
+    packets_ms: PACKETS_MS,
     encoder,
     decoder,
 };

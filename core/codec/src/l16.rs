@@ -1,6 +1,8 @@
 //! L16: samples as they are, in network byte order (RFC 3551 §4.5.11).
 
-use crate::coding::{Coding, Decode, Encode, Fault, Settings, Unsupported, samples_max};
+use crate::coding::{
+    Coding, Decode, Encode, Fault, PACKETS_MS, Settings, Unsupported, samples_max,
+};
 use crate::conceal::Concealer;
 
 pub(crate) const AT_8_KHZ: Coding = coding(&[8000]);
@@ -14,7 +16,7 @@ const fn coding(rates_hz: &'static [u32]) -> Coding {
     Coding {
         rates_hz,
         packet_ms,
-        packet_ms_max: 200,
+        packets_ms: PACKETS_MS,
         encoder,
         decoder,
     }

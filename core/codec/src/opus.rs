@@ -18,7 +18,8 @@ use crate::coding::{Coding, Decode, Encode, Fault, Settings, Unsupported, parame
 pub(crate) const CODING: Coding = Coding {
     rates_hz: &[48_000, 24_000, 16_000, 8000],
     packet_ms: 20,
-    packet_ms_max: 120,
+    // Of RFC 6716 §2.1.4, those of whole frames and no less than RTP is worth its header for.
+    packets_ms: &[10, 20, 40, 60, 80, 100, 120],
     encoder,
     decoder,
 };

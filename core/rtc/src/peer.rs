@@ -464,7 +464,7 @@ impl Peer {
             return;
         };
         let line = &mut self.lines[index];
-        let packet = Packet::new(line.id, line.kind, *format, packet);
+        let packet = Packet::from_engine(line.id, line.kind, *format, packet);
         line.on_packet(now, ssrc, &packet);
         let digits: Vec<_> = line.poll_digits().collect();
         let losses = line.losses(now);

@@ -245,7 +245,7 @@ impl WebRtc {
     /// What each payload type of the transport means, telephone events included.
     pub(crate) fn formats(&self) -> impl Iterator<Item = (Pt, Format)> {
         let params = self.rtc.codec_config().iter();
-        params.map(|params| (params.pt(), Format(params.spec())))
+        params.filter_map(|params| Some((params.pt(), Format::from_engine(params.spec())?)))
     }
 
     /// The payload types the peer takes on this m-line, best first, if we may send on it.

@@ -228,6 +228,10 @@ impl<P: Clone> JitterBuffer<P> {
             self.stats.late += u64::from(payload.is_some());
             return;
         }
+        if sequence - stream.expected >= RING_LEN as u64 {
+            // Sound this far ahead has begun a stream of its own before it came here.
+            return;
+        }
         let place = &mut self.ring[sequence as usize % RING_LEN];
         match place {
             // The ring holds no two numbers that far apart: this is a copy.

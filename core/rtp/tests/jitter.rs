@@ -452,6 +452,11 @@ fn any_packets_at_any_time_neither_break_it_nor_stall_it() {
             }
             world.pass((random.uniform() * 40.0) as u64);
             assert!(world.pop_all().len() <= 2 * 64 + 8);
+            let is_later = |due: Instant| due > world.now;
+            assert!(
+                world.buffer.poll_timeout().is_none_or(is_later),
+                "an alarm for nothing"
+            );
         }
     }
 }

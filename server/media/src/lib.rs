@@ -12,6 +12,7 @@ mod debug;
 mod echo;
 mod io;
 mod leg;
+mod node;
 mod plan;
 mod plane;
 mod shard;

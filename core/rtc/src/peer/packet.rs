@@ -1,6 +1,7 @@
 //! RTP packets between peers.
 
 use super::StreamId;
+use crate::topology::Format as Carries;
 use std::sync::Arc;
 use str0m::format::{Codec, CodecSpec};
 use str0m::rtp::{ExtensionValues, RtpPacket};
@@ -29,7 +30,7 @@ pub struct Packet {
 }
 
 impl Packet {
-    pub(super) fn new(
+    pub(super) fn from_engine(
         stream: StreamId,
         kind: codec::Kind,
         format: Format,
@@ -51,40 +52,120 @@ impl Packet {
 
 /// A codec with its parameters: what a payload type stands for.
 #[derive(Clone, Copy, Debug)]
-pub struct Format(pub(crate) CodecSpec);
+pub struct Format {
+    carries: Carries,
+    parameters: Parameters,
+}
+
+/// What makes packets of one codec unreadable to a decoder of the same codec.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Parameters {
+    /// H.264: `profile-level-id` without the level (RFC 6184 §8.1: the level need not agree).
+    profile_idc: Option<u32>,
+    /// H.264: `packetization-mode`.
+    packetization_mode: u8,
+    /// VP9: `profile-id`; AV1: `profile`.
+    profile: u32,
+}
 
 impl Format {
-    /// The RTP clock in hertz.
+    /// A format as a description writes it, with the value of its `a=fmtp`.
+    pub fn new(carries: Carries, fmtp: Option<&str>) -> Self {
+        let fmtp = sdp::Fmtp {
+            payload_type: 0,
+            parameters: fmtp.unwrap_or_default(),
+        };
+        let number = |name: &str| fmtp.parameter(name).and_then(|value| value.parse().ok());
+        let profile_idc = fmtp.parameter("profile-level-id");
+        let profile_idc = profile_idc.and_then(|hex| u32::from_str_radix(hex, 16).ok());
+        let parameters = match carries {
+            Carries::Codec(codec) => match codec.encoding {
+                "H264" => Parameters {
+                    profile_idc: profile_idc.map(|id| id >> 8),
+                    packetization_mode: number("packetization-mode").unwrap_or(0) as u8,
+                    profile: 0,
+                },
+                "VP9" => Parameters {
+                    profile: number("profile-id").unwrap_or(0),
+                    ..Parameters::default()
+                },
+                "AV1" => Parameters {
+                    profile: number("profile").unwrap_or(0),
+                    ..Parameters::default()
+                },
+                _ => Parameters::default(),
+            },
+            Carries::Digits { .. } => Parameters::default(),
+        };
+        Self {
+            carries,
+            parameters,
+        }
+    }
+
+    /// What the engine has agreed on; `None` for what no row of the codec table stands for.
+    pub(crate) fn from_engine(spec: CodecSpec) -> Option<Self> {
+        let name = match spec.codec {
+            Codec::Opus => "opus",
+            Codec::PCMU => "ulaw",
+            Codec::PCMA => "alaw",
+            Codec::G722 => "g722",
+            Codec::H264 => "h264",
+            Codec::Vp8 => "vp8",
+            Codec::Vp9 => "vp9",
+            Codec::Av1 => "av1",
+            Codec::Tele => {
+                let clock_hz = spec.clock_rate.get();
+                return Some(Self::new(Carries::Digits { clock_hz }, None));
+            }
+            _ => return None,
+        };
+        let parameters = match spec.codec {
+            Codec::H264 => Parameters {
+                profile_idc: spec.format.profile_level_id.map(|id| id >> 8),
+                packetization_mode: spec.format.packetization_mode.unwrap_or(0),
+                profile: 0,
+            },
+            Codec::Vp9 => Parameters {
+                profile: spec.format.profile_id.unwrap_or(0),
+                ..Parameters::default()
+            },
+            Codec::Av1 => Parameters {
+                profile: spec.format.profile.map_or(0, u32::from),
+                ..Parameters::default()
+            },
+            _ => Parameters::default(),
+        };
+        Some(Self {
+            carries: Carries::Codec(codec::by_name(name)?),
+            parameters,
+        })
+    }
+
+    /// The codec; `None` for telephone events.
+    pub fn codec(&self) -> Option<&'static codec::Codec> {
+        match self.carries {
+            Carries::Codec(codec) => Some(codec),
+            Carries::Digits { .. } => None,
+        }
+    }
+
+    /// The RTP clock in hertz. RFC 3551 §4.5.2: G.722 samples at 16 kHz and counts at 8 kHz.
     pub fn clock_hz(&self) -> u32 {
-        // RFC 3551 §4.5.2: G.722 samples at 16 kHz and counts at 8 kHz.
-        match self.0.codec {
-            Codec::G722 => 8000,
-            _ => self.0.clock_rate.get(),
+        match self.carries {
+            Carries::Codec(codec) => codec.clock_hz,
+            Carries::Digits { clock_hz } => clock_hz,
         }
     }
 
     /// Whether the payload is a telephone event (RFC 4733).
     pub fn is_telephone_event(&self) -> bool {
-        self.0.codec.is_tele()
+        matches!(self.carries, Carries::Digits { .. })
     }
 
     /// Whether a receiver that agreed to `other` can decode this.
     pub fn suits(&self, other: &Self) -> bool {
-        let (ours, theirs) = (&self.0, &other.0);
-        let parameters = match ours.codec {
-            // RFC 6184 §8.1: profile and packetization mode must agree, the level need not.
-            Codec::H264 => {
-                let profile = |spec: &CodecSpec| spec.format.profile_level_id.map(|id| id >> 8);
-                let mode = |spec: &CodecSpec| spec.format.packetization_mode.unwrap_or(0);
-                profile(ours) == profile(theirs) && mode(ours) == mode(theirs)
-            }
-            Codec::Vp9 => {
-                ours.format.profile_id.unwrap_or(0) == theirs.format.profile_id.unwrap_or(0)
-            }
-            Codec::Av1 => ours.format.profile.unwrap_or(0) == theirs.format.profile.unwrap_or(0),
-            _ => true,
-        };
-        ours.codec == theirs.codec && ours.clock_rate == theirs.clock_rate && parameters
+        self.carries == other.carries && self.parameters == other.parameters
     }
 }
 

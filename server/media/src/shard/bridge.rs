@@ -5,11 +5,13 @@
 //! between two, through a bounded queue of the other shard, which drops what it has no room for.
 
 use crate::leg::LegId;
+use crate::node::transcode::{Incoming, Made, Recipe, Transcoder};
 use crate::plan::{Line, Way, plan};
-use codec::Kind;
-use rtc::topology::Topology;
-use rtc::{Packet, StreamId};
+use codec::{Codec, Kind};
+use rtc::topology::{Format as Carries, Stream, Topology};
+use rtc::{Extensions, Format, Packet, StreamId};
 use std::collections::VecDeque;
+use std::time::Instant;
 use tokio::sync::mpsc;
 
 /// The leg at the other end.
@@ -58,6 +60,10 @@ pub(super) struct Bridge {
     theirs: Option<Topology>,
     /// What happens to our packets.
     lines: Vec<Line>,
+    /// Of the lines that the other side does not take as they are, those that something came on.
+    coders: Vec<Coder>,
+    /// How many transcoders there have been.
+    coders_made: u32,
     /// What the other is still to be told: our topology, and whether we ask for its own.
     news: Option<bool>,
     /// Whether key frames are to be asked for of all streams the other has for us.
@@ -72,6 +78,8 @@ impl Bridge {
             ours: agreed.clone(),
             theirs: None,
             lines: Vec::new(),
+            coders: Vec::new(),
+            coders_made: 0,
             news: Some(true),
             wants_keyframes: true,
         }
@@ -124,12 +132,47 @@ impl Bridge {
     }
 
     /// Passes a packet of our peer on, where it goes anywhere.
-    pub(super) fn pass(&self, own: LegId, packet: Packet, out: &mut VecDeque<Relayed>) {
+    pub(super) fn pass(
+        &mut self,
+        now: Instant,
+        own: LegId,
+        packet: Packet,
+        out: &mut VecDeque<Relayed>,
+    ) {
         let is_its = |line: &&Line| line.source == packet.stream && line.way != Way::Drop;
-        if let Some(line) = self.lines.iter().find(is_its) {
-            let target = line.target;
-            self.send(own, Cargo::Packet { target, packet }, out);
+        let Some(line) = self.lines.iter().find(is_its).copied() else {
+            return;
+        };
+        let target = line.target;
+        match line.way {
+            Way::Transcode(to) if !self.passes(&line, &packet) => {
+                self.recode(now, &line, to, packet);
+                self.flush(now, own, out);
+            }
+            Way::Forward | Way::Transcode(_) | Way::Drop => {
+                self.send(own, Cargo::Packet { target, packet }, out);
+            }
         }
+    }
+
+    /// Sends what the transcoders have ready.
+    pub(super) fn flush(&mut self, now: Instant, own: LegId, out: &mut VecDeque<Relayed>) {
+        let mut coders = std::mem::take(&mut self.coders);
+        for coder in &mut coders {
+            while let Some(made) = coder.transcoder.poll(now) {
+                let (target, packet) = (coder.line.target, coder.packet(made));
+                self.send(own, Cargo::Packet { target, packet }, out);
+            }
+        }
+        self.coders = coders;
+    }
+
+    /// When [`Self::flush`] has something to do though nothing came.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let coders = self.coders.iter();
+        coders
+            .filter_map(|coder| coder.transcoder.poll_timeout())
+            .min()
     }
 
     /// Our peer asks for a key frame of what the other sends it on this stream.
@@ -142,6 +185,82 @@ impl Bridge {
     fn replan(&mut self) {
         let theirs = self.theirs.as_ref();
         self.lines = theirs.map_or_else(Vec::new, |theirs| plan(&self.ours, theirs));
+        let lines = &self.lines;
+        self.coders.retain(|coder| lines.contains(&coder.line));
+    }
+
+    /// Whether a packet of a line that is transcoded goes on as it is: its codec is one the other
+    /// takes, or it is a digit among packets of such a codec.
+    fn passes(&self, line: &Line, packet: &Packet) -> bool {
+        let Some(stream) = self.target(line) else {
+            return false;
+        };
+        match packet.format.codec() {
+            Some(codec) => formats(stream).any(|format| format == Carries::Codec(codec)),
+            None => !self.coders.iter().any(|coder| coder.line == *line),
+        }
+    }
+
+    fn recode(&mut self, now: Instant, line: &Line, to: &'static Codec, packet: Packet) {
+        let incoming = Incoming {
+            ssrc: packet.ssrc,
+            sequence: packet.sequence,
+            timestamp: packet.timestamp,
+            payload: packet.payload,
+        };
+        let Some(from) = packet.format.codec() else {
+            let coder = self.coders.iter_mut().find(|coder| coder.line == *line);
+            if let Some(coder) = coder {
+                let clock_hz = packet.format.clock_hz();
+                coder
+                    .transcoder
+                    .handle_digit(now, clock_hz, packet.marker, &incoming);
+            }
+            return;
+        };
+        let is_its = |coder: &Coder| coder.line == *line && coder.transcoder.from() == from;
+        let known = self.coders.iter().position(is_its);
+        if let Some(index) = known.or_else(|| self.add_coder(line, from, to)) {
+            self.coders[index].transcoder.handle_sound(now, incoming);
+        }
+    }
+
+    /// A peer that changes its codec within a call gets another transcoder in place of the old one.
+    fn add_coder(
+        &mut self,
+        line: &Line,
+        from: &'static Codec,
+        to: &'static Codec,
+    ) -> Option<usize> {
+        self.coders.retain(|coder| coder.line != *line);
+        let clocks = formats(self.target(line)?).filter_map(|format| match format {
+            Carries::Digits { clock_hz } => Some(clock_hz),
+            Carries::Codec(_) => None,
+        });
+        let transcoder = Transcoder::new(&Recipe {
+            from,
+            to,
+            fmtp: "",
+            packet_ms: None,
+            // RFC 4733 §2.1: on the clock of the audio, if the receiver takes that.
+            digits_hz: clocks.min_by_key(|clock_hz| *clock_hz != to.clock_hz),
+            // No two of our sources are alike, or one would go on with the numbers of another.
+            ssrc: self.coders_made,
+        })?;
+        self.coders_made = self.coders_made.wrapping_add(1);
+        tracing::debug!(from = from.name, to = to.name, "audio is transcoded");
+        self.coders.push(Coder {
+            line: *line,
+            to,
+            transcoder,
+        });
+        Some(self.coders.len() - 1)
+    }
+
+    /// The other's stream that a line leads to.
+    fn target(&self, line: &Line) -> Option<&Stream> {
+        let theirs = self.theirs.as_ref()?;
+        theirs.iter().find(|stream| stream.mline == line.target.0)
     }
 
     /// False if it could not be sent: a full queue loses packets, as a network does.
@@ -160,4 +279,48 @@ impl Bridge {
             Some(relay) => relay.try_send(relayed).is_ok(),
         }
     }
+}
+
+/// What makes the packets of a line into ones the other takes.
+struct Coder {
+    line: Line,
+    to: &'static Codec,
+    transcoder: Transcoder,
+}
+
+impl Coder {
+    fn packet(&self, made: Made) -> Packet {
+        let carries = match made.digits_hz {
+            Some(clock_hz) => Carries::Digits { clock_hz },
+            None => Carries::Codec(self.to),
+        };
+        Packet {
+            stream: self.line.source,
+            kind: Kind::Audio,
+            format: Format::new(carries, None),
+            ssrc: self.transcoder.ssrc(),
+            sequence: made.sequence,
+            timestamp: made.timestamp,
+            marker: made.marker,
+            extensions: Extensions::default(),
+            payload: made.payload,
+        }
+    }
+}
+
+impl Drop for Coder {
+    fn drop(&mut self) {
+        let account = self.transcoder.account();
+        tracing::debug!(
+            from = self.transcoder.from().name,
+            to = self.to.name,
+            ?account,
+            "audio is transcoded no more"
+        );
+    }
+}
+
+/// What the payload types of a stream carry.
+fn formats(stream: &Stream) -> impl Iterator<Item = Carries> {
+    stream.payloads.iter().map(|payload| payload.format)
 }

@@ -75,7 +75,10 @@ impl Slot {
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::Live(peer) => peer.poll_timeout(),
+            State::Live(peer) => {
+                let bridge = self.bridge.as_ref().and_then(Bridge::poll_timeout);
+                peer.poll_timeout().into_iter().chain(bridge).min()
+            }
             State::Ending { retry, .. } => Some(*retry),
             State::Down => None,
         }
@@ -222,6 +225,7 @@ impl Slot {
             }
             if let Some(bridge) = &mut self.bridge {
                 bridge.say(self.id, relayed);
+                bridge.flush(now, self.id, relayed);
             }
             let Some(event) = peer.poll_event() else {
                 return;
@@ -284,8 +288,8 @@ impl Slot {
             is_sent |= peer.write(now, *target, self.id.origin(), &packet);
         }
         let kind = packet.kind;
-        if let Some(bridge) = &self.bridge {
-            bridge.pass(self.id, packet, relayed);
+        if let Some(bridge) = &mut self.bridge {
+            bridge.pass(now, self.id, packet, relayed);
         }
         self.tell_first(now, kind, true);
         if is_sent {

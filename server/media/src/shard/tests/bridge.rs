@@ -283,16 +283,28 @@ impl Browser {
 
     fn send(&mut self, now: Instant, line: usize, codec: Codec) -> Vec<u8> {
         let number = self.first + self.sent[line];
+        let payload = [&[line as u8][..], &number.to_be_bytes()].concat();
+        self.send_payload(now, line, codec, 960, payload.clone());
+        payload
+    }
+
+    fn send_payload(
+        &mut self,
+        now: Instant,
+        line: usize,
+        codec: Codec,
+        units: u32,
+        payload: Vec<u8>,
+    ) {
+        let number = self.first + self.sent[line];
         self.sent[line] += 1;
         let pt = self.pt(codec);
-        let payload = [&[line as u8][..], &number.to_be_bytes()].concat();
-        let time = number as u32 * 960;
-        let write = RtpWrite::new(pt, number.into(), time, now, payload.clone());
+        let time = number as u32 * units;
+        let write = RtpWrite::new(pt, number.into(), time, now, payload);
         let mut api = self.rtc.direct_api();
         let stream = api.stream_tx_by_mid(self.mids[line], None).unwrap();
         stream.write_rtp(write);
         self.rtc.handle_input(Input::Timeout(now)).unwrap();
-        payload
     }
 
     fn pt(&self, codec: Codec) -> str0m::media::Pt {
@@ -471,17 +483,57 @@ fn digits_reach_the_other_as_they_are() {
 }
 
 #[test]
-fn what_has_no_codec_in_common_is_not_passed() {
+fn sound_without_a_codec_in_common_is_made_anew_both_ways() {
+    use codec::Settings;
+    for shards in [1, 2] {
+        let mut world = World::new(shards, [&["ulaw", "vp8"], BOTH]);
+        world.connect(1);
+        for (from, to) in [(0, 1), (1, 0)] {
+            let codecs = [(Codec::PCMU, "ulaw", 8000), (Codec::Opus, "opus", 48_000)];
+            let (engine_codec, name, rate_hz) = codecs[from];
+            let coding = |name| by_name(name).unwrap().coding.unwrap();
+            let settings = |rate_hz| Settings {
+                rate_hz,
+                ..Settings::default()
+            };
+            let mut encoder = (coding(name).encoder)(&settings(rate_hz)).unwrap();
+            let frame = rate_hz as usize / 50;
+            for index in 0..50 {
+                let sample = |at: usize| {
+                    let turn = std::f64::consts::TAU * 500.0 * at as f64 / f64::from(rate_hz);
+                    (turn.sin() * 9000.0) as i16
+                };
+                let sound: Vec<i16> = (index * frame..(index + 1) * frame).map(sample).collect();
+                let mut payload = Vec::new();
+                encoder.encode(&sound, &mut payload).unwrap();
+                let (now, clock) = (world.now, [160, 960][from]);
+                world.browsers[from].send_payload(now, 0, engine_codec, clock, payload);
+                world.run(20);
+            }
+            let packets = world.received(to, 0);
+            assert!(packets.len() >= 48, "{} packets", packets.len());
+            assert_no_jump(&packets);
+            let (engine_codec, name, rate_hz) = codecs[to];
+            let pt = world.browsers[to].pt(engine_codec);
+            assert!(packets.iter().all(|p| p.header.payload_type == pt));
+            let mut decoder = (coding(name).decoder)(&settings(rate_hz)).unwrap();
+            let mut heard = Vec::new();
+            for packet in &packets {
+                decoder.decode(&packet.payload, &mut heard).unwrap();
+            }
+            // A tone of 500 Hz crosses zero a thousand times a second.
+            let second = &heard[heard.len() / 4..];
+            let crossings = second.windows(2).filter(|w| (w[0] < 0) != (w[1] < 0));
+            let per_s = crossings.count() as f64 * f64::from(rate_hz) / second.len() as f64;
+            assert!((980.0..1020.0).contains(&per_s), "{name} hears {per_s}");
+        }
+    }
+}
+
+#[test]
+fn video_is_not_made_anew() {
     let mut world = World::new(1, [&["ulaw", "vp8"], BOTH]);
     world.connect(1);
-    let now = world.now;
-    world.browsers[0].send(now, 0, Codec::PCMU);
-    world.run(100);
-    assert!(world.received(1, 0).is_empty());
     let sent = world.send(0, 1, 2);
-    assert_eq!(
-        payloads(&world.received(1, 1)),
-        sent,
-        "video is not concerned"
-    );
+    assert_eq!(payloads(&world.received(1, 1)), sent);
 }

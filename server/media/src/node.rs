@@ -1,0 +1,3 @@
+//! What is done to the sound of a stream on its way, one file for each.
+
+pub(crate) mod transcode;

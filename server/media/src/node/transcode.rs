@@ -1,0 +1,470 @@
+//! One codec in, another out: pure, without a clock.
+//!
+//! Packets go through a jitter buffer that adds no delay while nothing is missing, are decoded at a
+//! rate both codecs run at if there is one, resampled if there is none, cut into packets of the other
+//! side's length and encoded. The outgoing numbers are its own: a timeline without gaps but those of
+//! silence, a source that never changes. Digits (RFC 4733) pass by, on that timeline.
+//!
+//! A sender that pauses (discontinuous transmission) is heard as the comfort noise of its codec, since
+//! a phone that knows no pauses would hear a hole.
+
+use codec::{Codec, Coding, Decode, Encode, Resampler, Settings};
+use rtp::{Arrival, JitterBuffer, JitterConfig, JitterStats, Pacing, Play};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What a transcoder is made for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Recipe<'a> {
+    /// The codec that comes in.
+    pub(crate) from: &'static Codec,
+    /// The codec that goes out.
+    pub(crate) to: &'static Codec,
+    /// What the receiver wishes of it: its `a=fmtp`.
+    pub(crate) fmtp: &'a str,
+    /// The length of packets the receiver asked for (`a=ptime`), if it did.
+    pub(crate) packet_ms: Option<u16>,
+    /// The clock of digits towards the receiver, if it takes any.
+    pub(crate) digits_hz: Option<u32>,
+    /// The source of what goes out.
+    pub(crate) ssrc: u32,
+}
+
+/// A packet with what the transcoder does not care for left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Incoming {
+    pub(crate) ssrc: u32,
+    pub(crate) sequence: u64,
+    pub(crate) timestamp: u32,
+    pub(crate) payload: Arc<[u8]>,
+}
+
+/// A packet that goes out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Made {
+    pub(crate) sequence: u64,
+    pub(crate) timestamp: u32,
+    pub(crate) marker: bool,
+    /// Digits of this clock rather than sound.
+    pub(crate) digits_hz: Option<u32>,
+    pub(crate) payload: Arc<[u8]>,
+}
+
+/// What went through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Account {
+    /// The jitter buffer's part.
+    pub(crate) jitter: JitterStats,
+    /// Payloads that could not be read.
+    pub(crate) malformed: u64,
+    /// Milliseconds of sound made in place of what was lost or paused.
+    pub(crate) concealed_ms: u64,
+}
+
+/// Makes packets of one codec from those of another.
+pub(crate) struct Transcoder {
+    from: &'static Codec,
+    rate_in_hz: u32,
+    rate_out_hz: u32,
+    clock_out_hz: u32,
+    digits_hz: Option<u32>,
+    jitter: JitterBuffer<Arc<[u8]>>,
+    decoder: Box<dyn Decode>,
+    resampler: Option<Resampler>,
+    encoder: Box<dyn Encode>,
+    /// As decoded.
+    heard: Vec<i16>,
+    /// At the outgoing rate, less than a packet.
+    waiting: Vec<i16>,
+    packet_len: usize,
+    payload: Vec<u8>,
+    made: VecDeque<Made>,
+    ssrc: u32,
+    sequence: u64,
+    /// Of the next packet.
+    timestamp: u32,
+    /// The next packet begins after a silence.
+    is_onset: bool,
+    made_last: Option<Instant>,
+    /// Units of the incoming clock concealed since the last packet.
+    concealed: u32,
+    /// Units of noise made in pauses that turned out shorter: the next pause repays them.
+    ahead: u32,
+    pause: Option<Pause>,
+    digit: Option<DigitClock>,
+    malformed: u64,
+    concealed_ms: u64,
+}
+
+/// The sender said that it is silent.
+#[derive(Clone, Copy, Debug)]
+struct Pause {
+    /// When the next noise is due.
+    due: Instant,
+    /// Units of the incoming clock in one packet.
+    units: u32,
+    /// Units made since.
+    filled: u32,
+}
+
+/// How the digit that is being sent stands on our timeline.
+#[derive(Clone, Copy, Debug)]
+struct DigitClock {
+    timestamp_in: u32,
+    timestamp_out: u32,
+}
+
+impl Transcoder {
+    /// `None` if one of the two is not coded here, or the two have no rates that can be converted.
+    pub(crate) fn new(recipe: &Recipe<'_>) -> Option<Self> {
+        let (from, to) = (recipe.from.coding?, recipe.to.coding?);
+        let (rate_in_hz, rate_out_hz) = rates(&from, &to)?;
+        let settings = |rate_hz, fmtp| Settings {
+            rate_hz,
+            channels: 1,
+            fmtp,
+        };
+        let resampler = match rate_in_hz == rate_out_hz {
+            true => None,
+            false => Some(Resampler::new(rate_in_hz, rate_out_hz)?),
+        };
+        let packet_ms = to.packet_ms_near(recipe.packet_ms.unwrap_or(to.packet_ms));
+        let jitter = JitterConfig::new(recipe.from.clock_hz, Pacing::Prompt);
+        Some(Self {
+            from: recipe.from,
+            rate_in_hz,
+            rate_out_hz,
+            clock_out_hz: recipe.to.clock_hz,
+            digits_hz: recipe.digits_hz,
+            jitter: JitterBuffer::new(jitter),
+            decoder: (from.decoder)(&settings(rate_in_hz, "")).ok()?,
+            resampler,
+            encoder: (to.encoder)(&settings(rate_out_hz, recipe.fmtp)).ok()?,
+            heard: Vec::new(),
+            waiting: Vec::new(),
+            packet_len: rate_out_hz as usize * usize::from(packet_ms) / 1000,
+            payload: Vec::new(),
+            made: VecDeque::new(),
+            ssrc: recipe.ssrc,
+            sequence: 0,
+            timestamp: 0,
+            is_onset: true,
+            made_last: None,
+            concealed: 0,
+            ahead: 0,
+            pause: None,
+            digit: None,
+            malformed: 0,
+            concealed_ms: 0,
+        })
+    }
+
+    /// The codec that this one understands.
+    pub(crate) fn from(&self) -> &'static Codec {
+        self.from
+    }
+
+    /// The source of what goes out.
+    pub(crate) fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
+    /// Takes a packet of sound.
+    pub(crate) fn handle_sound(&mut self, now: Instant, packet: Incoming) {
+        let Incoming {
+            ssrc,
+            sequence,
+            timestamp,
+            payload,
+        } = packet;
+        let samples = self.decoder.samples_in(&payload).unwrap_or(0);
+        if samples == 0 || samples > self.rate_in_hz as usize * PACKET_MS_MAX / 1000 {
+            // Padding alone is no sound, and neither is what cannot be read; neither is missing.
+            self.malformed += u64::from(!payload.is_empty());
+            return self.jitter.skip(ssrc, sequence);
+        }
+        let arrival = Arrival {
+            ssrc,
+            sequence,
+            timestamp,
+            units: scale(samples as u32, self.from.clock_hz, self.rate_in_hz),
+            payload,
+        };
+        self.jitter.push(now, arrival);
+    }
+
+    /// Takes a packet of a telephone event of this clock (RFC 4733).
+    pub(crate) fn handle_digit(
+        &mut self,
+        now: Instant,
+        clock_hz: u32,
+        marker: bool,
+        packet: &Incoming,
+    ) {
+        self.jitter.skip(packet.ssrc, packet.sequence);
+        let (Some(out_hz), Ok([event, flags, high, low])) =
+            (self.digits_hz, <[u8; 4]>::try_from(&*packet.payload))
+        else {
+            return;
+        };
+        let (timestamp, is_new) = self.digit_time(now, packet.timestamp);
+        let duration = u16::from_be_bytes([high, low]);
+        let duration = scale(duration.into(), out_hz, clock_hz).min(u16::MAX.into()) as u16;
+        let [high, low] = duration.to_be_bytes();
+        self.push(Made {
+            sequence: self.sequence,
+            timestamp,
+            // Some senders never set it; a new event has it (RFC 4733 §2.5.1.2).
+            marker: marker || is_new,
+            digits_hz: Some(out_hz),
+            payload: Arc::from([event, flags, high, low]),
+        });
+    }
+
+    /// The next packet to send, if one is ready.
+    pub(crate) fn poll(&mut self, now: Instant) -> Option<Made> {
+        loop {
+            if let Some(made) = self.made.pop_front() {
+                return Some(made);
+            }
+            if let Some(play) = self.jitter.pop(now) {
+                self.play(now, play);
+            } else {
+                let due = self.pause.filter(|pause| pause.due <= now)?;
+                self.fill(now, due);
+            }
+        }
+    }
+
+    /// When [`Self::poll`] has something that nothing arrives for.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let fill = self.pause.map(|pause| pause.due);
+        fill.into_iter().chain(self.jitter.poll_timeout()).min()
+    }
+
+    /// What went through so far.
+    pub(crate) fn account(&self) -> Account {
+        Account {
+            jitter: self.jitter.stats(),
+            malformed: self.malformed,
+            concealed_ms: self.concealed_ms,
+        }
+    }
+
+    fn play(&mut self, now: Instant, play: Play<Arc<[u8]>>) {
+        match play {
+            Play::Packet {
+                payload,
+                pause,
+                is_fresh,
+                is_surplus: _,
+            } => {
+                self.ahead += self.pause.take().map_or(0, |pause| pause.filled);
+                self.concealed = 0;
+                if is_fresh {
+                    self.ahead = 0;
+                    self.resume(now);
+                } else {
+                    let silent = pause.saturating_sub(self.ahead);
+                    self.ahead = self.ahead.saturating_sub(pause);
+                    self.silence(silent);
+                }
+                self.on_payload(now, &payload);
+            }
+            Play::Lost { units, next } => {
+                let ms = |units: u32| u64::from(units) * 1000 / u64::from(self.from.clock_hz);
+                if ms(self.concealed) >= CONCEALED_MS_MAX {
+                    // Nothing but silence comes of it any more.
+                    return self.silence(units);
+                }
+                self.concealed_ms += ms(units);
+                self.concealed = self.concealed.saturating_add(units);
+                self.conceal(units, next.as_deref());
+                self.emit(now);
+            }
+        }
+    }
+
+    fn on_payload(&mut self, now: Instant, payload: &[u8]) {
+        self.heard.clear();
+        let units = self.decoder.samples_in(payload).unwrap_or(0) as u32;
+        let units = scale(units, self.from.clock_hz, self.rate_in_hz);
+        if self.decoder.decode(payload, &mut self.heard).is_err() {
+            self.malformed += 1;
+            self.conceal(units, None);
+        } else {
+            self.convert();
+        }
+        self.emit(now);
+        if self.decoder.is_pause(payload) && units > 0 {
+            let length = Duration::from_secs(1) * units / self.from.clock_hz;
+            self.pause = Some(Pause {
+                // A moment later than the next packet would come, if it came.
+                due: now + length + PAUSE_GRACE,
+                units,
+                filled: 0,
+            });
+        }
+    }
+
+    /// One packet of the noise that the sender's codec thinks of in a pause.
+    fn fill(&mut self, now: Instant, pause: Pause) {
+        let Pause { due, units, filled } = pause;
+        let length = Duration::from_secs(1) * units / self.from.clock_hz;
+        let is_over = filled / self.from.clock_hz >= FILL_S_MAX;
+        self.pause = (!is_over).then_some(Pause {
+            // Alarms that come late must not let the noise lag behind.
+            due: due + length,
+            units,
+            filled: filled.saturating_add(units),
+        });
+        if self.ahead >= units {
+            self.ahead -= units;
+            if let Some(pause) = &mut self.pause {
+                pause.filled = filled;
+            }
+        } else if !is_over {
+            self.conceal(units, None);
+            self.emit(now);
+        }
+    }
+
+    fn conceal(&mut self, units: u32, next: Option<&[u8]>) {
+        let count = scale(units, self.rate_in_hz, self.from.clock_hz) as usize;
+        let count = count.min(self.rate_in_hz as usize * PACKET_MS_MAX / 1000);
+        self.heard.clear();
+        self.decoder.conceal(count, next, &mut self.heard);
+        self.convert();
+    }
+
+    fn convert(&mut self) {
+        match &mut self.resampler {
+            Some(resampler) => resampler.resample(&self.heard, &mut self.waiting),
+            None => self.waiting.extend_from_slice(&self.heard),
+        }
+    }
+
+    /// Sends every whole packet of what waits.
+    fn emit(&mut self, now: Instant) {
+        let mut done = 0;
+        while let Some(samples) = self.waiting.get(done..done + self.packet_len) {
+            self.payload.clear();
+            // The length is one of the codec's own; a packet that fails all the same is a lost one.
+            if self.encoder.encode(samples, &mut self.payload).is_err() {
+                self.payload.clear();
+            }
+            done += self.packet_len;
+            let step = scale(self.packet_len as u32, self.clock_out_hz, self.rate_out_hz);
+            if !self.payload.is_empty() {
+                let made = Made {
+                    sequence: self.sequence,
+                    timestamp: self.timestamp,
+                    marker: std::mem::take(&mut self.is_onset),
+                    digits_hz: None,
+                    payload: Arc::from(&*self.payload),
+                };
+                self.push(made);
+            }
+            self.timestamp = self.timestamp.wrapping_add(step);
+            self.made_last = Some(now);
+        }
+        self.waiting.drain(..done);
+    }
+
+    fn push(&mut self, made: Made) {
+        self.sequence += 1;
+        self.made.push_back(made);
+    }
+
+    /// The sender was silent for so many units of its clock.
+    fn silence(&mut self, units: u32) {
+        if units == 0 {
+            return;
+        }
+        // What waits is padded to a whole packet, which the silence then is shorter by.
+        let silent = scale(units, self.rate_out_hz, self.from.clock_hz) as usize;
+        let room = match self.waiting.is_empty() {
+            true => 0,
+            false => self.packet_len - self.waiting.len(),
+        };
+        let padding = room.min(silent);
+        self.waiting.resize(self.waiting.len() + padding, 0);
+        let rest = (silent - padding) as u32;
+        if rest > 0 {
+            if let Some(now) = self.made_last {
+                self.emit(now);
+            }
+            let step = scale(rest, self.clock_out_hz, self.rate_out_hz);
+            self.timestamp = self.timestamp.wrapping_add(step);
+            self.is_onset = true;
+        }
+    }
+
+    /// Another stream begins: our own timeline goes on by the time that passed.
+    fn resume(&mut self, now: Instant) {
+        self.waiting.clear();
+        self.is_onset = true;
+        if let Some(last) = self.made_last {
+            let passed = now.saturating_duration_since(last).as_secs_f64();
+            let packet = self.packet_len as f64 / f64::from(self.rate_out_hz);
+            let silent = (passed - packet).max(0.0) * f64::from(self.clock_out_hz);
+            self.timestamp = self.timestamp.wrapping_add(silent as u64 as u32);
+        }
+    }
+
+    /// Where a packet of a digit stands on our timeline, and whether it is the digit's first.
+    fn digit_time(&mut self, now: Instant, timestamp_in: u32) -> (u32, bool) {
+        if let Some(digit) = self.digit {
+            let ahead = timestamp_in.wrapping_sub(digit.timestamp_in);
+            if ahead == 0 {
+                return (digit.timestamp_out, false);
+            }
+        }
+        let passed = self
+            .made_last
+            .map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
+        let units = (passed.as_secs_f64() * f64::from(self.clock_out_hz)) as u64 as u32;
+        let mut timestamp_out = self.timestamp.wrapping_add(units);
+        if let Some(digit) = self.digit {
+            // Two digits never share a time, however fast they follow each other.
+            let is_later = timestamp_out
+                .wrapping_sub(digit.timestamp_out)
+                .cast_signed()
+                > 0;
+            if !is_later {
+                timestamp_out = digit.timestamp_out.wrapping_add(1);
+            }
+        }
+        self.digit = Some(DigitClock {
+            timestamp_in,
+            timestamp_out,
+        });
+        (timestamp_out, true)
+    }
+}
+
+/// The rates of decoding and encoding: the same if both codecs have one in common.
+fn rates(from: &Coding, to: &Coding) -> Option<(u32, u32)> {
+    if let Some(rate_hz) = from.common_rate(to) {
+        return Some((rate_hz, rate_hz));
+    }
+    Some((*from.rates_hz.first()?, *to.rates_hz.first()?))
+}
+
+/// `units` of one clock in those of another.
+fn scale(units: u32, to_hz: u32, from_hz: u32) -> u32 {
+    (u64::from(units) * u64::from(to_hz) / u64::from(from_hz.max(1))).min(u32::MAX.into()) as u32
+}
+
+/// No packet holds more.
+const PACKET_MS_MAX: usize = codec::PACKET_MAX.as_millis() as usize;
+/// Concealment has faded out long before.
+const CONCEALED_MS_MAX: u64 = 250;
+/// A packet that is due is given this long before noise takes its place.
+const PAUSE_GRACE: Duration = Duration::from_millis(10);
+/// A sender that pauses still sends several times a second; one that does not is gone.
+const FILL_S_MAX: u32 = 2;
+
+#[cfg(test)]
+mod tests;
