@@ -10,20 +10,23 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use sip::{
     Agent, Body, Event, Flow, FlowId, HeaderName, Identity, InviteId, Limits, Message, Method,
-    NameAddr, OutgoingInvite, Reliability, Request, RequestId, Status, Transport,
+    NameAddr, OutgoingInvite, Reliability, Request, RequestId, Status, SubscriptionId,
+    SubscriptionRules, Transport,
 };
 
 const LIMITS: Limits = Limits {
     transactions: 64,
     invites: 8,
     dialogs: 16,
+    subscriptions: 8,
+    subscriptions_per_flow: 4,
     pending_invites_per_flow: 4,
     transactions_per_flow: 32,
 };
 
-const METHODS: [&str; 12] = [
+const METHODS: [&str; 13] = [
     "INVITE", "ACK", "BYE", "CANCEL", "UPDATE", "INFO", "OPTIONS", "REGISTER", "NOTIFY", "REFER",
-    "PRACK", "FLY",
+    "PRACK", "SUBSCRIBE", "FLY",
 ];
 
 const STATUSES: [&str; 13] = [
@@ -49,6 +52,7 @@ struct World {
     calls: Vec<InviteId>,
     ended: BTreeMap<InviteId, u32>,
     waiting: Vec<(RequestId, Request)>,
+    subscriptions: Vec<SubscriptionId>,
     /// What the Agent sent lately: requests to be answered, tags to be named.
     requests: Vec<Request>,
     tags: Vec<String>,
@@ -83,6 +87,7 @@ impl World {
             calls: Vec::new(),
             ended: BTreeMap::new(),
             waiting: Vec::new(),
+            subscriptions: Vec::new(),
             requests: Vec::new(),
             tags: vec!["nobody".to_owned()],
             rseqs: Vec::new(),
@@ -154,7 +159,10 @@ impl World {
                 self.waiting.push((request_id, (*request).clone()));
                 id
             }
-            Event::Response { .. } => return,
+            Event::Response { .. } | Event::Resubscribed { .. } => return,
+            Event::SubscriptionEnded { id } => {
+                return self.subscriptions.retain(|known| *known != id);
+            }
             Event::Invite { id, .. } => {
                 self.calls.push(id);
                 id
@@ -204,7 +212,9 @@ impl World {
             "Require: x\r\n",
             "Supported: 100rel\r\n",
             "Require: 100rel\r\nRAck: 1 1 INVITE\r\n",
-        ][usize::from(shape >> 2) % 6];
+            "Event: presence\r\nExpires: 30\r\n",
+            "Event: presence\r\nExpires: 0\r\n",
+        ][usize::from(shape >> 2) % 8];
         let rack = match (method, self.rseqs.last()) {
             ("PRACK", Some((rseq, cseq))) => format!("RAck: {rseq} {cseq} INVITE\r\n"),
             _ => String::new(),
@@ -260,12 +270,26 @@ impl World {
         }
         if verb == 1 {
             let (id, request) = self.waiting.pop()?;
+            if request.method == Method::Subscribe && request.headers.has(&HeaderName::Expires) {
+                let rules = SubscriptionRules::default();
+                let accepted = self.agent.accept_subscription(now, id, &request, rules);
+                self.subscriptions.extend(accepted);
+                return Some(());
+            }
             let status = if input.next()? & 1 == 0 {
                 Status::OK
             } else {
                 Status::NOT_FOUND
             };
             self.agent.respond(now, id, request.response(status));
+            return Some(());
+        }
+        if verb == 2 || verb == 3 {
+            let id = input.pick(&self.subscriptions)?;
+            match verb {
+                2 => self.agent.notify(now, id, Some(body())),
+                _ => self.agent.end_subscription(now, id, "noresource", None),
+            }
             return Some(());
         }
         let id = input.pick(&self.calls)?;

@@ -17,7 +17,7 @@ use bytes::Bytes;
 pub(crate) use base::{ALLOW, Base, METHODS, tag_of};
 pub use event::{
     Body, Busy, ClientId, Ended, Event, Failure, InviteId, OfferVia, OutgoingInvite, RequestId,
-    Timeout,
+    SubscriptionId, Timeout,
 };
 pub use flow::{Flow, FlowId, Transmit, Transport};
 pub use limits::{Counts, Identity, Limits};
@@ -25,6 +25,7 @@ pub(crate) use limits::{FORKS_MAX, REQUESTS_PER_INVITE_MAX, RETRY_AFTER_S};
 
 use crate::invite::{Invite, Reliability, carries_contact};
 use crate::session_timer::SessionRules;
+use crate::subscription::{SubscriptionRules, Subscriptions};
 use crate::timer::{TimerTable, earliest};
 use crate::transaction::{ClientUser, ServerUser};
 use crate::{HeaderName, Login, Message, Method, Request, Response, Status};
@@ -36,6 +37,7 @@ pub struct Agent {
     invites: BTreeMap<InviteId, Invite>,
     by_flow: BTreeMap<FlowId, BTreeSet<InviteId>>,
     timers: TimerTable<InviteId>,
+    subscriptions: Subscriptions,
 }
 
 impl Agent {
@@ -46,6 +48,7 @@ impl Agent {
             invites: BTreeMap::new(),
             by_flow: BTreeMap::new(),
             timers: TimerTable::new(),
+            subscriptions: Subscriptions::new(),
         }
     }
 
@@ -92,6 +95,7 @@ impl Agent {
                 }
             });
         }
+        self.subscriptions.on_flow_closed(&mut self.base, flow);
         for user in self.base.servers.close_flow(flow) {
             self.forget_request(user);
         }
@@ -117,6 +121,8 @@ impl Agent {
                 if let Some(user) = clients.handle_timeout(now, transmits) {
                     self.on_no_response(now, user, false);
                 }
+            } else if self.subscriptions.next() == Some(at) {
+                self.subscriptions.handle_timeout(now, &mut self.base);
             } else if let Some(id) = self.timers.pop(now) {
                 self.with(id, |invite, base| invite.handle_timeout(now, base));
             }
@@ -146,6 +152,39 @@ impl Agent {
             self.forget_request(ServerUser::Request(id));
         }
         self.base.respond(now, waiting.server, response);
+    }
+
+    /// Accepts a SUBSCRIBE of [`Event::Request`] with 200; [`Agent::notify`] must follow at once (RFC 6665
+    /// §4.2.1.2). `None`: it was refused, since it asked for too little time or there are too many.
+    pub fn accept_subscription(
+        &mut self,
+        now: Instant,
+        id: RequestId,
+        request: &Request,
+        rules: SubscriptionRules,
+    ) -> Option<SubscriptionId> {
+        let waiting = self.base.requests.remove(&id)?;
+        self.subscriptions
+            .accept(now, &mut self.base, waiting.server, request, rules)
+    }
+
+    /// Tells a subscriber the state of what it subscribed to. While the NOTIFY before waits for its answer, this
+    /// one waits, and a newer one takes its place.
+    pub fn notify(&mut self, now: Instant, id: SubscriptionId, body: Option<Body>) {
+        self.subscriptions
+            .notify(now, &mut self.base, id, body, None);
+    }
+
+    /// The same for the last time, with a reason of RFC 6665 §4.2.2: `noresource`, `deactivated`…
+    pub fn end_subscription(
+        &mut self,
+        now: Instant,
+        id: SubscriptionId,
+        reason: &str,
+        body: Option<Body>,
+    ) {
+        self.subscriptions
+            .notify(now, &mut self.base, id, body, Some(reason));
     }
 
     /// Sends a request outside any dialog. Via, Max-Forwards, From tag, Call-ID, CSeq and User-Agent
@@ -375,6 +414,7 @@ impl Agent {
             servers.poll_timeout(),
             clients.poll_timeout(),
             self.timers.next(),
+            self.subscriptions.next(),
         ])
     }
 
@@ -384,6 +424,7 @@ impl Agent {
             transactions: self.base.transactions(),
             dialogs: self.base.dialogs.len(),
             invites: self.invites.len(),
+            subscriptions: self.subscriptions.len(),
         }
     }
 
@@ -468,6 +509,10 @@ impl Agent {
                 id,
                 result: Err(Timeout),
             }),
+            ClientUser::Subscription(id) => {
+                self.subscriptions
+                    .on_response(now, &mut self.base, id, None);
+            }
             ClientUser::Invite(id, purpose) => {
                 self.with(id, |invite, base| {
                     invite.on_no_response(now, base, purpose, flow_closed);

@@ -14,6 +14,7 @@
 //! | dialogs: tags, route set, sequence numbers | `dialog.rs` | 3261 §12 |
 //! | the INVITE usage: whose turn, PRACK, CANCEL, BYE, refreshes | `invite.rs`, `session_timer.rs` | 3261 §13–15, 3262, 3311, 4028, 6337 |
 //! | a registration of ours: when, what, and what comes of it | `registration.rs` | 3261 §10.2 |
+//! | subscriptions of others to us | `subscription.rs` | 6665 |
 //! | [`Agent`]: sorts what comes, answers what needs no thought | `agent.rs`, `agent/receive.rs` | 3261 §8.2, §18 |
 //!
 //! The Agent answers by itself: 100, CANCEL, BYE, retransmissions, the ACK of a 2xx, session refreshes without
@@ -93,13 +94,14 @@ mod registration;
 mod session_timer;
 mod status;
 mod stream;
+mod subscription;
 mod timer;
 mod transaction;
 mod uri;
 
 pub use agent::{
     Agent, Body, Busy, ClientId, Counts, Ended, Event, Failure, Flow, FlowId, Identity, InviteId,
-    Limits, OfferVia, OutgoingInvite, RequestId, Timeout, Transmit, Transport,
+    Limits, OfferVia, OutgoingInvite, RequestId, SubscriptionId, Timeout, Transmit, Transport,
 };
 pub use error::{Fault, HeaderError, ParseError, ParseFault, Rejected};
 pub use header::auth::{Challenge, Credentials};
@@ -123,5 +125,6 @@ pub use registration::{
 pub use session_timer::{SessionMode, SessionRules};
 pub use status::Status;
 pub use stream::{Frame, FramingError, StreamFramer};
+pub use subscription::SubscriptionRules;
 pub use timer::{T1, T2, T4, Timer};
 pub use uri::{BadUri, Host, Uri};

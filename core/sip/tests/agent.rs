@@ -20,5 +20,6 @@ mod agent {
     mod replay;
     mod session_timer;
     mod solo;
+    mod subscription;
     mod transaction;
 }

@@ -8,8 +8,8 @@ use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
 
 use super::{
-    ClientId, Event, Flow, FlowId, Identity, InviteId, Limits, RETRY_AFTER_S, RequestId, Transmit,
-    Transport,
+    ClientId, Event, Flow, FlowId, Identity, InviteId, Limits, RETRY_AFTER_S, RequestId,
+    SubscriptionId, Transmit, Transport,
 };
 use crate::dialog::{Dialog, DialogId};
 use crate::transaction::{Client, ClientTable, ClientUser, ServerId, ServerTable, TransactionId};
@@ -311,6 +311,10 @@ impl Base {
 
     pub(crate) fn next_client_id(&mut self) -> ClientId {
         ClientId(self.next_id())
+    }
+
+    pub(crate) fn next_subscription_id(&mut self) -> SubscriptionId {
+        SubscriptionId(self.next_id())
     }
 
     /// One INVITE less of this flow waits for its final response.

@@ -33,6 +33,10 @@ id! {
     RequestId
 }
 id! {
+    /// A subscription of somebody to us, until [`Event::SubscriptionEnded`].
+    SubscriptionId
+}
+id! {
     /// A request of ours that waits for its final response.
     ClientId
 }
@@ -144,6 +148,10 @@ pub enum Event {
         id: ClientId,
         result: Result<Arc<Response>, Timeout>,
     },
+    /// A subscriber has renewed its subscription, or ends it: [`Agent::notify`](super::Agent::notify) now.
+    Resubscribed { id: SubscriptionId },
+    /// A subscription is over. The last event of it.
+    SubscriptionEnded { id: SubscriptionId },
     /// The flow of an answered call is gone. The call stands: `rebind` or `hangup`.
     FlowLost { id: InviteId },
     /// After [`Event::FlowLost`], the peer spoke in the dialog over this flow; the call is bound to it.

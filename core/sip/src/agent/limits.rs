@@ -22,6 +22,10 @@ pub struct Limits {
     pub invites: usize,
     /// Dialogs, early ones of forks included.
     pub dialogs: usize,
+    /// Subscriptions of others to us.
+    pub subscriptions: usize,
+    /// Those of one flow; a panel of lamps has one for each.
+    pub subscriptions_per_flow: usize,
     /// INVITEs of one flow without a final response.
     pub pending_invites_per_flow: usize,
     /// Server transactions of one flow that live at a time.
@@ -43,6 +47,8 @@ impl Default for Limits {
             transactions: 100_000,
             invites: 20_000,
             dialogs: 25_000,
+            subscriptions: 20_000,
+            subscriptions_per_flow: 1_000,
             pending_invites_per_flow: 16,
             transactions_per_flow: 1_000,
         }
@@ -52,6 +58,8 @@ impl Default for Limits {
 /// How much the Agent holds now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
+    /// Subscriptions of others.
+    pub subscriptions: usize,
     /// Client and server transactions.
     pub transactions: usize,
     /// Early and confirmed dialogs.

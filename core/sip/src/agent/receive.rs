@@ -66,7 +66,7 @@ impl Agent {
     ) -> Result<Option<ServerId>, HeaderError> {
         // A full Agent must still be able to keep and end the calls it has.
         let dialog = DialogId::of_request(request)?;
-        let known = dialog.is_some_and(|dialog| self.base.dialogs.contains_key(&dialog));
+        let known = dialog.is_some_and(|dialog| self.knows(&dialog));
         let ends = known && request.method == Method::Bye;
         let crowded = self.base.servers.count_of(flow.id) >= self.base.limits.transactions_per_flow;
         let forgeable = !flow.transport.is_reliable() && !known;
@@ -97,6 +97,10 @@ impl Agent {
         Ok(Some(server))
     }
 
+    fn knows(&self, dialog: &DialogId) -> bool {
+        self.base.dialogs.contains_key(dialog) || self.subscriptions.find(dialog).is_some()
+    }
+
     fn dispatch(&mut self, now: Instant, flow: Flow, server: ServerId, request: Request) {
         let Ok(dialog) = DialogId::of_request(&request) else {
             return;
@@ -105,7 +109,7 @@ impl Agent {
         let forwards = dialog.is_none() && request.method != Method::Options;
         if let Err(rejected) = request.acceptable(&capabilities(forwards)) {
             let response = rejected.response(&request, &capabilities(forwards));
-            let known = dialog.is_some_and(|dialog| self.base.dialogs.contains_key(&dialog));
+            let known = dialog.is_some_and(|dialog| self.knows(&dialog));
             match known {
                 true => drop(self.base.respond(now, server, response)),
                 false => self.base.turn_away(now, server, response),
@@ -144,6 +148,10 @@ impl Agent {
             self.with(id, |invite, base| {
                 invite.on_request(now, base, flow, server, dialog, request);
             });
+        } else if let Some(id) = self.subscriptions.find(dialog) {
+            let by = (flow, server);
+            self.subscriptions
+                .on_request(now, &mut self.base, by, id, request);
         } else if request.method == Method::Register {
             // A To tag means nothing to a registrar (§10.2).
             self.hand_up(flow, server, request);
@@ -303,6 +311,11 @@ impl Agent {
                 });
             }
             Some(ClientUser::Request(_)) => {}
+            Some(ClientUser::Subscription(id)) if response.status.is_final() => {
+                self.subscriptions
+                    .on_response(now, &mut self.base, id, Some(&response));
+            }
+            Some(ClientUser::Subscription(_)) => {}
             Some(ClientUser::Invite(id, purpose)) if self.invites.contains_key(&id) => {
                 self.with(id, |invite, base| {
                     let signed = sent.is_some_and(|sent| {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::client::Client as ClientMachine;
 use super::invite_client::InviteClient;
 use super::{Fired, FlowIndex, Verdict};
-use crate::agent::{ClientId, Flow, FlowId, InviteId, Transmit};
+use crate::agent::{ClientId, Flow, FlowId, InviteId, SubscriptionId, Transmit};
 use crate::timer::TimerTable;
 use crate::{HeaderName, Method, Request, Response};
 
@@ -25,6 +25,8 @@ pub(crate) enum ClientUser {
     Request(ClientId),
     /// An INVITE usage.
     Invite(InviteId, Purpose),
+    /// A NOTIFY to a subscriber.
+    Subscription(SubscriptionId),
 }
 
 /// What an INVITE usage sent the request for.

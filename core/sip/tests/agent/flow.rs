@@ -141,7 +141,8 @@ fn our_requests_on_a_closed_connection_fail() {
         Counts {
             transactions: 0,
             dialogs: 1,
-            invites: 1
+            invites: 1,
+            subscriptions: 0
         }
     );
     // An offer made now waits for the peer to come back.

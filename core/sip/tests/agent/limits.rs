@@ -9,6 +9,8 @@ const SMALL: Limits = Limits {
     transactions: 8,
     invites: 4,
     dialogs: 4,
+    subscriptions: 4,
+    subscriptions_per_flow: 4,
     pending_invites_per_flow: 2,
     transactions_per_flow: 6,
 };

@@ -56,6 +56,8 @@ impl Script {
                 | Event::Answer { .. }
                 | Event::OfferRefused { .. }
                 | Event::Response { .. }
+                | Event::Resubscribed { .. }
+                | Event::SubscriptionEnded { .. }
                 | Event::FlowLost { .. }
                 | Event::FlowRestored { .. } => {}
             }

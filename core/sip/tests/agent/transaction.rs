@@ -262,7 +262,8 @@ fn timer_l_absorbs_repeated_invites_after_a_200() {
             Counts {
                 transactions: 0,
                 dialogs: 1,
-                invites: 1
+                invites: 1,
+                subscriptions: 0
             }
         );
     }
