@@ -84,6 +84,14 @@ pub struct Endpoint {
     pub contact_acl: AddressLists,
     /// Whether it may subscribe to events.
     pub allow_subscribe: bool,
+    /// The context of the hints it may subscribe to; `context` if unset.
+    pub subscribe_context: Option<String>,
+    /// The shortest subscription that is accepted, in seconds.
+    pub sub_min_expiry_s: u32,
+    /// From so many calls on it counts as busy; 0 is never.
+    pub device_state_busy_at: u32,
+    /// Whether what rings and talks at once is shown to it as ringing.
+    pub notify_early_inuse_ringing: bool,
     /// Whether a number that is too short is answered 484 instead of 404.
     pub allow_overlap: bool,
     /// Where it is looked whether a number is too short; `context` if unset.
@@ -217,6 +225,10 @@ impl Endpoint {
             acl: AddressLists::default(),
             contact_acl: AddressLists::default(),
             allow_subscribe: true,
+            subscribe_context: None,
+            sub_min_expiry_s: 60,
+            device_state_busy_at: 0,
+            notify_early_inuse_ringing: false,
             allow_overlap: true,
             overlap_context: None,
             allow_unauthenticated_options: false,

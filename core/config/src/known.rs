@@ -66,8 +66,6 @@ static GROUPS: &[Group] = &[
         &[("contact_user", "")]),
     ("endpoint", "packets of media are not marked with a class of service yet",
         &[("cos_audio", "0"), ("cos_video", "0"), ("tos_audio", "0"), ("tos_video", "0")]),
-    ("endpoint", "states of devices are not published to phones yet",
-        &[("device_state_busy_at", "0"), ("notify_early_inuse_ringing", "no"), ("sub_min_expiry", "0"), ("subscribe_context", "")]),
     ("endpoint", "media always passes through the exchange, as with direct_media=no",
         &[("direct_media", "yes"), ("direct_media_glare_mitigation", "none"), ("direct_media_method", "invite"), ("disable_direct_media_on_nat", "no")]),
     ("endpoint", "a certificate is made for each start and checked by the fingerprint in the SDP; no file is read",

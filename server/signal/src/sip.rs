@@ -19,6 +19,7 @@ mod limiter;
 mod location;
 pub(crate) mod outbound;
 mod outside;
+mod presence;
 pub(crate) mod qualify;
 mod redact;
 mod registrar;

@@ -64,6 +64,14 @@ pub struct ChannelInfo {
     pub streams: String,
 }
 
+impl ChannelInfo {
+    /// Whether the far end holds all of its streams.
+    pub fn is_on_hold(&self) -> bool {
+        // `sendrecv` and `sendonly` are what is not held.
+        !self.streams.is_empty() && !self.streams.contains(" send")
+    }
+}
+
 /// The handle others have on a call. The call itself belongs to its task.
 #[derive(Clone)]
 pub struct ChannelHandle {
@@ -144,6 +152,8 @@ struct Shared {
     stories: Mutex<VecDeque<Arc<FinishedStory>>>,
     /// A channel has left.
     left: Notify,
+    /// A channel came, changed its state, or left.
+    changes: Arc<Notify>,
 }
 
 /// There are [`CHANNELS_MAX`] calls.
@@ -174,6 +184,12 @@ impl Directory {
     /// How many channels live.
     pub fn count(&self) -> usize {
         self.channels().len()
+    }
+
+    /// Told whenever a channel comes, changes its state or leaves; and by whoever else knows of something that
+    /// states of devices depend on. One may wait.
+    pub fn changes(&self) -> Arc<Notify> {
+        Arc::clone(&self.shared.changes)
     }
 
     /// Waits until no channel lives.
@@ -218,6 +234,7 @@ impl Directory {
             return Err(Full);
         }
         channels.insert(id, handle.clone());
+        self.shared.changes.notify_one();
         Ok(Registration {
             handle,
             directory: self.clone(),
@@ -281,7 +298,11 @@ impl Registration {
     }
 
     pub(crate) fn publish(&self, info: ChannelInfo) {
-        self.handle.line.info.store(Arc::new(info));
+        let info = Arc::new(info);
+        let before = self.handle.line.info.swap(Arc::clone(&info));
+        if before.state != info.state || before.streams != info.streams {
+            self.directory.shared.changes.notify_one();
+        }
     }
 }
 
@@ -289,6 +310,7 @@ impl Drop for Registration {
     fn drop(&mut self) {
         self.directory.channels().remove(&self.handle.id());
         self.directory.shared.left.notify_waiters();
+        self.directory.shared.changes.notify_one();
     }
 }
 

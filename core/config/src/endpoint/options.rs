@@ -105,6 +105,12 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "Networks its requests may not come from; repeatable, the last one that fits decides.",
     ),
     row(
+        "device_state_busy_at",
+        "0",
+        Parse::Number(|e| &mut e.device_state_busy_at, 0, 10_000),
+        "From so many calls on, lamps show it as busy; 0: never.",
+    ),
+    row(
         "disallow",
         "",
         Parse::Own(disallow),
@@ -188,6 +194,12 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "Where its text messages start in the dial plan; `context` if unset.",
     ),
     row(
+        "notify_early_inuse_ringing",
+        "no",
+        Parse::YesNo(|e| &mut e.notify_early_inuse_ringing),
+        "Its lamps show an extension that rings while it talks as ringing.",
+    ),
+    row(
         "outbound_auth",
         "",
         Parse::Names(|e| &mut e.outbound_auth),
@@ -243,6 +255,18 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "",
         Parse::Own(set_var),
         "A variable of its calls, `name=value`; repeatable.",
+    ),
+    row(
+        "sub_min_expiry",
+        "60",
+        Parse::Number(|e| &mut e.sub_min_expiry_s, 0, SECONDS_MAX),
+        "The shortest seconds it may subscribe for; less is answered 423.",
+    ),
+    row(
+        "subscribe_context",
+        "",
+        Parse::Optional(|e| &mut e.subscribe_context),
+        "Where the hints are that it may subscribe to; `context` if unset.",
     ),
     row(
         "timers",

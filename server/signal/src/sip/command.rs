@@ -11,6 +11,7 @@ use store::SavedContact;
 use tokio::sync::oneshot;
 
 use crate::sip::outbound::Ask;
+use crate::sip::presence::Subscribe;
 use crate::sip::resolve::Hop;
 use crate::sip::text::Letter;
 use crate::sip::trunk::Wanted;
@@ -28,6 +29,11 @@ pub(crate) enum Command {
         call: CallRef,
         ask: Box<Ask>,
         offer: Body,
+    },
+    /// Accepts a subscription.
+    Subscribe {
+        id: RequestId,
+        subscribe: Box<Subscribe>,
     },
     /// Sends a text message.
     Text(Box<Letter>),
@@ -60,7 +66,7 @@ impl Command {
     /// Whether it ends something and so comes once or twice for each request or call at most.
     pub(crate) fn is_last(&self) -> bool {
         match self {
-            Self::Respond { .. } | Self::Restore { .. } => true,
+            Self::Respond { .. } | Self::Subscribe { .. } | Self::Restore { .. } => true,
             Self::Call(_, verb) => matches!(
                 verb,
                 Verb::Refuse { .. } | Verb::Deny { .. } | Verb::Hangup { .. }

@@ -8,6 +8,7 @@ mod dials;
 mod letters;
 mod probes;
 mod registrations;
+mod watchers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr, UdpSocket as StdSocket};
@@ -34,6 +35,7 @@ use crate::sip::driver::dials::{Dials, Waiting};
 use crate::sip::driver::letters::Letters;
 use crate::sip::driver::probes::{PROBES_PER_TURN_MAX, Probes};
 use crate::sip::driver::registrations::Registrations;
+use crate::sip::driver::watchers::Watchers;
 use crate::sip::flows::{Flows, Sent};
 use crate::sip::location::way_to;
 use crate::sip::outbound::{Ask, Route};
@@ -85,6 +87,7 @@ pub(crate) struct Driver {
     calls: Calls,
     probes: Probes,
     letters: Letters,
+    watchers: Watchers,
     dials: Dials,
     registrations: Registrations,
     links: Links,
@@ -105,6 +108,7 @@ impl Driver {
             calls: Calls::default(),
             probes: Probes::default(),
             letters: Letters::default(),
+            watchers: Watchers::default(),
             dials: Dials::default(),
             registrations: Registrations::default(),
             links,
@@ -122,6 +126,7 @@ impl Driver {
         stopping: CancellationToken,
     ) {
         self.follow_reload();
+        let changes = self.shared.switch.directory().changes();
         loop {
             let deadline = tokio::time::Instant::from_std(self.deadline());
             tokio::select! {
@@ -132,6 +137,7 @@ impl Driver {
                     None => return,
                 },
                 () = stopping.cancelled() => return,
+                () = changes.notified() => self.watchers.changed(now()),
                 input = inputs.recv() => match input {
                     Some(input) => self.on_input(input),
                     None => return,
@@ -147,7 +153,9 @@ impl Driver {
         drop(location);
         let registration = self.registrations.next();
         let agent = self.agent.poll_timeout();
-        let earliest = [agent, expiry, probe, self.probes.next(), registration]
+        let watchers = self.watchers.next();
+        let probes = self.probes.next();
+        let earliest = [agent, expiry, probe, probes, registration, watchers]
             .into_iter()
             .flatten()
             .min();
@@ -163,6 +171,8 @@ impl Driver {
             tracing::info!(aor, from = %Name(&binding.flow), "registration expired");
         }
         self.probes.on_deadline(&self.shared, now);
+        self.watchers
+            .on_deadline(&mut self.agent, &self.shared, now);
         self.registrations_due(now);
         let due = self.shared.location().due(now, PROBES_PER_TURN_MAX);
         for probe in due {
@@ -299,6 +309,10 @@ impl Driver {
         match command {
             Command::Respond { id, response } => self.agent.respond(now, id, *response),
             Command::Invite { call, ask, offer } => self.invite(now, call, ask, offer),
+            Command::Subscribe { id, subscribe } => {
+                let (agent, shared) = (&mut self.agent, &self.shared);
+                self.watchers.begin(agent, shared, now, id, *subscribe);
+            }
             Command::Text(letter) => self.send_text(now, *letter),
             Command::Qualify { aors } => {
                 for aor in aors {
@@ -598,6 +612,11 @@ impl Driver {
                     self.on_registered(now, id, response);
                 }
             }
+            Event::Resubscribed { id } => {
+                let (agent, shared) = (&mut self.agent, &self.shared);
+                self.watchers.again(agent, shared, now(), id);
+            }
+            Event::SubscriptionEnded { id } => self.watchers.end(id),
             event => {
                 let now = now();
                 self.calls.on_event(&mut self.agent, now, event);

@@ -5,10 +5,12 @@
 //! where it takes connections itself.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Instant;
 
 use ::sip::{Contact, Flow, FlowId, Uri};
 use store::ContactChange;
+use tokio::sync::Notify;
 
 mod saved;
 
@@ -125,6 +127,8 @@ pub(crate) struct Location {
     next_watch: u64,
     /// Contacts that stand in files.
     written: BTreeMap<String, Vec<Written>>,
+    /// Told when somebody is there who was not, or the other way round.
+    pub(crate) changes: Arc<Notify>,
 }
 
 impl Location {
@@ -311,6 +315,7 @@ impl Location {
     }
 
     fn store(&mut self, aor: &str, bindings: Vec<Binding>) {
+        self.changes.notify_one();
         if !bindings.is_empty() {
             self.aors.insert(aor.to_owned(), bindings);
         }

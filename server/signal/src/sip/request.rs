@@ -9,16 +9,20 @@ use crate::sip::authenticate::{self, Denied};
 use crate::sip::command::Command;
 use crate::sip::identify;
 use crate::sip::inbound::unanswered;
+use crate::sip::presence::{self, Subscribe};
 use crate::sip::registrar;
 use crate::sip::shared::Shared;
 use crate::sip::text;
 
 /// What we act on, for Allow.
 pub(crate) const ALLOW: &str =
-    "INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, INFO, MESSAGE, OPTIONS, REGISTER";
+    "INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, INFO, MESSAGE, OPTIONS, REGISTER, SUBSCRIBE, NOTIFY";
 
 /// Answers one request.
 pub(crate) async fn answer(shared: Arc<Shared>, id: RequestId, flow: Flow, request: Arc<Request>) {
+    if request.method == Method::Subscribe {
+        return subscribe(&shared, id, &flow, request).await;
+    }
     let response = match request.method {
         Method::Register => registrar::register(&shared, &flow, &request).await,
         _ => match authenticate::check(&shared, &flow, &request).await {
@@ -29,6 +33,28 @@ pub(crate) async fn answer(shared: Arc<Shared>, id: RequestId, flow: Flow, reque
     shared.command(Command::Respond {
         id,
         response: Box::new(response),
+    });
+}
+
+async fn subscribe(shared: &Shared, id: RequestId, flow: &Flow, request: Arc<Request>) {
+    let admitted = match authenticate::check(shared, flow, &request).await {
+        Ok(subscriber) => presence::admit(shared, &subscriber, &request).await,
+        Err(denied) => Err(denied),
+    };
+    shared.command(match admitted {
+        Ok((watched, rules)) => {
+            let subscribe = Subscribe {
+                request,
+                watched,
+                rules,
+            };
+            let subscribe = Box::new(subscribe);
+            Command::Subscribe { id, subscribe }
+        }
+        Err(denied) => Command::Respond {
+            id,
+            response: Box::new(denied.response(&request)),
+        },
     });
 }
 
@@ -46,15 +72,9 @@ async fn respond(
             Ok(()) => return request.response(Status::ACCEPTED),
             Err(denied) => denied,
         },
-        // What Asterisk answers.
-        Method::Subscribe if !subscriber.endpoint.allow_subscribe => {
-            let endpoint = &subscriber.endpoint.id;
-            tracing::info!(endpoint, "subscription refused: allow_subscribe is no");
-            Denied::new(Status::DECLINE)
-        }
-        Method::Subscribe | Method::Publish => Denied::with_warning(
+        Method::Publish => Denied::with_warning(
             Status::BAD_EVENT,
-            "This exchange publishes no events to phones",
+            "The states of phones are known from their calls and contacts",
         ),
         Method::Notify => Denied::new(Status::CALL_DOES_NOT_EXIST),
         Method::Refer => Denied::with_warning(

@@ -83,12 +83,14 @@ impl Shared {
         let (commands, receiver) = mpsc::channel(COMMANDS_MAX + LAST_COMMANDS_MAX);
         // The Agent draws from the seed itself; nonces must not be computable from its tags.
         let nonce_seed = seed.map(|byte| byte ^ 0x5c);
+        let mut location = Location::default();
+        location.changes = switch.directory().changes();
         let shared = Self {
             contacts: switch.store().contacts(),
             switch,
             requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
             commands,
-            location: Mutex::default(),
+            location: Mutex::new(location),
             challenger: Mutex::new(Challenger::new(nonce_seed, NONCE_LIFETIME_MAX)),
             limiter: Mutex::default(),
             admissions: Mutex::default(),

@@ -10,6 +10,7 @@ mod identity;
 mod login;
 mod options;
 mod outbound;
+mod presence;
 mod qualify;
 mod register;
 mod security;

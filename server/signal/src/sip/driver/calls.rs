@@ -289,7 +289,11 @@ impl Calls {
             }
             Event::Answered { id, response, .. } => self.on_answered(id, &response),
             Event::Failed { id, outcome } => self.on_failed(id, &outcome),
-            Event::Response { .. } | Event::Request { .. } | Event::Invite { .. } => {}
+            Event::Response { .. }
+            | Event::Request { .. }
+            | Event::Invite { .. }
+            | Event::Resubscribed { .. }
+            | Event::SubscriptionEnded { .. } => {}
         }
     }
 

@@ -153,8 +153,14 @@ impl Location {
         id: u64,
         status: ContactStatus,
     ) -> Option<ContactStatus> {
+        let changes = self.changes.clone();
         let watch = self.watch_of(aor, id)?;
-        Some(std::mem::replace(&mut watch.status, status))
+        let before = std::mem::replace(&mut watch.status, status);
+        let silent = ContactStatus::Unavailable;
+        if (before == silent) != (status == silent) {
+            changes.notify_one();
+        }
+        Some(before)
     }
 
     /// Every address with contacts, and the endpoint that registered one of them.

@@ -1,0 +1,206 @@
+//! Lamps, lists of friends and mailboxes (RFC 6665, 4235, 3856, 3842): who may subscribe, and what is told when
+//! phones come, talk and go.
+
+use signal::Keepalive;
+use sip::{HeaderName, Method, Request, Response};
+
+use crate::outbound::{EMPTY, originate, registered, tagged, with_answer};
+use crate::support::{Exchange, PJSIP, Phone, contact, register, reply, request, signed};
+
+const HINTS: &str = "
+[phones]
+exten => bob,hint,PJSIP/bob
+exten => bob,1,NoOp()
+exten => both,hint,PJSIP/bob&PJSIP/alice
+exten => ghost,hint,PJSIP/ghost
+exten => plain,1,NoOp()
+[lamps]
+exten => 7,hint,PJSIP/bob
+";
+
+async fn exchange(pjsip: &str) -> Exchange {
+    let files = [("pjsip.conf", pjsip), ("extensions.conf", HINTS)];
+    Exchange::with_files(&files, Keepalive::default()).await
+}
+
+fn subscribe(resource: &str, more: &str) -> String {
+    let contact = "Contact: <sip:alice1@s58im4vdpmpn.invalid;transport=ws>\r\n";
+    let uri = format!("sip:{resource}@127.0.0.1");
+    request("SUBSCRIBE", &uri, "alice", &format!("{contact}{more}"))
+}
+
+/// Subscribes as Alice: the answer, and the NOTIFY that follows it.
+async fn subscribed(phone: &mut Phone, resource: &str, more: &str) -> (Response, Request) {
+    let ok = phone
+        .ask_as("alice", "wonderland", &subscribe(resource, more))
+        .await;
+    assert_eq!(ok.status.code(), 200, "{ok:?}");
+    let notify = notified(phone).await;
+    (ok, notify)
+}
+
+async fn notified(phone: &mut Phone) -> Request {
+    let notify = phone.request().await;
+    assert_eq!(notify.method, Method::Notify);
+    phone.send(&reply(&notify, 200, EMPTY)).await;
+    notify
+}
+
+fn body(request: &Request) -> &str {
+    std::str::from_utf8(&request.body).unwrap()
+}
+
+fn lamp(request: &Request) -> &str {
+    let body = body(request);
+    let (_, rest) = body.split_once("<state>").unwrap();
+    rest.split_once("</state>").unwrap().0
+}
+
+async fn bob(exchange: &Exchange) -> Phone {
+    let mut phone = exchange.phone().await;
+    let text = register("bob", &contact("bob1", "b"));
+    let challenged = phone.ask(&text).await;
+    let ok = phone
+        .ask(&signed(&text, &challenged, "bobby", "builder"))
+        .await;
+    assert_eq!(ok.status.code(), 200, "{ok:?}");
+    phone
+}
+
+#[tokio::test]
+async fn a_lamp_follows_the_phone_from_ringing_to_the_end() {
+    let exchange = exchange(PJSIP).await;
+    let mut alice = registered(&exchange, "alice", "wonderland", "1").await;
+    let more = "Event: dialog\r\nAccept: application/dialog-info+xml\r\nExpires: 600\r\n";
+    let (ok, first) = subscribed(&mut alice, "bob", more).await;
+    assert_eq!(ok.headers.get(&HeaderName::Expires), Some("600"));
+    assert_eq!(lamp(&first), "terminated");
+    assert!(body(&first).contains("version=\"0\""));
+    assert!(body(&first).contains("entity=\"sip:bob@127.0.0.1\""));
+    let mut bob = bob(&exchange).await;
+    let begun = originate(&exchange, "PJSIP/bob").await.unwrap();
+    let invite = bob.request().await;
+    bob.send(&tagged(&invite, 180, "t", EMPTY)).await;
+    let ringing = loop {
+        let notify = notified(&mut alice).await;
+        if lamp(&notify) == "early" {
+            break notify;
+        }
+    };
+    assert!(body(&ringing).contains("direction=\"recipient\""));
+    bob.send(&tagged(&invite, 200, "t", &with_answer())).await;
+    assert_eq!(bob.request().await.method, Method::Ack);
+    begun.await.unwrap().unwrap();
+    assert_eq!(lamp(&notified(&mut alice).await), "confirmed");
+    for call in exchange.switch.directory().all() {
+        call.hangup(switch::Cause::NormalClearing);
+    }
+    assert_eq!(lamp(&notified(&mut alice).await), "terminated");
+    let bye = bob.request().await;
+    bob.send(&reply(&bye, 200, EMPTY)).await;
+}
+
+#[tokio::test]
+async fn a_friend_is_there_while_registered() {
+    let exchange = exchange(PJSIP).await;
+    let mut alice = registered(&exchange, "alice", "wonderland", "1").await;
+    let (_, first) = subscribed(&mut alice, "bob", "Event: presence\r\n").await;
+    assert!(
+        body(&first).contains("<basic>closed</basic>"),
+        "{}",
+        body(&first)
+    );
+    assert_eq!(
+        first.headers.get(&HeaderName::ContentType),
+        Some("application/pidf+xml")
+    );
+    let phone = bob(&exchange).await;
+    let there = notified(&mut alice).await;
+    assert!(
+        body(&there).contains("<basic>open</basic>"),
+        "{}",
+        body(&there)
+    );
+    drop(phone);
+    let gone = notified(&mut alice).await;
+    assert!(
+        body(&gone).contains("<basic>closed</basic>"),
+        "{}",
+        body(&gone)
+    );
+}
+
+#[tokio::test]
+async fn who_leaves_is_told_the_state_once_more() {
+    let exchange = exchange(PJSIP).await;
+    let mut alice = registered(&exchange, "alice", "wonderland", "1").await;
+    let (_, notify) = subscribed(&mut alice, "both", "Event: dialog\r\nExpires: 0\r\n").await;
+    let state = notify.headers.get(&HeaderName::SubscriptionState).unwrap();
+    assert_eq!(state, "terminated;reason=timeout");
+    assert_eq!(lamp(&notify), "terminated");
+}
+
+#[tokio::test]
+async fn what_cannot_be_subscribed_to_is_said_so() {
+    let pjsip = PJSIP.replacen(
+        "[alice](phone)\n",
+        "[alice](phone)\nsubscribe_context=lamps\nsub_min_expiry=120\n",
+        1,
+    );
+    let exchange = exchange(&pjsip).await;
+    let mut alice = registered(&exchange, "alice", "wonderland", "1").await;
+    let rows = [
+        ("7", "Event: dialog\r\nExpires: 60\r\n", 423, "120"),
+        ("bob", "Event: dialog\r\n", 404, ""),
+        (
+            "7",
+            "Event: conference\r\n",
+            489,
+            "presence, dialog, message-summary",
+        ),
+        ("7", "", 489, "presence, dialog, message-summary"),
+        ("7", "Event: dialog\r\nAccept: text/plain\r\n", 406, ""),
+        ("alice", "Event: message-summary\r\n", 404, ""),
+        (
+            "7",
+            "Event: dialog\r\nAccept: text/plain, application/dialog-info+xml\r\n",
+            200,
+            "",
+        ),
+    ];
+    for (resource, more, status, named) in rows {
+        let text = subscribe(resource, more);
+        let answer = alice.ask_as("alice", "wonderland", &text).await;
+        assert_eq!(answer.status.code(), status, "{resource} {more}");
+        let names = [HeaderName::MinExpires, HeaderName::AllowEvents];
+        let found = names.iter().find_map(|name| answer.headers.get(name));
+        assert_eq!(found.unwrap_or_default(), named, "{resource} {more}");
+    }
+}
+
+#[tokio::test]
+async fn a_mailbox_is_empty_where_there_is_one() {
+    let pjsip = PJSIP.replacen(
+        "max_contacts=2\n",
+        "max_contacts=2\nmailboxes=100@default\n",
+        1,
+    );
+    let exchange = exchange(&pjsip).await;
+    let mut alice = registered(&exchange, "alice", "wonderland", "1").await;
+    let (_, notify) = subscribed(&mut alice, "alice", "Event: message-summary\r\n").await;
+    assert_eq!(
+        body(&notify),
+        "Messages-Waiting: no\r\nMessage-Account: sip:alice@127.0.0.1\r\nVoice-Message: 0/0 (0/0)\r\n"
+    );
+}
+
+#[tokio::test]
+async fn an_endpoint_that_does_not_exist_is_unavailable() {
+    let exchange = exchange(PJSIP).await;
+    let mut alice = registered(&exchange, "alice", "wonderland", "1").await;
+    let (_, notify) = subscribed(&mut alice, "ghost", "Event: presence\r\n").await;
+    assert!(body(&notify).contains("<note>Unavailable</note>"));
+    let text = subscribe("plain", "Event: presence\r\n");
+    let answer = alice.ask_as("alice", "wonderland", &text).await;
+    assert_eq!(answer.status.code(), 404, "it has no hint");
+}
