@@ -23,13 +23,13 @@ export class Certificates {
   }
 
   authority(name) {
-    openssl('req', '-x509', ...key('ec', this.path(`${name}.key`)), '-out', this.path(`${name}.pem`), '-days', '2', '-subj', `/CN=${name}`);
+    openssl('req', '-x509', ...key('ec', this.path(`${name}.key`)), '-out', this.path(`${name}.pem`), '-days', '90', '-subj', `/CN=${name}`);
   }
 
   /** For `names` (subjectAltName, as `DNS:localhost,IP:127.0.0.1`). */
   signed(name, authority, { names = 'DNS:localhost,IP:127.0.0.1', type = 'ec' } = {}) {
     openssl(
-      ...['req', '-x509', ...key(type, this.path(`${name}.key`)), '-out', this.path(`${name}.pem`), '-days', '1', '-subj', `/CN=${name}`],
+      ...['req', '-x509', ...key(type, this.path(`${name}.key`)), '-out', this.path(`${name}.pem`), '-days', '90', '-subj', `/CN=${name}`],
       ...['-addext', `subjectAltName=${names}`, '-addext', 'basicConstraints=critical,CA:FALSE'],
       ...['-CA', this.path(`${authority}.pem`), '-CAkey', this.path(`${authority}.key`)],
     );
