@@ -1,9 +1,10 @@
 //! Call detail records and the dial plan's database.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use config::Config;
-use switch::{Cause, ChannelEvent};
+use switch::{Application, Cause, ChannelEvent};
 
 use crate::world::{World, pass, sdp, seconds};
 
@@ -59,38 +60,64 @@ const PLAN: &str = "exten => 1,1,Answer()\n same => n,Set(CDR(userfield)=gold)\n
      exten => 6,1,Wait(60)\n\
      exten => h,1,Set(CDR(userfield)=late)\n";
 
-/// Calls all of them, hangs up on those that wait, and tells what is in the table afterwards.
-async fn recorded(cdr: config::Cdr, name: &str) -> Vec<String> {
-    let folder = Folder::new(name);
-    let config = Config {
-        cdr,
-        ..Config::default()
-    };
-    let world = World::keeping(config, PLAN, &folder.0).await;
-    for exten in ["1", "2", "3", "4", "5", "6"] {
+/// Takes time, though the caller has hung up.
+static NAP: Application = Application {
+    name: "Nap",
+    synopsis: "",
+    doc: "",
+    run: |_, _| {
+        Box::pin(async {
+            tokio::time::sleep(Duration::from_millis(1_100)).await;
+            Ok(())
+        })
+    },
+};
+
+/// All applications and that one.
+fn applications() -> &'static [&'static Application] {
+    let all = apps::APPLICATIONS.iter().copied();
+    Vec::leak(all.chain([&NAP]).collect())
+}
+
+/// Calls these with these lines in `cdr.conf`, hangs up on those that wait, and tells what is in the table
+/// afterwards.
+async fn table(options: &str, plan: &str, extens: &[&str], columns: &str) -> (World, Vec<String>) {
+    let folder = Folder::new(&format!("records-{}", NEXT.fetch_add(1, Ordering::Relaxed)));
+    let cdr = format!("[general]\n{options}\n");
+    let (config, messages) = config::load(&[("cdr.conf", cdr.as_str())].as_slice());
+    assert!(messages.is_empty(), "{messages:?}");
+    let world = World::keeping(config.unwrap(), plan, &folder.0, applications()).await;
+    for exten in extens {
         let call = world.try_dial(exten, Some(sdp(&["audio"]))).unwrap();
-        let waits = matches!(exten, "5" | "6");
-        until(|| call.is_over() || (waits && call.runs() == "Wait(60)")).await;
-        if waits {
+        until(|| call.is_over() || call.runs() == "Wait(60)").await;
+        if !call.is_over() {
             call.inbox.send(ChannelEvent::Hangup(Cause::NormalClearing));
         }
         until(|| call.is_over()).await;
     }
     let store = world.switch.store().clone();
-    let backend = store.backend().unwrap();
+    let backend = store.backend().unwrap().clone();
     until(|| world.switch.directory().count() == 0).await;
     let records = store.records().unwrap();
     // Stopping writes and delivers what there is; the database stays open for us.
     records.stop().await;
     let sql = format!(
-        "SELECT dst || ' ' || disposition || ' ' || userfield AS line FROM {} ORDER BY sequence",
+        "SELECT {columns} AS line FROM {} ORDER BY sequence",
         backend.table("cdr")
     );
     let rows = backend.fetch(&sql, &[]).await.unwrap();
     let lines = rows.iter().map(|row| row.text("line").unwrap().to_owned());
     let lines = lines.collect();
     store.close().await;
-    lines
+    (world, lines)
+}
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+async fn recorded(options: &str) -> Vec<String> {
+    let extens = ["1", "2", "3", "4", "5", "6"];
+    let columns = "dst || ' ' || disposition || ' ' || userfield";
+    table(options, PLAN, &extens, columns).await.1
 }
 
 pub(crate) async fn until(mut condition: impl FnMut() -> bool) {
@@ -104,35 +131,66 @@ pub(crate) async fn until(mut condition: impl FnMut() -> bool) {
 
 #[tokio::test]
 async fn answered_calls_leave_one_record_and_others_none() {
-    let lines = recorded(config::Cdr::default(), "records-default").await;
+    let lines = recorded("").await;
     assert_eq!(lines, ["1 ANSWERED late", "5 ANSWERED late"]);
 }
 
 #[tokio::test]
 async fn the_options_of_cdr_conf_decide_what_is_recorded() {
-    let cdr = config::Cdr {
-        unanswered: true,
-        cancel_disposition: true,
-        ..config::Cdr::default()
-    };
-    let lines = recorded(cdr, "records-unanswered").await;
+    let lines = recorded("unanswered=yes").await;
     let expected = [
         "1 ANSWERED late",
         "2 BUSY late",
         "5 ANSWERED late",
-        "6 CANCEL late",
+        "6 NO ANSWER late",
     ];
     assert_eq!(lines, expected);
-    let cdr = config::Cdr {
-        enable: false,
-        ..config::Cdr::default()
-    };
-    assert_eq!(recorded(cdr, "records-disabled").await, [""; 0]);
-    let cdr = config::Cdr {
-        channel_default_enabled: false,
-        ..config::Cdr::default()
-    };
-    assert_eq!(recorded(cdr, "records-by-choice").await, [""; 0]);
+    let lines = recorded("unanswered=yes\ncanceldispositionenabled=yes").await;
+    assert_eq!(lines[3], "6 CANCEL late");
+    assert_eq!(recorded("enable=no").await, [""; 0]);
+}
+
+#[tokio::test]
+async fn with_channeldefaultenabled_off_the_dial_plan_chooses_what_is_recorded() {
+    let plan =
+        "exten => 1,1,Answer()\nexten => 2,1,Set(CDR_PROP(disable)=0)\n same => n,Answer()\n";
+    let record = async |options: &str| table(options, plan, &["1", "2"], "dst").await.1;
+    assert_eq!(record("").await, ["1", "2"]);
+    assert_eq!(record("channeldefaultenabled=no").await, ["2"]);
+}
+
+#[tokio::test]
+async fn congestion_is_a_failure_unless_it_is_to_be_told() {
+    let plan = "exten => 1,1,Hangup(34)\nexten => 2,1,Hangup(1)\n";
+    for (options, first) in [
+        ("unanswered=yes", "FAILED"),
+        ("unanswered=yes\ncongestion=yes", "CONGESTION"),
+    ] {
+        let (_, lines) = table(options, plan, &["1", "2"], "disposition").await;
+        assert_eq!(lines, [first, "FAILED"], "{options}");
+    }
+}
+
+#[tokio::test]
+async fn the_time_of_h_counts_where_the_record_ends_after_it() {
+    let plan = "exten => 1,1,Answer()\n\
+                exten => h,1,Set(GLOBAL(end)=[${CDR(end)}])\n same => n,Nap()\n";
+    for (options, seconds, is_ended) in [("", "0", true), ("endbeforehexten=no", "1", false)] {
+        let columns = "CAST(duration AS TEXT)";
+        let (world, lines) = table(options, plan, &["1"], columns).await;
+        assert_eq!(lines, [seconds], "{options}");
+        let end = world.switch.global("end").unwrap();
+        assert_eq!(end != "[]", is_ended, "{options}: {end}");
+    }
+}
+
+#[tokio::test]
+async fn initiatedseconds_rounds_to_the_nearest_second() {
+    let plan = "exten => 1,1,Answer()\n same => n,Wait(0.6)\n";
+    for (options, billsec) in [("", "0"), ("initiatedseconds=yes", "1")] {
+        let (_, lines) = table(options, plan, &["1"], "CAST(billsec AS TEXT)").await;
+        assert_eq!(lines, [billsec], "{options}");
+    }
 }
 
 #[tokio::test]

@@ -339,7 +339,12 @@ impl World {
     }
 
     /// A world that keeps what it must in this folder, with a database there.
-    pub(crate) async fn keeping(config: Config, plan: &str, folder: &Path) -> Self {
+    pub(crate) async fn keeping(
+        config: Config,
+        plan: &str,
+        folder: &Path,
+        applications: &'static [&'static Application],
+    ) -> Self {
         std::fs::create_dir_all(folder).unwrap();
         let config = Config {
             plan: configuration(plan).plan,
@@ -348,7 +353,7 @@ impl World {
         let store = Store::open(Arc::new(config), Some(&folder.join("db"))).await;
         let store = store.unwrap();
         store.keep(folder, "here").await;
-        Self::on(store, apps::APPLICATIONS)
+        Self::on(store, applications)
     }
 
     fn on(store: Store, applications: &'static [&'static Application]) -> Self {

@@ -18,6 +18,8 @@ pub struct CallRecord {
     enabled: bool,
     /// Whether the journal knows of it.
     opened: bool,
+    /// Whether the call is over; `h` may still run.
+    over: bool,
     since: Instant,
 }
 
@@ -86,6 +88,7 @@ impl CallRecord {
             rules,
             enabled: rules.default_enabled,
             opened: false,
+            over: false,
             since: Instant::now(),
         }
     }
@@ -113,7 +116,7 @@ impl CallRecord {
 
     /// The party it was connected to. Called by whoever makes that channel.
     pub fn connect(&mut self, channel: &str, account: &str) {
-        if self.cdr.end_us.is_none() {
+        if !self.over {
             self.cdr.dstchannel = cut(channel, FIELD_BYTES_MAX);
             self.cdr.peeraccount = cut(account, FIELD_BYTES_MAX);
         }
@@ -174,7 +177,7 @@ impl CallRecord {
     }
 
     fn runs(&mut self, context: &str, exten: &str, application: &str, arguments: &str) {
-        if self.cdr.end_us.is_some() {
+        if self.over {
             return;
         }
         self.cdr.dcontext = cut(context, FIELD_BYTES_MAX);
@@ -184,17 +187,20 @@ impl CallRecord {
     }
 
     fn called_by(&mut self, caller: &CallerId) {
-        if self.cdr.end_us.is_none() {
+        if !self.over {
             self.cdr.src = cut(&caller.number, FIELD_BYTES_MAX);
             self.cdr.clid = cut(&caller_text(caller), FIELD_BYTES_MAX);
         }
     }
 
     fn end(&mut self, cause: Cause, by: Side) {
-        if self.cdr.end_us.is_some() {
+        if self.over {
             return;
         }
-        self.cdr.end_us = Some(self.now_us());
+        self.over = true;
+        if self.rules.end_before_h {
+            self.cdr.end_us = Some(self.now_us());
+        }
         if self.cdr.answer_us.is_none() {
             self.cdr.disposition = match cause {
                 Cause::UserBusy => Disposition::Busy,
@@ -219,9 +225,9 @@ impl CallRecord {
         let Some(records) = self.records.take() else {
             return;
         };
-        if !self.rules.end_before_h {
-            self.cdr.end_us = Some(self.now_us());
-        }
+        let now_us = self.now_us();
+        // `endbeforehexten=no`: the time of `h` counts.
+        self.cdr.end_us.get_or_insert(now_us);
         let answered = self.cdr.answer_us.is_some();
         let tried = !self.cdr.dstchannel.is_empty();
         let wanted = self.is_enabled() && (answered || tried || self.rules.unanswered);
