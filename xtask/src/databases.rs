@@ -113,6 +113,8 @@ impl Databases {
             .arg(format!("--pid-file={}", folder.join("pid").display()))
             .arg(format!("--ssl-key={}", key.display()))
             .arg(format!("--ssl-cert={}", certificate.display()))
+            // Clients may show certificates of this authority.
+            .arg(format!("--ssl-ca={}", self.folder.join("ca.pem").display()))
             .args(["--bind-address=127.0.0.1", "--max-connections=500"])
             // The data is thrown away: nothing has to be on a disk.
             .args([
@@ -159,8 +161,14 @@ impl Databases {
                 "--no-sync",
             ]);
         quietly(install, &log)?;
+        // Who has this name must show a certificate too.
+        let access = data.join("pg_hba.conf");
+        let usual = fs::read_to_string(&access)?;
+        let certified = "hostssl all certified 127.0.0.1/32 scram-sha-256 clientcert=verify-ca\n";
+        fs::write(&access, format!("{certified}{usual}"))?;
         let port = free_port()?;
         let (key, certificate) = self.certificate(&folder, account)?;
+        let authority = self.folder.join("ca.pem");
         let mut server = account.command(programs.join("postgres"));
         server
             .arg("-D")
@@ -170,6 +178,7 @@ impl Databases {
             .args(["-p", &port.to_string(), "-c", "ssl=on"])
             .args(["-c", &format!("ssl_key_file={}", key.display())])
             .args(["-c", &format!("ssl_cert_file={}", certificate.display())])
+            .args(["-c", &format!("ssl_ca_file={}", authority.display())])
             .args([
                 "-c",
                 "listen_addresses=127.0.0.1",

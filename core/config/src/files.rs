@@ -2,7 +2,7 @@
 //! to the source alone, and matters for who checks a folder, not for who loads it. Relative names lead
 //! from the folder of the source, whoever reads them and from whichever folder he was started.
 
-use crate::Config;
+use crate::{Config, Password, Place};
 use conf::{Diagnostic, Document, Report, Severity, Source};
 
 /// Options that name a file, by the file they stand in, and what the file is.
@@ -16,6 +16,10 @@ const OPTIONS: &[(&str, &str, &str)] = &[
     ("http.conf", "tlscafile", "list of authorities"),
     ("http.conf", "tlscapath", "folder of authorities"),
     ("http.conf", "acme_ca_file", "list of authorities"),
+    ("database.conf", "ca_file", "list of authorities"),
+    ("database.conf", "certificate", "certificate"),
+    ("database.conf", "password_file", "file with the password"),
+    ("database.conf", "private_key", "private key"),
     ("http.conf", "sslcert", "certificate"),
     ("http.conf", "sslprivatekey", "private key"),
 ];
@@ -23,7 +27,7 @@ const OPTIONS: &[(&str, &str, &str)] = &[
 /// An error for each file that an option names and that cannot be read.
 pub fn unreadable_files(source: &dyn Source) -> Vec<Diagnostic> {
     let mut report = Report::default();
-    for name in ["pjsip.conf", "http.conf"] {
+    for name in ["pjsip.conf", "http.conf", "database.conf"] {
         // What is wrong with the text itself is said by who loads it.
         let Some(document) = Document::read(source, name, &mut Report::default()) else {
             continue;
@@ -133,6 +137,14 @@ pub(crate) fn locate(config: &mut Config, source: &dyn Source) {
         named.extend(&mut transport.priv_key_file);
         named.extend(&mut transport.ca_list_file);
         named.extend(&mut transport.ca_list_path);
+    }
+    if let Place::MySql(server) | Place::Postgres(server) = &mut config.database.place {
+        named.extend(&mut server.tls.ca_file);
+        named.extend(&mut server.tls.certificate);
+        named.extend(&mut server.tls.private_key);
+        if let Password::File(file) = &mut server.password {
+            named.push(file);
+        }
     }
     for path in named {
         *path = source.locate(path);

@@ -124,11 +124,11 @@ pub fn load_with(source: &dyn Source, elsewhere: &Elsewhere) -> (Option<Config>,
     if let Some(document) = Document::read(source, "sidetone.conf", &mut report) {
         config.own = crate::general::own(&document, &mut report);
     }
-    crate::files::locate(&mut config, source);
     for transport in &config.transports {
         report_deaf(transport, &config.http, &mut report);
     }
     config.database = crate::database::read(source, &config.plan, &mut report);
+    crate::files::locate(&mut config, source);
     crate::database::unused(&config, &mut report);
     let readable = FILES.iter().all(|file| source.read(file).is_ok());
     let mut messages = report.finish();

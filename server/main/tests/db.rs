@@ -107,13 +107,7 @@ fn the_chapter_is_walked_on_the_embedded_database() {
 
 #[test]
 fn the_chapter_is_walked_on_servers_whose_database_is_not_there_yet() {
-    for variable in ["SIDETONE_TEST_MYSQL", "SIDETONE_TEST_POSTGRES"] {
-        let Ok(url) = std::env::var(variable) else {
-            // Past the test's capture: what is skipped must not look like what passed.
-            let sentence = format!("SKIPPED: {variable} is not set; `cargo xtask test` sets it\n");
-            let _ = std::io::stderr().write_all(sentence.as_bytes());
-            continue;
-        };
+    for (variable, url) in servers() {
         let (server, _) = url.rsplit_once('/').unwrap();
         let name = format!("db_test_{}", std::process::id());
         // On MariaDB the name before the table is the database's.
@@ -152,4 +146,168 @@ fn a_table_that_is_not_there_is_told_how_to_be_made() {
     let done = db(&folder.0, &["check", "--database", "mysq://u@h/d"], "");
     let said = text(&done.stderr);
     assert!(said.contains("did you mean `mysql:`?"), "{said}");
+}
+
+/// The servers the tests run on: the variable, and the URL without user and password.
+fn servers() -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    for variable in ["SIDETONE_TEST_MYSQL", "SIDETONE_TEST_POSTGRES"] {
+        match std::env::var(variable) {
+            Ok(url) => found.push((variable, url)),
+            Err(_) => {
+                // Past the test's capture: what is skipped must not look like what passed.
+                let sentence =
+                    format!("SKIPPED: {variable} is not set; `cargo xtask test` sets it\n");
+                let _ = std::io::stderr().write_all(sentence.as_bytes());
+            }
+        }
+    }
+    found
+}
+
+/// `mysql://USER@HOST/DATABASE`, and the password it had.
+fn as_user(url: &str, user: &str) -> (String, String) {
+    let (scheme, rest) = url.split_once("://").unwrap();
+    let (account, place) = rest.split_once('@').unwrap();
+    let (_, password) = account.split_once(':').unwrap();
+    (format!("{scheme}://{user}@{place}"), password.to_owned())
+}
+
+/// What `database.conf` says, read by the program itself.
+#[test]
+fn the_options_of_database_conf_reach_the_server() {
+    for (variable, url) in servers() {
+        let folder = Folder::new(&format!("options-{variable}"));
+        let config = folder.0.display().to_string();
+        let run = |options: &str, environment: &str, words: &[&str], sql: &str| {
+            std::fs::write(
+                folder.0.join("database.conf"),
+                format!("[database]\n{options}\n"),
+            )
+            .unwrap();
+            let mut child = Command::new(env!("CARGO_BIN_EXE_sidetone"))
+                .arg("db")
+                .args(words)
+                .args(["--config", &config, "--data", &config])
+                .env("SIDETONE_TEST_PASSWORD", environment)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut stdin = child.stdin.take().unwrap();
+            let _ = stdin.write_all(sql.as_bytes());
+            drop(stdin);
+            let output = child.wait_with_output().unwrap();
+            let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+            (output.status.success(), said)
+        };
+        let exec = |options: &str, environment: &str, sql: &str| {
+            run(options, environment, &["exec", "-"], sql)
+        };
+        let (bare, password) = as_user(&url, "sidetone");
+        let nothing = "UPDATE nothing_at_all SET id = 1";
+        // A table that is not there is what a server says that has let us in.
+        let is_in = |options: &str, environment: &str| {
+            exec(options, environment, nothing).1.contains("exist")
+        };
+
+        let written = format!("url = {bare}\npassword = {password}");
+        let from_environment = format!("url = {bare}\npassword_env = SIDETONE_TEST_PASSWORD");
+        assert!(is_in(&from_environment, &password), "{variable}");
+        assert!(!is_in(&from_environment, "wrong"), "{variable}");
+        std::fs::write(
+            folder.0.join("secret"),
+            format!("{password}\nanother line\n"),
+        )
+        .unwrap();
+        assert!(
+            is_in(&format!("url = {bare}\npassword_file = secret"), ""),
+            "{variable}"
+        );
+        assert!(
+            !is_in(&format!("url = {bare}\npassword = wrong"), ""),
+            "{variable}"
+        );
+
+        let Ok(ca) = std::env::var("SIDETONE_TEST_CA") else {
+            continue;
+        };
+        let ca = Path::new(&ca);
+        client_certificate(ca, &folder.0);
+        let make = match variable {
+            "SIDETONE_TEST_MYSQL" => {
+                "CREATE OR REPLACE USER certified@'%' IDENTIFIED BY 'pw' REQUIRE X509;\n\
+                 GRANT ALL ON *.* TO certified@'%';\n"
+            }
+            _ => "DROP ROLE IF EXISTS certified;\nCREATE ROLE certified LOGIN PASSWORD 'pw';\n",
+        };
+        let (done, said) = exec(&written, "", make);
+        assert!(done, "{variable}: {said}");
+        let (certified, _) = as_user(&url, "certified");
+        let ca = ca.display();
+        let checked = format!("url = {certified}\npassword = pw\ntls = verify-ca\nca_file = {ca}");
+        assert!(
+            !is_in(&checked, ""),
+            "{variable}: it must show a certificate"
+        );
+        let shown = format!("{checked}\ncertificate = client.pem\nprivate_key = client.key");
+        assert!(
+            is_in(&shown, ""),
+            "{variable}: {:?}",
+            exec(&shown, "", nothing)
+        );
+        let other = format!("{}.other", ca);
+        assert!(
+            !is_in(
+                &shown.replace(&format!("ca_file = {ca}"), &format!("ca_file = {other}")),
+                ""
+            ),
+            "{variable}"
+        );
+        // A file that is not there is found before the server is asked.
+        let gone = shown.replace("client.key", "gone.key");
+        std::fs::write(
+            folder.0.join("database.conf"),
+            format!("[database]\n{gone}\n"),
+        )
+        .unwrap();
+        let checked = Command::new(env!("CARGO_BIN_EXE_sidetone"))
+            .args(["check", &config, "--data", &config])
+            .output()
+            .unwrap();
+        let said = text(&checked.stdout);
+        assert!(
+            said.contains("database.conf:7:15: the private key cannot be read"),
+            "{said}"
+        );
+    }
+}
+
+/// `client.pem` and `client.key`, of the authority of the tests.
+fn client_certificate(ca: &Path, folder: &Path) {
+    let made = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=client",
+        ])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+        .arg("-CA")
+        .arg(ca)
+        .arg("-CAkey")
+        .arg(ca.with_extension("key"))
+        .arg("-keyout")
+        .arg(folder.join("client.key"))
+        .arg("-out")
+        .arg(folder.join("client.pem"))
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
 }

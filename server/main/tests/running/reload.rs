@@ -277,3 +277,54 @@ fn the_log_goes_where_its_file_says_and_is_rotated() {
     assert!(world.done("logger reload").contains("- log full\n"));
     assert!(!world.done("logger show channels").contains("full"));
 }
+
+/// The files of the log with that beginning, by name.
+fn logs(world: &World, begin: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(world.data().join("log")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.filter(|name| name.starts_with(begin)).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn files_of_the_log_bear_the_machines_name_and_are_put_away_as_written() {
+    let world = World::start("rotate", &[]);
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let host = host.trim();
+    let text = |name: &str| std::fs::read_to_string(world.data().join("log").join(name)).unwrap();
+    // Three lines, each followed by a rotation; the oldest one is in the file that is named last.
+    for (strategy, oldest) in [("sequential", "0"), ("rotate", "2")] {
+        world.write(
+            "logger.conf",
+            &format!(
+                "[general]\nappendhostname=yes\nrotatestrategy={strategy}\n[logfiles]\n{strategy} => notice,warning\n"
+            ),
+        );
+        world.done("module reload logger");
+        let current = format!("{strategy}.{host}");
+        for round in ["first", "second", "third"] {
+            world.write(
+                "extensions.conf",
+                &format!("{PLAN}exten => {round},1,Hangup()\n"),
+            );
+            world.done("dialplan reload");
+            world.until("the line", |_| text(&current).contains(round));
+            world.done("logger rotate");
+        }
+        let put_away = logs(&world, strategy);
+        let expected: Vec<String> = [
+            String::new(),
+            ".0".to_owned(),
+            ".1".to_owned(),
+            ".2".to_owned(),
+        ]
+        .map(|end| format!("{current}{end}"))
+        .into();
+        assert_eq!(put_away, expected, "{strategy}");
+        assert!(
+            text(&format!("{current}.{oldest}")).contains("first"),
+            "{strategy}"
+        );
+    }
+}

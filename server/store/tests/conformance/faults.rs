@@ -21,9 +21,20 @@ pub(crate) async fn behind_relay(scratch: &mut Scratch) -> Option<Relay> {
     };
     let relay = Relay::start(server.port.unwrap()).await;
     server.port = Some(relay.port);
-    scratch.database.query_timeout_ms = 600;
-    scratch.database.connect_timeout_ms = 900;
+    has_patience(
+        &mut scratch.database,
+        "query_timeout = 600\nconnect_timeout = 900",
+    );
     Some(relay)
+}
+
+/// Waits as long as these lines of `database.conf` say.
+fn has_patience(database: &mut Database, lines: &str) {
+    let text = format!("[database]\nurl = sqlite:none\n{lines}\n");
+    let files = [("database.conf", text.as_str())];
+    let read = config::load(&files.as_slice()).0.unwrap().database;
+    database.query_timeout_ms = read.query_timeout_ms;
+    database.connect_timeout_ms = read.connect_timeout_ms;
 }
 
 async fn store_with_alice(scratch: &Scratch) -> Store {
@@ -189,7 +200,7 @@ async fn one_slow_table_does_not_hold_up_another(mut scratch: Scratch) {
         }
         Dialect::Sqlite => return,
     };
-    scratch.database.query_timeout_ms = 600;
+    has_patience(&mut scratch.database, "query_timeout = 600");
     let store = store_with_alice(&scratch).await;
     let other = scratch.backend().await;
     let locked = tokio::spawn(async move { other.run_script(lock).await });
