@@ -86,7 +86,7 @@ async fn table(options: &str, plan: &str, extens: &[&str], columns: &str) -> (Wo
     let cdr = format!("[general]\n{options}\n");
     let (config, messages) = config::load(&[("cdr.conf", cdr.as_str())].as_slice());
     assert!(messages.is_empty(), "{messages:?}");
-    let world = World::keeping(config.unwrap(), plan, &folder.0, applications()).await;
+    let world = World::keeping_with(config.unwrap(), plan, &folder.0, applications()).await;
     for exten in extens {
         let call = world.try_dial(exten, Some(sdp(&["audio"]))).unwrap();
         until(|| call.is_over() || call.runs() == "Wait(60)").await;

@@ -339,7 +339,12 @@ impl World {
     }
 
     /// A world that keeps what it must in this folder, with a database there.
-    pub(crate) async fn keeping(
+    pub(crate) async fn keeping(config: Config, plan: &str, folder: &Path) -> Self {
+        Self::keeping_with(config, plan, folder, apps::APPLICATIONS).await
+    }
+
+    /// The same with other applications.
+    pub(crate) async fn keeping_with(
         config: Config,
         plan: &str,
         folder: &Path,
