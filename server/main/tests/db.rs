@@ -173,68 +173,73 @@ fn as_user(url: &str, user: &str) -> (String, String) {
     (format!("{scheme}://{user}@{place}"), password.to_owned())
 }
 
-/// What `database.conf` says, read by the program itself.
-#[test]
-fn the_options_of_database_conf_reach_the_server() {
-    for (variable, url) in servers() {
-        let folder = Folder::new(&format!("options-{variable}"));
-        let config = folder.0.display().to_string();
-        let run = |options: &str, environment: &str, words: &[&str], sql: &str| {
-            std::fs::write(
-                folder.0.join("database.conf"),
-                format!("[database]\n{options}\n"),
-            )
+/// A folder whose `database.conf` the program reads.
+struct Written(Folder);
+
+impl Written {
+    /// Runs SQL with these lines and this password in the environment; whether it is done, and what is said.
+    fn exec(&self, lines: &str, environment: &str, sql: &str) -> (bool, String) {
+        let folder = self.0.0.display().to_string();
+        self.write(lines);
+        let mut child = Command::new(env!("CARGO_BIN_EXE_sidetone"))
+            .args(["db", "exec", "-", "--config", &folder, "--data", &folder])
+            .env("SIDETONE_TEST_PASSWORD", environment)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
             .unwrap();
-            let mut child = Command::new(env!("CARGO_BIN_EXE_sidetone"))
-                .arg("db")
-                .args(words)
-                .args(["--config", &config, "--data", &config])
-                .env("SIDETONE_TEST_PASSWORD", environment)
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .spawn()
-                .unwrap();
-            let mut stdin = child.stdin.take().unwrap();
-            let _ = stdin.write_all(sql.as_bytes());
-            drop(stdin);
-            let output = child.wait_with_output().unwrap();
-            let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
-            (output.status.success(), said)
-        };
-        let exec = |options: &str, environment: &str, sql: &str| {
-            run(options, environment, &["exec", "-"], sql)
-        };
+        let mut stdin = child.stdin.take().unwrap();
+        let _ = stdin.write_all(sql.as_bytes());
+        drop(stdin);
+        let output = child.wait_with_output().unwrap();
+        let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+        (output.status.success(), said)
+    }
+
+    fn write(&self, lines: &str) {
+        let file = self.0.0.join("database.conf");
+        std::fs::write(file, format!("[database]\n{lines}\n")).unwrap();
+    }
+
+    /// Whether the server lets us in: then it says that a table does not exist.
+    fn is_in(&self, lines: &str, environment: &str) -> bool {
+        let sql = "UPDATE nothing_at_all SET id = 1";
+        self.exec(lines, environment, sql).1.contains("exist")
+    }
+}
+
+#[test]
+fn the_password_is_where_database_conf_says() {
+    for (variable, url) in servers() {
+        let written = Written(Folder::new(&format!("password-{variable}")));
         let (bare, password) = as_user(&url, "sidetone");
-        let nothing = "UPDATE nothing_at_all SET id = 1";
-        // A table that is not there is what a server says that has let us in.
-        let is_in = |options: &str, environment: &str| {
-            exec(options, environment, nothing).1.contains("exist")
-        };
-
-        let written = format!("url = {bare}\npassword = {password}");
-        let from_environment = format!("url = {bare}\npassword_env = SIDETONE_TEST_PASSWORD");
-        assert!(is_in(&from_environment, &password), "{variable}");
-        assert!(!is_in(&from_environment, "wrong"), "{variable}");
-        std::fs::write(
-            folder.0.join("secret"),
-            format!("{password}\nanother line\n"),
-        )
-        .unwrap();
+        let with = |line: &str| format!("url = {bare}\n{line}");
+        let environment = with("password_env = SIDETONE_TEST_PASSWORD");
+        assert!(written.is_in(&environment, &password), "{variable}");
+        assert!(!written.is_in(&environment, "wrong"), "{variable}");
+        let secret = written.0.0.join("secret");
+        std::fs::write(secret, format!("{password}\nanother line\n")).unwrap();
+        // Beside the file that names it.
         assert!(
-            is_in(&format!("url = {bare}\npassword_file = secret"), ""),
+            written.is_in(&with("password_file = secret"), ""),
             "{variable}"
         );
-        assert!(
-            !is_in(&format!("url = {bare}\npassword = wrong"), ""),
-            "{variable}"
-        );
+        assert!(!written.is_in(&with("password = wrong"), ""), "{variable}");
+        let right = with(&format!("password = {password}"));
+        assert!(written.is_in(&right, ""), "{variable}");
+    }
+}
 
+/// A server that lets in only who shows a certificate, and whose own is checked.
+#[test]
+fn certificates_are_shown_and_checked_as_database_conf_says() {
+    for (variable, url) in servers() {
         let Ok(ca) = std::env::var("SIDETONE_TEST_CA") else {
             continue;
         };
-        let ca = Path::new(&ca);
-        client_certificate(ca, &folder.0);
+        let written = Written(Folder::new(&format!("certificate-{variable}")));
+        client_certificate(Path::new(&ca), &written.0.0);
         let make = match variable {
             "SIDETONE_TEST_MYSQL" => {
                 "CREATE OR REPLACE USER certified@'%' IDENTIFIED BY 'pw' REQUIRE X509;\n\
@@ -242,45 +247,27 @@ fn the_options_of_database_conf_reach_the_server() {
             }
             _ => "DROP ROLE IF EXISTS certified;\nCREATE ROLE certified LOGIN PASSWORD 'pw';\n",
         };
-        let (done, said) = exec(&written, "", make);
+        let (done, said) = written.exec(&format!("url = {url}"), "", make);
         assert!(done, "{variable}: {said}");
         let (certified, _) = as_user(&url, "certified");
-        let ca = ca.display();
-        let checked = format!("url = {certified}\npassword = pw\ntls = verify-ca\nca_file = {ca}");
-        assert!(
-            !is_in(&checked, ""),
-            "{variable}: it must show a certificate"
-        );
-        let shown = format!("{checked}\ncertificate = client.pem\nprivate_key = client.key");
-        assert!(
-            is_in(&shown, ""),
-            "{variable}: {:?}",
-            exec(&shown, "", nothing)
-        );
-        let other = format!("{}.other", ca);
-        assert!(
-            !is_in(
-                &shown.replace(&format!("ca_file = {ca}"), &format!("ca_file = {other}")),
-                ""
-            ),
-            "{variable}"
-        );
+        let checked =
+            |ca: &str| format!("url = {certified}\npassword = pw\ntls = verify-ca\nca_file = {ca}");
+        let with_none = written.is_in(&checked(&ca), "");
+        assert!(!with_none, "{variable}: it must show a certificate");
+        let own = "\ncertificate = client.pem\nprivate_key = client.key";
+        assert!(written.is_in(&(checked(&ca) + own), ""), "{variable}");
+        let foreign = checked(&format!("{ca}.other")) + own;
+        assert!(!written.is_in(&foreign, ""), "{variable}");
         // A file that is not there is found before the server is asked.
-        let gone = shown.replace("client.key", "gone.key");
-        std::fs::write(
-            folder.0.join("database.conf"),
-            format!("[database]\n{gone}\n"),
-        )
-        .unwrap();
-        let checked = Command::new(env!("CARGO_BIN_EXE_sidetone"))
-            .args(["check", &config, "--data", &config])
+        written.write(&(checked(&ca) + &own.replace("client.key", "gone.key")));
+        let folder = written.0.0.display().to_string();
+        let check = Command::new(env!("CARGO_BIN_EXE_sidetone"))
+            .args(["check", &folder, "--data", &folder])
             .output()
             .unwrap();
-        let said = text(&checked.stdout);
-        assert!(
-            said.contains("database.conf:7:15: the private key cannot be read"),
-            "{said}"
-        );
+        let said = text(&check.stdout);
+        let expected = "database.conf:7:15: the private key cannot be read";
+        assert!(said.contains(expected), "{said}");
     }
 }
 
