@@ -1,6 +1,7 @@
 //! `type=aor`: an address of record, the place contacts are registered at.
 
 use crate::option::{Fault, Object, Parse, Row, inert, row};
+use crate::registration::proxy;
 
 /// An address of record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct Aor {
     pub maximum_expiration_s: u32,
     /// Whether `Path` (RFC 3327) is kept.
     pub support_path: bool,
+    /// The proxy requests to written contacts go through.
+    pub outbound_proxy: Option<String>,
     /// The mailboxes a subscriber to this address is told of.
     pub mailboxes: Vec<String>,
     /// Seconds between two questions whether a contact is there; 0 asks never.
@@ -48,6 +51,7 @@ impl Aor {
             default_expiration_s: 3600,
             maximum_expiration_s: 7200,
             support_path: false,
+            outbound_proxy: None,
             mailboxes: Vec::new(),
             qualify_frequency_s: 0,
             qualify_timeout_ms: 3_000,
@@ -109,6 +113,12 @@ const OPTIONS: &[Row<Aor>] = &[
         "60",
         Parse::Number(|a| &mut a.minimum_expiration_s, 1, SECONDS_MAX),
         "The least seconds granted.",
+    ),
+    row(
+        "outbound_proxy",
+        "",
+        Parse::Own(|a, v| proxy(&mut a.outbound_proxy, v)),
+        "The proxy requests to its written contacts go through, as a Route, if the endpoint has none.",
     ),
     row(
         "qualify_2xx_only",

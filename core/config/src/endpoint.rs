@@ -76,6 +76,8 @@ pub struct Endpoint {
     pub from_user: Option<String>,
     /// The domain of `From` in requests to it.
     pub from_domain: Option<String>,
+    /// The proxy requests to it go through.
+    pub outbound_proxy: Option<String>,
     /// How requests may be known as its own; see [`Self::is_identified_by`] for none.
     pub identify_by: Vec<IdentifyBy>,
     /// Where its requests may come from.
@@ -221,6 +223,7 @@ impl Endpoint {
             language: None,
             from_user: None,
             from_domain: None,
+            outbound_proxy: None,
             identify_by: Vec::new(),
             acl: AddressLists::default(),
             contact_acl: AddressLists::default(),

@@ -1,7 +1,7 @@
 //! `type=identify`: endpoints known by where a request comes from or what stands in it.
 
 use crate::acl::Network;
-use crate::option::{Fault, Object, Parse, Row, inert, row};
+use crate::option::{Fault, Object, Parse, Row, row};
 use regex_lite::{Regex, RegexBuilder};
 use std::net::IpAddr;
 
@@ -156,12 +156,11 @@ const OPTIONS: &[Row<Identify>] = &[
         Parse::Own(request_uri),
         "A Request-URI, or `/expression/`, it asks for; repeatable.",
     ),
-    inert(
+    row(
         "srv_lookups",
         "yes",
         Parse::YesNo(|i| &mut i.srv_lookups),
-        "Looks up SRV records of the hosts.",
-        "the hosts of `match` are looked up by their A and AAAA records alone",
+        "The hosts that SRV records of `match` name count as well.",
     ),
 ];
 

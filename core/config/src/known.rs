@@ -35,8 +35,6 @@ type Group = (
 
 #[rustfmt::skip]
 static GROUPS: &[Group] = &[
-    ("aor", "requests to a contact go the way it registered by, not through a proxy",
-        &[("outbound_proxy", "")]),
     ("aor", "there is no voicemail yet, so nothing tells a phone where to call it",
         &[("voicemail_extension", "")]),
     ("auth", "OAuth is for registrations at Google Voice, which is not served",
@@ -94,8 +92,6 @@ static GROUPS: &[Group] = &[
         &[("moh_passthrough", "no"), ("moh_suggest", "default"), ("suppress_moh_on_sendonly", "no")]),
     ("endpoint", "calls are not recorded on a digit yet",
         &[("one_touch_recording", "no"), ("record_off_feature", "automixmon"), ("record_on_feature", "automixmon")]),
-    ("endpoint", "requests go straight to the contact, not through a proxy",
-        &[("outbound_proxy", "")]),
     ("endpoint", "the exchange answers to the address a request came from, whatever its Contact says",
         &[("rewrite_contact", "no")]),
     ("endpoint", "there is one engine of media",

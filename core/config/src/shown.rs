@@ -47,6 +47,7 @@ impl Shown for Endpoint {
             "acl" => self.acl.named.join(","),
             "allow" => codecs(&self.allow),
             "contact_acl" => self.contact_acl.named.join(","),
+            "outbound_proxy" => self.outbound_proxy.clone().unwrap_or_default(),
             "contact_deny" => self.contact_acl.own.written(false),
             "contact_permit" => self.contact_acl.own.written(true),
             "deny" => self.acl.own.written(false),
@@ -102,6 +103,7 @@ impl Shown for Aor {
     fn own(&self, option: &str) -> Option<String> {
         Some(match option {
             "contact" => self.contacts.join(","),
+            "outbound_proxy" => self.outbound_proxy.clone().unwrap_or_default(),
             "qualify_timeout" => format!("{:.6}", f64::from(self.qualify_timeout_ms) / 1_000.0),
             _ => return None,
         })

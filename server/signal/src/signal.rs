@@ -37,6 +37,8 @@ pub struct Options {
     pub limits: ::sip::Limits,
     /// What connections may cost.
     pub connections: Limits,
+    /// The DNS server that is asked in place of those the system names.
+    pub name_server: Option<SocketAddr>,
 }
 
 /// How long a silent WebSocket is believed in.
@@ -67,6 +69,7 @@ impl Options {
             keepalive: Keepalive::default(),
             limits: ::sip::Limits::default(),
             connections: Limits::default(),
+            name_server: None,
         }
     }
 }
@@ -180,7 +183,7 @@ impl Signal {
             host: None,
             max_forwards: u8::try_from(hops).ok().filter(|hops| *hops != 70),
         };
-        let (shared, commands) = Shared::new(switch, options.seed);
+        let (shared, commands) = Shared::new(switch, options.seed, options.name_server);
         let agent = ::sip::Agent::new(identity, options.limits, options.seed);
         let links = Links {
             inputs,
@@ -284,7 +287,7 @@ impl Signal {
             aor: aor.to_owned(),
             endpoint: written.endpoint.clone(),
             uri: written.uri.to_string(),
-            remote: written.remote,
+            remote: written.remote(),
             left: Duration::MAX,
             status: written.watch.status,
         });

@@ -3,6 +3,7 @@
 use super::{CallerId, DtmfMode, Endpoint, MediaEncryption, ProvisionalAcks, SessionTimers};
 use crate::identify::IdentifyBy;
 use crate::option::{Fault, Parse, Row, inert, number, row, word};
+use crate::registration::proxy;
 use codec::CODECS;
 
 pub(super) const OPTIONS: &[Row<Endpoint>] = &[
@@ -204,6 +205,12 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "",
         Parse::Names(|e| &mut e.outbound_auth),
         "What calls to it are signed with where it asks for that.",
+    ),
+    row(
+        "outbound_proxy",
+        "",
+        Parse::Own(|e, v| proxy(&mut e.outbound_proxy, v)),
+        "The proxy requests to it go through, as a Route.",
     ),
     row(
         "overlap_context",

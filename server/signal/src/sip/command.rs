@@ -1,6 +1,6 @@
 //! What request and call tasks ask of the driver.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ::sip::{
     Body, Flow, HeaderName, InviteId, Login, Reliability, RequestId, Response, SessionRules,
@@ -125,28 +125,28 @@ pub(crate) struct Rules {
 }
 
 /// Names a call. One of ours has its id from the moment the driver has sent the INVITE; what is asked of
-/// it comes after that in the same queue.
+/// it comes after that in the same queue. It gets another one when the INVITE goes to another place.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct CallRef(Arc<OnceLock<InviteId>>);
+pub(crate) struct CallRef(Arc<Mutex<Option<InviteId>>>);
 
 impl CallRef {
-    /// The id; `None` before the INVITE, and for ever if that could not be sent.
+    /// The id; `None` while no INVITE is out.
     pub(crate) fn id(&self) -> Option<InviteId> {
-        self.0.get().copied()
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    pub(crate) fn is(&self, id: InviteId) {
-        self.0.get_or_init(|| id);
+    pub(crate) fn is(&self, id: Option<InviteId>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = id;
     }
 }
 
 impl From<InviteId> for CallRef {
     fn from(id: InviteId) -> Self {
-        Self(Arc::new(id.into()))
+        Self(Arc::new(Mutex::new(Some(id))))
     }
 }
 

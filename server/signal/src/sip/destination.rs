@@ -20,16 +20,6 @@ pub(crate) struct Destination {
 }
 
 impl Destination {
-    /// What a URI names; `None` if that is no place for TCP or TLS.
-    pub(crate) fn of_uri(uri: &Uri) -> Option<Self> {
-        let transport = uri.param("transport").unwrap_or_default();
-        let is = |name: &str| transport.eq_ignore_ascii_case(name);
-        // RFC 3261 §26.2.2: `sips` is TLS, whatever carries it.
-        let secure = uri.is_secure() || is("tls");
-        let streams = is("tcp") || is("tls") || secure && transport.is_empty();
-        streams.then(|| Self::at(uri, secure)).flatten()
-    }
-
     /// Where a contact that was registered from `remote` takes connections itself. Nobody knows behind
     /// an address translation; a contact that names the port it came from listens to nothing; one with
     /// reg-id or Path has said how it is to be reached (RFC 5626 §5.3, RFC 3327).
@@ -129,24 +119,5 @@ mod tests {
         let contact = Contact::parse("<sip:a@192.0.2.7:5070>").unwrap();
         let path = ["<sip:edge;lr>".to_owned()];
         assert_eq!(Destination::of_contact(&contact, &path, tcp, remote), None);
-    }
-
-    #[test]
-    fn written_uris_name_their_transport() {
-        let to = |uri: &str| Destination::of_uri(&uri.parse().unwrap()).map(|to| to.to_string());
-        assert_eq!(
-            to("sip:t@Trunk.example;transport=tcp").as_deref(),
-            Some("tcp trunk.example:5060")
-        );
-        assert_eq!(
-            to("sips:t@trunk.example").as_deref(),
-            Some("tls trunk.example:5061")
-        );
-        assert_eq!(
-            to("sip:t@[2001:db8::1]:5;transport=tls").as_deref(),
-            Some("tls [2001:db8::1]:5")
-        );
-        assert_eq!(to("sip:t@trunk.example"), None);
-        assert_eq!(to("sips:t@trunk.example;transport=ws"), None);
     }
 }

@@ -17,7 +17,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use ::sip::{
-    Agent, Body, Event, Flow, FlowId, HeaderName, InviteId, Request, RequestId, Status, Transport,
+    Agent, Body, Event, Failure, Flow, FlowId, HeaderName, InviteId, Request, RequestId, Status,
+    Transport,
 };
 use bytes::Bytes;
 use config::Config;
@@ -30,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 use crate::sip::authenticate::{Denied, RETRY_AFTER_S};
 use crate::sip::command::{CallRef, Command, Rules, Verb};
 use crate::sip::destination::Destination;
-use crate::sip::driver::calls::{Calls, Ours};
+use crate::sip::driver::calls::{Calls, Ours, Retry};
 use crate::sip::driver::dials::{Dials, Waiting};
 use crate::sip::driver::letters::Letters;
 use crate::sip::driver::probes::{PROBES_PER_TURN_MAX, Probes};
@@ -41,6 +42,7 @@ use crate::sip::location::way_to;
 use crate::sip::outbound::{Ask, Route};
 use crate::sip::outside::{Outside, with_candidates};
 use crate::sip::qualify::Probe;
+use crate::sip::resolve::Hop;
 use crate::sip::shared::{Shared, now};
 use crate::sip::text::Letter;
 use crate::sip::trace::{self, Name, Way};
@@ -180,7 +182,11 @@ impl Driver {
         }
         if self.sweep_at <= now {
             self.sweep_at = now + SWEEP_EVERY;
-            self.follow_reload();
+            if !self.follow_reload() {
+                self.links
+                    .tracker
+                    .spawn(qualify::look_again(self.shared.clone()));
+            }
             let pinned = self.pinned();
             self.flows.sweep(now, &pinned);
             for flow in self.flows.idle(now, self.links.limits.idle, &pinned) {
@@ -222,15 +228,18 @@ impl Driver {
     }
 
     /// After a reload, contacts are asked as the new files say; the database is read at each registration.
-    fn follow_reload(&mut self) {
+    /// Whether there was one.
+    fn follow_reload(&mut self) -> bool {
         let config = self.shared.switch.config();
         let known = self.asked_by.as_ref();
-        if known.is_none_or(|known| !Arc::ptr_eq(known, &config)) {
+        let is_new = known.is_none_or(|known| !Arc::ptr_eq(known, &config));
+        if is_new {
             self.asked_by = Some(config);
             self.links
                 .tracker
                 .spawn(qualify::adopt(self.shared.clone()));
         }
+        is_new
     }
 
     fn on_input(&mut self, input: Input) {
@@ -384,6 +393,7 @@ impl Driver {
                 }
             }
             Verb::Hangup { status, headers } => {
+                self.calls.take_retry(id);
                 self.calls.sent(id, &self.calls.farewell(id));
                 self.agent.hangup(now, id, headers, status);
             }
@@ -408,24 +418,35 @@ impl Driver {
         match self.way(ask.route(), now) {
             (Some(flow), _) => self.send_invite(now, flow, &call, *ask, offer),
             (None, Some(to)) => self.dial(now, &to, Waiting::Invite { call, ask, offer }),
-            (None, None) => {
-                let text = "the connection of this contact is gone".to_owned();
-                ask.inbox.note(StoryEvent::Remark { text });
-                ask.inbox
-                    .send(ChannelEvent::Hangup(Cause::SubscriberAbsent));
-            }
+            (None, None) => match ask.route() {
+                Route::Contact(..) => {
+                    let text = "the connection of this contact is gone".to_owned();
+                    ask.inbox.note(StoryEvent::Remark { text });
+                    ask.inbox
+                        .send(ChannelEvent::Hangup(Cause::SubscriberAbsent));
+                }
+                Route::Hops(_) => {
+                    let waiting = Waiting::Invite { call, ask, offer };
+                    self.give_up(now, waiting, "no transport of ours reaches it");
+                }
+            },
         }
     }
 
     fn send_invite(&mut self, now: Instant, flow: Flow, call: &CallRef, ask: Ask, offer: Body) {
+        let retry = ask.has_next().then(|| {
+            let (call, ask, offer) = (call.clone(), ask.clone(), offer.clone());
+            Box::new(Retry { call, ask, offer })
+        });
         let ours = Ours {
             inbox: ask.inbox.clone(),
             party: ask.party(),
             line: ask.line(),
+            retry,
         };
         let offer = self.seen_from(flow.id, offer);
         let id = self.agent.invite(now, flow, ask.invite(&flow, offer));
-        call.is(id);
+        call.is(Some(id));
         self.calls.begin_ours(id, flow, ours);
     }
 
@@ -438,10 +459,33 @@ impl Driver {
         }
     }
 
+    /// RFC 3263 §4.3: the INVITE goes to the next place, as a new transaction.
+    fn invite_elsewhere(&mut self, now: Instant, id: InviteId, outcome: &Failure) {
+        let Some(Retry {
+            call,
+            mut ask,
+            offer,
+        }) = self.calls.abandon(id)
+        else {
+            return;
+        };
+        call.is(None);
+        ask.next();
+        let why = match outcome {
+            Failure::Response(response) => format!("it answered {}", response.status),
+            Failure::Timeout => "it does not answer".to_owned(),
+            Failure::FlowLost => "the connection is gone".to_owned(),
+        };
+        let text = format!("{why}; the next place is tried");
+        ask.inbox.note(StoryEvent::Remark { text });
+        self.invite(now, call, Box::new(ask), offer);
+    }
+
     /// Asks a contact whether it is there.
-    fn ask(&mut self, probe: Probe, now: Instant) {
+    fn ask(&mut self, mut probe: Probe, now: Instant) {
         match self.way(&probe.route, now) {
             (None, Some(to)) => self.dial(now, &to, Waiting::Probe(Box::new(probe))),
+            (None, None) if probe.route.next() => self.ask(probe, now),
             (flow, _) => {
                 self.probes
                     .ask(&mut self.agent, &self.shared, probe, flow, now);
@@ -453,8 +497,11 @@ impl Driver {
     fn way(&mut self, route: &Route, now: Instant) -> (Option<Flow>, Option<Destination>) {
         match route {
             Route::Contact(flow, to) => (self.flows.find(flow.id), to.clone()),
-            Route::Udp(remote) => (self.udp_flow(*remote, None, now), None),
-            Route::Connection(to) => (None, Some(to.clone())),
+            Route::Hops(hops) => match hops.first() {
+                Some(Hop::Udp(remote, by)) => (self.udp_flow(*remote, by.as_deref(), now), None),
+                Some(Hop::Connection(to)) => (None, Some(to.clone())),
+                None => (None, None),
+            },
         }
     }
 
@@ -617,6 +664,9 @@ impl Driver {
                 self.watchers.again(agent, shared, now(), id);
             }
             Event::SubscriptionEnded { id } => self.watchers.end(id),
+            Event::Failed { id, outcome } if self.calls.is_elsewhere(id, &outcome) => {
+                self.invite_elsewhere(now(), id, &outcome);
+            }
             event => {
                 let now = now();
                 self.calls.on_event(&mut self.agent, now, event);

@@ -149,7 +149,9 @@ impl Asker<'_> {
             return true;
         }
         for host in &identify.hosts {
-            if self.shared.hosts.addresses(host).await.contains(&source) {
+            let (hosts, names) = (&self.shared.hosts, &self.shared.names);
+            let found = hosts.addresses(names, host, identify.srv_lookups).await;
+            if found.contains(&source) {
                 return true;
             }
         }

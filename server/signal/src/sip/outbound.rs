@@ -3,10 +3,10 @@
 //! A contact is reached over the flow it registered from, whatever `transport` its endpoint names: a
 //! browser's Contact names no place one could connect to, and a phone behind NAT is reached by no other way
 //! (RFC 5626 §5.3). A phone that says where it takes connections is reached there once its own is gone.
-//! Written contacts and written URIs are reached over UDP, or over TCP or TLS where they say so.
+//! Written contacts and written URIs are reached where RFC 3263 says (`resolve.rs`), or through the
+//! `outbound_proxy` of the endpoint or address; one place after the other.
 
 use std::hash::{BuildHasher, RandomState};
-use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 
 use ::sip::digest::Algorithm;
@@ -19,9 +19,11 @@ use switch::{NotSent, Outgoing, Reply, Signaling, Target, Technology, Text, Unre
 use crate::sip::channel::SipSignaling;
 use crate::sip::command::Party;
 use crate::sip::destination::Destination;
+use crate::sip::resolve::{self, By, Hop};
 use crate::sip::session;
 use crate::sip::shared::{Shared, printable};
 use crate::sip::text;
+use crate::sip::trunk::loose;
 
 /// The technology the dial plan calls `PJSIP`.
 pub(crate) struct Pjsip {
@@ -92,10 +94,21 @@ pub(crate) enum Route {
     /// Down the flow the contact was registered over; when that is gone, over a connection to where it
     /// takes them, if it does.
     Contact(Flow, Option<Destination>),
-    /// Over a connection of our own.
-    Connection(Destination),
-    /// To this address, by UDP.
-    Udp(SocketAddr),
+    /// To one of these places, the best first; one at least.
+    Hops(Vec<Hop>),
+}
+
+impl Route {
+    /// Gives the first place up; `false` if there is no other.
+    pub(crate) fn next(&mut self) -> bool {
+        match self {
+            Self::Hops(hops) if hops.len() > 1 => {
+                hops.remove(0);
+                true
+            }
+            Self::Hops(_) | Self::Contact(..) => false,
+        }
+    }
 }
 
 async fn find(shared: &Arc<Shared>, destination: &str) -> Result<Vec<Target>, Unreachable> {
@@ -119,7 +132,7 @@ pub(crate) async fn places_of_text(
         .clone();
     let by_default = async |uri: &str| {
         let subscriber = subscriber_of(shared, &default).await?;
-        let place = written(shared, &subscriber, uri).await?;
+        let place = written(shared, &subscriber, None, uri).await?;
         Ok((subscriber, vec![place]))
     };
     if to.contains('<') || to.starts_with("sip:") || to.starts_with("sips:") {
@@ -157,7 +170,7 @@ async fn places_of(
     };
     let subscriber = subscriber_of(shared, id).await?;
     let mut places = match uri {
-        Some(uri) => vec![written(shared, &subscriber, uri).await?],
+        Some(uri) => vec![written(shared, &subscriber, None, uri).await?],
         None => contacts(shared, &subscriber).await?,
     };
     if let Some(number) = number {
@@ -175,16 +188,30 @@ async fn contacts(shared: &Shared, subscriber: &Subscriber) -> Result<Vec<Place>
         return Err(Unreachable::NoAor(id.clone()));
     }
     let (mut places, mut silent) = (Vec::new(), false);
+    let proxied = match subscriber.endpoint.outbound_proxy.as_deref() {
+        Some(proxy) => Some(through(shared, subscriber, proxy).await?),
+        None => None,
+    };
     for aor in &subscriber.aors {
         for binding in shared.location().contacts(&aor.id) {
             if !binding.answers() {
                 silent = true;
                 continue;
             }
+            let (route, path) = match &proxied {
+                Some((hops, proxy)) => {
+                    let path = [proxy].into_iter().chain(&binding.path);
+                    (Route::Hops(hops.clone()), path.cloned().collect())
+                }
+                None => {
+                    let route = Route::Contact(binding.flow, binding.to.clone());
+                    (route, binding.path.clone())
+                }
+            };
             places.push(Place {
                 uri: binding.contact.address.uri.clone(),
-                route: Route::Contact(binding.flow, binding.to.clone()),
-                path: binding.path.clone(),
+                route,
+                path,
                 party: Party {
                     endpoint: id.clone(),
                     instance: binding.contact.instance().map(str::to_owned),
@@ -193,7 +220,8 @@ async fn contacts(shared: &Shared, subscriber: &Subscriber) -> Result<Vec<Place>
             });
         }
         for contact in &aor.contacts {
-            let place = written(shared, subscriber, contact).await?;
+            let proxy = aor.outbound_proxy.as_deref();
+            let place = written(shared, subscriber, proxy, contact).await?;
             let location = shared.location();
             let mut known = location.all_written();
             match known.any(|(id, own)| id == aor.id && own.uri == place.uri && !own.answers()) {
@@ -213,6 +241,7 @@ async fn contacts(shared: &Shared, subscriber: &Subscriber) -> Result<Vec<Place>
 async fn written(
     shared: &Shared,
     subscriber: &Subscriber,
+    proxy: Option<&str>,
     text: &str,
 ) -> Result<Place, Unreachable> {
     let uri = uri_of(text)?;
@@ -235,18 +264,58 @@ async fn written(
             return Ok(place(route, known.path.clone()));
         }
     }
-    let route = match Destination::of_uri(&uri) {
-        Some(to) => Route::Connection(to),
-        None => Route::Udp(resolve(text, &uri).await?),
-    };
-    Ok(place(route, Vec::new()))
+    let (hops, path) = way_of(shared, subscriber, proxy, text, &uri).await?;
+    Ok(place(Route::Hops(hops), path))
 }
 
-/// The URI of a written contact and where it leads.
-pub(crate) async fn address_of(text: &str) -> Result<(Uri, SocketAddr), Unreachable> {
+/// A written contact: its URI, where it is reached, and the Route to it.
+pub(crate) async fn address_of(
+    shared: &Shared,
+    subscriber: &Subscriber,
+    proxy: Option<&str>,
+    text: &str,
+) -> Result<(Uri, Vec<Hop>, Vec<String>), Unreachable> {
     let uri = uri_of(text)?;
-    let remote = resolve(text, &uri).await?;
-    Ok((uri, remote))
+    let (hops, path) = way_of(shared, subscriber, proxy, text, &uri).await?;
+    Ok((uri, hops, path))
+}
+
+/// The places of a written URI and the Route to it: its own, or those of the endpoint's proxy, else of the
+/// address's.
+async fn way_of(
+    shared: &Shared,
+    subscriber: &Subscriber,
+    proxy: Option<&str>,
+    text: &str,
+    uri: &Uri,
+) -> Result<(Vec<Hop>, Vec<String>), Unreachable> {
+    let own = subscriber.endpoint.outbound_proxy.as_deref();
+    if let Some(proxy) = own.or(proxy) {
+        let (hops, route) = through(shared, subscriber, proxy).await?;
+        return Ok((hops, vec![route]));
+    }
+    let hops = resolve::hops(shared, uri, by_of(shared, subscriber).as_ref()).await;
+    let hops = hops.map_err(|why| refused(text, &why))?;
+    Ok((hops, Vec::new()))
+}
+
+/// The places of a proxy, and it as a Route.
+async fn through(
+    shared: &Shared,
+    subscriber: &Subscriber,
+    proxy: &str,
+) -> Result<(Vec<Hop>, String), Unreachable> {
+    let uri = uri_of(proxy)?;
+    let hops = resolve::hops(shared, &uri, by_of(shared, subscriber).as_ref()).await;
+    let hops = hops.map_err(|why| refused(proxy, &why))?;
+    Ok((hops, loose(&uri)))
+}
+
+/// The transport an endpoint names, if connections of ours can go by it.
+fn by_of(shared: &Shared, subscriber: &Subscriber) -> Option<By> {
+    let config = shared.switch.config();
+    let by = By::named(&config, subscriber.endpoint.transport.as_deref());
+    by.filter(|by| by.protocol.binds())
 }
 
 fn refused(text: &str, why: &str) -> Unreachable {
@@ -269,35 +338,6 @@ fn uri_of(text: &str) -> Result<Uri, Unreachable> {
     }
 }
 
-async fn resolve(text: &str, uri: &Uri) -> Result<SocketAddr, Unreachable> {
-    let refused = |why: &str| refused(text, why);
-    let transport = uri.param("transport").unwrap_or("udp");
-    let port = match Destination::of_uri(uri) {
-        Some(to) => to.port,
-        None if !uri.is_secure() && transport.eq_ignore_ascii_case("udp") => {
-            uri.port().unwrap_or(SIP_PORT)
-        }
-        None => {
-            return Err(refused(
-                "nobody is registered with it, and calls to written addresses go by UDP, TCP and TLS only",
-            ));
-        }
-    };
-    let remote = match (uri.host().and_then(Host::ip), uri.host()) {
-        (Some(ip), _) => SocketAddr::new(ip, port),
-        (None, Some(host)) => {
-            let found = tokio::net::lookup_host((host.to_string(), port)).await;
-            let mut found = found.map_err(|error| refused(&error.to_string()))?;
-            found.next().ok_or_else(|| refused("it has no address"))?
-        }
-        (None, None) => return Err(refused("it names no host")),
-    };
-    Ok(remote)
-}
-
-/// RFC 3261 §19.1.2.
-const SIP_PORT: u16 = 5060;
-
 /// The same address with another user (`PJSIP/number@endpoint`).
 pub(crate) fn with_user(uri: &Uri, user: &str) -> Uri {
     let Some(host) = uri.host() else {
@@ -305,7 +345,15 @@ pub(crate) fn with_user(uri: &Uri, user: &str) -> Uri {
     };
     let own = Uri::sip(Some(user), host, uri.port());
     let params = uri.params();
-    params.fold(own, |uri, (name, value)| uri.with_param(name, value))
+    let own = params.fold(own, |uri, (name, value)| uri.with_param(name, value));
+    match uri.is_secure() {
+        true => own
+            .as_str()
+            .replacen("sip:", "sips:", 1)
+            .parse()
+            .unwrap_or(own),
+        false => own,
+    }
 }
 
 fn target(shared: &Arc<Shared>, subscriber: &Arc<Subscriber>, place: Place) -> Target {
@@ -376,7 +424,7 @@ pub(crate) fn call_id() -> String {
 }
 
 /// Everything an INVITE is made of before its offer is there.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Ask {
     caller: CallerId,
     call_id: String,
@@ -440,6 +488,16 @@ impl From {
 impl Ask {
     pub(crate) fn route(&self) -> &Route {
         &self.place.route
+    }
+
+    /// The INVITE goes to the next place; `false` if there is none.
+    pub(crate) fn next(&mut self) -> bool {
+        self.place.route.next()
+    }
+
+    /// Whether there is another place.
+    pub(crate) fn has_next(&self) -> bool {
+        matches!(&self.place.route, Route::Hops(hops) if hops.len() > 1)
     }
 
     pub(crate) fn party(&self) -> Party {

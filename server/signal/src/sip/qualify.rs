@@ -121,7 +121,7 @@ pub(crate) fn watch(shared: &Shared, subscriber: &Subscriber, aor: &Aor, now: In
 /// Watches the contacts that are there already: those that survived a restart, or all after a reload.
 /// They are asked spread over `max_initial_qualify_time`, else over their own interval.
 pub(crate) async fn adopt(shared: Arc<Shared>) {
-    read_written(&shared).await;
+    read_written(&shared, true).await;
     let aors = shared.location().aors();
     let most = shared.switch.config().global.max_initial_qualify_time_s;
     for (name, endpoint) in aors {
@@ -142,9 +142,25 @@ pub(crate) async fn adopt(shared: Arc<Shared>) {
     shared.command(crate::sip::command::Command::Qualify { aors: Vec::new() });
 }
 
+/// Looks again where the contacts that stand in the files are: names move. What DNS said is kept as long as it
+/// said, so this costs little.
+pub(crate) async fn look_again(shared: Arc<Shared>) {
+    read_written(&shared, false).await;
+    let aors = shared.location().written_aors();
+    for (name, endpoint) in aors {
+        // One that was left out because nobody knew where it is may be there now.
+        if let Ok(Some(subscriber)) = shared.switch.store().subscriber(&endpoint).await
+            && let Some(aor) = subscriber.aors.iter().find(|aor| aor.id == name)
+        {
+            watch(&shared, &subscriber, aor, now());
+        }
+    }
+    shared.command(crate::sip::command::Command::Qualify { aors: Vec::new() });
+}
+
 /// The contacts that stand in the files, each with its address. One whose name cannot be resolved is left out
-/// until the files are read again; a call to it says why.
-async fn read_written(shared: &Shared) {
+/// until that is tried again; a call to it says why.
+async fn read_written(shared: &Shared, is_new: bool) {
     let config = shared.switch.config();
     let mut aors = BTreeSet::new();
     for subscriber in config.endpoints.values() {
@@ -158,14 +174,19 @@ async fn read_written(shared: &Shared) {
             }
             let mut contacts = Vec::new();
             for text in &aor.contacts {
-                match address_of(text).await {
-                    Ok((uri, remote)) => contacts.push(Written {
+                let proxy = aor.outbound_proxy.as_deref();
+                match address_of(shared, subscriber, proxy, text).await {
+                    Ok((uri, hops, path)) => contacts.push(Written {
                         uri,
                         endpoint: subscriber.endpoint.id.clone(),
-                        remote,
+                        hops,
+                        path,
                         watch: Watch::default(),
                     }),
-                    Err(error) => tracing::warn!(aor = aor.id, "contact left out: {error}"),
+                    Err(error) if is_new => {
+                        tracing::warn!(aor = aor.id, "contact left out: {error}");
+                    }
+                    Err(error) => tracing::debug!(aor = aor.id, "contact left out: {error}"),
                 }
             }
             shared.location().write(&aor.id, contacts);

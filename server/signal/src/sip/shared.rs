@@ -1,6 +1,6 @@
 //! What the driver and the tasks of requests and calls share. Every lock is held for one statement.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -18,6 +18,7 @@ use crate::sip::command::{Command, Verb};
 use crate::sip::identify::Hosts;
 use crate::sip::limiter::Limiter;
 use crate::sip::location::{Binding, Location};
+use crate::sip::resolve::Names;
 use crate::sip::strangers::Strangers;
 use crate::sip::transport::admission::Admissions;
 use crate::sip::transport::tcp::StreamListener;
@@ -59,6 +60,7 @@ pub(crate) struct Shared {
     unidentified: Mutex<Strangers>,
     refused: Mutex<Strangers>,
     pub(crate) hosts: Hosts,
+    pub(crate) names: Names,
     pub(crate) counters: Counters,
 }
 
@@ -79,7 +81,12 @@ pub(crate) struct Counters {
 }
 
 impl Shared {
-    pub(crate) fn new(switch: Switch, seed: [u8; 32]) -> (Arc<Self>, mpsc::Receiver<Command>) {
+    /// `name_server` is asked in place of those the system names.
+    pub(crate) fn new(
+        switch: Switch,
+        seed: [u8; 32],
+        name_server: Option<SocketAddr>,
+    ) -> (Arc<Self>, mpsc::Receiver<Command>) {
         let (commands, receiver) = mpsc::channel(COMMANDS_MAX + LAST_COMMANDS_MAX);
         // The Agent draws from the seed itself; nonces must not be computable from its tags.
         let nonce_seed = seed.map(|byte| byte ^ 0x5c);
@@ -100,6 +107,7 @@ impl Shared {
             unidentified: Mutex::default(),
             refused: Mutex::default(),
             hosts: Hosts::default(),
+            names: Names::new(name_server),
             counters: Counters::default(),
         };
         (Arc::new(shared), receiver)

@@ -22,6 +22,8 @@ use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use web::{Listen, Routes, Server};
 
+use crate::names::NameServer;
+
 /// Long enough for a busy machine; nothing waits for it but a failing test.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -123,6 +125,28 @@ impl Exchange {
         transports: Vec<TransportConfig>,
         connections: Limits,
     ) -> Self {
+        let options = Options {
+            keepalive,
+            connections,
+            ..Options::new(transports, [2; 32])
+        };
+        Self::begin(files, options).await
+    }
+
+    /// Whose names this server knows.
+    pub(crate) async fn asking(
+        files: &[(&str, &str)],
+        transports: Vec<TransportConfig>,
+        names: &NameServer,
+    ) -> Self {
+        let options = Options {
+            name_server: Some(names.address),
+            ..Options::new(transports, [2; 32])
+        };
+        Self::begin(files, options).await
+    }
+
+    async fn begin(files: &[(&str, &str)], options: Options) -> Self {
         let mut all = BTreeMap::from([("extensions.conf".to_owned(), EXTENSIONS.to_owned())]);
         let files = files.iter();
         all.extend(files.map(|(name, text)| ((*name).to_owned(), (*text).to_owned())));
@@ -141,11 +165,6 @@ impl Exchange {
             functions: apps::FUNCTIONS,
             seed: [1; 32],
         });
-        let options = Options {
-            keepalive,
-            connections,
-            ..Options::new(transports, [2; 32])
-        };
         let signal = Signal::start(options, switch.clone());
         switch.connect(signal.technologies());
         let listen = Listen {
@@ -282,6 +301,16 @@ pub(crate) struct DeskPhone {
 impl DeskPhone {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         Self::at(0, address).await
+    }
+
+    /// One that does not know the exchange yet.
+    pub(crate) async fn unbound() -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        Self { socket }
+    }
+
+    pub(crate) async fn know(&self, address: SocketAddr) {
+        self.socket.connect(address).await.unwrap();
     }
 
     /// On this port.

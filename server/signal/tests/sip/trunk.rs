@@ -13,7 +13,7 @@ use crate::support::{reply, unique};
 use crate::transport::StreamPhone;
 
 /// A registration at `server`.
-fn registration(server: &str, more: &str) -> String {
+pub(crate) fn registration(server: &str, more: &str) -> String {
     format!(
         "[provider-auth]\ntype=auth\nusername=alice\npassword=wonderland\n\
          [provider]\ntype=registration\nserver_uri={server}\nclient_uri=sip:alice@127.0.0.1\n\
@@ -41,14 +41,14 @@ fn standing(exchange: &Exchange) -> Option<Standing> {
     all.first().map(|one| one.standing)
 }
 
-async fn is_registered(exchange: &Exchange) {
+pub(crate) async fn is_registered(exchange: &Exchange) {
     until("the exchange is registered", || {
         standing(exchange) == Some(Standing::Registered)
     })
     .await;
 }
 
-fn ok(request: &Request) -> String {
+pub(crate) fn ok(request: &Request) -> String {
     let contact = request.headers.get(&HeaderName::Contact).unwrap();
     let expires = request.headers.get(&HeaderName::Expires).unwrap();
     reply(

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ::sip::{
-    Agent, Busy, Contacts, Ended, Event, Failure, Flow, FlowId, HeaderName, InviteId, Method,
+    Agent, Body, Busy, Contacts, Ended, Event, Failure, Flow, FlowId, HeaderName, InviteId, Method,
     OfferVia, Request, RequestId, Response, Status,
 };
 use sdp::Sdp;
@@ -15,8 +15,9 @@ use switch::story::StoryEvent;
 use switch::{Cause, ChannelEvent, InboxSender};
 
 use crate::sip::authenticate::Denied;
-use crate::sip::command::Party;
+use crate::sip::command::{CallRef, Party};
 use crate::sip::info;
+use crate::sip::outbound::Ask;
 use crate::sip::request::{ALLOW, content_type};
 use crate::sip::shared::printable;
 use crate::sip::trace::Name;
@@ -44,6 +45,16 @@ struct Call {
     /// The oldest of those, which the far end took back: their answers have no taker.
     withdrawn: u32,
     stage: Stage,
+    /// The next place, while nobody has answered at this one.
+    retry: Option<Box<Retry>>,
+}
+
+/// What an INVITE to another place is made of.
+#[derive(Debug)]
+pub(crate) struct Retry {
+    pub(crate) call: CallRef,
+    pub(crate) ask: Ask,
+    pub(crate) offer: Body,
 }
 
 /// How far a call has come, where that decides what is said of it.
@@ -65,6 +76,7 @@ pub(crate) struct Ours {
     pub(crate) party: Party,
     /// The first line of its story.
     pub(crate) line: String,
+    pub(crate) retry: Option<Box<Retry>>,
 }
 
 impl Calls {
@@ -86,6 +98,7 @@ impl Calls {
             unanswered: 0,
             withdrawn: 0,
             stage: Stage::Theirs,
+            retry: None,
         };
         call.received(&format_args!("INVITE {}", printable(request.uri.address())));
         self.calls.insert(id, call);
@@ -102,10 +115,34 @@ impl Calls {
             unanswered: 0,
             withdrawn: 0,
             stage: Stage::Calling,
+            retry: ours.retry,
         };
         self.index(id, &call);
         self.calls.insert(id, call);
         self.sent(id, &ours.line);
+    }
+
+    /// Whether a failure of an INVITE of ours is a reason to try the next place, and there is one.
+    pub(crate) fn is_elsewhere(&self, id: InviteId, outcome: &Failure) -> bool {
+        let has_next = self.calls.get(&id).is_some_and(|call| call.retry.is_some());
+        has_next
+            && match outcome {
+                Failure::Response(response) => response.status == Status::SERVICE_UNAVAILABLE,
+                Failure::Timeout | Failure::FlowLost => true,
+            }
+    }
+
+    /// The call goes on elsewhere; what comes of this INVITE is of no matter any more.
+    pub(crate) fn abandon(&mut self, id: InviteId) -> Option<Retry> {
+        let retry = self.remove(id)?.retry?;
+        Some(*retry)
+    }
+
+    /// No other place is tried.
+    pub(crate) fn take_retry(&mut self, id: InviteId) {
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.retry = None;
+        }
     }
 
     /// How we take leave of a call.

@@ -180,16 +180,26 @@ impl Driver {
     /// RFC 3261 §8.1.3.1: a transport error is as good as "a 503 (Service Unavailable) status code".
     pub(crate) fn give_up(&mut self, now: Instant, waiting: Waiting, why: &str) {
         match waiting {
-            Waiting::Invite { ask, .. } => {
+            Waiting::Invite {
+                call,
+                mut ask,
+                offer,
+            } => {
                 let text = why.to_owned();
                 ask.inbox.note(StoryEvent::Remark { text });
+                if ask.next() {
+                    return self.invite(now, call, ask, offer);
+                }
                 let cause = Cause::from_status(Status::SERVICE_UNAVAILABLE.code());
                 ask.inbox.send(ChannelEvent::Hangup(cause));
             }
-            Waiting::Probe(probe) => {
-                self.probes
-                    .ask(&mut self.agent, &self.shared, *probe, None, now);
-            }
+            Waiting::Probe(mut probe) => match probe.route.next() {
+                true => self.ask(*probe, now),
+                false => {
+                    self.probes
+                        .ask(&mut self.agent, &self.shared, *probe, None, now);
+                }
+            },
             Waiting::Text(letter) => letters::lost(&letter, why),
             Waiting::Register(number) => self.register_elsewhere(now, number, Some(why)),
         }
@@ -204,6 +214,7 @@ mod tests {
     use super::*;
     use crate::sip::outbound::Route;
     use crate::sip::qualify::Qualify;
+    use crate::sip::resolve::Hop;
 
     fn to(port: u16) -> Destination {
         Destination {
@@ -220,7 +231,7 @@ mod tests {
             aor: "a".to_owned(),
             id: 1,
             uri: "sip:a@192.0.2.1".parse().unwrap(),
-            route: Route::Connection(to(5060)),
+            route: Route::Hops(vec![Hop::Connection(to(5060))]),
             path: Vec::new(),
             qualify: Arc::new(Qualify {
                 every: Duration::ZERO,

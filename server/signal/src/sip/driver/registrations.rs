@@ -270,7 +270,7 @@ impl Driver {
             let own = &wanted.own;
             let next = own.outbound_proxy.as_ref().unwrap_or(&own.server_uri);
             let hops = match next.parse::<Uri>() {
-                Ok(uri) => resolve::hops(&uri, wanted.by.as_ref()).await,
+                Ok(uri) => resolve::hops(&shared, &uri, wanted.by.as_ref()).await,
                 Err(error) => Err(error.to_string()),
             };
             shared.command(Command::Registrar { number, hops });

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::OnceCell;
 
+use crate::sip::resolve::{Names, senders};
 use crate::sip::shared::now;
 
 /// How long an answer is believed.
@@ -20,8 +21,11 @@ const HOSTS_MAX: usize = 10_000;
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Hosts {
-    slots: Mutex<BTreeMap<String, Arc<Slot>>>,
+    slots: Mutex<BTreeMap<Key, Arc<Slot>>>,
 }
+
+/// A host, and whether its SRV records count.
+type Key = (String, bool);
 
 #[derive(Debug, Default)]
 struct Slot {
@@ -38,9 +42,11 @@ struct Known {
 impl Hosts {
     /// The addresses of a host. The first question waits for the answer; later one request in a minute
     /// asks again, and the others take what is known. Nothing new is as good as no change.
-    pub(crate) async fn addresses(&self, host: &str) -> Vec<IpAddr> {
-        let slot = self.slot(host);
-        slot.first.get_or_init(|| slot.look_up(host)).await;
+    pub(crate) async fn addresses(&self, names: &Names, host: &str, srv: bool) -> Vec<IpAddr> {
+        let slot = self.slot((host.to_owned(), srv));
+        slot.first
+            .get_or_init(|| slot.look_up(names, host, srv))
+            .await;
         let stale = {
             let mut known = slot.known();
             let stale = known.until.is_none_or(|until| until <= now());
@@ -50,30 +56,28 @@ impl Hosts {
             stale
         };
         if stale {
-            slot.look_up(host).await;
+            slot.look_up(names, host, srv).await;
         }
         slot.known().addresses.clone()
     }
 
-    fn slot(&self, host: &str) -> Arc<Slot> {
+    fn slot(&self, key: Key) -> Arc<Slot> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        if slots.len() >= HOSTS_MAX && !slots.contains_key(host) {
+        if slots.len() >= HOSTS_MAX && !slots.contains_key(&key) {
             slots.clear();
         }
-        slots.entry(host.to_owned()).or_default().clone()
+        slots.entry(key).or_default().clone()
     }
 }
 
 impl Slot {
-    async fn look_up(&self, host: &str) {
-        let answer = tokio::time::timeout(PATIENCE, tokio::net::lookup_host((host, 0))).await;
+    async fn look_up(&self, names: &Names, host: &str, srv: bool) {
+        let answer = tokio::time::timeout(PATIENCE, senders(names, host, srv)).await;
         let mut known = self.known();
         known.until = Some(now() + AGE_MAX);
         match answer {
-            Ok(Ok(found)) => {
-                known.addresses = found.map(|address| address.ip().to_canonical()).collect();
-            }
-            Ok(Err(error)) => tracing::warn!(host, "identify: the host is not found: {error}"),
+            Ok(found) if !found.is_empty() => known.addresses = found,
+            Ok(_) => tracing::warn!(host, "identify: the host is not found"),
             Err(_) => tracing::warn!(host, "identify: nobody answers where the host is"),
         }
     }

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use ::sip::Uri;
 
 use super::{BINDINGS_MAX, Binding, Location};
-use crate::sip::destination::Destination;
 use crate::sip::outbound::Route;
 use crate::sip::qualify::{ContactStatus, Probe, Qualify, Watch};
+use crate::sip::resolve::Hop;
 
 /// Plans that are kept; those of contacts that are gone go first.
 const PLANS_MAX: usize = 2 * BINDINGS_MAX;
@@ -21,7 +21,10 @@ pub(crate) struct Written {
     pub(crate) uri: Uri,
     /// An endpoint that names its address.
     pub(crate) endpoint: String,
-    pub(crate) remote: SocketAddr,
+    /// Where it is reached, the best first; one at least.
+    pub(crate) hops: Vec<Hop>,
+    /// The Route to it.
+    pub(crate) path: Vec<String>,
     pub(crate) watch: Watch,
 }
 
@@ -31,16 +34,19 @@ impl Written {
         self.watch.answers()
     }
 
+    /// Where it is reached first.
+    pub(crate) fn remote(&self) -> SocketAddr {
+        let known = self.hops.first().and_then(Hop::address);
+        known.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)))
+    }
+
     fn probe(&self, aor: &str, qualify: Arc<Qualify>) -> Probe {
         Probe {
             aor: aor.to_owned(),
             id: self.watch.id,
             uri: self.uri.clone(),
-            route: match Destination::of_uri(&self.uri) {
-                Some(to) => Route::Connection(to),
-                None => Route::Udp(self.remote),
-            },
-            path: Vec::new(),
+            route: Route::Hops(self.hops.clone()),
+            path: self.path.clone(),
             qualify,
         }
     }
@@ -60,6 +66,14 @@ impl Location {
     /// Forgets written contacts of addresses that have none any more.
     pub(crate) fn keep_written(&mut self, aors: &BTreeSet<String>) {
         self.written.retain(|aor, _| aors.contains(aor));
+    }
+
+    /// The addresses with written contacts, each with an endpoint that names it.
+    pub(crate) fn written_aors(&self) -> Vec<(String, String)> {
+        let written = self.written.iter();
+        let named =
+            written.filter_map(|(aor, all)| Some((aor.clone(), all.first()?.endpoint.clone())));
+        named.collect()
     }
 
     /// Every written contact with its address.

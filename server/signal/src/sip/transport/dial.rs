@@ -164,5 +164,15 @@ async fn secure(
     let connector = connector.map_err(|error| error.to_string())??;
     let name = ServerName::try_from(to.host.clone()).map_err(|error| error.to_string())?;
     let secured = connector.connect(name, stream).await;
-    secured.map_err(|error| format!("TLS: {error}"))
+    secured.map_err(|error| {
+        let own = &settings.config;
+        let advice = match own.verify_server {
+            true => "; its `verify_server=yes` trusts the authorities of `ca_list_file` alone, for this name",
+            false => "",
+        };
+        format!(
+            "TLS by transport `{}` ({}): {error}{advice}",
+            own.id, own.written
+        )
+    })
 }
