@@ -87,6 +87,15 @@ struct Text {
     lines: Vec<Box<str>>,
 }
 
+/// Options that stand in no text: a row of a table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// What would be the name of the section.
+    pub name: String,
+    /// Names and values.
+    pub values: Vec<(String, String)>,
+}
+
 /// `#include` within `#include`, as deep as Asterisk goes.
 const INCLUDE_DEPTH_MAX: usize = 10;
 /// Files in one document.
@@ -116,6 +125,50 @@ impl Document {
                 report.push(Diagnostic::about_file(Severity::Error, name, message));
                 None
             }
+        }
+    }
+
+    /// The same from records, to be read as sections are. A message about one of them names no line but what
+    /// `place` says of a record and of the value in it.
+    pub fn of_records(records: &[Record], place: impl Fn(&Record, Option<&str>) -> String) -> Self {
+        let mut document = Self {
+            files: Vec::new(),
+            sections: Vec::new(),
+        };
+        for record in records {
+            let at = document.record_place(place(record, None));
+            let entries = record.values.iter().map(|(name, value)| {
+                let at = document.record_place(place(record, Some(name)));
+                Entry {
+                    name: name.clone(),
+                    value: value.clone(),
+                    arrow: false,
+                    at,
+                    value_at: at,
+                }
+            });
+            let entries = entries.collect();
+            document.sections.push(Section {
+                name: record.name.clone(),
+                template: false,
+                entries,
+                at,
+            });
+        }
+        document
+    }
+
+    fn record_place(&mut self, name: String) -> Place {
+        // Beyond what a place can count, the last one is named.
+        let file = u16::try_from(self.files.len()).unwrap_or(u16::MAX);
+        if self.files.len() <= usize::from(u16::MAX) {
+            let lines = Vec::new();
+            self.files.push(Text { name, lines });
+        }
+        Place {
+            file,
+            line: 0,
+            column: 0,
         }
     }
 

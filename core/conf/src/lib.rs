@@ -13,7 +13,7 @@ mod value;
 mod wildcard;
 
 pub use diagnostic::{Diagnostic, REPORT_MAX, Report, Severity};
-pub use document::{Document, Entry, Place, Section, show_lines};
+pub use document::{Document, Entry, Place, Record, Section, show_lines};
 pub use source::Source;
 pub use suggest::closest;
 pub use value::yes_no;

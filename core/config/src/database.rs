@@ -181,10 +181,14 @@ impl Database {
     }
 
     /// Where objects of a kind (`endpoint`, `auth`, `aor`, `contact`, `identify`) are looked for, in order: files
-    /// first, unless `sorcery.conf` says something else.
+    /// first, unless `sorcery.conf` says something else. Those that the snapshot holds (`transport` and the
+    /// like) are in tables only if it says so.
     pub fn origins(&self, kind: &str) -> &[Origin] {
-        let said = self.origins.get(kind);
-        said.map_or(&[Origin::Files, Origin::Table], Vec::as_slice)
+        match self.origins.get(kind) {
+            Some(said) => said,
+            None if crate::rows::KINDS.iter().any(|(own, _)| *own == kind) => &[Origin::Files],
+            None => &[Origin::Files, Origin::Table],
+        }
     }
 
     /// The same, at the place a URL names.
@@ -263,14 +267,19 @@ pub(crate) fn unused(config: &Config, report: &mut Report) {
         ),
     ] {
         if count > 0 && !config.database.origins(kind).contains(&Origin::Files) {
-            let message = format!(
-                "objects `{kind}` are looked for in the database alone: {count} of pjsip.conf are not used"
-            );
-            let said = Diagnostic::about_file(Severity::Warning, "sorcery.conf", message);
-            let line = format!("{kind}=config,pjsip.conf,criteria=type={kind}");
-            report.push(said.advise(format!("add `{line}` to [{section}]")));
+            say_unused(kind, section, count, report);
         }
     }
+}
+
+/// Says that objects of a kind are in the database alone.
+pub(crate) fn say_unused(kind: &str, section: &str, count: usize, report: &mut Report) {
+    let message = format!(
+        "objects `{kind}` are looked for in the database alone: {count} of pjsip.conf are not used"
+    );
+    let said = Diagnostic::about_file(Severity::Warning, "sorcery.conf", message);
+    let line = format!("{kind}=config,pjsip.conf,criteria=type={kind}");
+    report.push(said.advise(format!("add `{line}` to [{section}]")));
 }
 
 /// `[tables]`: Asterisk's name of a table, and the name it goes by.

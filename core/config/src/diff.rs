@@ -1,5 +1,6 @@
 //! What differs between two states of the configuration, by object and option.
 
+use crate::auth::Auth;
 use crate::database::Database;
 use crate::http::Http;
 use crate::logger::Logger;
@@ -8,6 +9,7 @@ use crate::snapshot::Config;
 use dialplan::{Extension, Plan};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 /// One object that is new, gone or changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,17 +101,7 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
             .collect()
     };
     changes.extend(named("endpoint", &endpoints(old), &endpoints(new), options));
-    changes.extend(named("auth", &old.auths, &new.auths, |old, new| {
-        let mut details = options(&**old, &**new);
-        let secret = |name: &str| Detail::new(name, "••••", "••••");
-        if old.password != new.password {
-            details.push(secret("password"));
-        }
-        if old.digests != new.digests && !details.iter().any(|d| d.option == "password_digest") {
-            details.push(secret("password_digest"));
-        }
-        details
-    }));
+    changes.extend(named("auth", &old.auths, &new.auths, auth));
     changes.extend(named("aor", &old.aors, &new.aors, |old, new| {
         options(&**old, &**new)
     }));
@@ -124,6 +116,8 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
     let registrations = |config: &Config| by_name(&config.registrations, |object| &object.id);
     let (before, after) = (registrations(old), registrations(new));
     changes.extend(named("registration", &before, &after, options));
+    let auths = (&old.registration_auths, &new.registration_auths);
+    changes.extend(named("auth of a registration", auths.0, auths.1, auth));
     let acls = |config: &Config| by_name(&config.acls, |acl| &acl.id);
     changes.extend(named("acl", &acls(old), &acls(new), options));
     let lists = (&old.named_acls, &new.named_acls);
@@ -145,6 +139,18 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
     changes.extend(one("sidetone.conf", &old.own, &new.own, options));
     plan(&old.plan, &new.plan, &mut changes);
     changes
+}
+
+fn auth(old: &Arc<Auth>, new: &Arc<Auth>) -> Vec<Detail> {
+    let mut details = options(&**old, &**new);
+    let secret = |name: &str| Detail::new(name, "••••", "••••");
+    if old.password != new.password {
+        details.push(secret("password"));
+    }
+    if old.digests != new.digests && !details.iter().any(|d| d.option == "password_digest") {
+        details.push(secret("password_digest"));
+    }
+    details
 }
 
 /// Where objects are. Which table is which is told by its name alone.

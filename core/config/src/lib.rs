@@ -29,6 +29,7 @@ mod pjsip;
 mod reader;
 mod reference;
 mod registration;
+mod rows;
 mod rtp;
 mod secret;
 mod shown;
@@ -40,7 +41,7 @@ pub use acl::{Acl, AddressList, AddressLists, AddressRule, Network};
 pub use aor::Aor;
 pub use auth::{Auth, AuthKind, Credential, DigestAlgorithm, PasswordDigest};
 pub use cdr::Cdr;
-pub use conf::{Diagnostic, Severity, Source, Wildcard, closest, show_lines};
+pub use conf::{Diagnostic, Record, Severity, Source, Wildcard, closest, show_lines};
 pub use confbridge::{
     BridgeProfile, ConfBridge, Menu, MenuAction, RembBehavior, UserProfile, VideoMode,
 };
@@ -62,6 +63,7 @@ pub use option::{Applied, BadColumn, Fault, Field, Object, Parse, Row};
 pub use own::Own;
 pub use reference::Dangling;
 pub use registration::{DomainAlias, Registration};
+pub use rows::{OBJECT_ROWS_MAX, ObjectRows, row_of};
 pub use rtp::{Rtp, StrictRtp};
 pub use secret::Secret;
 pub use shown::Shown;

@@ -26,6 +26,13 @@ pub trait Object: Sized + 'static {
         None
     }
 
+    /// Whether anybody knows an option of this name.
+    fn is_option(name: &str) -> bool {
+        let mut rows = Self::OPTIONS.iter();
+        rows.any(|row| row.name.eq_ignore_ascii_case(name))
+            || known::find(Self::KIND, name).is_some()
+    }
+
     /// Reads one option.
     fn set(&mut self, name: &str, value: &str) -> Applied {
         let mut rows = Self::OPTIONS.iter();

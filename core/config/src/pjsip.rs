@@ -2,11 +2,14 @@
 
 use crate::acl::{Acl, AddressLists};
 use crate::auth::Auth;
+use crate::database::{self, Origin};
 use crate::endpoint::Endpoint;
 use crate::identify::Identify;
+use crate::option::Object as _;
 use crate::reader::Reader;
 use crate::reference::Dangling;
 use crate::registration::{DomainAlias, Registration};
+use crate::rows;
 use crate::snapshot::{Config, Elsewhere};
 use crate::transport::{TransportConfig, Written};
 use conf::{Diagnostic, Document, Report, Section, Severity, closest};
@@ -108,21 +111,104 @@ impl<'a> Attempts<'a> {
     }
 }
 
-/// Reads the objects of a document into `config`; its plan and its named lists of addresses must be
-/// there already.
+/// Reads the objects of `pjsip.conf` and of tables into `config`; its plan, its database and its named lists of
+/// addresses must be there already.
 pub(crate) fn read(
-    document: &Document,
+    document: Option<&Document>,
     config: &mut Config,
     elsewhere: &Elsewhere,
     report: &mut Report,
 ) {
-    let mut reader = Reader::new(document, report);
+    let database = config.database.clone();
+    let tables = database.object_tables().filter_map(|(kind, table)| {
+        let rows = elsewhere.rows.get(kind)?;
+        Some((kind, rows::document(&database, kind, table, rows)))
+    });
+    let (first, last): (Vec<_>, Vec<_>) =
+        tables.partition(|(kind, _)| database.origins(kind).first() == Some(&Origin::Table));
+    let mut taken = Taken::default();
+    let mut found = Vec::new();
+    for (kind, document) in &first {
+        found.push((document, table(document, kind, config, &mut taken, report)));
+    }
     let mut sections = Sections::default();
-    let mut defined: BTreeMap<(&str, &str), &Section> = BTreeMap::new();
+    if let Some(document) = document {
+        sections = file(document, config, &mut taken, report);
+    }
+    for (kind, document) in &last {
+        found.push((document, table(document, kind, config, &mut taken, report)));
+    }
+    if let Some(rows) = elsewhere.rows.get(Auth::KIND) {
+        let document = rows::document(&database, Auth::KIND, "ps_auths", rows);
+        let mut reader = Reader::new(&document, report);
+        for section in &document.sections {
+            if let Some(auth) = auth(&mut reader, section) {
+                let id = section.name.clone();
+                config.registration_auths.insert(id, Arc::new(auth));
+            }
+        }
+    }
+    let none = Document::of_records(&[], |_, _| String::new());
+    let document = document.unwrap_or(&none);
+    let attempts = Attempts::of(document, elsewhere);
+    let mut reader = Reader::new(document, report);
+    for (id, (endpoint, section)) in std::mem::take(&mut sections.endpoints) {
+        endpoint_references(&mut reader, &endpoint, section, config, &attempts);
+        let subscriber = config.subscriber(endpoint);
+        config.endpoints.insert(id, Arc::new(subscriber));
+    }
+    references(&mut reader, &sections, config, &attempts);
+    for (document, sections) in found {
+        let mut reader = Reader::new(document, report);
+        references(&mut reader, &sections, config, &attempts);
+    }
+}
+
+/// Objects of the snapshot that one place has, so that another that comes later has none of that name.
+type Taken = BTreeSet<(&'static str, String)>;
+
+/// By what an object is known: of some kinds there is one.
+fn key(kind: &'static str, id: &str) -> (&'static str, String) {
+    match kind {
+        "global" | "system" => (kind, String::new()),
+        kind => (kind, id.to_owned()),
+    }
+}
+
+fn say_taken(reader: &mut Reader<'_>, kind: &str, section: &Section) {
+    let message = format!(
+        "{kind} `{}` is left out: there is one already, which is looked for first",
+        section.name
+    );
+    let advice = "keep one of them; the order of the lines in sorcery.conf says which is first";
+    reader.say(Severity::Warning, section, message, advice);
+}
+
+/// Reads the objects of `pjsip.conf`.
+fn file<'a>(
+    document: &'a Document,
+    config: &mut Config,
+    taken: &mut Taken,
+    report: &mut Report,
+) -> Sections<'a> {
+    let mut sections = Sections::default();
+    let mut defined: BTreeMap<(&'static str, &str), &Section> = BTreeMap::new();
+    let mut unused: BTreeMap<&'static str, usize> = BTreeMap::new();
+    let mut reader = Reader::new(document, report);
     for section in document.sections.iter().filter(|s| !s.template) {
         let Some(kind) = kind(&mut reader, section) else {
             continue;
         };
+        if !config.database.origins(kind).contains(&Origin::Files)
+            && rows::KINDS.iter().any(|(own, _)| *own == kind)
+        {
+            *unused.entry(kind).or_default() += 1;
+            continue;
+        }
+        if taken.contains(&key(kind, &section.name)) {
+            say_taken(&mut reader, kind, section);
+            continue;
+        }
         if let Some(earlier) = defined.insert((kind, &section.name), section) {
             let message = format!(
                 "{kind} `{}` is defined already in line {}; this one is left out",
@@ -139,13 +225,34 @@ pub(crate) fn read(
         }
         object(&mut reader, kind, section, config, &mut sections);
     }
-    let attempts = Attempts::of(document, elsewhere);
-    for (id, (endpoint, section)) in std::mem::take(&mut sections.endpoints) {
-        endpoint_references(&mut reader, &endpoint, section, config, &attempts);
-        let subscriber = config.subscriber(endpoint);
-        config.endpoints.insert(id, Arc::new(subscriber));
+    taken.extend(defined.keys().map(|(kind, id)| key(kind, id)));
+    for (kind, count) in unused {
+        let of = match kind {
+            "registration" => "res_pjsip_outbound_registration",
+            _ => "res_pjsip",
+        };
+        database::say_unused(kind, of, count, report);
     }
-    references(&mut reader, &sections, config, &attempts);
+    sections
+}
+
+/// Reads the objects of a table.
+fn table<'a>(
+    document: &'a Document,
+    kind: &'static str,
+    config: &mut Config,
+    taken: &mut Taken,
+    report: &mut Report,
+) -> Sections<'a> {
+    let mut reader = Reader::new(document, report);
+    let mut sections = Sections::default();
+    for section in &document.sections {
+        match taken.insert(key(kind, &section.name)) {
+            true => object(&mut reader, kind, section, config, &mut sections),
+            false => say_taken(&mut reader, kind, section),
+        }
+    }
+    sections
 }
 
 /// The type of a section, if objects of it are read.
@@ -280,8 +387,14 @@ fn transport(
     }
     if let Some(other) = others.iter().find(|other| other.collides(&transport)) {
         let message = format!(
-            "transport `{}` is left out: `{}` in line {} listens on {} already",
-            transport.id, other.id, other.written.line, other.bind
+            "transport `{}` is left out: `{}` {} listens on {} already",
+            transport.id,
+            other.id,
+            match other.written.line {
+                0 => format!("({})", other.written),
+                line => format!("in line {line}"),
+            },
+            other.bind
         );
         let advice = "give one of them another `bind`, or take one out";
         reader.say(Severity::Error, section, message, advice);

@@ -161,7 +161,8 @@ impl Config {
             .map(|name| Dangling::new("transport", name, transports()));
         let endpoint = registration.endpoint.as_ref();
         let endpoint = endpoint.and_then(|name| self.dangling_endpoint(name));
-        let auths = self.dangling_auths("outbound_auth", &registration.outbound_auth);
+        let mut auths = self.dangling_auths("outbound_auth", &registration.outbound_auth);
+        auths.retain(|dangling| !self.registration_auths.contains_key(&dangling.name));
         transport.into_iter().chain(endpoint).chain(auths).collect()
     }
 

@@ -14,6 +14,7 @@ use crate::identify::Identify;
 use crate::logger::Logger;
 use crate::own::Own;
 use crate::registration::Registration;
+use crate::rows::ObjectRows;
 use crate::rtp::Rtp;
 use crate::system::System;
 use crate::transport::{Protocol, TransportConfig};
@@ -43,6 +44,8 @@ pub struct Config {
     pub identifies: Vec<Identify>,
     /// `type=registration`, in the order of the file.
     pub registrations: Vec<Registration>,
+    /// Auths of the database that registrations name, as they were when the files were read.
+    pub registration_auths: BTreeMap<String, Arc<Auth>>,
     /// `type=acl` of `pjsip.conf`, in the order of the file; each holds for every request.
     pub acls: Vec<Acl>,
     /// Sections of `acl.conf`, by name.
@@ -76,6 +79,9 @@ pub struct Elsewhere {
     pub auths: BTreeSet<String>,
     /// Of `ps_aors`.
     pub aors: BTreeSet<String>,
+    /// Rows of the tables that [`Database::object_tables`] names, and of the auths that registrations name;
+    /// they become part of the snapshot.
+    pub rows: ObjectRows,
 }
 
 /// Reads every file; one that does not exist is empty. `None` if one that exists cannot be read
@@ -91,6 +97,7 @@ pub fn load_with(source: &dyn Source, elsewhere: &Elsewhere) -> (Option<Config>,
         plan: Arc::new(Plan::read(source, &mut report)),
         ..Config::default()
     };
+    config.database = crate::database::read(source, &config.plan, &mut report);
     let mut read = |name: &str| Document::read(source, name, &mut report);
     let (acl, pjsip) = (read("acl.conf"), read("pjsip.conf"));
     let (http, rtp) = (read("http.conf"), read("rtp.conf"));
@@ -100,9 +107,7 @@ pub fn load_with(source: &dyn Source, elsewhere: &Elsewhere) -> (Option<Config>,
     if let Some(document) = acl {
         config.named_acls = crate::general::acl(&document, report_ref);
     }
-    if let Some(document) = pjsip {
-        crate::pjsip::read(&document, &mut config, elsewhere, report_ref);
-    }
+    crate::pjsip::read(pjsip.as_ref(), &mut config, elsewhere, report_ref);
     if let Some(document) = http {
         config.http = crate::general::http(&document, &config.named_acls, report_ref);
     }
@@ -127,7 +132,6 @@ pub fn load_with(source: &dyn Source, elsewhere: &Elsewhere) -> (Option<Config>,
     for transport in &config.transports {
         report_deaf(transport, &config.http, &mut report);
     }
-    config.database = crate::database::read(source, &config.plan, &mut report);
     crate::files::locate(&mut config, source);
     crate::database::unused(&config, &mut report);
     let readable = FILES.iter().all(|file| source.read(file).is_ok());

@@ -63,9 +63,9 @@ pub struct TransportConfig {
 /// that moved down a line has not changed.
 #[derive(Clone, Debug, Default)]
 pub struct Written {
-    /// The file, by the name it was read under; empty if there is none.
+    /// The file, by the name it was read under; the table and the row; empty if there is none.
     pub file: String,
-    /// The line, from 1.
+    /// The line, from 1; 0 for a row.
     pub line: u32,
 }
 
@@ -79,7 +79,10 @@ impl Eq for Written {}
 
 impl fmt::Display for Written {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
+        match self.line {
+            0 => f.write_str(&self.file),
+            line => write!(f, "{}:{line}", self.file),
+        }
     }
 }
 

@@ -23,7 +23,8 @@ fn check(files: &[(&str, &str)], expected: &Expect) -> Database {
 
 const EXTCONFIG: &str = "[settings]\nps_endpoints => odbc,asterisk\nps_auths => odbc,asterisk\n\
                          ps_aors => odbc,asterisk,my_aors\nvoicemail => odbc,asterisk\n\
-                         ps_endpoint_id_ips => odbc,asterisk,my_peers\n";
+                         ps_endpoint_id_ips => odbc,asterisk,my_peers\n\
+                         ps_domain_aliases => odbc,asterisk\n";
 const RES_ODBC: &str = "[asterisk]\nenabled => yes\ndsn => asterisk-connector\n\
                         username => asterisk\npassword => ODBCpw\npre-connect => yes\n\
                         sanitysql => select 1\nmax_connections => 20\n";
@@ -335,7 +336,7 @@ fn a_switch_of_the_plan_names_families_that_are_read_then() {
             warning extconfig.conf:3:1: no table is called `plan3`
              3 | plan3 => pgsql,a
                | ^
-               = tables are ps_endpoints, ps_auths, ps_aors, ps_contacts, ps_endpoint_id_ips, extensions, cdr, astdb
+               = tables are ps_endpoints, ps_auths, ps_aors, ps_contacts, ps_endpoint_id_ips, extensions, ps_globals, ps_systems, ps_transports, ps_domain_aliases, ps_registrations, cdr, astdb
             warning extensions.conf:4:11: extconfig.conf does not map `pln3`: the table `pln3` is asked
              4 | switch => Realtime/@pln3
                |           ^

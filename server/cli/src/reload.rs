@@ -58,6 +58,10 @@ impl Part {
 
     /// The part a file belongs to, if its name alone says so.
     fn of_file(file: &str) -> Option<Self> {
+        // A row of a table: objects of pjsip.conf.
+        if file.contains(", row ") {
+            return Some(Self::Pjsip);
+        }
         Some(match Path::new(file).file_name()?.to_str()? {
             "extensions.conf" => Self::Dialplan,
             "pjsip.conf" => Self::Pjsip,
@@ -276,6 +280,7 @@ fn merge(old: &Config, new: Config, part: Part) -> Config {
         aors,
         identifies,
         registrations,
+        registration_auths,
         acls,
         named_acls,
         domain_aliases,
@@ -302,6 +307,7 @@ fn merge(old: &Config, new: Config, part: Part) -> Config {
         merged.system = system;
         merged.identifies = identifies;
         merged.registrations = registrations;
+        merged.registration_auths = registration_auths;
         merged.acls = acls;
         merged.domain_aliases = domain_aliases;
     }

@@ -20,6 +20,7 @@ use crate::heartbeat::{self, Machines};
 use crate::notify::Notify;
 use crate::planes::Planes;
 use crate::reload::{self, Origin};
+use crate::rows::Rows;
 use crate::site::Folders;
 use crate::stop::Stop;
 use crate::watch::Watched;
@@ -40,7 +41,7 @@ pub(crate) async fn run(arguments: RunArguments) -> Result<Then> {
     let log = logging::start(&arguments, &folder)?;
     let addresses = addresses::of_this_machine();
     let wanted = match &arguments.config {
-        Some(path) => Wanted::of_files(path, &folder)?,
+        Some(path) => Wanted::of_files(path, &folder).await?,
         None => Wanted::of_demo(&arguments, &folder)?,
     };
     let config = Arc::new(wanted.config);
@@ -178,9 +179,10 @@ impl Wanted {
         })
     }
 
-    fn of_files(path: &Path, folder: &DataFolder) -> Result<Self> {
+    async fn of_files(path: &Path, folder: &DataFolder) -> Result<Self> {
         let watched = Arc::new(Watched::new(files::Folder(path.to_owned())));
-        let config = files::load(&*watched)?;
+        let rows = Arc::new(Rows::new(folder.file(database::FILE)));
+        let config = files::taken(rows.read(&*watched).await)?;
         watched.mind_certificates(&config);
         let folders = Folders::new(path, folder.path());
         let wanted = site::wanted(&config, &folders);
@@ -196,7 +198,7 @@ impl Wanted {
             config,
             web,
             demo: false,
-            origin: Origin::Folder(watched),
+            origin: Origin::Folder(watched, rows),
             folders: Some(folders),
         })
     }
@@ -240,7 +242,7 @@ impl Running {
         let server = Arc::new(OnceLock::new());
         let routes = routes(&switch, &signal, &server, accounts, addresses.loopback_only);
         let started = Server::start(web, routes).map_err(|error| match origin {
-            Origin::Folder(watched) => anyhow::anyhow!(site::fault(watched.folder(), &error)),
+            Origin::Folder(watched, _) => anyhow::anyhow!(site::fault(watched.folder(), &error)),
             Origin::Demo { .. } => demo::fault(&error),
         })?;
         server.set(started).ok();

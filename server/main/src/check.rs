@@ -11,7 +11,7 @@ use store::{About, Backend, Finding};
 use web::{Certificate, TlsError};
 
 use crate::arguments::CheckArguments;
-use crate::{data, database, files, site};
+use crate::{data, database, files, rows, site};
 
 mod migration;
 
@@ -161,6 +161,7 @@ async fn elsewhere(config: &Config, file: &Path) -> Elsewhere {
         endpoints: ids(&backend, "ps_endpoints").await,
         auths: ids(&backend, "ps_auths").await,
         aors: ids(&backend, "ps_aors").await,
+        rows: rows::of(config, file).await,
     };
     backend.close().await;
     elsewhere
@@ -260,6 +261,20 @@ fn place(about: &About) -> String {
 
 /// One message about a file. A message about a file as a whole has no line.
 fn json_of(message: &Diagnostic) -> Value {
+    if let Some((table, row, column)) = config::row_of(message) {
+        return json!({
+            "source": "database",
+            "severity": message.severity.to_string(),
+            "file": null,
+            "line": null,
+            "column": column,
+            "table": table,
+            "row": row,
+            "message": message.message,
+            "suggestion": message.suggestion,
+            "excerpt": null,
+        });
+    }
     let placed = message.line > 0;
     json!({
         "source": "file",

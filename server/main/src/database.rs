@@ -5,23 +5,23 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use config::{Config, Place, Severity};
-use store::{Backend, Dialect, Finding};
+use config::{Config, Diagnostic, Place, Severity};
+use store::{About, Backend, Dialect, Finding};
 
 use crate::arguments::{DbArguments, DbCommand};
-use crate::{data, files};
+use crate::{data, files, rows};
 
 /// The file of an operator's objects in the data folder.
 pub(crate) const FILE: &str = "sidetone.db";
 
 /// Runs the command; whether it found everything as it should be.
 pub(crate) async fn run(arguments: DbArguments) -> Result<bool> {
-    let config = config(&arguments)?;
     let folder = match &arguments.data {
         Some(folder) => folder.clone(),
         None => data::of_running()?,
     };
     let file = folder.join(FILE);
+    let (config, messages) = config(&arguments, &file).await?;
     match arguments.command {
         DbCommand::Init => init(&config, &folder, &file).await,
         DbCommand::Schema { dialect } => {
@@ -31,7 +31,8 @@ pub(crate) async fn run(arguments: DbArguments) -> Result<bool> {
         }
         DbCommand::Exec { file: script } => exec(&config, &folder, &file, &script).await,
         DbCommand::Check { json } => {
-            let findings = store::inspect_with(&config, &file, &files::applications()).await;
+            let mut findings = store::inspect_with(&config, &file, &files::applications()).await;
+            findings.extend(messages.iter().filter_map(of_row));
             print(&match json {
                 true => json_of(&findings),
                 false => findings.iter().map(line).collect(),
@@ -43,21 +44,43 @@ pub(crate) async fn run(arguments: DbArguments) -> Result<bool> {
     }
 }
 
-/// What the files say, with the database the command line names.
-fn config(arguments: &DbArguments) -> Result<Config> {
+/// A message about a row of a table that is read with the files.
+fn of_row(message: &Diagnostic) -> Option<Finding> {
+    let (table, row, _) = config::row_of(message)?;
+    Some(Finding {
+        about: About::Row(table.to_owned(), row.to_owned()),
+        severity: message.severity,
+        message: format!("{}: {}", message.file, message.message),
+        cure: message.suggestion.clone(),
+    })
+}
+
+/// What the files say, with the database the command line names, and what is wrong with rows that belong to
+/// them.
+async fn config(arguments: &DbArguments, file: &Path) -> Result<(Config, Vec<Diagnostic>)> {
+    let mut said = Vec::new();
     let mut config = match &arguments.config {
         Some(folder) => {
-            let (config, messages) = files::read(&files::Folder(folder.clone()));
+            let source = files::Folder(folder.clone());
+            let reads_rows = matches!(arguments.command, DbCommand::Check { .. });
+            let (config, messages) = match reads_rows && arguments.database.is_none() {
+                true => rows::read_once(&source, file.to_owned()).await,
+                false => files::read(&source),
+            };
+            let (rows, messages): (Vec<_>, Vec<_>) = messages
+                .into_iter()
+                .partition(|message| config::row_of(message).is_some());
+            said = rows;
             let errors = messages
                 .iter()
                 .filter(|message| message.severity == Severity::Error);
-            let said: String = errors.map(|message| format!("{message}\n")).collect();
+            let errors: String = errors.map(|message| format!("{message}\n")).collect();
             match config {
                 Some(config) => {
-                    eprint!("{said}");
+                    eprint!("{errors}");
                     config
                 }
-                None => bail!("the configuration cannot be used:\n{said}"),
+                None => bail!("the configuration cannot be used:\n{errors}"),
             }
         }
         None => Config::default(),
@@ -66,7 +89,7 @@ fn config(arguments: &DbArguments) -> Result<Config> {
         let database = std::mem::take(&mut config.database).at_url(url);
         config.database = database.map_err(|what| anyhow!("the URL of --database {what}"))?;
     }
-    Ok(config)
+    Ok((config, said))
 }
 
 async fn init(config: &Config, folder: &Path, file: &Path) -> Result<bool> {

@@ -9,7 +9,7 @@ use config::Secret;
 use doctor::{Root, Subject};
 
 use crate::arguments::DoctorArguments;
-use crate::{data, database, files};
+use crate::{data, database, files, rows};
 
 /// Examines the exchange on these folders; whether no link failed.
 #[expect(
@@ -37,7 +37,7 @@ pub(crate) async fn run(arguments: DoctorArguments) -> Result<bool> {
         None => data::of_running()?,
     };
     let source = files::Folder(folder.clone());
-    let (config, messages) = files::read(&source);
+    let (config, messages) = rows::read_once(&source, data.join(database::FILE)).await;
     let subject = Subject {
         config: config.map(Arc::new),
         messages,

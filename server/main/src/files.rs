@@ -101,7 +101,15 @@ const NAMES_MAX: usize = 10_000;
 ///
 /// When nothing can be run from these files.
 pub(crate) fn load(source: &dyn Source) -> Result<Config> {
-    let (config, messages) = read(source);
+    taken(read(source))
+}
+
+/// What was read; faults go to standard error, one paragraph each.
+///
+/// # Errors
+///
+/// When nothing can be run from it.
+pub(crate) fn taken((config, messages): (Option<Config>, Vec<Diagnostic>)) -> Result<Config> {
     let (mut errors, mut without_effect) = (0_usize, 0_usize);
     for message in &messages {
         // What has no effect would hide what is wrong; `sidetone check` shows it.

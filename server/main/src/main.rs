@@ -29,6 +29,7 @@ mod planes;
 mod reload;
 mod report;
 mod restart;
+mod rows;
 mod site;
 mod stop;
 mod watch;

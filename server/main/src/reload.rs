@@ -12,14 +12,15 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::notify::Notify;
 use crate::planes::Planes;
+use crate::rows::Rows;
 use crate::watch::Watched;
 use crate::{demo, files, logging, watch};
 
 /// The files that the exchange runs on, to be read again.
 #[derive(Clone)]
 pub(crate) enum Origin {
-    /// A folder of files.
-    Folder(Arc<Watched>),
+    /// A folder of files, and rows of the database they choose.
+    Folder(Arc<Watched>, Arc<Rows>),
     /// The demo's own files, with the port that stands for the one they name.
     Demo { sip_port: u16 },
 }
@@ -28,17 +29,17 @@ impl Origin {
     /// The folder of the files.
     pub(crate) fn folder(&self) -> Option<&Path> {
         match self {
-            Self::Folder(watched) => Some(watched.folder()),
+            Self::Folder(watched, _) => Some(watched.folder()),
             Self::Demo { .. } => None,
         }
     }
 
-    /// What the files say now.
+    /// What the files say now. It blocks, on a thread that may.
     pub(crate) fn read(&self) -> Files {
         match self {
-            Self::Folder(watched) => {
+            Self::Folder(watched, rows) => {
                 watched.begin();
-                let (config, mut messages) = files::read(&**watched);
+                let (config, mut messages) = Handle::current().block_on(rows.read(&**watched));
                 messages.extend(watched.gone());
                 if let Some(config) = &config {
                     watched.mind_certificates(config);
@@ -81,7 +82,7 @@ fn names(origin: Origin) -> Piece {
         prepare: Box::new(move |_, _| {
             let origin = origin.clone();
             Ok(Ready::step(move || match origin {
-                Origin::Folder(watched) => watched.accept(),
+                Origin::Folder(watched, _) => watched.accept(),
                 Origin::Demo { .. } => {}
             }))
         }),
@@ -178,8 +179,10 @@ pub(crate) fn listen(
             });
         }
     });
-    if let Origin::Folder(watched) = origin {
+    if let Origin::Folder(watched, rows) = origin {
         tokio::spawn(watch::watch(watched.clone(), exchange.clone(), autoreload));
+        let (rows, exchange) = (rows.clone(), exchange.clone());
+        tokio::spawn(async move { rows.follow(exchange).await });
     }
     Ok(())
 }

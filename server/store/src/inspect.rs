@@ -53,6 +53,18 @@ const SERVED: &[(&str, &[Right])] = &[
     ),
     (RECORDS, &[Right::Select, Right::Insert]),
 ];
+/// Tables of Asterisk that are made and not used yet, and why.
+const UNSERVED: [(&str, &str); 6] = [
+    ("queues", "there are no call queues yet"),
+    ("queue_members", "there are no call queues yet"),
+    ("voicemail", "there is no voicemail yet"),
+    ("musiconhold", "there is no music on hold yet"),
+    ("musiconhold_entry", "there is no music on hold yet"),
+    (
+        "ps_resource_list",
+        "lists of subscriptions (RFC 4662) are not served",
+    ),
+];
 /// The table of call records. It has no `id`, and everything else goes on without it.
 const RECORDS: &str = "cdr";
 
@@ -183,6 +195,7 @@ impl Backend {
             .is_none_or(|trouble| trouble.kind != TroubleKind::Unreachable)
         {
             findings.extend(extensions::inspect(self, config, applications).await);
+            findings.extend(self.inspect_objects(&config.database).await);
         }
         findings
     }
@@ -216,6 +229,51 @@ impl Backend {
             .iter()
             .all(|table| present.contains(table));
         (findings, readable)
+    }
+
+    /// Tables whose objects are read with the files, and tables with rows that nobody uses.
+    async fn inspect_objects(&self, database: &Database) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for (_, table) in database.object_tables() {
+            self.inspect_table(table, &[Right::Select], &mut findings)
+                .await;
+        }
+        let unmapped = database.object_tables_unread().map(|(kind, table)| {
+            let section = match kind {
+                "registration" => "res_pjsip_outbound_registration",
+                _ => "res_pjsip",
+            };
+            let why = format!("sorcery.conf does not say that `{kind}` objects are there");
+            let cure = format!("write `{kind}=realtime,{table}` under [{section}] of sorcery.conf");
+            (table, why, cure)
+        });
+        let unserved = UNSERVED.iter().map(|(table, why)| {
+            let cure = "nothing: the rows do no harm".to_owned();
+            (*table, (*why).to_owned(), cure)
+        });
+        for (table, why, cure) in unmapped.chain(unserved) {
+            if self.has_rows(table).await {
+                let target = self.table(table);
+                let message = format!("{target} has rows, which are not used here: {why}");
+                let finding = Finding::fine(About::Table(target), message);
+                findings.push(Finding {
+                    cure: Some(cure),
+                    ..finding
+                });
+            }
+        }
+        findings
+    }
+
+    async fn has_rows(&self, table: &str) -> bool {
+        let columns = self.columns(table).await.unwrap_or_default();
+        let Some(column) = columns.first() else {
+            return false;
+        };
+        let column = self.dialect().quoted(column);
+        let sql = format!("SELECT {column} FROM {} LIMIT 1", self.table(table));
+        let row = self.fetch_one(&sql, &[]).await;
+        row.is_ok_and(|row| row.is_some())
     }
 
     async fn inspect_version(&self) -> Finding {

@@ -9,48 +9,69 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Tables that are read; the first that is mapped decides where the database is.
-const SERVED: [&str; 8] = [
+const SERVED: [&str; 13] = [
     "ps_endpoints",
     "ps_auths",
     "ps_aors",
     "ps_contacts",
     "ps_endpoint_id_ips",
     "extensions",
+    "ps_globals",
+    "ps_systems",
+    "ps_transports",
+    "ps_domain_aliases",
+    "ps_registrations",
     "cdr",
     "astdb",
 ];
-/// Families Asterisk has besides.
-const UNSERVED: [&str; 30] = [
-    "acls",
-    "followme",
-    "followme_numbers",
-    "iaxpeers",
-    "iaxusers",
-    "iaxfriends",
-    "meetme",
-    "musiconhold",
-    "musiconhold_entry",
-    "parkinglots",
-    "ps_asterisk_publications",
-    "ps_domain_aliases",
-    "ps_globals",
-    "ps_inbound_publications",
-    "ps_outbound_publishes",
-    "ps_registrations",
-    "ps_resource_list",
-    "ps_subscription_persistence",
-    "ps_systems",
-    "ps_transports",
-    "queue_log",
-    "queue_members",
-    "queue_rules",
-    "queues",
-    "sippeers",
-    "sipregs",
-    "sipusers",
-    "voicemail",
-    "voicemail_data",
-    "voicemail_messages",
+/// Families Asterisk has besides, and why their tables are not read.
+const UNSERVED: [(&str, &str); 25] = [
+    ("acls", "lists of addresses are read from acl.conf"),
+    ("followme", "numbers are not followed"),
+    ("followme_numbers", "numbers are not followed"),
+    ("iaxpeers", "IAX2 is not spoken"),
+    ("iaxusers", "IAX2 is not spoken"),
+    ("iaxfriends", "IAX2 is not spoken"),
+    ("meetme", "MeetMe is not there"),
+    ("musiconhold", "there is no music on hold yet"),
+    ("musiconhold_entry", "there is no music on hold yet"),
+    ("parkinglots", "calls are not parked yet"),
+    (
+        "ps_asterisk_publications",
+        "states of devices are not exchanged with other servers",
+    ),
+    (
+        "ps_inbound_publications",
+        "states of devices are not taken from other servers",
+    ),
+    (
+        "ps_outbound_publishes",
+        "states of devices are not sent to other servers",
+    ),
+    (
+        "ps_resource_list",
+        "lists of subscriptions (RFC 4662) are not served",
+    ),
+    (
+        "ps_subscription_persistence",
+        "subscriptions are not kept over a restart",
+    ),
+    ("queue_log", "there are no call queues yet"),
+    ("queue_members", "there are no call queues yet"),
+    ("queue_rules", "there are no call queues yet"),
+    ("queues", "there are no call queues yet"),
+    (
+        "sippeers",
+        "it is chan_sip's; endpoints are in ps_endpoints",
+    ),
+    ("sipregs", "it is chan_sip's; contacts are in ps_contacts"),
+    (
+        "sipusers",
+        "it is chan_sip's; endpoints are in ps_endpoints",
+    ),
+    ("voicemail", "there is no voicemail yet"),
+    ("voicemail_data", "there is no voicemail yet"),
+    ("voicemail_messages", "there is no voicemail yet"),
 ];
 /// Drivers of Asterisk, and whether they are read here.
 const DRIVERS: [(&str, bool); 7] = [
@@ -120,6 +141,17 @@ pub(super) fn read(
         switches(plan, mappings, report);
     }
     sorcery(source, mappings.as_deref(), database, report);
+    for mapping in mappings.iter().flatten() {
+        let mut unread = database.object_tables_unread();
+        if let Some((kind, table)) = unread.find(|(_, table)| *table == mapping.family) {
+            let mut said = mapping.at.clone();
+            said.severity = Severity::Info;
+            said.message = format!(
+                "`{table}` is accepted, has no effect here, because sorcery.conf does not say `{kind}=realtime,{table}`"
+            );
+            report.push(said);
+        }
+    }
 }
 
 /// The tables that the switches of a plan name, as far as no call says which.
@@ -250,21 +282,26 @@ fn is_served(
     if SERVED.contains(&family) || own.iter().any(|known| known == family) {
         return true;
     }
-    let known = UNSERVED.contains(&family) || family.ends_with(".conf");
-    report.push(match known {
-        true => {
-            let message = format!(
-                "`{family}` is accepted, has no effect here, because that table is not read"
-            );
-            document.diagnostic(Severity::Info, entry.at, message)
-        }
-        false => {
-            let message = format!("no table is called `{family}`");
-            let said = document.diagnostic(Severity::Warning, entry.at, message);
-            said.advise(format!("tables are {}", SERVED.join(", ")))
-                .did_you_mean(closest(family, SERVED.into_iter().chain(UNSERVED)))
-        }
-    });
+    let known = UNSERVED.iter().find(|(name, _)| *name == family);
+    let why = known.map(|(_, why)| *why);
+    let file = "files are read from the folder of the configuration";
+    report.push(
+        match why.or_else(|| family.ends_with(".conf").then_some(file)) {
+            Some(why) => {
+                let message = format!("`{family}` is accepted, has no effect here, because {why}");
+                document.diagnostic(Severity::Info, entry.at, message)
+            }
+            None => {
+                let message = format!("no table is called `{family}`");
+                let said = document.diagnostic(Severity::Warning, entry.at, message);
+                said.advise(format!("tables are {}", SERVED.join(", ")))
+                    .did_you_mean(closest(
+                        family,
+                        SERVED.into_iter().chain(UNSERVED.map(|(name, _)| name)),
+                    ))
+            }
+        },
+    );
     false
 }
 
@@ -313,7 +350,7 @@ fn target(
 
 /// Kinds of objects whose origin is honoured, with the section and the name they have in
 /// `sorcery.conf`, and the table they are in if nothing else is said.
-const KINDS: [(&str, &str, &str); 5] = [
+const KINDS: [(&str, &str, &str); 10] = [
     ("res_pjsip", "endpoint", "ps_endpoints"),
     ("res_pjsip", "auth", "ps_auths"),
     ("res_pjsip", "aor", "ps_aors"),
@@ -323,21 +360,25 @@ const KINDS: [(&str, &str, &str); 5] = [
         "identify",
         "ps_endpoint_id_ips",
     ),
+    ("res_pjsip", "global", "ps_globals"),
+    ("res_pjsip", "system", "ps_systems"),
+    ("res_pjsip", "transport", "ps_transports"),
+    ("res_pjsip", "domain_alias", "ps_domain_aliases"),
+    (
+        "res_pjsip_outbound_registration",
+        "registration",
+        "ps_registrations",
+    ),
 ];
 /// Sections and kinds Asterisk has besides.
-const OTHER_KINDS: [&str; 12] = [
+const OTHER_KINDS: [&str; 7] = [
     "acl",
-    "domain_alias",
-    "global",
     "inbound-publication",
     "asterisk-publication",
     "outbound-publish",
     "phoneprov",
-    "registration",
     "resource_list",
     "subscription_persistence",
-    "system",
-    "transport",
 ];
 const WIZARDS: [&str; 5] = ["astdb", "config", "memory", "memory_cache", "realtime"];
 
@@ -384,7 +425,12 @@ fn kind(section: &str, entry: &Entry, say: &mut Say<'_>) -> Option<(&'static str
             .map(|(_, name, _)| name)
             .into_iter()
             .chain(OTHER_KINDS);
-        if names.clone().any(|known| known == name) {
+        let mut elsewhere = KINDS.iter().filter(|(_, kind, _)| *kind == name);
+        if let Some((of, ..)) = elsewhere.next() {
+            let message = format!("objects `{name}` are looked for where [{of}] says");
+            let advice = format!("move the line to [{of}]");
+            say(Severity::Warning, entry.at, message, None, &advice);
+        } else if names.clone().any(|known| known == name) {
             let why = format!("`{name}` is read from pjsip.conf alone; this has no effect here");
             say(Severity::Info, entry.at, why, None, "leave it for Asterisk");
         } else {

@@ -26,7 +26,10 @@ pub(crate) fn examine(
             Severity::Warning => Outcome::Warning,
             Severity::Info => Outcome::Ok,
         };
-        let file = places.file(&message.file);
+        let file = match config::row_of(message) {
+            Some(_) => message.file.clone(),
+            None => places.file(&message.file),
+        };
         let place = match message.line {
             0 => file,
             line => format!("{file}:{line}:{}", message.column),

@@ -51,3 +51,76 @@ async fn a_row_of_extensions_answers_the_next_call() {
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     assert!(phone.dial("7001").await.is_err());
 }
+
+const SORCERY: &str = "[res_pjsip]\nglobal=realtime,ps_globals\n\
+    transport=config,pjsip.conf,criteria=type=transport\ntransport=realtime,ps_transports\n\
+    [res_pjsip_outbound_registration]\nregistration=realtime,ps_registrations\n";
+
+#[test]
+fn rows_of_transports_and_the_like_are_read_with_the_files() {
+    let world = World::start("objects", &[]);
+    let port = crate::world::free_udp();
+    sql(
+        &world,
+        &format!(
+            "INSERT INTO ps_globals (id, user_agent) VALUES ('g', 'From the table'); \
+             INSERT INTO ps_transports (id, protocol, bind) VALUES ('second', 'udp', '127.0.0.1:{port}'); \
+             INSERT INTO ps_registrations (id, server_uri, client_uri, outbound_auth) VALUES \
+             ('acme', 'sip:127.0.0.1:9', 'sip:us@127.0.0.1:9', 'out'); \
+             INSERT INTO ps_auths (id, username, password) VALUES ('out', 'us', 'x')"
+        ),
+    );
+    assert_eq!(
+        world.done("core reload"),
+        "Nothing has changed.\n",
+        "nobody asked for them"
+    );
+    world.write("sorcery.conf", SORCERY);
+    let said = world.done("core reload");
+    for line in [
+        "~ global: user_agent (none) → From the table\n",
+        "+ transport second\n",
+        "+ registration acme\n",
+        "+ auth of a registration out\n",
+    ] {
+        assert!(said.contains(line), "{line} not in {said}");
+    }
+    let shown = world.done("pjsip show transports");
+    assert!(shown.contains(&format!("127.0.0.1:{port}")), "{shown}");
+    let shown = world.done("pjsip show registrations");
+    assert!(shown.contains("acme/sip:127.0.0.1:9"), "{shown}");
+    // A slip in a row is an error like one in a file: the old state stays, whole.
+    sql(
+        &world,
+        "UPDATE ps_transports SET bind = 'nowhere'; UPDATE ps_globals SET user_agent = 'Other'",
+    );
+    let refused = world.ask("core reload");
+    assert!(!refused.done);
+    let named = "error: ps_transports, row second, column bind: transport `second` is not used";
+    assert!(refused.text.contains(named), "{}", refused.text);
+    assert!(
+        refused
+            .text
+            .ends_with("Nothing changes.\nCommand 'core reload' failed.\n"),
+        "{}",
+        refused.text
+    );
+    // The dial plan is another part.
+    world.done("dialplan reload");
+    sql(&world, "DELETE FROM ps_transports");
+    let said = world.done("module reload pjsip");
+    assert!(said.contains("- transport second\n"), "{said}");
+    // A table that is gone takes nothing along.
+    sql(
+        &world,
+        "ALTER TABLE asterisk.ps_registrations RENAME TO gone",
+    );
+    let said = world.done("core reload");
+    assert!(
+        said.contains("the table ps_registrations cannot be read"),
+        "{said}"
+    );
+    assert!(said.contains("what was read last holds"), "{said}");
+    let shown = world.done("pjsip show registrations");
+    assert!(shown.contains("acme/sip:127.0.0.1:9"), "{shown}");
+}

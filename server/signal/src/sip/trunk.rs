@@ -26,7 +26,10 @@ impl Wanted {
     pub(crate) fn all(config: &Config) -> Vec<Arc<Self>> {
         let all = config.registrations.iter().map(|own| {
             let auths = own.outbound_auth.iter();
-            let auths = auths.filter_map(|name| config.auths.get(name));
+            let auths = auths.filter_map(|name| {
+                let written = config.auths.get(name);
+                written.or_else(|| config.registration_auths.get(name))
+            });
             Arc::new(Self {
                 own: own.clone(),
                 auths: auths.cloned().collect(),

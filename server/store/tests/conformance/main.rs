@@ -11,6 +11,7 @@ mod extensions;
 mod faults;
 mod fresh;
 mod inspect;
+mod objects;
 mod replace;
 mod schema;
 mod support;
