@@ -38,6 +38,9 @@ const GROWING: &[(&str, usize)] = &[
     ("core show help", 1),
     ("core show applications", 1),
     ("core show functions", 2),
+    ("core show codecs", 5),
+    ("core show codecs audio", 5),
+    ("pjsip show settings", 4),
     ("pjsip show endpoint alice", 24),
 ];
 
@@ -210,6 +213,9 @@ const SHOWN: &[(&str, &[&str])] = &[
             "pjsip show transports",
             "pjsip show transport udp",
             "pjsip show registrations",
+            "pjsip show registration nobody",
+            "pjsip send register nobody",
+            "pjsip send unregister nobody",
             "pjsip show identifies",
             "pjsip show identify provider",
             "pjsip show channels",
