@@ -8,7 +8,8 @@ import { before, test } from 'node:test';
 
 import { Certificates, tls } from '../lib/certificates.mjs';
 import { files, STREAM_ECHO } from '../lib/files.mjs';
-import { startServer, temporaryFolder } from '../lib/server.mjs';
+import { Pebble } from '../lib/pebble.mjs';
+import { freePort, startServer, temporaryFolder, until } from '../lib/server.mjs';
 
 let certificates;
 
@@ -147,5 +148,40 @@ test('clients without a certificate of the authorities are turned away where tha
         assert.ok((await tls(ports.https, { ...options, ...shows('stranger') })).error, "another authority's");
       }
     });
+  }
+});
+
+test('a certificate comes from the ACME server of the file, proven as it says', async () => {
+  for (const challenge of ['http-01', 'tls-alpn-01']) {
+    // Pebble comes to ports that are known before the exchange listens there.
+    const [http, secure] = [await freePort(), await freePort()];
+    const pebble = await Pebble.start(certificates, { http, tls: secure });
+    const acme = (email, authority) => (ports) => {
+      Object.assign(ports, { http, https: secure });
+      const all = files(STREAM_ECHO)(ports);
+      all['http.conf'] +=
+        `tlsbindaddr=127.0.0.1:${secure}\nacme=yes\nacme_names=pbx.test\nacme_email=${email}\nacme_challenge=${challenge}\n` +
+        `acme_directory=${pebble.directory}\nacme_ca_file=${certificates.path(authority)}\n`;
+      return all;
+    };
+    const shown = async () => (await tls(secure, { servername: 'pbx.test' })).socket?.getPeerCertificate().issuer.CN ?? '';
+    try {
+      // Pebble takes no account whose address cannot be one.
+      for (const [email, authority, said] of [
+        ['nobody', 'ca.pem', /contact|mail/i],
+        ['operator@pbx.test', 'other.pem', /certificate|authority|trust|issuer/i],
+      ]) {
+        const refused = await startServer({ files: acme(email, authority) });
+        const complaint = () => /^.*(WARN|ERROR).*acme.*$/im.exec(refused.log)?.[0];
+        assert.match(await until('the refusal', complaint, 15_000), said);
+        assert.doesNotMatch(await shown(), /Pebble/);
+        await refused.stop();
+      }
+      const server = await startServer({ files: acme('operator@pbx.test', 'ca.pem') });
+      await until('the certificate', async () => /Pebble/.test(await shown()), 15_000);
+      await server.stop();
+    } finally {
+      pebble.stop();
+    }
   }
 });

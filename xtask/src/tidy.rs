@@ -1,5 +1,7 @@
 //! The house rules that no lint knows: crate edges, file lengths, banned names, complete tables.
 
+mod options;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -5,7 +5,7 @@ use signal::Keepalive;
 use sip::{HeaderName, Method, Request, Response};
 
 use crate::outbound::{EMPTY, originate, registered, tagged, with_answer};
-use crate::support::{Exchange, PJSIP, Phone, contact, register, reply, request, signed};
+use crate::support::{Exchange, PJSIP, Phone, contact, register, reply, request, signed, until};
 
 const HINTS: &str = "
 [phones]
@@ -203,4 +203,64 @@ async fn an_endpoint_that_does_not_exist_is_unavailable() {
     let text = subscribe("plain", "Event: presence\r\n");
     let answer = alice.ask_as("alice", "wonderland", &text).await;
     assert_eq!(answer.status.code(), 404, "it has no hint");
+}
+
+/// The same phones with a line more for one of them.
+fn with(endpoint: &str, line: &str) -> String {
+    let section = format!("[{endpoint}](phone)\n");
+    assert!(PJSIP.contains(&section));
+    PJSIP.replace(&section, &format!("{section}{line}\n"))
+}
+
+/// Bob's phone takes a call.
+async fn talks(exchange: &Exchange, bob: &mut Phone) {
+    let begun = originate(exchange, "PJSIP/bob").await.unwrap();
+    let invite = bob.request().await;
+    bob.send(&tagged(&invite, 200, "t", &with_answer())).await;
+    assert_eq!(bob.request().await.method, Method::Ack);
+    begun.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn device_state_busy_at_counts_the_calls_that_make_a_phone_busy() {
+    for (line, basic) in [
+        ("device_state_busy_at=1", "closed"),
+        ("device_state_busy_at=2", "open"),
+        ("", "open"),
+    ] {
+        let exchange = exchange(&with("bob", line)).await;
+        let mut alice = registered(&exchange, "alice", "wonderland", "1").await;
+        let mut bob = bob(&exchange).await;
+        talks(&exchange, &mut bob).await;
+        let (_, told) = subscribed(&mut alice, "bob", "Event: presence\r\n").await;
+        let expected = format!("<basic>{basic}</basic>");
+        assert!(body(&told).contains(&expected), "{line}: {}", body(&told));
+        assert!(body(&told).contains("On the phone"), "{}", body(&told));
+    }
+}
+
+#[tokio::test]
+async fn notify_early_inuse_ringing_shows_the_second_call_as_ringing() {
+    for (line, state) in [
+        ("notify_early_inuse_ringing=yes", "early"),
+        ("notify_early_inuse_ringing=no", "confirmed"),
+    ] {
+        let exchange = exchange(&with("alice", line)).await;
+        let mut alice = registered(&exchange, "alice", "wonderland", "1").await;
+        let mut bob = bob(&exchange).await;
+        talks(&exchange, &mut bob).await;
+        let _second = originate(&exchange, "PJSIP/bob").await.unwrap();
+        let invite = bob.request().await;
+        bob.send(&tagged(&invite, 180, "t", EMPTY)).await;
+        let directory = exchange.switch.directory();
+        until("it rings", || {
+            let all = directory.all();
+            all.iter()
+                .any(|call| call.info().state == switch::ChannelState::Alerting)
+        })
+        .await;
+        let more = "Event: dialog\r\nAccept: application/dialog-info+xml\r\n";
+        let (_, told) = subscribed(&mut alice, "bob", more).await;
+        assert_eq!(lamp(&told), state, "{line}");
+    }
 }

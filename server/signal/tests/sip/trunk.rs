@@ -210,3 +210,47 @@ async fn what_cannot_be_reached_is_tried_again_and_given_up() {
     .await;
     assert_eq!(exchange.signal.registrations()[0].left_s, None);
 }
+
+/// Whether a refused registration is tried again.
+async fn tries_again(more: &str, status: u16) -> bool {
+    let exchange = Exchange::start().await;
+    let provider = DeskPhone::connect(exchange.udp).await;
+    let server = format!("sip:127.0.0.1:{}", provider.port());
+    reload(
+        &exchange,
+        &format!("{PJSIP}{}", registration(&server, more)),
+    );
+    let first = provider.request().await;
+    assert_eq!(first.method, Method::Register);
+    provider.send(reply(&first, status, EMPTY).as_bytes()).await;
+    let again = async {
+        loop {
+            let next = provider.request().await;
+            if next.headers.call_id() != first.headers.call_id()
+                || next.headers.cseq().unwrap().number > first.headers.cseq().unwrap().number
+            {
+                return;
+            }
+        }
+    };
+    // The waits are whole seconds, and these are one.
+    let waited = tokio::time::timeout(std::time::Duration::from_millis(1_800), again).await;
+    assert_eq!(standing(&exchange), Some(Standing::Rejected));
+    waited.is_ok()
+}
+
+#[tokio::test]
+async fn refusals_are_tried_again_where_that_is_written() {
+    let rows = [
+        ("", 403, false),
+        ("forbidden_retry_interval=1", 403, true),
+        ("forbidden_retry_interval=1", 404, false),
+        ("fatal_retry_interval=1", 403, true),
+        ("fatal_retry_interval=1", 404, true),
+    ];
+    let asked = rows.map(|(more, status, _)| tries_again(more, status));
+    let found = futures_util::future::join_all(asked).await;
+    for ((more, status, expected), again) in rows.into_iter().zip(found) {
+        assert_eq!(again, expected, "{more} {status}");
+    }
+}
