@@ -67,7 +67,8 @@ pub(crate) async fn run(arguments: RunArguments) -> Result<Then> {
         site::following(&config.http, folders, server, certificate)();
     }
     let exchange = running.exchange(&wanted.origin, wanted.folders.as_ref(), folder.path(), log);
-    reload::listen(&exchange, &wanted.origin, arguments.autoreload, &notify)?;
+    let (store, origin) = (running.switch.store(), &wanted.origin);
+    reload::listen(&exchange, store, origin, arguments.autoreload, &notify)?;
     let console = console::listen(&folder, exchange);
     announce(&running, accounts.as_deref());
     if addresses.loopback_only {

@@ -163,6 +163,7 @@ fn database(store: Store) -> Piece {
 /// When the system refuses a signal handler.
 pub(crate) fn listen(
     exchange: &Arc<Exchange>,
+    store: &Store,
     origin: &Origin,
     autoreload: bool,
     notify: &Notify,
@@ -181,8 +182,8 @@ pub(crate) fn listen(
     });
     if let Origin::Folder(watched, rows) = origin {
         tokio::spawn(watch::watch(watched.clone(), exchange.clone(), autoreload));
-        let (rows, exchange) = (rows.clone(), exchange.clone());
-        tokio::spawn(async move { rows.follow(exchange).await });
+        let (rows, exchange, store) = (rows.clone(), exchange.clone(), store.clone());
+        tokio::spawn(async move { rows.follow(exchange, store).await });
     }
     Ok(())
 }

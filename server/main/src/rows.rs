@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cli::{Exchange, Files, Part};
 use config::{Config, Diagnostic, Elsewhere, ObjectRows, Severity, Source};
-use store::{StoreError, Unread};
+use store::{Store, StoreError, TroubleKind, Unread};
 
 use crate::files;
 
@@ -75,12 +75,17 @@ impl Rows {
     }
 
     /// Puts rows in force as soon as they can be read, if the exchange started without them.
-    pub(crate) async fn follow(&self, exchange: Arc<Exchange>) {
+    pub(crate) async fn follow(&self, exchange: Arc<Exchange>, store: Store) {
         loop {
             let Some(config) = self.last().waits.clone() else {
                 return;
             };
             tokio::time::sleep(RETRY_AFTER).await;
+            // Somebody else looks whether it is back, and has said that it is away.
+            let trouble = store.backend().and_then(|backend| backend.trouble());
+            if trouble.is_some_and(|trouble| trouble.kind == TroubleKind::Unreachable) {
+                continue;
+            }
             if store::objects(&config, &self.file).await.is_ok() {
                 // The log has what came of it; with an error in the files the next reload reads the rows.
                 let _ = exchange.reload(Part::Pjsip, "the database is there").await;

@@ -329,3 +329,67 @@ fn a_certificate_with_the_key_of_another_is_named_with_its_place() {
         "http.conf:6:13: the key in DIR/one.key does not belong to the certificate in DIR/one.pem";
     assert!(text.contains(said), "{text}");
 }
+
+/// Makes the database in a data folder, and fills it.
+fn fill(data: &Path, sql: &str) {
+    let script = data.join("script.sql");
+    std::fs::create_dir_all(data).unwrap();
+    std::fs::write(&script, sql).unwrap();
+    let (data, script) = (data.to_str().unwrap(), script.to_str().unwrap());
+    let done = sidetone(&["db", "exec", script, "--data", data]);
+    assert!(done.status.success(), "{done:?}");
+}
+
+#[test]
+fn a_slip_in_a_row_is_told_by_table_row_and_column() {
+    let files = [
+        ("pjsip.conf", TRANSPORTS),
+        ("extensions.conf", "[sets]\nswitch => Realtime/@\n"),
+        (
+            "sorcery.conf",
+            "[res_pjsip]\ntransport=config,pjsip.conf,criteria=type=transport\n\
+             transport=realtime,ps_transports\n",
+        ),
+    ];
+    let folder = Folder::new("check-rows", &files);
+    let data = folder.0.join("data");
+    fill(
+        &data,
+        "INSERT INTO ps_transports (id, protocol, bind) VALUES ('third', 'udp', '127.0.0.1:50600'), \
+         ('fourth', 'udp', 'nowhere'); \
+         INSERT INTO extensions (context, exten, priority, app, appdata) VALUES \
+         ('sets', '_1[', 1, 'Answer', ''), ('sets', '100', 1, 'Anwser', ''); \
+         INSERT INTO ps_endpoints (id, context, allow, transport) VALUES ('a', 'sets', 'ulaw', 'third'); \
+         INSERT INTO voicemail (context, mailbox, password) VALUES ('default', '100', '1234')",
+    );
+    let words = ["--data", data.to_str().unwrap()];
+    let (text, good) = check(&folder.0, &words);
+    assert!(!good);
+    for line in [
+        "error: ps_transports, row fourth, column bind: transport `fourth` is not used: bind is not an IP address",
+        "error: asterisk.extensions 1: the row is not used: exten `_1[`: `[` has no closing `]`",
+        "warning: asterisk.extensions 2: application `Anwser` is not known\n  = did you mean `Answer`?",
+        "info: database: asterisk.voicemail has rows, which are not used here: there is no voicemail yet",
+    ] {
+        assert!(text.contains(line), "{line} not in {text}");
+    }
+    // The row of the table is a transport that endpoints may name.
+    assert!(!text.contains("names `third`"), "{text}");
+    let (json, _) = check(&folder.0, &[&words[..], &["--json"]].concat());
+    let json: Value = serde_json::from_str(&json).unwrap();
+    let messages = json["messages"].as_array().unwrap();
+    let row = messages
+        .iter()
+        .find(|message| message["row"] == "fourth")
+        .unwrap();
+    assert_eq!(row["source"], "database");
+    assert_eq!(row["table"], "ps_transports");
+    assert_eq!(row["column"], "bind");
+    // So does `db check`.
+    let config = folder.0.to_str().unwrap();
+    let output = sidetone(&["db", "check", "--config", config, "--data", words[1]]);
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let line = "error    ps_transports, row fourth, column bind: transport `fourth` is not used";
+    assert!(printed.contains(line), "{printed}");
+    assert!(!output.status.success());
+}

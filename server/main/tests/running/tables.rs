@@ -1,7 +1,9 @@
 //! Rows of a database that count while the exchange runs.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
+use std::thread;
 
 use crate::phone::Phone;
 use crate::world::{BINARY, World};
@@ -123,4 +125,72 @@ fn rows_of_transports_and_the_like_are_read_with_the_files() {
     assert!(said.contains("what was read last holds"), "{said}");
     let shown = world.done("pjsip show registrations");
     assert!(shown.contains("acme/sip:127.0.0.1:9"), "{shown}");
+}
+
+/// Passes on what comes in at a port, from now on.
+fn relay(port: u16, to: String) {
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let server = TcpStream::connect(&to).unwrap();
+            let pairs = [
+                (client.try_clone().unwrap(), server.try_clone().unwrap()),
+                (server, client),
+            ];
+            for (mut from, mut to) in pairs {
+                thread::spawn(move || {
+                    let _ = io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(std::net::Shutdown::Both);
+                });
+            }
+        }
+    });
+}
+
+/// The exchange starts before its database does, as after a power cut.
+#[test]
+fn rows_are_taken_when_a_database_that_was_away_is_there() {
+    let Ok(url) = std::env::var("SIDETONE_TEST_POSTGRES") else {
+        eprintln!("SKIPPED: SIDETONE_TEST_POSTGRES is not set; `cargo xtask test` sets it");
+        return;
+    };
+    let (server, _) = url.rsplit_once('/').unwrap();
+    let (login, target) = server.rsplit_once('@').unwrap();
+    let name = format!("late_{}", std::process::id());
+    let own = format!("{server}/{name}");
+    let late = crate::world::free_tcp();
+    let transport = crate::world::free_udp();
+    let mut world = World::start("late", &[]);
+    let db = |words: &[&str], input: &str| {
+        let mut child = Command::new(BINARY)
+            .arg("db")
+            .args(words)
+            .args(["--database", &own])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        assert!(child.wait().unwrap().success(), "{words:?}");
+    };
+    db(&["init"], "");
+    let row = format!(
+        "INSERT INTO ps_transports (id, protocol, bind) VALUES ('second', 'udp', '127.0.0.1:{transport}')"
+    );
+    db(&["exec", "-"], &row);
+    world.write(
+        "database.conf",
+        &format!("[database]\nurl={login}@127.0.0.1:{late}/{name}\n"),
+    );
+    world.write("sorcery.conf", SORCERY);
+    world.restart();
+    let has_second = |world: &World| world.done("pjsip show transports").contains("second");
+    assert!(!has_second(&world));
+    assert!(
+        world.log().contains("the table ps_globals cannot be read"),
+        "{}",
+        world.log()
+    );
+    relay(late, target.to_owned());
+    world.until("the row is a transport", has_second);
 }

@@ -109,6 +109,16 @@ impl World {
         });
     }
 
+    /// Ends it and starts it anew on the same folders.
+    pub(crate) fn restart(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        let mut command = Command::new(BINARY);
+        self.run(command.args(["run", "--config"]).arg(self.root.join("etc")));
+    }
+
     pub(crate) fn data(&self) -> PathBuf {
         self.root.join("data")
     }

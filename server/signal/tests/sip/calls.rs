@@ -356,3 +356,25 @@ async fn answer_to_an_offer_taken_back_never_reaches_the_next_one() {
         phone.send(&in_dialog("ACK", second, &text, &ok, "")).await;
     }
 }
+
+/// Without a database nobody knows what the table has; what files have is called all the same.
+#[tokio::test]
+async fn a_table_that_cannot_be_asked_is_no_404() {
+    let plan = format!("{}switch => Realtime/@\n", crate::support::EXTENSIONS);
+    let files = [
+        ("pjsip.conf", crate::support::PJSIP),
+        ("extensions.conf", plan.as_str()),
+    ];
+    let exchange = Exchange::with_files(&files, Default::default()).await;
+    let mut phone = exchange.phone().await;
+    let text = invite("alice", "999", "u", OFFER);
+    let challenged = phone.ask(&text).await;
+    phone.send(&ack(&text, &challenged)).await;
+    let text = signed(&text, &challenged, "alice", "wonderland");
+    let refused = phone.ask(&text).await;
+    phone.send(&ack(&text, &refused)).await;
+    assert_eq!(refused.status.code(), 503);
+    assert!(refused.headers.has(&HeaderName::RetryAfter));
+    let (_, ok) = call(&mut phone, "100", "v").await;
+    assert_eq!(ok.status.code(), 200);
+}
