@@ -195,6 +195,11 @@ impl Registration {
         self.rules = rules;
     }
 
+    /// What challenges are answered with from now on.
+    pub fn set_logins(&mut self, logins: Vec<Login>) {
+        self.rules.logins = logins;
+    }
+
     /// How it stands.
     pub fn standing(&self) -> Standing {
         self.standing

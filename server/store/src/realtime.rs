@@ -58,8 +58,9 @@ impl Realtime {
         let Some(endpoint) = self.endpoint(config, id).await? else {
             return Ok(None);
         };
-        let auths = self.auths(config, id, &endpoint.auth).await?;
-        let outbound_auths = self.auths(config, id, &endpoint.outbound_auth).await?;
+        let owner = format!("endpoint {id}");
+        let auths = self.auths(config, &owner, &endpoint.auth).await?;
+        let outbound_auths = self.auths(config, &owner, &endpoint.outbound_auth).await?;
         let mut aors = Vec::new();
         for name in &endpoint.aors {
             let aor = self.find("ps_aors", name, config.aors.get(name));
@@ -77,10 +78,10 @@ impl Realtime {
     }
 
     /// The auths of these names, as far as they exist.
-    async fn auths(
+    pub(crate) async fn auths(
         &self,
         config: &Config,
-        endpoint: &str,
+        owner: &str,
         names: &[String],
     ) -> Result<Vec<Arc<Auth>>, StoreError> {
         let mut auths = Vec::new();
@@ -88,7 +89,7 @@ impl Realtime {
             let auth = self.find("ps_auths", name, config.auths.get(name));
             match auth.await? {
                 Some(auth) => auths.push(auth),
-                None => self.say(format!("endpoint {endpoint}: there is no auth `{name}`")),
+                None => self.say(format!("{owner}: there is no auth `{name}`")),
             }
         }
         Ok(auths)

@@ -9,7 +9,7 @@ use crate::opened::Opened;
 use crate::records::{Batch, Records};
 use crate::{AstDb, ScriptError, StoreError};
 use arc_swap::ArcSwap;
-use config::{Config, Secret, Subscriber};
+use config::{Auth, Config, Secret, Subscriber};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -183,6 +183,30 @@ impl Store {
                     .served_from_memory
                     .fetch_add(1, Ordering::Relaxed);
                 Ok(Some(known))
+            }
+        }
+    }
+
+    /// The auths of these names that a registration at another server names, from the files or else from the
+    /// database; those nobody defines are left out.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    pub async fn outbound_auths(
+        &self,
+        registration: &str,
+        names: &[String],
+    ) -> Result<Vec<Arc<Auth>>, StoreError> {
+        let (config, opened) = self.in_force();
+        match opened {
+            Some(opened) => {
+                let owner = format!("registration {registration}");
+                opened.realtime.auths(&config, &owner, names).await
+            }
+            None => {
+                let found = names.iter().filter_map(|name| config.auths.get(name));
+                Ok(found.cloned().collect())
             }
         }
     }

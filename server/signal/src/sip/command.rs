@@ -53,6 +53,8 @@ pub(crate) enum Command {
     Registrar {
         number: u64,
         hops: Result<Vec<Hop>, String>,
+        /// What its challenges are answered with, where a database says so.
+        logins: Option<Vec<Login>>,
     },
     /// Registers, or takes the registration back: one, or all.
     Register { id: Option<String>, is_on: bool },

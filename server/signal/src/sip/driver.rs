@@ -340,7 +340,11 @@ impl Driver {
             Command::Ping(reply) => drop(reply.send(())),
             Command::Rename { server } => self.agent.rename(server),
             Command::Registrations { wanted } => self.adopt_registrations(now, wanted),
-            Command::Registrar { number, hops } => self.on_registrar(now, number, hops),
+            Command::Registrar {
+                number,
+                hops,
+                logins,
+            } => self.on_registrar(now, number, hops, logins),
             Command::Register { id, is_on } => self.register(now, id.as_deref(), is_on),
             Command::Leave(reply) => self.leave(now, reply),
             Command::Restore { contacts } => self.restore(now, &contacts),

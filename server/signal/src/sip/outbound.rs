@@ -83,6 +83,11 @@ impl Place {
         &self.route
     }
 
+    /// Gives the first way to it up; `false` if there is no other.
+    pub(crate) fn next(&mut self) -> bool {
+        self.route.next()
+    }
+
     pub(crate) fn path(&self) -> &[String] {
         &self.path
     }
@@ -492,7 +497,7 @@ impl Ask {
 
     /// The INVITE goes to the next place; `false` if there is none.
     pub(crate) fn next(&mut self) -> bool {
-        self.place.route.next()
+        self.place.next()
     }
 
     /// Whether there is another place.

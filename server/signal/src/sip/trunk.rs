@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ::sip::{FlowId, RegistrationRules, Standing, Uri};
+use ::sip::{FlowId, Login, RegistrationRules, Standing, Uri};
 use config::{Auth, Config, DigestAlgorithm, Registration};
 
 use crate::sip::outbound::login;
 use crate::sip::resolve::By;
+use crate::sip::shared::Shared;
 
 /// A registration that is wanted, with the auths it names.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,11 +65,7 @@ impl Wanted {
             routes: proxy.iter().map(loose).collect(),
             supported: supported.map(|(_, name)| name.to_owned()).collect(),
             user_agent: own.user_agent.clone(),
-            logins: self
-                .auths
-                .iter()
-                .map(|auth| login(auth, &self.algorithms))
-                .collect(),
+            logins: self.logins(&self.auths),
             expires_s: own.expiration_s,
             retry: seconds(own.retry_interval_s),
             forbidden_retry: seconds(own.forbidden_retry_interval_s),
@@ -76,6 +73,31 @@ impl Wanted {
             retries_max: own.max_retries,
             auth_rejection_permanent: own.auth_rejection_permanent,
         })
+    }
+
+    fn logins(&self, auths: &[Arc<Auth>]) -> Vec<Login> {
+        let auths = auths.iter();
+        auths.map(|auth| login(auth, &self.algorithms)).collect()
+    }
+
+    /// Whether the files have all its auths.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.auths.len() == self.own.outbound_auth.len()
+    }
+
+    /// What challenges are answered with, if the files do not say all of it and the database answers.
+    pub(crate) async fn logins_of(&self, shared: &Shared) -> Option<Vec<Login>> {
+        if self.is_complete() {
+            return None;
+        }
+        let (id, names) = (&self.own.id, &self.own.outbound_auth);
+        match shared.switch.store().outbound_auths(id, names).await {
+            Ok(auths) => Some(self.logins(&auths)),
+            Err(error) => {
+                tracing::warn!("registration {id}: the database cannot be asked: {error}");
+                None
+            }
+        }
     }
 
     /// Whether the registrar would take both for one: the same Contact of the same address at the same place.

@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use crate::outbound::EMPTY;
 use crate::support::{DeskPhone, EXTENSIONS, Exchange, OFFER, PATIENCE, PJSIP, transport, until};
 use crate::support::{reply, unique};
+use crate::tls::Folder;
 use crate::transport::StreamPhone;
 
 /// A registration at `server`.
@@ -253,4 +254,35 @@ async fn refusals_are_tried_again_where_that_is_written() {
     for ((more, status, expected), again) in rows.into_iter().zip(found) {
         assert_eq!(again, expected, "{more} {status}");
     }
+}
+
+/// What a registration signs with may stand in a table: it is read for each REGISTER, so that a new password
+/// is taken with the next one.
+#[tokio::test]
+async fn an_auth_of_the_database_is_read_for_each_register() {
+    let folder = Folder::new();
+    let database = format!("[database]\nurl=sqlite://{}\n", folder.path("own.db"));
+    let files = [("pjsip.conf", PJSIP), ("database.conf", &*database)];
+    let exchange = Exchange::with_files(&files, Keepalive::default()).await;
+    let far = Exchange::start().await;
+    let set = async |password: &str| {
+        let sql = format!(
+            "DELETE FROM ps_auths WHERE id = 'table-auth'; INSERT INTO ps_auths (id, auth_type, username, \
+             password) VALUES ('table-auth', 'userpass', 'alice', '{password}');"
+        );
+        let store = exchange.switch.store();
+        store.run_script(&sql).await.unwrap();
+    };
+    set("wrong").await;
+    let server = format!("sip:{}", far.udp);
+    let written = registration(&server, "")
+        .replace("outbound_auth=provider-auth", "outbound_auth=table-auth");
+    reload(&exchange, &format!("{PJSIP}{written}"));
+    until("it is refused", || {
+        standing(&exchange) == Some(Standing::Rejected)
+    })
+    .await;
+    set("wonderland").await;
+    exchange.signal.register(None, true);
+    is_registered(&exchange).await;
 }

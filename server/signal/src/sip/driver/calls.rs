@@ -317,6 +317,8 @@ impl Calls {
                 }
             }
             Event::Progress { id, response } => {
+                // It rings there, so it stays there.
+                self.take_retry(id);
                 if let Some(call) = self.calls.get(&id) {
                     call.received(&response.status);
                     let status = response.status.code();

@@ -200,7 +200,10 @@ impl Driver {
                         .ask(&mut self.agent, &self.shared, *probe, None, now);
                 }
             },
-            Waiting::Text(letter) => letters::lost(&letter, why),
+            Waiting::Text(mut letter) => match letter.place.next() {
+                true => self.send_text(now, *letter),
+                false => letters::lost(&letter, why),
+            },
             Waiting::Register(number) => self.register_elsewhere(now, number, Some(why)),
         }
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::sip::{
-    ClientId, Flow, FlowId, NextRegister, Registration, RegistrationEvent, RegistrationRules,
-    Request, Response, Standing, Status, Uri,
+    ClientId, Flow, FlowId, Login, NextRegister, Registration, RegistrationEvent,
+    RegistrationRules, Request, Response, Standing, Status, Uri,
 };
 use tokio::sync::oneshot;
 
@@ -250,7 +250,9 @@ impl Driver {
             entry.machine.standing(),
             Standing::Registered | Standing::Stopping
         );
-        let flow = entry.flow.filter(|_| serves);
+        // What a database holds may be another password by now.
+        let known = entry.wanted.is_complete();
+        let flow = entry.flow.filter(|_| serves && known);
         match flow.and_then(|flow| self.flows.find(flow.id)) {
             Some(flow) => {
                 entry.reuses = true;
@@ -273,7 +275,12 @@ impl Driver {
                 Ok(uri) => resolve::hops(&shared, &uri, wanted.by.as_ref()).await,
                 Err(error) => Err(error.to_string()),
             };
-            shared.command(Command::Registrar { number, hops });
+            let logins = wanted.logins_of(&shared).await;
+            shared.command(Command::Registrar {
+                number,
+                hops,
+                logins,
+            });
         });
     }
 
@@ -283,10 +290,14 @@ impl Driver {
         now: Instant,
         number: u64,
         hops: Result<Vec<Hop>, String>,
+        logins: Option<Vec<Login>>,
     ) {
         let Some(entry) = self.registrations.entries.get_mut(&number) else {
             return;
         };
+        if let Some(logins) = logins {
+            entry.machine.set_logins(logins);
+        }
         let fault = match hops {
             Ok(hops) => {
                 entry.hops = hops.into();
