@@ -5,7 +5,7 @@ use crate::aor::Aor;
 use crate::auth::Auth;
 use crate::identify::IdentifyBy;
 use crate::option::{Object, Row};
-use codec::Codec;
+use codec::{Codec, Preference};
 use std::sync::Arc;
 
 mod options;
@@ -38,6 +38,10 @@ pub struct Endpoint {
     pub message_context: Option<String>,
     /// Codecs, the preferred one first.
     pub allow: Vec<&'static Codec>,
+    /// The codecs of what it is offered, given those of the party it is called by.
+    pub outgoing_offer: Preference,
+    /// The codecs of what it is answered, given those of the party it called.
+    pub outgoing_answer: Preference,
     /// The transport its requests go by.
     pub transport: Option<String>,
     /// Whether it is a browser. Sets what browsers need: see [`Self::apply_webrtc`].
@@ -204,6 +208,8 @@ impl Endpoint {
             context: "default".to_owned(),
             message_context: None,
             allow: Vec::new(),
+            outgoing_offer: Preference::OFFER,
+            outgoing_answer: Preference::ANSWER,
             transport: None,
             webrtc: false,
             max_audio_streams: 1,

@@ -224,6 +224,8 @@ pub enum Fault {
     CodecsNotHere(Vec<String>),
     /// These are no levels of a log; the others of the list are used.
     UnknownLevels(Vec<String>, &'static [&'static str]),
+    /// Not `prefer: …, operation: …, keep: …, transcode: …`.
+    NotPreference(codec::NoPreference),
     /// Not an address with or without a port.
     NotAddress,
     /// `::5060`: an address of IPv6 that nobody has, where `::` with a port is meant.
@@ -267,6 +269,7 @@ impl fmt::Display for Fault {
             Self::NotNumber(least, most) => write!(f, "is not a number from {least} to {most}"),
             Self::NotOneOf(words) => write!(f, "is none of {}", words.join(", ")),
             Self::UnknownCodec(name) => write!(f, "names the unknown codec `{name}`"),
+            Self::NotPreference(_) => f.write_str("is no preference of codecs"),
             Self::CodecsNotHere(names) => match names.as_slice() {
                 [name] => write!(
                     f,
@@ -331,6 +334,7 @@ impl Fault {
             }
             Self::CodecsNotHere(names) => format!("take {} out of the list", quoted(names)),
             Self::UnknownLevels(_, levels) => format!("levels are {}", levels.join(", ")),
+            Self::NotPreference(fault) => format!("write some of {fault}"),
             Self::NotAddress | Self::PortInAddress => {
                 "write for example `0.0.0.0`, `192.0.2.1:5060` or `[::]:5060`".to_owned()
             }
@@ -375,6 +379,7 @@ impl Fault {
             Self::UnknownCodec(name) => closest(name, codec::CODECS.iter().map(|codec| codec.name)),
             Self::NotNumber(..)
             | Self::CodecsNotHere(_)
+            | Self::NotPreference(_)
             | Self::NotAddress
             | Self::PortInAddress
             | Self::NotRedirect

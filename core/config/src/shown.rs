@@ -70,6 +70,8 @@ impl Shown for Endpoint {
                 Some(id) => format!("\"{}\" <{}>", id.name, id.number),
                 None => "<unknown>".to_owned(),
             },
+            "codec_prefs_outgoing_answer" => self.outgoing_answer.to_string(),
+            "codec_prefs_outgoing_offer" => self.outgoing_offer.to_string(),
             "dtls_auto_generate_cert" => "Yes".to_owned(),
             "dtmf_mode" => match self.dtmf_mode {
                 DtmfMode::Rfc4733 => "rfc4733",

@@ -1,6 +1,6 @@
 //! What an endpoint may use in a call.
 
-use codec::{Codec, Kind};
+use codec::{Codec, Kind, Preference};
 use sdp::Sdp;
 
 use crate::negotiate;
@@ -71,22 +71,26 @@ impl Policy {
         agreed.capped(self)
     }
 
-    /// The policy for a party that is to be connected to one with `other`: where that one has a stream, the
-    /// codecs both can have, in its order, so that nothing need be made anew. How many streams there may be
-    /// stays as it is.
+    /// The policy for a party that is to be connected to one with `other`. Where that one has a stream, the
+    /// audio codecs are what the preference makes of both lists, and the video codecs those that both can
+    /// have, in the other's order, since nobody makes video anew. How many streams there may be stays as it
+    /// is.
     #[must_use]
-    pub fn shared_with(&self, other: &Self) -> Self {
-        let shared = |kind: Kind| -> Vec<&'static Codec> {
-            let own = self.codecs(kind);
-            if other.max_streams(kind) == 0 {
-                return own.to_vec();
+    pub fn meeting(&self, other: &Self, preference: &Preference) -> Self {
+        let audio = match other.max_audio_streams {
+            0 => self.audio.clone(),
+            _ => preference.apply(&other.audio, &self.audio),
+        };
+        let video = match other.max_video_streams {
+            0 => self.video.clone(),
+            _ => {
+                let theirs = other.video.iter().copied();
+                theirs.filter(|codec| self.video.contains(codec)).collect()
             }
-            let theirs = other.codecs(kind).iter().copied();
-            theirs.filter(|codec| own.contains(codec)).collect()
         };
         Self {
-            audio: shared(Kind::Audio),
-            video: shared(Kind::Video),
+            audio,
+            video,
             ..self.clone()
         }
     }
@@ -170,16 +174,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shared_stands_in_the_order_of_the_other() {
+    fn what_both_have_comes_first_and_sound_is_made_anew_where_nothing_is() {
+        use codec::Preference;
         let own = policy(&["ulaw", "alaw", "opus"], &["vp8", "h264"]);
         let other = policy(&["opus", "ulaw"], &["vp9"]);
-        let shared = own.shared_with(&other);
-        assert_eq!(names(&shared.audio), ["opus", "ulaw"]);
-        assert!(shared.video.is_empty());
+        let offered = own.meeting(&other, &Preference::OFFER);
+        assert_eq!(names(&offered.audio), ["opus", "ulaw", "alaw"]);
+        let answered = own.meeting(&other, &Preference::ANSWER);
+        assert_eq!(names(&answered.audio), ["opus", "ulaw"]);
+        assert!(answered.video.is_empty(), "nobody makes video anew");
+        let strange = policy(&["g722"], &[]);
+        let answered = own.meeting(&strange, &Preference::ANSWER);
+        assert_eq!(names(&answered.audio), ["ulaw", "alaw", "opus"]);
         let silent = Policy {
             max_video_streams: 0,
             ..other
         };
-        assert_eq!(names(&own.shared_with(&silent).video), ["vp8", "h264"]);
+        let answered = own.meeting(&silent, &Preference::ANSWER);
+        assert_eq!(names(&answered.video), ["vp8", "h264"]);
     }
 }

@@ -54,12 +54,10 @@ pub async fn run(caller: &mut Channel, callee: &mut Channel, rules: &Rules) -> P
         caller.tell(StoryEvent::Remark { text });
         return Parted::Callee(callee.hangup(Cause::BearerNotAvailable));
     };
-    if let Some(text) = apart(caller, callee) {
-        tracing::warn!(caller = caller.name(), callee = callee.name(), "{text}");
-        caller.tell(StoryEvent::Remark { text });
-        return Parted::Callee(callee.hangup(Cause::BearerNotAvailable));
-    }
     meet(caller, callee);
+    if let Some(text) = recoded(caller, callee) {
+        caller.tell(StoryEvent::Remark { text });
+    }
     let end = rules.limit.map(|limit| Instant::now() + limit);
     let mut dialled = [Dialled::default(), Dialled::default()];
     let parted = loop {
@@ -124,8 +122,8 @@ async fn step(
     }
 }
 
-/// Why the two cannot understand each other; `None`: they can.
-fn apart(caller: &Channel, callee: &Channel) -> Option<String> {
+/// What has to be said of sound that is made anew between the two; `None`: none is.
+fn recoded(caller: &Channel, callee: &Channel) -> Option<String> {
     let lines = media::plan(caller.topology(), callee.topology());
     let foreign = lines
         .iter()
@@ -133,7 +131,7 @@ fn apart(caller: &Channel, callee: &Channel) -> Option<String> {
     foreign.then(|| {
         let has = |channel: &Channel| in_words(&channel.capabilities().audio);
         format!(
-            "no audio codec in common: {} has {}, {} has {}",
+            "audio is transcoded: {} has {}, {} has {}",
             caller.name(),
             has(caller),
             callee.name(),

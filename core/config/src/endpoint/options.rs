@@ -4,7 +4,7 @@ use super::{CallerId, DtmfMode, Endpoint, MediaEncryption, ProvisionalAcks, Sess
 use crate::identify::IdentifyBy;
 use crate::option::{Fault, Parse, Row, inert, number, row, word};
 use crate::registration::proxy;
-use codec::CODECS;
+use codec::{CODECS, Preference};
 
 pub(super) const OPTIONS: &[Row<Endpoint>] = &[
     row(
@@ -74,6 +74,20 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "",
         Parse::Own(caller_id),
         "How it is shown to those it calls.",
+    ),
+    row(
+        "codec_prefs_outgoing_answer",
+        "",
+        Parse::Own(outgoing_answer),
+        "The codecs of an answer to it, by those of the party it called: `prefer: pending, \
+         operation: intersect, keep: all, transcode: allow` where it says nothing else.",
+    ),
+    row(
+        "codec_prefs_outgoing_offer",
+        "",
+        Parse::Own(outgoing_offer),
+        "The codecs of an offer to it, by those of the party that calls: `prefer: pending, \
+         operation: union, keep: all, transcode: allow` where it says nothing else.",
     ),
     row(
         "contact_acl",
@@ -408,6 +422,18 @@ fn caller_id(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
 fn is_number(text: &str) -> bool {
     let digit = |byte: u8| byte.is_ascii_digit() || b"*#+-.()".contains(&byte);
     !text.is_empty() && text.bytes().all(digit)
+}
+
+fn outgoing_offer(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
+    let preference = Preference::OFFER.parse(value);
+    endpoint.outgoing_offer = preference.map_err(Fault::NotPreference)?;
+    Ok(())
+}
+
+fn outgoing_answer(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
+    let preference = Preference::ANSWER.parse(value);
+    endpoint.outgoing_answer = preference.map_err(Fault::NotPreference)?;
+    Ok(())
 }
 
 fn dtmf_mode(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {

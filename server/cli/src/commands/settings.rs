@@ -20,7 +20,7 @@ pub(crate) static SHOW_CODECS: Command = Command {
     path: "core show codecs",
     takes: Takes::Maybe(&["audio", "video"]),
     synopsis: "Displays a list of registered codecs",
-    doc: "Lists the codecs an endpoint may be allowed; all of them are forwarded, none is transcoded.",
+    doc: "Lists the codecs an endpoint may be allowed; audio is transcoded where two parties share none, video is passed on.",
     run: |_, words| Box::pin(async { Outcome::Done(codecs(words.first().map(String::as_str))) }),
 };
 

@@ -26,12 +26,13 @@ impl Channel {
     }
 
     /// Makes ready to be connected to `other`, which has agreed to something: our answer will have the
-    /// codecs it has. Without effect once our own streams are agreed.
+    /// codecs it has, if there are any. Without effect once our own streams are agreed.
     pub fn suit(&mut self, other: &Self) -> AppResult {
         if self.leg.is_some() || self.ended().is_some() {
             return Ok(());
         }
-        self.policy = self.policy.shared_with(&other.capabilities());
+        let preference = &self.endpoint().outgoing_answer;
+        self.policy = self.policy.meeting(&other.capabilities(), preference);
         self.open_leg(other.media_leg())
     }
 

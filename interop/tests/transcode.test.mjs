@@ -1,0 +1,77 @@
+// Two browsers without a codec in common hear each other: the exchange makes the sound anew.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { startChromium } from '../lib/chromium.mjs';
+import { files, PASSWORD } from '../lib/files.mjs';
+import { loudestTone } from '../lib/page.mjs';
+import { hangUp, idle, openPage } from '../lib/phone.mjs';
+import { startServer, until } from '../lib/server.mjs';
+
+const PLAN = `[sets]
+exten => _X.,1,Dial(PJSIP/\${EXTEN},20)
+`;
+/** Who has which codec alone, and sends which tone. */
+const PARTIES = { 100: { codec: 'opus', hz: 440 }, 200: { codec: 'ulaw', hz: 700 }, 300: { codec: 'g722', hz: 560 } };
+
+let server;
+const browsers = {};
+const pages = {};
+
+/** The one account of the other tests, once for each party, with its codec. */
+function accounts(ports) {
+  const written = files(PLAN)(ports);
+  const [head, alice] = written['pjsip.conf'].split('[alice](browser)');
+  const of = ([name, { codec }]) =>
+    `[alice](browser)\ndisallow=all\nallow=${codec}${alice}`.replaceAll('alice', name);
+  written['pjsip.conf'] = head + Object.entries(PARTIES).map(of).join('\n');
+  return written;
+}
+
+before(async () => {
+  server = await startServer({ files: accounts });
+  for (const [user, { hz }] of Object.entries(PARTIES)) {
+    browsers[user] = await startChromium({ tone_hz: hz });
+    pages[user] = await openPage(browsers[user], server, { account: { user, password: PASSWORD } });
+  }
+});
+
+after(async () => {
+  for (const browser of Object.values(browsers)) await browser.close();
+  await server?.stop();
+});
+
+const phase = (page) => page.evaluate(() => document.querySelector('[data-testid="phase"]').dataset.phase);
+const inPhase = (page, name) =>
+  until(`the phase ${name}`, async () => (await phase(page)) === name, 8_000).catch((error) => {
+    throw new Error(`${error.message}\n${server.log}`);
+  });
+
+const dials = (page, number) =>
+  page.evaluate((text) => {
+    const field = document.querySelector('[data-testid="number"]');
+    field.value = text;
+    field.dispatchEvent(new Event('input', { bubbles: true }));
+    setTimeout(() => document.querySelector('[data-testid="call"]').click(), 0);
+  }, number);
+
+async function hears(user, other) {
+  const { hz } = PARTIES[other];
+  const tone = await pages[user].evaluate(loudestTone, { ms: 1_000 });
+  assert.ok(Math.abs(tone.hz - hz) < 10 && tone.over_db > 20, `${user} hears ${JSON.stringify(tone)}\n${server.log}`);
+}
+
+for (const [caller, callee] of [['100', '200'], ['200', '100'], ['100', '300'], ['300', '200']]) {
+  const [from, to] = [PARTIES[caller].codec, PARTIES[callee].codec];
+  test(`${from} calls ${to}: both hear the tone of the other`, async () => {
+    await dials(pages[caller], callee);
+    await inPhase(pages[callee], 'incoming');
+    await pages[callee].evaluate(() => document.querySelector('[data-testid="answer"]').click());
+    for (const user of [caller, callee]) await inPhase(pages[user], 'talking');
+    await hears(caller, callee);
+    await hears(callee, caller);
+    await hangUp(pages[caller]);
+    await inPhase(pages[callee], 'idle');
+    await idle(server, 5_000);
+  });
+}
