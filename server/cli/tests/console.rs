@@ -480,10 +480,14 @@ async fn what_is_shown_keeps_its_shape() {
                    2 audio g722         g722             (G722 at 8000 Hz)
                    3 audio ulaw         ulaw             (PCMU at 8000 Hz)
                    4 audio alaw         alaw             (PCMA at 8000 Hz)
-                   5 video vp8          vp8              (VP8 at 90000 Hz)
-                   6 video vp9          vp9              (VP9 at 90000 Hz)
-                   7 video h264         h264             (H264 at 90000 Hz)
-                   8 video av1          av1              (AV1 at 90000 Hz)
+                   5 audio slin         slin             (L16 at 8000 Hz)
+                   6 audio slin16       slin16           (L16 at 16000 Hz)
+                   7 audio slin44       slin44           (L16 at 44100 Hz)
+                   8 audio slin48       slin48           (L16 at 48000 Hz)
+                   9 video vp8          vp8              (VP8 at 90000 Hz)
+                  10 video vp9          vp9              (VP9 at 90000 Hz)
+                  11 video h264         h264             (H264 at 90000 Hz)
+                  12 video av1          av1              (AV1 at 90000 Hz)
         "#]],
         ),
         (
