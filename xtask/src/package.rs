@@ -12,7 +12,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 
 use crate::run::{cargo, command, must, root};
-use crate::test;
+use crate::{prerequisites, test};
 
 /// Which build goes into the package.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,8 @@ impl Profile {
     pub(crate) fn build(self) -> Result<PathBuf> {
         let mut words = vec!["build", "--package", "sidetone", "--bin", "sidetone"];
         if self == Self::Release {
-            words.push("--release");
+            prerequisites::reference()?;
+            words.extend(["--release", "--features", "libopus"]);
         }
         must(cargo(&words))?;
         Ok(test::target()?.join(self.folder()).join("sidetone"))

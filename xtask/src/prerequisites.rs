@@ -35,6 +35,12 @@ const BROWSER_TOOLS: &[Tool] = &[
     },
 ];
 
+const REFERENCE_TOOLS: &[Tool] = &[Tool {
+    program: "cmake",
+    package: "cmake",
+    purpose: "libopus, which Opus is held against",
+}];
+
 const FUZZ_TOOLS: &[Tool] = &[Tool {
     program: "g++",
     package: "g++",
@@ -120,6 +126,11 @@ const CERTIFICATE_PACKAGES: &[(&str, &str)] = &[
     ("openssl", "openssl"),
     ("certutil", "libnss3-tools"),
 ];
+
+/// What builds the reference library of Opus.
+pub(crate) fn reference() -> Result<()> {
+    install(REFERENCE_TOOLS)
+}
 
 /// A C++ compiler for libFuzzer.
 pub(crate) fn fuzzing() -> Result<()> {

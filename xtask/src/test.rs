@@ -61,7 +61,23 @@ fn rust() -> Result<()> {
     };
     tests.envs(databases.environment.iter().cloned());
     must(tests)?;
-    must(cargo(&["test", "--workspace", "--doc", "--quiet"]))
+    must(cargo(&["test", "--workspace", "--doc", "--quiet"]))?;
+    reference()
+}
+
+/// Opus against the reference library, and the exchange's use of that library.
+fn reference() -> Result<()> {
+    prerequisites::reference()?;
+    must(cargo(&[
+        "test",
+        "--package",
+        "codec",
+        "--features",
+        "libopus",
+        "--lib",
+        "--test",
+        "opus",
+    ]))
 }
 
 /// Installs the client's packages and builds it into `client/dist`.
