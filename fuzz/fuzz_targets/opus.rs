@@ -36,14 +36,20 @@ fuzz_target!(|bytes: &[u8]| {
         match head[0] % 4 {
             0 => {
                 decoder.conceal(usual * usize::from(head[0] >> 5), None, &mut samples);
-                assert_eq!(samples.len(), usual * usize::from(head[0] >> 5) * usize::from(channels));
+                assert_eq!(
+                    samples.len(),
+                    usual * usize::from(head[0] >> 5) * usize::from(channels)
+                );
             }
             1 => {
                 decoder.conceal(usual, Some(packet), &mut samples);
                 assert_eq!(samples.len(), usual * usize::from(channels));
             }
             _ => match decoder.decode(packet, &mut samples) {
-                Ok(()) => assert_eq!(Some(samples.len()), count.map(|c| c * usize::from(channels))),
+                Ok(()) => assert_eq!(
+                    Some(samples.len()),
+                    count.map(|c| c * usize::from(channels))
+                ),
                 Err(_) => assert!(samples.is_empty()),
             },
         }

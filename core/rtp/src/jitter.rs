@@ -281,13 +281,15 @@ impl<P: Clone> JitterBuffer<P> {
         let stream = self.stream.as_mut()?;
         stream.expected += 1;
         // What was concealed before its number was known to be missing is not concealed again.
-        if stream.starved > 0 {
-            stream.starved -= i64::from(units);
+        let covered = stream.starved.min(i64::from(units));
+        stream.starved -= covered;
+        let rest = i64::from(units) - covered;
+        stream.time += rest;
+        if rest == 0 {
             return self.pop(now);
         }
-        stream.time += i64::from(units);
         Some(Play::Lost {
-            units,
+            units: rest as u32,
             next: payload.filter(|_| missing == 1),
         })
     }
