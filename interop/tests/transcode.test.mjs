@@ -11,8 +11,14 @@ import { startServer, until } from '../lib/server.mjs';
 const PLAN = `[sets]
 exten => _X.,1,Dial(PJSIP/\${EXTEN},20)
 `;
-/** Who has which codec alone, and sends which tone. */
-const PARTIES = { 100: { codec: 'opus', hz: 440 }, 200: { codec: 'ulaw', hz: 700 }, 300: { codec: 'g722', hz: 560 } };
+/** Who has which codec alone, and sends which tone. The last two have both codecs, and a will of their own. */
+const PARTIES = {
+  100: { codec: 'opus', hz: 440 },
+  200: { codec: 'ulaw', hz: 700 },
+  300: { codec: 'g722', hz: 560 },
+  400: { codec: 'opus,ulaw\ncodec_prefs_outgoing_answer=prefer: configured, operation: only_preferred, keep: first', hz: 440 },
+  500: { codec: 'ulaw,opus\ncodec_prefs_outgoing_offer=prefer: configured, operation: only_preferred, keep: first', hz: 700 },
+};
 
 let server;
 const browsers = {};
@@ -31,8 +37,8 @@ function accounts(ports) {
 before(async () => {
   server = await startServer({ files: accounts });
   for (const [user, { hz }] of Object.entries(PARTIES)) {
-    browsers[user] = await startChromium({ tone_hz: hz });
-    pages[user] = await openPage(browsers[user], server, { account: { user, password: PASSWORD } });
+    browsers[hz] ??= await startChromium({ tone_hz: hz });
+    pages[user] = await openPage(browsers[hz], server, { account: { user, password: PASSWORD } });
   }
 });
 
@@ -61,17 +67,34 @@ async function hears(user, other) {
   assert.ok(Math.abs(tone.hz - hz) < 10 && tone.over_db > 20, `${user} hears ${JSON.stringify(tone)}\n${server.log}`);
 }
 
+async function talks(caller, callee) {
+  await dials(pages[caller], callee);
+  await inPhase(pages[callee], 'incoming');
+  await pages[callee].evaluate(() => document.querySelector('[data-testid="answer"]').click());
+  for (const user of [caller, callee]) await inPhase(pages[user], 'talking');
+  await hears(caller, callee);
+  await hears(callee, caller);
+  await hangUp(pages[caller]);
+  await inPhase(pages[callee], 'idle');
+  await idle(server, 5_000);
+}
+
 for (const [caller, callee] of [['100', '200'], ['200', '100'], ['100', '300'], ['300', '200']]) {
   const [from, to] = [PARTIES[caller].codec, PARTIES[callee].codec];
-  test(`${from} calls ${to}: both hear the tone of the other`, async () => {
-    await dials(pages[caller], callee);
-    await inPhase(pages[callee], 'incoming');
-    await pages[callee].evaluate(() => document.querySelector('[data-testid="answer"]').click());
-    for (const user of [caller, callee]) await inPhase(pages[user], 'talking');
-    await hears(caller, callee);
-    await hears(callee, caller);
-    await hangUp(pages[caller]);
-    await inPhase(pages[callee], 'idle');
-    await idle(server, 5_000);
-  });
+  test(`${from} calls ${to}: both hear the tone of the other`, () => talks(caller, callee));
 }
+
+const transcoded = async () => JSON.stringify((await server.status()).stories).match(/audio is transcoded: [^"]*/g) ?? [];
+
+test('codecs are chosen by codec_prefs, and what both have is not transcoded', async () => {
+  const before = (await transcoded()).length;
+  // 500 is offered its first codec alone, and 400 is answered with its own whatever 500 has.
+  await talks('400', '500');
+  const said = (await transcoded()).at(-1);
+  assert.match(said, /PJSIP\/400-\w+ has opus, PJSIP\/500-\w+ has ulaw/);
+  assert.equal((await transcoded()).length, before + 1);
+  // 200 answers with what 500 was offered; 400 takes what 100 has.
+  await talks('200', '500');
+  await talks('400', '100');
+  assert.equal((await transcoded()).length, before + 1);
+});
