@@ -240,7 +240,8 @@ impl Bridge {
         let transcoder = Transcoder::new(&Recipe {
             from,
             to,
-            fmtp: "",
+            // What we say of ourselves holds for every browser and harms no phone: in-band copies.
+            fmtp: to.fmtp.unwrap_or_default(),
             packet_ms: None,
             // RFC 4733 §2.1: on the clock of the audio, if the receiver takes that.
             digits_hz: clocks.min_by_key(|clock_hz| *clock_hz != to.clock_hz),
