@@ -42,6 +42,8 @@ const GROWING: &[(&str, usize)] = &[
     ("core show codecs audio", 5),
     ("pjsip show settings", 4),
     ("pjsip show endpoint alice", 24),
+    ("pjsip show aor alice", 11),
+    ("pjsip show transport udp", 8),
 ];
 
 /// What is never the same, in the order it is taken out.
