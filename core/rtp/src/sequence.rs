@@ -39,6 +39,19 @@ pub struct Reception {
     bytes: u64,
     transit: Option<(Instant, u32)>,
     jitter: f64,
+    /// Expected and lost when the last report was made.
+    reported: (u64, u64),
+}
+
+/// What a report says of a source (RFC 3550 §6.4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// Of 256, since the tally before.
+    pub fraction_lost: u8,
+    /// In all.
+    pub lost: u64,
+    /// The highest sequence number, with its cycles.
+    pub highest: u32,
 }
 
 impl Reception {
@@ -75,6 +88,25 @@ impl Reception {
         self.first = None;
         self.received_now = 0;
         self.transit = None;
+        self.reported = (0, self.lost_before);
+    }
+
+    /// What a report says now; the next one counts from here. `None` before the first packet.
+    pub fn tally(&mut self) -> Option<Tally> {
+        let expected = self.highest - self.first? + 1;
+        let lost = self.lost();
+        let before = std::mem::replace(&mut self.reported, (expected, lost));
+        // RFC 3550 §A.3. Late packets may make it negative, which counts as none.
+        let (expected, lost_now) = (
+            expected.saturating_sub(before.0),
+            lost.saturating_sub(before.1),
+        );
+        let fraction = (lost_now * 256).checked_div(expected).unwrap_or_default();
+        Some(Tally {
+            fraction_lost: fraction.min(255) as u8,
+            lost,
+            highest: self.highest as u32,
+        })
     }
 
     /// Packets that arrived, in whatever order.
@@ -164,6 +196,24 @@ mod tests {
         reception.on_packet(now, 60_000, 0, 8000, 1);
         reception.on_packet(now, 60_001, 0, 8000, 1);
         assert_eq!((reception.received(), reception.lost()), (4, 1));
+    }
+
+    #[test]
+    fn a_report_counts_since_the_one_before() {
+        let now = Instant::now();
+        let mut reception = Reception::default();
+        assert_eq!(reception.tally(), None);
+        for sequence in [65_530, 65_531, 65_533] {
+            reception.on_packet(now, sequence, 0, 8000, 1);
+        }
+        let tally = reception.tally().unwrap();
+        assert_eq!((tally.fraction_lost, tally.lost), (64, 1), "one of four");
+        for sequence in 65_534..65_538 {
+            reception.on_packet(now, sequence, 0, 8000, 1);
+        }
+        let tally = reception.tally().unwrap();
+        assert_eq!((tally.fraction_lost, tally.lost), (0, 1));
+        assert_eq!(tally.highest, 0x1_0001, "one cycle");
     }
 
     #[test]
