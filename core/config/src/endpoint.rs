@@ -66,6 +66,14 @@ pub struct Endpoint {
     pub bundle: bool,
     /// Whether an answer repeats the profile the offer came with.
     pub media_use_received_transport: bool,
+    /// Whether an endpoint that cannot encrypt is served in the clear.
+    pub media_encryption_optimistic: bool,
+    /// Whether 32 bits of authentication are preferred to 80 (SDES).
+    pub srtp_tag_32: bool,
+    /// Whether packets are sent to where its own come from.
+    pub rtp_symmetric: bool,
+    /// Seconds after which a packet is sent where nothing else is; 0 is never.
+    pub rtp_keepalive_s: u32,
     /// Seconds without packets after which a call ends; 0 is never.
     pub rtp_timeout_s: u32,
     /// The same while the call is on hold.
@@ -222,6 +230,10 @@ impl Endpoint {
             rtcp_mux: false,
             bundle: false,
             media_use_received_transport: false,
+            media_encryption_optimistic: false,
+            srtp_tag_32: false,
+            rtp_symmetric: false,
+            rtp_keepalive_s: 0,
             rtp_timeout_s: 0,
             rtp_timeout_hold_s: 0,
             set_var: Vec::new(),

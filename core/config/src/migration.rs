@@ -11,6 +11,7 @@ use conf::{Diagnostic, Document, Report, Section, Severity, Source, Wildcard};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use crate::endpoint::MediaEncryption;
 use crate::snapshot::{Config, FILES};
 
 /// What the exchange can do, which the caller knows.
@@ -342,11 +343,14 @@ fn lacks(file: &str, section: &Section, config: &Config) -> Option<Lack> {
         ("pjsip.conf", "endpoint") => {
             let subscriber = config.endpoints.get(&section.name)?;
             let endpoint = &subscriber.endpoint;
-            let suggestion = "add `webrtc=yes` if it is a browser after all";
-            (!endpoint.webrtc).then(|| Lack {
-                why: "it is no browser: it may register and send requests, but its media is served \
-                      with ICE and DTLS-SRTP alone so far",
-                suggestion: (!endpoint.auth.is_empty()).then_some(suggestion),
+            let is_dtls = endpoint.media_encryption == MediaEncryption::Dtls;
+            (is_dtls && !endpoint.ice_support).then_some(Lack {
+                why: "DTLS-SRTP is served with ICE alone: a phone that has the one without the other \
+                      can call nobody",
+                suggestion: Some(
+                    "write `webrtc=yes` if it is a browser, `media_encryption=sdes` if the phone \
+                     knows that",
+                ),
                 wholly: false,
             })
         }

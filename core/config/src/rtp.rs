@@ -50,7 +50,7 @@ const OPTIONS: &[Row<Rtp>] = &[
         "yes",
         Parse::YesNo(|r| &mut r.ice_support),
         "ICE, where an endpoint asks.",
-        "browsers' media is found by ICE, always",
+        "browsers' media is found by ICE, always, and that of desk phones by the addresses they name",
     ),
     row(
         "rtpend",
@@ -64,12 +64,11 @@ const OPTIONS: &[Row<Rtp>] = &[
         Parse::Own(start),
         "The first port of media.",
     ),
-    inert(
+    row(
         "strictrtp",
         "yes",
         Parse::Own(strict),
-        "Drops packets from unexpected addresses.",
-        "packets are taken from the pair of addresses ICE chose, and believed by their key",
+        "Where desk phones' packets come from is learned and locked; seqno: by their order alone; no: whatever comes is taken.",
     ),
 ];
 

@@ -4,6 +4,8 @@ use std::fmt;
 
 use codec::Kind;
 
+use crate::negotiate::LineFault;
+
 /// The faults that refuse a whole description. Single lines are refused inside the answer and told
 /// by [`crate::negotiate::Note`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +64,8 @@ pub enum Refused {
     OfferPending,
     /// There is no offer that this could answer.
     NoOfferPending,
+    /// The one stream it is about cannot be had, for this reason.
+    Line(LineFault),
     /// The engine refused a description that we thought it takes; the text is its own.
     Engine(Box<str>),
 }
@@ -82,6 +86,7 @@ impl Refused {
             | Self::NoCommonCodec { .. }
             | Self::FingerprintChanged
             | Self::IceChanged
+            | Self::Line(_)
             | Self::SetupChanged => 488,
             Self::OfferPending => 491,
             Self::NoOfferPending | Self::Engine(_) => 500,
@@ -147,6 +152,12 @@ impl fmt::Display for Refused {
             }
             Self::OfferPending => f.write_str("Our own offer is waiting for its answer"),
             Self::NoOfferPending => f.write_str("There is no offer to answer"),
+            Self::Line(LineFault::Encryption { offered }) => write!(
+                f,
+                "The description has {offered}, the endpoint's media_encryption says otherwise: \
+                 set media_encryption (or webrtc=yes for a browser) to what the client does"
+            ),
+            Self::Line(fault) => write!(f, "The stream cannot be used: {fault}"),
             Self::Engine(text) => write!(f, "The media engine refused the description: {text}"),
         }
     }

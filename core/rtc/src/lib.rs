@@ -17,5 +17,5 @@ mod webrtc;
 pub use dtls::{Certificate, CertificateError};
 pub use error::Refused;
 pub use peer::{CONNECT_MAX, KEYFRAME_PAUSE, SILENCE_MAX};
-pub use peer::{Down, Event, Extensions, Format, Outcome, Packet, Peer, PeerConfig};
-pub use peer::{PeerStats, Round, StreamId, StreamStats, Transmit};
+pub use peer::{Down, Event, Extensions, Format, Outcome, Packet, Peer, PeerConfig, PeerStats};
+pub use peer::{PortPair, Round, StreamId, StreamStats, Transmit};

@@ -13,7 +13,8 @@
 mod answer;
 mod canonical;
 mod decide;
-mod format;
+pub(crate) mod desk;
+pub(crate) mod format;
 mod ids;
 mod note;
 mod offer;

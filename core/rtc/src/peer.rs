@@ -1,39 +1,34 @@
-//! One WebRTC transport: packets, clock and offer/answer rounds in; packets and events out.
+//! One media transport of a peer: packets, clock and offer/answer rounds in; packets and events out.
+//!
+//! There are two machines behind one interface: a WebRTC transport for browsers (ICE, DTLS-SRTP, around
+//! str0m), and RTP with or without SDES keys for desk phones (ours). The policy of the endpoint says
+//! which.
 //!
 //! A peer has the shape of every machine here: `handle_*` takes input, `poll_*` gives output, time
 //! is an argument. Poll the transmits, then the events, until both are empty, after each input;
-//! writes made meanwhile come out of the next transmit poll.
-//!
-//! What it decides itself: which packets count as digits, the numbers of outgoing streams, how often
-//! a key frame is asked for, and when the other side is gone. Where packets go is its owner's
-//! affair.
+//! writes made meanwhile come out of the next transmit poll. Where packets go is its owner's affair.
 
-mod line;
+mod desk;
 mod packet;
 mod round;
 mod stats;
+mod webrtc;
 
 pub use packet::{Extensions, Format, Packet};
 pub use round::{Outcome, Round};
 pub use stats::{PeerStats, StreamStats};
 
-use crate::dtls::{Agreed, Certificate};
-use crate::negotiate::Negotiator;
-use crate::policy::Policy;
+use crate::Refused;
+use crate::dtls::Certificate;
+use crate::policy::{Policy, Transport};
 use crate::topology::Topology;
-use crate::webrtc::{Happening, WebRtc};
-use line::Line;
-use rand_chacha::ChaCha12Rng;
-use rand_core::{Rng, SeedableRng};
+use desk::DeskPeer;
 use rtp::Digit;
-use std::collections::VecDeque;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use str0m::IceConnectionState;
-use str0m::media::Mid;
-use str0m::rtp::Ssrc;
+use webrtc::WebRtcPeer;
 
 /// A stream of a peer: the number of its m-line in the descriptions the peer sees, which stays the
 /// same for the life of the call.
@@ -43,17 +38,30 @@ pub struct StreamId(pub usize);
 /// What a peer is made from.
 #[derive(Clone, Debug)]
 pub struct PeerConfig {
-    /// What may be negotiated.
+    /// What may be negotiated, and by which machine media is carried.
     pub policy: Arc<Policy>,
     /// The addresses packets may be sent to: one candidate each.
     pub candidates: Vec<SocketAddr>,
     /// How the ICE user name of this peer begins; random characters follow. Whoever demultiplexes
     /// finds the peer by it. Only ice-chars: letters, digits, `+` and `/`.
     pub ufrag_prefix: String,
+    /// Where plain RTP and SDES legs receive: one pair of ports for each stream they may have.
+    pub ports: Vec<PortPair>,
+    /// Where the peer's signalling comes from, if that is known: packets from there are believed sooner.
+    pub signaled: Option<IpAddr>,
     /// Shown in the DTLS handshake.
     pub certificate: Certificate,
     /// Where random choices come from, passwords among them: 32 bytes nobody can guess.
     pub seed: [u8; 32],
+}
+
+/// The ports of one stream of a desk phone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortPair {
+    /// An even port.
+    pub rtp: SocketAddr,
+    /// The odd port behind it.
+    pub rtcp: SocketAddr,
 }
 
 /// ICE credentials of our side (RFC 8445 §5.3).
@@ -84,12 +92,20 @@ pub enum Event {
         /// The peer's address as we see it.
         remote: SocketAddr,
     },
-    /// The DTLS handshake is done: media can flow.
+    /// The DTLS handshake is done, or the first packet under the keys of the description came: media
+    /// can flow.
     Connected {
-        /// "DTLS 1.2" or "DTLS 1.3".
+        /// "DTLS 1.2", "DTLS 1.3" or "SDES".
         dtls: &'static str,
         /// The name of the SRTP protection profile.
         srtp: &'static str,
+    },
+    /// A desk phone's packets come from here; packets from elsewhere are not heard.
+    SourceLearned {
+        /// Our address.
+        local: SocketAddr,
+        /// The peer's address as we see it.
+        remote: SocketAddr,
     },
     /// An RTP packet came, after decryption and repair.
     Packet(Packet),
@@ -121,6 +137,8 @@ pub enum Down {
     ConsentLost,
     /// The peer closed the transport.
     ClosedByPeer,
+    /// No RTP came for as long as `rtp_timeout` or `rtp_timeout_hold` allows.
+    RtpTimeout,
 }
 
 impl fmt::Display for Down {
@@ -130,81 +148,47 @@ impl fmt::Display for Down {
             Self::DtlsFailed => "the DTLS handshake failed",
             Self::ConsentLost => "nothing came from the peer any more",
             Self::ClosedByPeer => "the peer closed the media transport",
+            Self::RtpTimeout => "no RTP came within rtp_timeout",
         })
     }
 }
 
-/// One WebRTC transport and its streams.
-pub struct Peer {
-    negotiator: Negotiator,
-    engine: WebRtc,
-    config: PeerConfig,
-    rng: ChaCha12Rng,
-    lines: Vec<Line>,
-    /// By payload type.
-    formats: Vec<Option<Format>>,
-    state: State,
-    /// The last time something that proves the peer's presence came.
-    heard: Instant,
-    pair: Option<(SocketAddr, SocketAddr)>,
-    engine_timeout: Instant,
-    /// Written to since it was last polled.
-    is_dirty: bool,
-    now: Instant,
-    transmits: VecDeque<Transmit>,
-    events: VecDeque<Event>,
+/// One media transport and its streams.
+pub struct Peer(Machine);
+
+/// What carries the media.
+enum Machine {
+    WebRtc(Box<WebRtcPeer>),
+    Desk(Box<DeskPeer>),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// No round has been completed.
-    New,
-    /// Waiting for ICE since the first description of the peer.
-    Checking {
-        since: Instant,
-    },
-    /// ICE is connected, DTLS not yet.
-    Handshake {
-        since: Instant,
-    },
-    /// Media flow; `lost` is when our checks stopped being answered.
-    Connected {
-        lost: Option<Instant>,
-    },
-    /// The peer said goodbye; signalling may want to say so first.
-    Closing {
-        since: Instant,
-    },
-    Down,
+/// Both machines have the same interface.
+macro_rules! machine {
+    ($peer:expr, $machine:ident => $call:expr) => {
+        match $peer {
+            Machine::WebRtc($machine) => $call,
+            Machine::Desk($machine) => $call,
+        }
+    };
 }
 
 impl Peer {
     /// A transport that waits for its first round.
     pub fn new(now: Instant, config: PeerConfig) -> Self {
-        let mut rng = ChaCha12Rng::from_seed(config.seed);
-        let credentials = fresh_credentials(&mut rng, &config.ufrag_prefix);
-        let mut seed = [0; 32];
-        rng.fill_bytes(&mut seed);
-        Self {
-            negotiator: Negotiator::new(Arc::clone(&config.policy), seed),
-            engine: WebRtc::new(now, &config, &credentials),
-            rng,
-            config,
-            lines: Vec::new(),
-            formats: Vec::new(),
-            state: State::New,
-            heard: now,
-            pair: None,
-            engine_timeout: now,
-            is_dirty: false,
-            now,
-            transmits: VecDeque::new(),
-            events: VecDeque::new(),
-        }
+        Self(match config.policy.transport.clone() {
+            Transport::WebRtc => Machine::WebRtc(Box::new(WebRtcPeer::new(now, config))),
+            Transport::Rtp(terms) => Machine::Desk(Box::new(DeskPeer::new(now, terms, config))),
+        })
+    }
+
+    /// Does a round, or the part of it that can be done now. After an error everything is as before.
+    pub fn negotiate(&mut self, now: Instant, round: Round) -> Result<Outcome, Refused> {
+        machine!(&mut self.0, peer => peer.negotiate(now, round))
     }
 
     /// Whether a datagram from an unknown address belongs to this peer, proven by the message
-    /// integrity of its connectivity check. Nothing else may be believed from a stranger.
+    /// integrity of its connectivity check. Nothing else may be believed from a stranger. Never true for
+    /// a desk phone: its ports are its own.
     pub fn accepts(
         &self,
         now: Instant,
@@ -212,10 +196,13 @@ impl Peer {
         remote: SocketAddr,
         bytes: &[u8],
     ) -> bool {
-        is_stun(bytes) && self.engine.accepts(now, local, remote, bytes)
+        match &self.0 {
+            Machine::WebRtc(peer) => peer.accepts(now, local, remote, bytes),
+            Machine::Desk(_) => false,
+        }
     }
 
-    /// Takes a datagram from an address this peer has accepted a check from.
+    /// Takes a datagram from an address this peer has accepted a check from, or to a port of its own.
     pub fn handle_datagram(
         &mut self,
         now: Instant,
@@ -223,372 +210,83 @@ impl Peer {
         remote: SocketAddr,
         bytes: &[u8],
     ) {
-        if self.state == State::Down {
-            return;
-        }
-        if is_stun(bytes) {
-            self.heard = now;
-        }
-        self.now = now;
-        self.adopt(bytes);
-        // A datagram that breaks the handshake may be forged; if it was not, the deadline of the
-        // handshake or the engine's own end says so.
-        let _ = self.engine.handle_datagram(now, local, remote, bytes);
-        self.drain(now);
+        machine!(&mut self.0, peer => peer.handle_datagram(now, local, remote, bytes));
     }
 
     /// Does what was due.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if self.state == State::Down {
-            return;
-        }
-        self.now = now;
-        for line in &mut self.lines {
-            line.handle_timeout(now, &mut self.engine);
-        }
-        if self.engine.handle_timeout(now).is_err() && !self.engine.is_alive() {
-            return self.fail();
-        }
-        self.drain(now);
-        self.watch(now);
+        machine!(&mut self.0, peer => peer.handle_timeout(now));
     }
 
     /// Sends a packet of another stream on this one, with this stream's own numbers. `origin` says
     /// whose packet it is, where several send to the same stream in turn. False if the stream is not
     /// sent, or the peer has not agreed to this codec on it.
     pub fn write(&mut self, now: Instant, stream: StreamId, origin: u32, packet: &Packet) -> bool {
-        let State::Connected { .. } = self.state else {
-            return false;
-        };
-        let Some(line) = self.lines.iter_mut().find(|line| line.id == stream) else {
-            return false;
-        };
-        let is_written = line.write(now, &mut self.engine, origin, packet);
-        self.now = now;
-        self.is_dirty |= is_written;
-        is_written
+        machine!(&mut self.0, peer => peer.write(now, stream, origin, packet))
     }
 
     /// Asks the peer for a key frame of a stream it sends, at most once per [`KEYFRAME_PAUSE`]; a
     /// request that comes too early is made when the pause is over.
     pub fn request_keyframe(&mut self, now: Instant, stream: StreamId) {
-        if let Some(line) = self.lines.iter_mut().find(|line| line.id == stream) {
-            line.request_keyframe(now, &mut self.engine);
-            self.now = now;
-            self.is_dirty = true;
-        }
+        machine!(&mut self.0, peer => peer.request_keyframe(now, stream));
     }
 
     /// Says goodbye to the peer. Poll the transmits once more, then drop this.
     pub fn close(&mut self, now: Instant) {
-        if self.state != State::Down {
-            self.now = now;
-            self.engine.close();
-            self.state = State::Down;
-            self.drain(now);
-            self.events.clear();
-        }
+        machine!(&mut self.0, peer => peer.close(now));
     }
 
     /// The next datagram to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        if std::mem::take(&mut self.is_dirty) {
-            // Written packets leave the engine when its clock is set.
-            let _ = self.engine.handle_timeout(self.now);
-            self.drain(self.now);
-        }
-        self.transmits.pop_front()
+        machine!(&mut self.0, peer => peer.poll_transmit())
     }
 
     /// The next thing that happened.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        machine!(&mut self.0, peer => peer.poll_event())
     }
 
     /// When [`Self::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        if self.state == State::Down {
-            return None;
-        }
-        let own = self.deadline();
-        let lines = self.lines.iter().filter_map(Line::poll_timeout).min();
-        [Some(self.engine_timeout), own, lines]
-            .into_iter()
-            .flatten()
-            .min()
+        machine!(&self.0, peer => peer.poll_timeout())
     }
 
     /// The streams that can be written to now.
     pub fn sending(&self) -> impl Iterator<Item = (StreamId, codec::Kind)> {
-        let lines = self.lines.iter().filter(|line| !line.sendable.is_empty());
-        lines.map(|line| (line.id, line.kind))
+        machine!(&self.0, peer => peer.sending()).into_iter()
     }
 
     /// What the peer likes best to receive on a stream, digits aside; for whoever makes packets itself
     /// instead of sending on those of others.
     pub fn format(&self, stream: StreamId) -> Option<Format> {
-        let line = self.lines.iter().find(|line| line.id == stream)?;
-        let mut formats = line.sendable.iter().map(|(format, _)| *format);
-        formats.find(|format| !format.is_telephone_event())
+        machine!(&self.0, peer => peer.format(stream))
     }
 
     /// The agreed streams, in the order of their m-lines.
     pub fn streams(&self) -> impl Iterator<Item = (StreamId, codec::Kind)> {
-        self.lines.iter().map(|line| (line.id, line.kind))
+        machine!(&self.0, peer => peer.streams()).into_iter()
     }
 
     /// What was agreed in the last round that came to an end.
     pub fn agreed(&self) -> &Topology {
-        self.negotiator.agreed()
+        machine!(&self.0, peer => peer.agreed())
     }
 
     /// What was sent and received so far.
     pub fn stats(&mut self) -> PeerStats {
-        let lines = self.lines.iter();
-        PeerStats {
-            pair: self.pair,
-            streams: lines.map(|line| line.stats(&mut self.engine)).collect(),
-        }
-    }
-
-    /// Polls the engine until it has nothing more to say.
-    fn drain(&mut self, now: Instant) {
-        loop {
-            match self.engine.poll() {
-                Ok(Happening::Timeout(at)) => {
-                    self.engine_timeout = at;
-                    break;
-                }
-                Ok(happening) => self.on_happening(now, happening),
-                Err(_) if self.engine.is_alive() => {
-                    // Not fatal to the engine: try again later rather than spin.
-                    self.engine_timeout = now + ENGINE_RETRY;
-                    return;
-                }
-                Err(_) => return self.fail(),
-            }
-        }
-        if !self.engine.is_alive() && !matches!(self.state, State::Closing { .. } | State::Down) {
-            self.fail();
-        }
-    }
-
-    fn on_happening(&mut self, now: Instant, happening: Happening) {
-        match happening {
-            Happening::Timeout(_) | Happening::Other => {}
-            Happening::Transmit {
-                local,
-                remote,
-                bytes,
-            } => self.on_transmit(local, remote, bytes),
-            Happening::Ice(state) => self.on_ice(now, state),
-            Happening::Connected(agreed) => self.on_connected(now, agreed),
-            Happening::Closed => {
-                if self.state != State::Down {
-                    self.state = State::Closing { since: now };
-                }
-            }
-            Happening::Packet(packet) => self.on_packet(now, *packet),
-            Happening::KeyframeRequested(mid) => {
-                if let Some(line) = self.line_mut(mid) {
-                    line.on_keyframe_requested();
-                    let event = Event::KeyframeRequested(line.id);
-                    self.push(event);
-                }
-            }
-            Happening::Ingress(stats) => {
-                if let Some(line) = self.line_mut(stats.mid) {
-                    line.on_ingress(&stats);
-                }
-            }
-            Happening::Egress(stats) => {
-                if let Some(line) = self.line_mut(stats.mid) {
-                    line.on_egress(&stats);
-                }
-            }
-        }
-    }
-
-    fn on_transmit(&mut self, local: SocketAddr, remote: SocketAddr, bytes: Vec<u8>) {
-        // Checks go to many addresses; anything else goes to the pair that was chosen.
-        if !is_stun(&bytes) && self.pair != Some((local, remote)) {
-            self.pair = Some((local, remote));
-            self.push(Event::IceConnected { local, remote });
-        }
-        if self.transmits.len() < TRANSMITS_MAX {
-            self.transmits.push_back(Transmit {
-                local,
-                remote,
-                bytes,
-            });
-        }
-    }
-
-    fn on_ice(&mut self, now: Instant, ice: IceConnectionState) {
-        self.state = match (self.state, ice) {
-            (State::New | State::Checking { .. }, ice) if ice.is_connected() => {
-                self.heard = now;
-                State::Handshake { since: now }
-            }
-            (State::Connected { lost: None }, IceConnectionState::Disconnected) => {
-                State::Connected { lost: Some(now) }
-            }
-            (State::Connected { .. }, ice) if ice.is_connected() => {
-                self.heard = now;
-                State::Connected { lost: None }
-            }
-            (state, _) => state,
-        };
-    }
-
-    fn on_connected(&mut self, now: Instant, agreed: Option<Agreed>) {
-        if self.state == State::Down {
-            return;
-        }
-        self.heard = now;
-        self.state = State::Connected { lost: None };
-        let (dtls, srtp) = agreed.map_or(("DTLS", "SRTP"), |agreed| agreed.names());
-        self.push(Event::Connected { dtls, srtp });
-    }
-
-    fn on_packet(&mut self, now: Instant, packet: str0m::rtp::RtpPacket) {
-        self.heard = now;
-        let ssrc = packet.header.ssrc;
-        let known = self.lines.iter().position(|line| line.ssrc == Some(ssrc));
-        let index = known.or_else(|| {
-            let mid = self.engine.mid_of(ssrc)?;
-            self.lines.iter().position(|line| line.mid == mid)
-        });
-        let format = self.formats.get(usize::from(*packet.header.payload_type));
-        let (Some(index), Some(Some(format))) = (index, format) else {
-            return;
-        };
-        let line = &mut self.lines[index];
-        let packet = Packet::from_engine(line.id, line.kind, *format, packet);
-        line.on_packet(now, ssrc, &packet);
-        let digits: Vec<_> = line.poll_digits().collect();
-        let losses = line.losses(now);
-        for event in digits.into_iter().map(Event::Digit).chain(losses) {
-            self.push(event);
-        }
-        // An empty packet carries padding only; it still takes its place in the sequence.
-        self.push(Event::Packet(packet));
-    }
-
-    /// Some peers neither announce their sources nor name the m-line in their packets. Then the
-    /// payload type has to tell, if only one m-line has it (RFC 9143 §9.2).
-    fn adopt(&mut self, bytes: &[u8]) {
-        // RFC 7983 §7: RTP and RTCP begin with 128 to 191; RFC 5761 §4 tells them apart.
-        let Some((&[128..=191, second, _, _, _, _, _, _, a, b, c, d], _)) =
-            bytes.split_first_chunk()
-        else {
-            return;
-        };
-        let (number, ssrc) = (second & 0x7F, Ssrc::from(u32::from_be_bytes([a, b, c, d])));
-        if (64..96).contains(&number) || self.lines.iter().any(|line| line.has_source(ssrc)) {
-            return;
-        }
-        let Some(stream) = self.negotiator.agreed().by_payload_type(number) else {
-            return;
-        };
-        let is_main = stream
-            .payloads
-            .iter()
-            .any(|payload| payload.number == number);
-        let Some(mid) = stream.mid.as_deref().map(Mid::from) else {
-            return;
-        };
-        if self.engine.names_lines(mid) || self.engine.mid_of(ssrc).is_some() {
-            return;
-        }
-        if let Some(line) = self.lines.iter_mut().find(|line| line.mid == mid) {
-            line.adopt(&mut self.engine, ssrc, is_main);
-        }
-    }
-
-    fn line_mut(&mut self, mid: Mid) -> Option<&mut Line> {
-        self.lines.iter_mut().find(|line| line.mid == mid)
-    }
-
-    fn push(&mut self, event: Event) {
-        let is_droppable = matches!(event, Event::Packet(_) | Event::KeyframeRequested(_));
-        if is_droppable && self.events.len() >= EVENTS_MAX {
-            return;
-        }
-        self.events.push_back(event);
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        match self.state {
-            State::New | State::Down => None,
-            State::Checking { since } | State::Handshake { since } => Some(since + CONNECT_MAX),
-            State::Connected { lost } => {
-                let unanswered = lost.map(|lost| lost + UNANSWERED_MAX);
-                let silent = self.heard + SILENCE_MAX;
-                Some(unanswered.map_or(silent, |unanswered| unanswered.min(silent)))
-            }
-            State::Closing { since } => Some(since + CLOSING_PAUSE),
-        }
-    }
-
-    /// Gives up when a deadline has passed.
-    fn watch(&mut self, now: Instant) {
-        let digits: Vec<_> = self.lines.iter_mut().flat_map(Line::poll_digits).collect();
-        for digit in digits {
-            self.push(Event::Digit(digit));
-        }
-        if self.deadline().is_some_and(|deadline| now >= deadline) {
-            let down = match self.state {
-                State::New | State::Checking { .. } => Down::NeverConnected,
-                State::Handshake { .. } => Down::DtlsFailed,
-                State::Connected { .. } | State::Down => Down::ConsentLost,
-                State::Closing { .. } => Down::ClosedByPeer,
-            };
-            self.down(down);
-        }
-    }
-
-    /// The engine ended by itself.
-    fn fail(&mut self) {
-        match self.state {
-            State::Down => {}
-            State::New | State::Checking { .. } | State::Handshake { .. } => {
-                self.down(Down::DtlsFailed);
-            }
-            State::Connected { .. } | State::Closing { .. } => self.down(Down::ClosedByPeer),
-        }
-    }
-
-    fn down(&mut self, reason: Down) {
-        self.state = State::Down;
-        self.events.push_back(Event::Down(reason));
+        machine!(&mut self.0, peer => peer.stats())
     }
 }
 
 impl fmt::Debug for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Peer")
-            .field("state", &self.state)
-            .field("pair", &self.pair)
-            .finish_non_exhaustive()
+        let machine = match &self.0 {
+            Machine::WebRtc(_) => "WebRtc",
+            Machine::Desk(_) => "Rtp",
+        };
+        let streams = self.streams().count();
+        write!(f, "Peer({machine}, {streams} streams)")
     }
-}
-
-/// RFC 8445 §5.3: at least 24 bits of randomness in the fragment and 128 in the password.
-fn fresh_credentials(rng: &mut ChaCha12Rng, prefix: &str) -> Credentials {
-    let mut characters = |count: usize| -> String {
-        let characters = (0..count).map(|_| ICE_CHARS[rng.next_u32() as usize % ICE_CHARS.len()]);
-        characters.map(char::from).collect()
-    };
-    Credentials {
-        ufrag: format!("{prefix}{}", characters(UFRAG_RANDOM_LEN)),
-        password: characters(PASSWORD_LEN),
-    }
-}
-
-/// RFC 7983 §7: the first byte of STUN is 0 to 3.
-fn is_stun(bytes: &[u8]) -> bool {
-    bytes.first().is_some_and(|first| *first <= 3)
 }
 
 /// Key frames are asked for no more often: they are large, and one answers every request before it.
@@ -597,16 +295,6 @@ pub const KEYFRAME_PAUSE: Duration = Duration::from_millis(500);
 pub const CONNECT_MAX: Duration = Duration::from_secs(15);
 /// A browser checks its consent every few seconds (RFC 7675 §5.1), even if it sends no media.
 pub const SILENCE_MAX: Duration = Duration::from_secs(20);
-/// Packets come, but our checks are not answered: we may not go on sending.
-const UNANSWERED_MAX: Duration = Duration::from_secs(10);
-/// A browser that hangs up closes its transport a moment before its BYE arrives.
-const CLOSING_PAUSE: Duration = Duration::from_secs(2);
-const ENGINE_RETRY: Duration = Duration::from_millis(100);
 /// More are dropped: nobody has polled.
 const TRANSMITS_MAX: usize = 1024;
 const EVENTS_MAX: usize = 1024;
-
-/// 64 characters (RFC 8839 §5.4: ice-char), so that six bits choose one without bias.
-const ICE_CHARS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-const UFRAG_RANDOM_LEN: usize = 8;
-const PASSWORD_LEN: usize = 24;

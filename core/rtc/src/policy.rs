@@ -1,7 +1,9 @@
 //! What an endpoint may use in a call.
 
 use codec::{Codec, Kind, Preference};
+pub use rtp::Strictness;
 use sdp::Sdp;
+use std::time::Duration;
 
 use crate::negotiate;
 use crate::topology::{Format, Topology};
@@ -19,6 +21,68 @@ pub struct Policy {
     pub max_video_streams: usize,
     /// Whether digits may come as RTP events (RFC 4733).
     pub telephone_event: bool,
+    /// What carries the media.
+    pub transport: Transport,
+}
+
+/// How media goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Transport {
+    /// ICE and DTLS-SRTP on one port, as browsers do.
+    #[default]
+    WebRtc,
+    /// RTP on ports of its own, as desk phones do.
+    Rtp(Terms),
+}
+
+/// What holds for plain RTP and SDES.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// Whether packets are encrypted with keys in the description (RFC 4568).
+    pub encryption: Encryption,
+    /// Whether AVPF or SAVPF is insisted on.
+    pub feedback: bool,
+    /// Whether RTCP may share the port of RTP (RFC 5761).
+    pub rtcp_mux: bool,
+    /// Whether packets are sent to where they come from.
+    pub symmetric: bool,
+    /// How strictly the source of packets is learned.
+    pub strictness: Strictness,
+    /// A call ends after so long without RTP.
+    pub timeout: Option<Duration>,
+    /// The same while the peer holds us.
+    pub timeout_hold: Option<Duration>,
+    /// After so long without a packet of ours one is sent, to keep a NAT open.
+    pub keepalive: Option<Duration>,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            encryption: Encryption::No,
+            feedback: false,
+            rtcp_mux: false,
+            symmetric: false,
+            strictness: Strictness::Yes,
+            timeout: None,
+            timeout_hold: None,
+            keepalive: None,
+        }
+    }
+}
+
+/// `media_encryption` of a leg that is no browser's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encryption {
+    /// Plain RTP.
+    No,
+    /// Keys in the description.
+    Sdes {
+        /// Whether 32 bits of authentication are preferred to 80 (`srtp_tag_32`).
+        short_tag: bool,
+        /// Whether a peer that cannot is served in the clear (`media_encryption_optimistic`).
+        optimistic: bool,
+    },
 }
 
 impl Policy {
@@ -102,6 +166,7 @@ impl Policy {
             max_audio_streams: 0,
             max_video_streams: 0,
             telephone_event: self.telephone_event,
+            transport: self.transport.clone(),
         }
     }
 
@@ -143,6 +208,7 @@ mod tests {
             max_audio_streams: 1,
             max_video_streams: 1,
             telephone_event: true,
+            transport: super::Transport::WebRtc,
         }
     }
 

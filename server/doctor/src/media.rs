@@ -102,6 +102,8 @@ impl Media {
                 policy: Arc::new(policy()),
                 candidates: sockets.iter().map(|(local, _)| *local).collect(),
                 ufrag_prefix: "doc".to_owned(),
+                ports: Vec::new(),
+                signaled: None,
                 certificate: Certificate::generate()?,
                 seed,
             },
@@ -249,7 +251,9 @@ impl Media {
 
     fn on_event(&mut self, event: Event) {
         match event {
-            Event::IceConnected { local, remote } => self.seen.pair = Some((local, remote)),
+            Event::IceConnected { local, remote } | Event::SourceLearned { local, remote } => {
+                self.seen.pair = Some((local, remote));
+            }
             Event::Connected { dtls, srtp } => {
                 (self.seen.dtls, self.seen.srtp) = (Some(dtls), Some(srtp));
             }
@@ -328,6 +332,7 @@ fn policy() -> Policy {
         max_audio_streams: 4,
         max_video_streams: 16,
         telephone_event: true,
+        transport: rtc::policy::Transport::WebRtc,
     }
 }
 

@@ -88,6 +88,7 @@ impl MediaPlane for Planes {
             sum.streams += counts.streams;
             sum.addresses += counts.addresses;
             sum.shards += counts.shards;
+            sum.port_pairs += counts.port_pairs;
             sum.ports.extend(counts.ports);
         }
         sum

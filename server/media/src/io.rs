@@ -2,12 +2,16 @@
 //!
 //! A shard has one socket for each local address, all on the same port, so that the destination of
 //! a datagram is known without asking the kernel for it (str0m takes no wildcard candidates), and
-//! an answer leaves from the address it was asked at. A socket that cannot take a datagram at once
-//! drops it, as the network would: a thread that waits for one peer would make all others wait.
+//! an answer leaves from the address it was asked at. A desk phone has sockets of its own ([`legs`]). A
+//! socket that cannot take a datagram at once drops it, as the network would: a thread that waits for
+//! one peer would make all others wait.
+
+mod legs;
 
 use crate::debug::{self, Way};
 use crate::plane::StartError;
 use crate::shard::{Command, Relayed, Shard};
+use legs::LegSockets;
 use rtc::Transmit;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::future::poll_fn;
@@ -86,6 +90,19 @@ fn bind_port(addresses: &[IpAddr], port: u16) -> io::Result<Bound> {
 }
 
 fn bind_address(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
+    bind_socket(address, RECEIVE_BUFFER, SEND_BUFFER)
+}
+
+/// A socket of one leg.
+pub(crate) fn bind_leg(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
+    bind_socket(address, LEG_BUFFER, LEG_BUFFER)
+}
+
+fn bind_socket(
+    address: SocketAddr,
+    receive_buffer: usize,
+    send_buffer: usize,
+) -> io::Result<std::net::UdpSocket> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::DGRAM,
@@ -95,8 +112,8 @@ fn bind_address(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
         socket.set_only_v6(true)?;
     }
     // The kernel grants less where it must; the defaults do.
-    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
-    let _ = socket.set_send_buffer_size(SEND_BUFFER);
+    let _ = socket.set_recv_buffer_size(receive_buffer);
+    let _ = socket.set_send_buffer_size(send_buffer);
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     Ok(socket.into())
@@ -126,6 +143,7 @@ pub(crate) fn spawn(
             let mut driver = Driver {
                 shard,
                 sockets,
+                legs: LegSockets::default(),
                 commands,
                 relayed,
                 sleep: Box::pin(sleep_until(Instant::now().into())),
@@ -140,6 +158,7 @@ pub(crate) fn spawn(
 struct Driver {
     shard: Shard,
     sockets: Vec<(SocketAddr, UdpSocket)>,
+    legs: LegSockets,
     commands: mpsc::Receiver<Command>,
     relayed: mpsc::Receiver<Relayed>,
     sleep: Pin<Box<Sleep>>,
@@ -154,6 +173,7 @@ impl Driver {
             let mut is_busy = self.poll_commands(cx);
             is_busy |= self.poll_relayed(cx);
             is_busy |= self.poll_sockets(cx);
+            is_busy |= self.poll_legs(cx);
             is_busy |= self.poll_timeout(cx);
             self.send();
             if self.shard.is_over() {
@@ -171,7 +191,7 @@ impl Driver {
     fn poll_commands(&mut self, cx: &mut Context<'_>) -> bool {
         for turn in 0..BATCH {
             match self.commands.poll_recv(cx) {
-                Poll::Ready(Some(command)) => self.shard.handle_command(Instant::now(), command),
+                Poll::Ready(Some(command)) => self.on_command(command),
                 // The plane is gone without a farewell, and no leg is left.
                 Poll::Ready(None) => {
                     self.shard.handle_command(Instant::now(), Command::Shutdown);
@@ -193,6 +213,61 @@ impl Driver {
             }
         }
         true
+    }
+
+    fn on_command(&mut self, mut command: Command) {
+        let now = Instant::now();
+        match &mut command {
+            Command::Open(id, opening) => {
+                let pairs = std::mem::take(&mut opening.pairs);
+                if let Err(error) = self.legs.open(id.serial, pairs) {
+                    // Its call hears nothing and ends by its own rules.
+                    tracing::error!(leg = %id, %error, "the sockets of a leg cannot be watched");
+                }
+                self.shard.handle_command(now, command);
+            }
+            Command::Close(id) => {
+                let serial = id.serial;
+                self.shard.handle_command(now, command);
+                // The farewell goes out by the sockets of the leg.
+                self.send();
+                self.legs.close(serial);
+            }
+            Command::Leg(..) | Command::Ping(_) | Command::Shutdown => {
+                self.shard.handle_command(now, command);
+            }
+        }
+    }
+
+    fn poll_legs(&mut self, cx: &Context<'_>) -> bool {
+        self.legs.wake_by(cx.waker());
+        let mut is_busy = false;
+        for local in self.legs.take_ready() {
+            for turn in 0..=BATCH {
+                if turn == BATCH {
+                    self.legs.set_ready(local);
+                    break;
+                }
+                let mut buffer = ReadBuf::new(&mut self.buffer);
+                let remote = match self.legs.poll_recv(local, &mut buffer) {
+                    Poll::Ready(Ok(remote)) => remote,
+                    Poll::Ready(Err(_)) => {
+                        is_busy = true;
+                        continue;
+                    }
+                    Poll::Pending => break,
+                };
+                is_busy = true;
+                let bytes = buffer.filled();
+                if bytes.len() < DATAGRAM_MAX {
+                    debug::packet(Way::In, remote, bytes);
+                    let now = Instant::now();
+                    self.shard.handle_datagram(now, local, remote, bytes);
+                }
+                self.send();
+            }
+        }
+        is_busy
     }
 
     fn poll_sockets(&mut self, cx: &mut Context<'_>) -> bool {
@@ -254,8 +329,10 @@ impl Driver {
             .sockets
             .iter()
             .find(|(local, _)| *local == transmit.local);
-        socket
-            .is_some_and(|(_, socket)| socket.try_send_to(&transmit.bytes, transmit.remote).is_ok())
+        let socket = socket
+            .map(|(_, socket)| socket)
+            .or_else(|| self.legs.socket(transmit.local));
+        socket.is_some_and(|socket| socket.try_send_to(&transmit.bytes, transmit.remote).is_ok())
     }
 }
 
@@ -270,6 +347,8 @@ impl Drop for Driver {
 /// A second of 250 video calls, if the kernel grants it.
 const RECEIVE_BUFFER: usize = 4 << 20;
 const SEND_BUFFER: usize = 2 << 20;
+/// A second of a video call.
+const LEG_BUFFER: usize = 256 << 10;
 /// Larger than any datagram of a browser; one that fills it was cut off.
 const DATAGRAM_MAX: usize = 2048;
 const BATCH: usize = 64;

@@ -5,7 +5,7 @@ use crate::shard::{Command, Far, Relayed, Request};
 use rtc::{Down, Outcome, PeerStats, Refused, Round};
 use rtp::Digit;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use tokio::sync::mpsc::error::TrySendError;
@@ -37,10 +37,23 @@ impl fmt::Display for LegId {
 pub struct LegConfig {
     /// What may be negotiated.
     pub policy: Arc<rtc::policy::Policy>,
+    /// Where the peer is, as far as signalling knows; for ports of its own.
+    pub place: Place,
     /// Who hears what happens.
     pub events: EventSink,
     /// Where the leg's random choices come from, passwords among them.
     pub seed: [u8; 32],
+}
+
+/// Where the peer of a leg is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Our address that its signalling comes to.
+    pub local: Option<IpAddr>,
+    /// Its own, where its signalling comes from.
+    pub remote: Option<IpAddr>,
+    /// What its description names.
+    pub described: Option<IpAddr>,
 }
 
 /// Takes events without ever waiting. A leg whose owner cannot take an event is closed, because a
@@ -88,10 +101,17 @@ pub enum LegEvent {
     },
     /// The DTLS handshake is done: media can flow.
     MediaUp {
-        /// "DTLS 1.2" or "DTLS 1.3".
+        /// "DTLS 1.2", "DTLS 1.3" or "SDES".
         dtls: &'static str,
         /// The SRTP protection profile.
         srtp: &'static str,
+    },
+    /// A desk phone's packets come from here; packets from elsewhere are not heard.
+    SourceLearned {
+        /// Ours.
+        local: SocketAddr,
+        /// The peer's as we see it.
+        remote: SocketAddr,
     },
     /// The first packet of a kind came, or went.
     FirstPacket {

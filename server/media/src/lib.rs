@@ -15,11 +15,12 @@ mod leg;
 mod node;
 mod plan;
 mod plane;
+mod ports;
 mod shard;
 
 pub use debug::RTP_TARGET;
 pub use echo::EchoMode;
-pub use leg::{DownReason, EchoGuard, EventSink, Joint, Leg, LegConfig, LegEvent, LegId};
+pub use leg::{DownReason, EchoGuard, EventSink, Joint, Leg, LegConfig, LegEvent, LegId, Place};
 pub use plan::{Line, Way, plan};
 pub use plane::{AllocateError, Counts, Plane, PlaneConfig, StartError};
 pub use rtc::PeerStats as LegStats;

@@ -1,9 +1,12 @@
 //! Starts the shards and hands out legs.
 
 use crate::io;
-use crate::leg::{Leg, LegConfig, LegId};
-use crate::shard::{Command, Relayed, Shard, ShardConfig};
+use crate::leg::{Leg, LegConfig, LegId, Place};
+use crate::ports::{self, BoundPair, PortPool};
+use crate::shard::{Command, Opening, Relayed, Shard, ShardConfig};
+use codec::Kind;
 use rtc::Certificate;
+use rtc::policy::Transport;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -65,6 +68,19 @@ pub enum AllocateError {
     /// Every shard has as many legs as it may.
     #[error("the media plane is full")]
     Full,
+    /// No pair of ports is free.
+    #[error(
+        "no pair of RTP ports is free from {first} to {last}: widen rtpstart and rtpend in rtp.conf"
+    )]
+    NoPorts {
+        /// `rtpstart`.
+        first: u16,
+        /// `rtpend`.
+        last: u16,
+    },
+    /// There is no address the peer could send to.
+    #[error("no address of this machine leads to the peer")]
+    NoAddress,
     /// The plane is shutting down.
     #[error("the media plane is shutting down")]
     Shutdown,
@@ -83,6 +99,8 @@ pub struct Counts {
     pub shards: usize,
     /// The UDP port of each shard.
     pub ports: Vec<u16>,
+    /// Pairs of ports that desk phones have.
+    pub port_pairs: usize,
 }
 
 /// The media plane.
@@ -90,6 +108,9 @@ pub struct Plane {
     shards: Vec<ShardHandle>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     legs_per_shard_max: usize,
+    addresses: Vec<IpAddr>,
+    pool: Arc<PortPool>,
+    range: RangeInclusive<u16>,
 }
 
 struct ShardHandle {
@@ -117,6 +138,9 @@ impl Plane {
             shards: Vec::new(),
             threads: Mutex::default(),
             legs_per_shard_max: config.legs_per_shard_max.min(LEGS_PER_SHARD_MAX),
+            addresses: config.addresses.clone(),
+            pool: PortPool::new(config.ports.clone()),
+            range: config.ports.clone(),
         };
         for index in 0..config.shards.clamp(1, SHARDS_MAX) {
             if *config.ports.start() == 0 {
@@ -175,15 +199,70 @@ impl Plane {
             })
         };
         let (opening, closing) = (reserve()?, reserve()?);
+        let pairs = self.pairs(&config)?;
         let id = LegId {
             shard: index as u8,
             serial: shard.serial_next.fetch_add(1, Ordering::Relaxed),
         };
         // Counted here, so that a burst of allocations sees itself.
         shard.gauges.legs.fetch_add(1, Ordering::Relaxed);
-        opening.send(Command::Open(id, Box::new(config)));
+        let ports = pairs.iter().map(|pair| pair.ports).collect();
+        let first = Opening {
+            config,
+            ports,
+            pairs,
+        };
+        opening.send(Command::Open(id, Box::new(first)));
         let relay = shard.relay.clone();
         Ok(Leg::new(id, shard.commands.clone(), relay, closing))
+    }
+
+    /// Ports for each stream of a desk phone; a browser needs none of its own.
+    fn pairs(&self, config: &LegConfig) -> Result<Vec<BoundPair>, AllocateError> {
+        let policy = &config.policy;
+        if policy.transport == Transport::WebRtc {
+            return Ok(Vec::new());
+        }
+        let ip = self
+            .address_for(config.place)
+            .ok_or(AllocateError::NoAddress)?;
+        let kinds = [Kind::Audio, Kind::Video].into_iter();
+        let kinds = kinds.filter(|kind| !policy.codecs(*kind).is_empty());
+        let streams: usize = kinds.map(|kind| policy.max_streams(kind)).sum();
+        let (first, last) = (*self.range.start(), *self.range.end());
+        (0..streams.min(PAIRS_PER_LEG_MAX))
+            .map(|_| {
+                self.pool
+                    .bind(ip)
+                    .ok_or(AllocateError::NoPorts { first, last })
+            })
+            .collect()
+    }
+
+    /// The address a desk phone is told to send to: the one its signalling comes to, unless it speaks the
+    /// other family of addresses in its media.
+    fn address_for(&self, place: Place) -> Option<IpAddr> {
+        let described = place.described.map(|ip| ip.to_canonical());
+        let suits = |ip: &IpAddr| described.is_none_or(|own| own.is_ipv4() == ip.is_ipv4());
+        let known = place
+            .local
+            .map(|ip| ip.to_canonical())
+            .filter(|ip| !ip.is_unspecified());
+        let towards = || {
+            [place.remote, described]
+                .into_iter()
+                .flatten()
+                .find_map(ports::address_towards)
+        };
+        let any = || {
+            let mut own = self.addresses.iter().copied().filter(suits);
+            let first = self.addresses.iter().copied().find(suits);
+            own.find(|ip| !ip.is_loopback()).or(first)
+        };
+        known
+            .filter(suits)
+            .or_else(|| towards().filter(suits))
+            .or_else(any)
     }
 
     /// What there is now.
@@ -198,6 +277,7 @@ impl Plane {
             addresses: sum(|gauges| &gauges.addresses),
             shards: self.shards.len(),
             ports: self.shards.iter().map(|shard| shard.port).collect(),
+            port_pairs: self.pool.used(),
         }
     }
 
@@ -241,6 +321,8 @@ impl std::fmt::Debug for Plane {
 /// A thread has work for about this many calls.
 const LEGS_PER_SHARD_MAX: usize = 1000;
 const SHARDS_MAX: usize = 64;
+/// Streams of a desk phone: few have more than a voice and a picture.
+const PAIRS_PER_LEG_MAX: usize = 4;
 /// Each leg keeps a place for its end, one for the end of an echo and one for the end of a joint; the
 /// rest is for what is under way.
 const COMMANDS_MAX: usize = 5 * LEGS_PER_SHARD_MAX;

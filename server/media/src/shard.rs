@@ -19,8 +19,9 @@ pub(crate) use bridge::{Far, Relayed};
 use crate::echo::EchoMode;
 use crate::leg::{LegConfig, LegEvent, LegId};
 use crate::plane::Gauges;
+use crate::ports::BoundPair;
 use crate::{DownReason, LegStats};
-use rtc::{Certificate, Outcome, Peer, PeerConfig, Refused, Round, Transmit};
+use rtc::{Certificate, Outcome, Peer, PeerConfig, PortPair, Refused, Round, Transmit};
 use slot::Slot;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -32,12 +33,21 @@ use tokio::sync::oneshot;
 
 /// What a shard is told to do.
 pub(crate) enum Command {
-    Open(LegId, Box<LegConfig>),
+    Open(LegId, Box<Opening>),
     Leg(LegId, Request),
     Close(LegId),
     /// Proof that the thread turns.
     Ping(oneshot::Sender<()>),
     Shutdown,
+}
+
+/// What a leg begins with.
+pub(crate) struct Opening {
+    pub(crate) config: LegConfig,
+    /// Where it receives, if it is a desk phone's.
+    pub(crate) ports: Vec<PortPair>,
+    /// The sockets there, which the driver takes.
+    pub(crate) pairs: Vec<BoundPair>,
 }
 
 /// What a leg is asked for.
@@ -80,6 +90,8 @@ pub(crate) struct Shard {
     /// By serial number.
     legs: HashMap<u32, Slot>,
     known: HashMap<Path, u32>,
+    /// The addresses of ours that belong to one desk phone.
+    owned: HashMap<SocketAddr, u32>,
     /// Where a leg has sent a check and nobody has answered yet.
     probed: HashMap<Path, u32>,
     deadlines: BTreeSet<(Instant, u32)>,
@@ -100,6 +112,7 @@ impl Shard {
             config,
             legs: HashMap::new(),
             known: HashMap::new(),
+            owned: HashMap::new(),
             probed: HashMap::new(),
             deadlines: BTreeSet::new(),
             alarmed: Vec::new(),
@@ -127,7 +140,7 @@ impl Shard {
 
     pub(crate) fn handle_command(&mut self, now: Instant, command: Command) {
         match command {
-            Command::Open(id, config) => self.open(now, id, *config),
+            Command::Open(id, opening) => self.open(now, id, *opening),
             Command::Leg(id, request) => self.step(now, id.serial, |slot| {
                 slot.handle_request(now, request);
             }),
@@ -197,13 +210,20 @@ impl Shard {
         self.is_over
     }
 
-    fn open(&mut self, now: Instant, id: LegId, config: LegConfig) {
+    fn open(&mut self, now: Instant, id: LegId, opening: Opening) {
+        let Opening { config, ports, .. } = opening;
+        for pair in &ports {
+            self.owned
+                .extend([(pair.rtp, id.serial), (pair.rtcp, id.serial)]);
+        }
         let peer = Peer::new(
             now,
             PeerConfig {
                 policy: config.policy,
                 candidates: self.config.candidates.clone(),
                 ufrag_prefix: user_prefix(id),
+                ports,
+                signaled: config.place.remote,
                 certificate: self.config.certificate.clone(),
                 seed: config.seed,
             },
@@ -216,6 +236,7 @@ impl Shard {
     fn close(&mut self, now: Instant, serial: u32) {
         self.step(now, serial, |slot| slot.close(now));
         self.forget_addresses(serial);
+        self.owned.retain(|_, owner| *owner != serial);
         if let Some(slot) = self.legs.remove(&serial) {
             let gauges = &self.config.gauges;
             gauges.legs.fetch_sub(1, Ordering::Relaxed);
@@ -289,6 +310,9 @@ impl Shard {
     }
 
     fn demultiplex(&mut self, now: Instant, path: Path, bytes: &[u8]) -> Option<u32> {
+        if let Some(owner) = self.owned.get(&path.0) {
+            return Some(*owner);
+        }
         let known = self.known.get(&path).copied();
         // A check says itself whom it is for: a browser that hung up may call again from the same
         // port before the old leg is gone.

@@ -154,7 +154,8 @@ pub(crate) struct Parts {
 
 impl Channel {
     pub(crate) fn new(parts: Parts) -> Self {
-        let policy = policy::of(&parts.subscriber.endpoint);
+        let strict = parts.switch.config().rtp.strict_rtp;
+        let policy = policy::under(&parts.subscriber.endpoint, strict);
         let mut vars = Variables::default();
         for (name, value) in &parts.subscriber.endpoint.set_var {
             // Set_var was checked when the configuration was read; a value too long stays unset.

@@ -8,7 +8,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use media::{AllocateError, EchoMode, EventSink, Leg, LegConfig, LegStats, Plane};
+use media::{AllocateError, EchoMode, EventSink, Leg, LegConfig, LegStats, Place, Plane};
 use rtc::policy::Policy;
 use rtc::{Outcome, Refused, Round};
 
@@ -21,6 +21,8 @@ pub type Reply<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub struct LegRequest<'a> {
     /// What may be negotiated.
     pub policy: Arc<Policy>,
+    /// Where its peer is, for a leg with ports of its own.
+    pub place: Place,
     /// Where its events go.
     pub events: InboxSender,
     /// Where its random choices come from, passwords among them.
@@ -49,8 +51,10 @@ pub struct MediaCounts {
     pub addresses: usize,
     /// Threads.
     pub shards: usize,
-    /// UDP ports that are open.
+    /// UDP ports that are open, apart from those of desk phones.
     pub ports: Vec<u16>,
+    /// Pairs of ports that desk phones have.
+    pub port_pairs: usize,
 }
 
 /// A channel's handle on its streams. Dropping it closes them.
@@ -106,6 +110,7 @@ impl MediaPlane for Plane {
     fn allocate(&self, request: LegRequest<'_>) -> Result<Box<dyn MediaLeg>, AllocateError> {
         let LegRequest {
             policy,
+            place,
             events,
             seed,
             near,
@@ -115,6 +120,7 @@ impl MediaPlane for Plane {
         let near = near.and_then(|near| near.as_any().downcast_ref());
         let config = LegConfig {
             policy,
+            place,
             events,
             seed,
         };
@@ -128,6 +134,7 @@ impl MediaPlane for Plane {
             addresses,
             shards,
             ports,
+            port_pairs,
         } = Self::counts(self);
         MediaCounts {
             legs,
@@ -135,6 +142,7 @@ impl MediaPlane for Plane {
             addresses,
             shards,
             ports,
+            port_pairs,
         }
     }
 }

@@ -1,11 +1,19 @@
 //! What an endpoint's options allow in a negotiation.
 
-use codec::Kind;
-use config::{DtmfMode, Endpoint};
-use rtc::policy::Policy;
+use std::time::Duration;
 
-/// The policy of an endpoint: `allow=` in its order, the limits of streams, digits in RTP.
+use codec::Kind;
+use config::{DtmfMode, Endpoint, MediaEncryption, StrictRtp};
+use rtc::policy::{Encryption, Policy, Strictness, Terms, Transport};
+
+/// The policy of an endpoint: `allow=` in its order, the limits of streams, digits in RTP, and what
+/// carries its media.
 pub fn of(endpoint: &Endpoint) -> Policy {
+    under(endpoint, StrictRtp::Yes)
+}
+
+/// The same where `strictrtp` of `rtp.conf` says so.
+pub(crate) fn under(endpoint: &Endpoint, strict: StrictRtp) -> Policy {
     let of_kind = |kind: Kind| {
         endpoint
             .allow
@@ -23,12 +31,40 @@ pub fn of(endpoint: &Endpoint) -> Policy {
             DtmfMode::Rfc4733 | DtmfMode::Auto | DtmfMode::AutoInfo => true,
             DtmfMode::Inband | DtmfMode::Info => false,
         },
+        transport: transport(endpoint, strict),
     }
+}
+
+fn transport(endpoint: &Endpoint, strict: StrictRtp) -> Transport {
+    let encryption = match endpoint.media_encryption {
+        MediaEncryption::Dtls => return Transport::WebRtc,
+        MediaEncryption::No => Encryption::No,
+        MediaEncryption::Sdes => Encryption::Sdes {
+            short_tag: endpoint.srtp_tag_32,
+            optimistic: endpoint.media_encryption_optimistic,
+        },
+    };
+    let seconds = |seconds: u32| (seconds > 0).then(|| Duration::from_secs(seconds.into()));
+    Transport::Rtp(Terms {
+        encryption,
+        feedback: endpoint.use_avpf,
+        rtcp_mux: endpoint.rtcp_mux,
+        symmetric: endpoint.rtp_symmetric,
+        strictness: match strict {
+            StrictRtp::Yes => Strictness::Yes,
+            StrictRtp::SeqNo => Strictness::Sequence,
+            StrictRtp::No => Strictness::No,
+        },
+        timeout: seconds(endpoint.rtp_timeout_s),
+        timeout_hold: seconds(endpoint.rtp_timeout_hold_s),
+        keepalive: seconds(endpoint.rtp_keepalive_s),
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use config::{DtmfMode, Endpoint};
+    use config::{DtmfMode, Endpoint, MediaEncryption};
+    use rtc::policy::{Encryption, Transport};
 
     use super::of;
 
@@ -44,6 +80,29 @@ mod tests {
         assert_eq!(policy.video.len(), 1);
         assert_eq!((policy.max_audio_streams, policy.max_video_streams), (1, 4));
         assert!(policy.telephone_event);
+    }
+
+    #[test]
+    fn a_browser_has_ice_and_dtls_and_a_desk_phone_what_is_written() {
+        let mut endpoint = Endpoint::new("alice");
+        let terms = |endpoint: &Endpoint| match of(endpoint).transport {
+            Transport::Rtp(terms) => Some(terms),
+            Transport::WebRtc => None,
+        };
+        assert_eq!(terms(&endpoint), Some(Default::default()));
+        endpoint.media_encryption = MediaEncryption::Sdes;
+        endpoint.srtp_tag_32 = true;
+        endpoint.rtp_timeout_s = 30;
+        let encrypted = terms(&endpoint).unwrap();
+        let sdes = Encryption::Sdes {
+            short_tag: true,
+            optimistic: false,
+        };
+        assert_eq!(encrypted.encryption, sdes);
+        assert_eq!(encrypted.timeout.map(|timeout| timeout.as_secs()), Some(30));
+        endpoint.webrtc = true;
+        endpoint.apply_webrtc();
+        assert_eq!(terms(&endpoint), None);
     }
 
     #[test]

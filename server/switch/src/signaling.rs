@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use config::{CallerId, Subscriber};
+use media::Place;
 use rtc::Refused;
 use sdp::Sdp;
 
@@ -45,6 +46,11 @@ pub trait Signaling: Send {
 
     /// Ends the call: BYE with a Reason header, before the answer `cause.status()`, or CANCEL where we call.
     fn hangup(&mut self, cause: Cause);
+
+    /// Where the far end is, as far as this leg knows: media of its own ports goes there.
+    fn place(&self) -> Place {
+        Place::default()
+    }
 
     /// A header of the request that brought the call.
     fn header(&self, name: &str) -> Option<String>;

@@ -95,6 +95,13 @@ pub enum StoryEvent {
         /// The far address.
         remote: SocketAddr,
     },
+    /// A desk phone's packets come, and are believed from here.
+    RtpSource {
+        /// Our address.
+        local: SocketAddr,
+        /// The far address.
+        remote: SocketAddr,
+    },
     /// DTLS is done: media can flow.
     Secured {
         /// The DTLS version and suite.
@@ -320,6 +327,7 @@ impl StoryEvent {
             }
             Self::Up
             | Self::IcePair { .. }
+            | Self::RtpSource { .. }
             | Self::FirstPacket { .. }
             | Self::Sums { .. }
             | Self::Digit { .. }

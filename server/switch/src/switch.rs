@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use config::Config;
 use dialplan::Position;
 use futures_util::FutureExt;
-use media::AllocateError;
+use media::{AllocateError, Place};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rtc::policy::Policy;
@@ -381,6 +381,7 @@ impl Switch {
     pub(crate) fn allocate(
         &self,
         policy: &Policy,
+        place: Place,
         events: InboxSender,
         near: Option<&dyn MediaLeg>,
     ) -> Result<Box<dyn MediaLeg>, AllocateError> {
@@ -394,6 +395,7 @@ impl Switch {
         drop(rng);
         self.shared.media.allocate(LegRequest {
             policy: Arc::new(policy.clone()),
+            place,
             events,
             seed,
             near,

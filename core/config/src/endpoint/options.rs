@@ -67,7 +67,7 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "no",
         Parse::YesNo(|e| &mut e.bundle),
         "One port for all its streams.",
-        "all streams of a browser share one port, always",
+        "all streams of a browser share one port, always, and those of a desk phone have one each",
     ),
     row(
         "callerid",
@@ -162,7 +162,7 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "no",
         Parse::YesNo(|e| &mut e.ice_support),
         "Finds a path by ICE.",
-        "browsers' media is found by ICE, always",
+        "browsers' media is found by ICE, always, and that of desk phones by the addresses they name",
     ),
     row(
         "identify_by",
@@ -188,12 +188,17 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         Parse::Own(max_video),
         "Video streams it may have at once.",
     ),
-    inert(
+    row(
         "media_encryption",
         "no",
         Parse::Own(media_encryption),
-        "no, sdes or dtls.",
-        "media is served with DTLS-SRTP alone so far",
+        "no; sdes: keys in the SDP (RFC 4568); dtls: DTLS-SRTP with ICE, as browsers do.",
+    ),
+    row(
+        "media_encryption_optimistic",
+        "no",
+        Parse::YesNo(|e| &mut e.media_encryption_optimistic),
+        "With sdes, media goes in the clear where it cannot encrypt.",
     ),
     inert(
         "media_use_received_transport",
@@ -238,26 +243,35 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         Parse::Own(|e, v| e.acl.own.add(true, v)),
         "Networks its requests may come from; repeatable, the last one that fits decides.",
     ),
-    inert(
+    row(
         "rtcp_mux",
         "no",
         Parse::YesNo(|e| &mut e.rtcp_mux),
-        "RTCP on the port of RTP.",
-        "RTCP always shares the port of RTP",
+        "RTCP may share the port of RTP (RFC 5761); with DTLS it always does.",
     ),
-    inert(
+    row(
+        "rtp_keepalive",
+        "0",
+        Parse::Number(|e| &mut e.rtp_keepalive_s, 0, SECONDS_MAX),
+        "Seconds after which comfort noise is sent where nothing else is; 0 is never. ICE does its own.",
+    ),
+    row(
+        "rtp_symmetric",
+        "no",
+        Parse::YesNo(|e| &mut e.rtp_symmetric),
+        "Media goes to where its own comes from, not where its SDP says; with ICE it always does.",
+    ),
+    row(
         "rtp_timeout",
         "0",
         Parse::Number(|e| &mut e.rtp_timeout_s, 0, SECONDS_MAX),
-        "Seconds of silence that end a call.",
-        "media that is gone is noticed by ICE, in 30 seconds",
+        "Seconds without RTP that end a call; 0 is never. With ICE a lost peer is noticed in 30 seconds.",
     ),
-    inert(
+    row(
         "rtp_timeout_hold",
         "0",
         Parse::Number(|e| &mut e.rtp_timeout_hold_s, 0, SECONDS_MAX),
-        "The same on hold.",
-        "media that is gone is noticed by ICE, on hold too",
+        "The same while the call is on hold.",
     ),
     row(
         "send_pai",
@@ -276,6 +290,12 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "",
         Parse::Own(set_var),
         "A variable of its calls, `name=value`; repeatable.",
+    ),
+    row(
+        "srtp_tag_32",
+        "no",
+        Parse::YesNo(|e| &mut e.srtp_tag_32),
+        "With sdes, AES_CM_128_HMAC_SHA1_32 is offered first.",
     ),
     row(
         "sub_min_expiry",
@@ -319,12 +339,11 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         Parse::YesNo(|e| &mut e.trust_id_inbound),
         "Believes P-Asserted-Identity and Remote-Party-ID about who calls.",
     ),
-    inert(
+    row(
         "use_avpf",
         "no",
         Parse::YesNo(|e| &mut e.use_avpf),
-        "Insists on the AVPF profile.",
-        "the profile is that of the offer",
+        "Offers AVPF or SAVPF and refuses other profiles; a browser's may have any name.",
     ),
     row(
         "user_eq_phone",

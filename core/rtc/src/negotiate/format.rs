@@ -10,10 +10,10 @@ use crate::topology::{Format, Payload};
 
 /// One payload type that can be used, with the lines that describe it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Described {
-    pub(super) payload: Payload,
+pub(crate) struct Described {
+    pub(crate) payload: Payload,
     /// The value of its `a=fmtp`, without the number.
-    pub(super) fmtp: Option<Box<str>>,
+    pub(crate) fmtp: Option<Box<str>>,
     /// Its `a=rtcp-fb` values, wildcards resolved.
     pub(super) feedback: Vec<Box<str>>,
 }
@@ -55,6 +55,22 @@ pub(super) fn read(media: &Media, kind: Kind, policy: &Policy) -> Vec<Described>
     digits.retain(|digit| rank(digit).is_some());
     digits.sort_by_key(rank);
     described.append(&mut digits);
+    described
+}
+
+/// The same for a desk phone: some describe events on 8 kHz alone beside audio on another clock, and
+/// send them so.
+pub(super) fn read_loosely(media: &Media, kind: Kind, policy: &Policy) -> Vec<Described> {
+    let mut described = read(media, kind, policy);
+    let is_digits = |own: &Described| matches!(own.payload.format, Format::Digits { .. });
+    if kind == Kind::Audio && policy.telephone_event && !described.iter().any(is_digits) {
+        let tables = Tables::of(media);
+        let mut formats = media
+            .payload_types()
+            .filter_map(|number| Some((number, tables.format(number)?)));
+        let digits = formats.find(|(_, format)| matches!(format, Format::Digits { .. }));
+        described.extend(digits.map(|(number, format)| tables.describe(number, format)));
+    }
     described
 }
 

@@ -1,6 +1,7 @@
 //! What a person should know about a negotiation that went on all the same.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use codec::Kind;
 
@@ -65,6 +66,22 @@ pub enum LineFault {
     },
     /// It wants a transport of its own (RFC 9143 allows that, we do not have one).
     NotBundled,
+    /// It is encrypted in another way than the endpoint's `media_encryption`.
+    Encryption {
+        /// What it has.
+        offered: &'static str,
+    },
+    /// The profile has no feedback, and the endpoint insists on it (`use_avpf`).
+    NoFeedback(Box<str>),
+    /// It has no `c=` with a numeric address.
+    Address,
+    /// Its address is of another family than the leg's.
+    Family {
+        /// What it has.
+        theirs: IpAddr,
+    },
+    /// The leg has no more ports.
+    NoPort,
 }
 
 impl fmt::Display for Note {
@@ -114,6 +131,21 @@ impl fmt::Display for LineFault {
                 )
             }
             Self::NotBundled => f.write_str("it is not in the BUNDLE group of the first stream"),
+            Self::Encryption { offered } => write!(
+                f,
+                "it has {offered}, which is not what media_encryption of the endpoint says"
+            ),
+            Self::NoFeedback(profile) => {
+                write!(
+                    f,
+                    "the profile {profile} is not AVPF, which use_avpf asks for"
+                )
+            }
+            Self::Address => f.write_str("it has no c= line with a numeric address"),
+            Self::Family { theirs } => {
+                write!(f, "its address {theirs} is of another family than ours")
+            }
+            Self::NoPort => f.write_str("there is no port left for it"),
         }
     }
 }

@@ -35,6 +35,12 @@ pub struct StreamStats {
     pub lost: u64,
     /// Interarrival jitter in microseconds.
     pub jitter_us: u64,
+    /// How long a packet takes to the peer and back, in microseconds, where reports told.
+    pub round_trip_us: Option<u64>,
+    /// Packets of ours the peer missed, as it last reported.
+    pub lost_out: u64,
+    /// Packets of strangers that were refused.
+    pub refused: u64,
     /// Retransmissions the peer sent us.
     pub retransmissions_in: u64,
     /// Retransmissions we sent the peer.

@@ -93,6 +93,7 @@ pub(crate) fn policy(max_video_streams: usize) -> Arc<Policy> {
         max_audio_streams: 1,
         max_video_streams,
         telephone_event: true,
+        transport: rtc::policy::Transport::WebRtc,
     })
 }
 
@@ -105,6 +106,8 @@ impl World {
                 policy: policy(10),
                 candidates: vec![server()],
                 ufrag_prefix: "00000001".to_owned(),
+                ports: Vec::new(),
+                signaled: None,
                 certificate: Certificate::generate().unwrap(),
                 seed: [seed as u8; 32],
             },

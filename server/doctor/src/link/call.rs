@@ -109,7 +109,6 @@ pub(crate) async fn examine(
             ended,
         }) => {
             judge(&seen, exten, ended, who, config, places, &mut link);
-            is_browser(who, places, &mut link);
             link.summary = summary(&seen, exten, who, answered_ms);
             link.details = json!({ "exten": exten, "answered_ms": answered_ms, "media": seen });
         }
@@ -358,25 +357,29 @@ fn judge(
     }
 }
 
-/// What Asterisk would not forgive.
-fn is_browser(who: &Who<'_>, places: &Places<'_>, link: &mut Link) {
-    let Some(endpoint) = who.subscriber.map(|subscriber| &subscriber.endpoint) else {
-        return;
+/// Says so where the endpoint is called as desk phones are; this call is a browser's.
+fn is_desk_phone(who: &Who<'_>, places: &Places<'_>, link: &mut Link) -> bool {
+    let endpoint = who.subscriber.map(|subscriber| &subscriber.endpoint);
+    let desk = endpoint.filter(|endpoint| endpoint.media_encryption != MediaEncryption::Dtls);
+    let Some(endpoint) = desk else {
+        return false;
     };
-    if !endpoint.webrtc && endpoint.media_encryption != MediaEncryption::Dtls {
-        link.warn(
-            who.place(places, "endpoint", &["webrtc", "media_encryption"]),
-            format!(
-                "the call works, but the endpoint {} is not described as a browser: Asterisk refuses \
-                 browsers then, and calls to it may be offered what a browser does not take",
-                endpoint.id
-            ),
-            "write webrtc=yes at the endpoint",
-        );
-    }
+    link.fail(
+        who.place(places, "endpoint", &["webrtc", "media_encryption"]),
+        format!(
+            "the endpoint {} is not described as a browser: its media goes without ICE and DTLS, as desk \
+             phones have it, and this call, like a browser's, needs both",
+            endpoint.id
+        ),
+        "write webrtc=yes at the endpoint if it is a browser; for a desk phone this call proves nothing",
+    );
+    true
 }
 
 fn refused(response: &Response, who: &Who<'_>, exten: &str, places: &Places<'_>, link: &mut Link) {
+    if matches!(response.status.code(), 488 | 606) && is_desk_phone(who, places, link) {
+        return;
+    }
     let answer = format!("{} {}", response.status.code(), response.reason);
     let context = who
         .subscriber

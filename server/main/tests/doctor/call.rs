@@ -53,7 +53,7 @@ fn an_endpoint_that_is_not_described_as_a_browser_is_named() {
     patient.edit("pjsip.conf", "webrtc=yes", "webrtc=no");
     let place = line_of(&patient.etc("pjsip.conf"), "webrtc=no");
     let verdict = patient.examine();
-    verdict.warns(
+    verdict.fails(
         "call",
         &place,
         "the endpoint alice is not described as a browser",

@@ -258,6 +258,7 @@ impl Slot {
                 }
                 LegEvent::MediaUp { dtls, srtp }
             }
+            Event::SourceLearned { local, remote } => LegEvent::SourceLearned { local, remote },
             Event::Digit(digit) => LegEvent::Digit(digit),
             Event::Losses {
                 stream,

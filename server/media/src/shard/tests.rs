@@ -42,14 +42,25 @@ fn open(shard: &mut Shard, now: Instant, serial: u32, events: EventSink) {
         max_audio_streams: 1,
         max_video_streams: 0,
         telephone_event: false,
+        transport: rtc::policy::Transport::WebRtc,
     };
     shard.config.gauges.legs.fetch_add(1, Ordering::Relaxed);
     let config = LegConfig {
         policy: Arc::new(policy),
+        place: Default::default(),
         events,
         seed: [serial as u8; 32],
     };
-    shard.handle_command(now, Command::Open(id(serial), Box::new(config)));
+    shard.handle_command(now, Command::Open(id(serial), opening(config)));
+}
+
+/// A leg without ports of its own.
+fn opening(config: LegConfig) -> Box<Opening> {
+    Box::new(Opening {
+        config,
+        ports: Vec::new(),
+        pairs: Vec::new(),
+    })
 }
 
 fn inbox() -> (EventSink, mpsc::Receiver<LegEvent>) {

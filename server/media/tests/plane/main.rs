@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test says what must be so")]
 
 mod browser;
+mod desk;
 
 use browser::Browser;
 use codec::{Kind, by_name};
@@ -34,9 +35,11 @@ fn allocate(plane: &Plane, inbox: usize) -> (Leg, Receiver<LegEvent>) {
         max_audio_streams: 1,
         max_video_streams: 10,
         telephone_event: true,
+        transport: rtc::policy::Transport::WebRtc,
     };
     let leg = plane.allocate(LegConfig {
         policy: Arc::new(policy),
+        place: Default::default(),
         events: EventSink::new(sender),
         seed: [7; 32],
     });
@@ -288,7 +291,9 @@ async fn a_full_plane_refuses_legs_and_takes_them_again() {
             max_audio_streams: 0,
             max_video_streams: 0,
             telephone_event: false,
+            transport: rtc::policy::Transport::WebRtc,
         }),
+        place: Default::default(),
         events: EventSink::new(sender.clone()),
         seed,
     };

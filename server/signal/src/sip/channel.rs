@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use ::sip::{Body, HeaderName, InviteId, Request, Status};
+use ::sip::{Body, Flow, HeaderName, InviteId, Request, Status};
+use media::Place;
 use rtc::Refused;
 use sdp::Sdp;
 use switch::{Cause, Signaling};
@@ -21,6 +22,7 @@ pub(crate) struct SipSignaling {
     invite: Option<Arc<Request>>,
     /// What our INVITE is made of, until it is sent.
     ask: Option<Box<Ask>>,
+    place: Place,
 }
 
 /// How far the call has come, as far as commands go.
@@ -36,13 +38,19 @@ enum Progress {
 }
 
 impl SipSignaling {
-    pub(crate) fn new(shared: Arc<Shared>, id: InviteId, invite: Arc<Request>) -> Self {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        id: InviteId,
+        invite: Arc<Request>,
+        flow: &Flow,
+    ) -> Self {
         Self {
             shared,
             call: id.into(),
             progress: Progress::Ringing,
             invite: Some(invite),
             ask: None,
+            place: place_of(flow),
         }
     }
 
@@ -53,6 +61,7 @@ impl SipSignaling {
             call: CallRef::default(),
             progress: Progress::Planned,
             invite: None,
+            place: ask.route().place(),
             ask: Some(Box::new(ask)),
         }
     }
@@ -130,6 +139,10 @@ impl Signaling for SipSignaling {
         self.tell(Verb::Hangup { status, headers });
     }
 
+    fn place(&self) -> Place {
+        self.place
+    }
+
     fn header(&self, name: &str) -> Option<String> {
         let invite = self.invite.as_ref()?;
         invite
@@ -143,6 +156,15 @@ impl Signaling for SipSignaling {
 impl Drop for SipSignaling {
     fn drop(&mut self) {
         self.hangup(Cause::TemporaryFailure);
+    }
+}
+
+/// Where the far end of a flow is.
+pub(crate) fn place_of(flow: &Flow) -> Place {
+    Place {
+        local: Some(flow.local.ip()),
+        remote: Some(flow.remote.ip()),
+        described: None,
     }
 }
 

@@ -40,7 +40,7 @@ use crate::sip::driver::watchers::Watchers;
 use crate::sip::flows::{Flows, Sent};
 use crate::sip::location::way_to;
 use crate::sip::outbound::{Ask, Route};
-use crate::sip::outside::{Outside, with_candidates};
+use crate::sip::outside::{Outside, as_seen_from_outside};
 use crate::sip::qualify::Probe;
 use crate::sip::resolve::Hop;
 use crate::sip::shared::{Shared, now};
@@ -222,7 +222,7 @@ impl Driver {
 
     fn seen_from(&self, flow: FlowId, body: Body) -> Body {
         match self.media.get(&flow) {
-            Some(address) => with_candidates(body, *address),
+            Some(address) => as_seen_from_outside(body, *address),
             None => body,
         }
     }

@@ -47,7 +47,7 @@ pub(crate) async fn invite(
                 exten,
                 call_id: request.headers.call_id().map(printable).unwrap_or_default(),
                 offer,
-                signaling: Box::new(SipSignaling::new(shared.clone(), id, request)),
+                signaling: Box::new(SipSignaling::new(shared.clone(), id, request, &flow)),
                 inbox,
                 subscriber,
             };

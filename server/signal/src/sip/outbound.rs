@@ -14,9 +14,10 @@ use ::sip::{
     Body, Flow, HeaderName, Host, Login, NameAddr, OutgoingInvite, Reliability, SessionRules, Uri,
 };
 use config::{Auth, CallerId, DigestAlgorithm, Subscriber};
+use media::Place as MediaPlace;
 use switch::{NotSent, Outgoing, Reply, Signaling, Target, Technology, Text, Unreachable};
 
-use crate::sip::channel::SipSignaling;
+use crate::sip::channel::{SipSignaling, place_of};
 use crate::sip::command::Party;
 use crate::sip::destination::Destination;
 use crate::sip::resolve::{self, By, Hop};
@@ -112,6 +113,19 @@ impl Route {
                 true
             }
             Self::Hops(_) | Self::Contact(..) => false,
+        }
+    }
+}
+
+impl Route {
+    /// Where it leads, as far as that is known before it is taken.
+    pub(crate) fn place(&self) -> MediaPlace {
+        match self {
+            Self::Contact(flow, _) => place_of(flow),
+            Self::Hops(hops) => MediaPlace {
+                remote: hops.iter().find_map(Hop::address).map(|to| to.ip()),
+                ..MediaPlace::default()
+            },
         }
     }
 }

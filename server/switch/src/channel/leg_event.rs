@@ -21,6 +21,10 @@ impl Channel {
                     srtp: srtp.to_owned(),
                 });
             }
+            LegEvent::SourceLearned { local, remote } => {
+                self.media_up = true;
+                self.tell(StoryEvent::RtpSource { local, remote });
+            }
             LegEvent::FirstPacket { kind, received } => {
                 self.tell(StoryEvent::FirstPacket {
                     kind: kind.as_str(),
@@ -46,7 +50,7 @@ impl Channel {
 fn cause_of(reason: DownReason) -> Cause {
     match reason {
         DownReason::Transport(Down::ClosedByPeer) => Cause::NormalClearing,
-        DownReason::Transport(Down::NeverConnected | Down::ConsentLost) => {
+        DownReason::Transport(Down::NeverConnected | Down::ConsentLost | Down::RtpTimeout) => {
             Cause::RecoveryOnTimerExpire
         }
         DownReason::Transport(Down::DtlsFailed) => Cause::BearerNotAvailable,

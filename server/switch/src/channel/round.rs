@@ -1,7 +1,9 @@
 //! Rounds of offer and answer: the first one, ours, and the far end's.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
+use media::Place;
 use rtc::topology::Topology;
 use rtc::{Outcome, Refused, Round};
 use sdp::Sdp;
@@ -540,7 +542,11 @@ impl Channel {
 
     pub(crate) fn open_leg(&mut self, near: Option<&dyn MediaLeg>) -> AppResult {
         let events = self.registration.inbox();
-        match self.switch.allocate(&self.policy, events, near) {
+        let place = Place {
+            described: self.offer.as_ref().and_then(described),
+            ..self.signaling.place()
+        };
+        match self.switch.allocate(&self.policy, place, events, near) {
             Ok(leg) => {
                 self.leg = Some(leg);
                 Ok(())
@@ -553,4 +559,12 @@ impl Channel {
             }
         }
     }
+}
+
+/// Where a description has media sent to, first of all.
+fn described(sdp: &Sdp) -> Option<IpAddr> {
+    let own = sdp.media.iter().find_map(|media| media.connection());
+    let connection = own.or_else(|| sdp.connection())?;
+    let ip: IpAddr = connection.address.parse().ok()?;
+    (!ip.is_unspecified()).then_some(ip)
 }

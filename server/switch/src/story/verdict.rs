@@ -113,6 +113,8 @@ impl<'a> Seen<'a> {
                     up_at_ms = Some(entry.at_ms);
                 }
                 StoryEvent::IcePair { .. } => seen.pair = true,
+                // There is nothing to be found or secured before its packets come.
+                StoryEvent::RtpSource { .. } => (seen.pair, seen.secured) = (true, true),
                 StoryEvent::Secured { .. } => seen.secured = true,
                 StoryEvent::FirstPacket { received: true, .. } => seen.received = true,
                 StoryEvent::FirstPacket {

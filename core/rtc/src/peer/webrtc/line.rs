@@ -1,6 +1,7 @@
 //! One m-line of a peer, both ways.
 
-use super::{Event, Format, KEYFRAME_PAUSE, Packet, StreamId, StreamStats};
+use super::super::stats::StreamStats;
+use super::{Event, Format, KEYFRAME_PAUSE, Packet, StreamId};
 use crate::timeline::Timeline;
 use crate::webrtc::{Outgoing, WebRtc};
 use rtp::{Digit, DigitReceiver, Reception};
@@ -50,6 +51,8 @@ struct Counters {
     nacks_out: u64,
     keyframe_requests_in: u64,
     keyframe_requests_out: u64,
+    round_trip_us: Option<u64>,
+    lost_out: u64,
 }
 
 impl Line {
@@ -225,6 +228,11 @@ impl Line {
 
     pub(super) fn on_egress(&mut self, stats: &MediaEgressStats) {
         self.counters.nacks_in = stats.nacks;
+        let round_trip = stats.rtt.map(|time| time.as_micros() as u64);
+        self.counters.round_trip_us = round_trip.or(self.counters.round_trip_us);
+        if let Some(remote) = &stats.remote {
+            self.counters.lost_out = remote.packets_lost;
+        }
         self.counters.retransmissions_out = stats.packets.saturating_sub(self.packets_out);
     }
 
@@ -244,6 +252,9 @@ impl Line {
             bytes_out: self.bytes_out,
             lost: self.reception.lost(),
             jitter_us,
+            round_trip_us: self.counters.round_trip_us,
+            lost_out: self.counters.lost_out,
+            refused: 0,
             retransmissions_in: self.counters.retransmissions_in,
             retransmissions_out: self.counters.retransmissions_out,
             nacks_in: self.counters.nacks_in,

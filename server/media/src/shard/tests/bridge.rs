@@ -80,14 +80,16 @@ impl World {
             max_audio_streams: 1,
             max_video_streams: 1,
             telephone_event: true,
+            transport: rtc::policy::Transport::WebRtc,
         };
         let config = LegConfig {
             policy: Arc::new(policy),
             events: inbox().0,
             seed: [index as u8 + 1; 32],
+            place: Default::default(),
         };
         let id = leg(index, shard);
-        self.command(shard, Command::Open(id, Box::new(config)));
+        self.command(shard, Command::Open(id, opening(config)));
         let mut config = Rtc::builder().set_rtp_mode(true).clear_codecs();
         for name in allowed {
             config = match *name {

@@ -1,0 +1,514 @@
+//! Offer/answer of desk phones (RFC 3264): RTP/AVP, RTP/AVPF, and RTP/SAVP, RTP/SAVPF with keys in the
+//! description (RFC 4568). One pair of ports for each stream.
+//!
+//! Values only, like the negotiator of browsers, but without an engine to please: each line is decided
+//! by itself. Deliberately not here: BUNDLE (each stream has its ports; a phone that cannot do without
+//! is told so), ICE, DTLS, capability negotiation (RFC 5939).
+
+mod crypto;
+mod render;
+mod section;
+
+pub(crate) use crypto::Keys;
+pub(crate) use section::Remote;
+
+use super::decide::{self, is_closed};
+use super::format::Described;
+use super::note::{LineFault, Note};
+use super::table::av_kind;
+use crate::Refused;
+use crate::peer::PortPair;
+use crate::policy::{Encryption, Policy, Terms};
+use crate::topology::{Stream, Topology};
+use codec::Kind;
+use crypto::Crypto;
+use rand_chacha::ChaCha12Rng;
+use rand_core::{Rng, SeedableRng};
+use rtp::srtp::Suite;
+use sdp::{Direction, Media, MediaKind, Sdp};
+use section::{Profile, Section};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+/// One offer/answer state machine; it lives as long as the leg.
+pub(crate) struct DeskNegotiator {
+    policy: Arc<Policy>,
+    terms: Terms,
+    ports: Vec<PortPair>,
+    rng: ChaCha12Rng,
+    session_id: u64,
+    version: u64,
+    /// What is agreed.
+    lines: Vec<Line>,
+    /// Our offer that is with the peer.
+    offered: Option<Vec<Line>>,
+    agreed: Topology,
+    notes: Vec<Note>,
+}
+
+/// One `m=` line.
+#[derive(Clone, Debug)]
+struct Line {
+    kind: MediaKind,
+    profile: Box<str>,
+    /// The formats the peer wrote, echoed where the line is refused.
+    formats: Vec<Box<str>>,
+    mid: Option<Box<str>>,
+    state: Use,
+}
+
+#[derive(Clone, Debug)]
+enum Use {
+    Closed,
+    Live(Box<Live>),
+}
+
+/// What a line in use is about.
+#[derive(Clone, Debug)]
+pub(crate) struct Live {
+    pub(crate) kind: Kind,
+    /// Which of our pairs of ports.
+    pub(crate) port: usize,
+    /// Seen from us.
+    pub(crate) direction: Direction,
+    /// The most that we allow: less than `SendRecv` while we hold the peer.
+    ceiling: Direction,
+    /// What the peer may send to us, best first; in an answer also what we send.
+    pub(crate) formats: Vec<Described>,
+    /// What we send to the peer, under its numbers.
+    pub(crate) sends: Vec<Described>,
+    pub(crate) remote: Option<Remote>,
+    pub(crate) mux: bool,
+    pub(crate) feedback: bool,
+    pub(crate) keys: Option<Keys>,
+    /// In an offer of ours, the keys among which the peer chooses.
+    offered_keys: Vec<Crypto>,
+    ptime_ms: Option<u16>,
+}
+
+impl DeskNegotiator {
+    pub(crate) fn new(
+        policy: Arc<Policy>,
+        terms: Terms,
+        ports: Vec<PortPair>,
+        seed: [u8; 32],
+    ) -> Self {
+        let mut rng = ChaCha12Rng::from_seed(seed);
+        // RFC 8866 §5.2: numbers; some phones read them into 31 bits.
+        let session_id = rng.next_u64() >> 33;
+        Self {
+            policy,
+            terms,
+            ports,
+            rng,
+            session_id,
+            version: session_id,
+            lines: Vec::new(),
+            offered: None,
+            agreed: Topology::default(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// The lines in use, with the index of each.
+    pub(crate) fn live(&self) -> impl Iterator<Item = (usize, &Live)> {
+        let lines = self.lines.iter().enumerate();
+        lines.filter_map(|(mline, line)| Some((mline, line.live()?)))
+    }
+
+    pub(crate) fn agreed(&self) -> &Topology {
+        &self.agreed
+    }
+
+    pub(crate) fn notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// Answers the peer's offer.
+    pub(crate) fn answer(&mut self, offer: &Sdp) -> Result<Sdp, Refused> {
+        if self.offered.is_some() {
+            return Err(Refused::OfferPending);
+        }
+        self.check_shape(offer)?;
+        let mut lines: Vec<Line> = Vec::new();
+        let mut faults = Vec::new();
+        for (mline, media) in offer.media.iter().enumerate() {
+            let before = self.lines.get(mline).and_then(Line::live).cloned();
+            let mut line = Line::of(media);
+            if !is_closed(offer, media) {
+                match self.accept(offer, media, before.as_ref(), &lines) {
+                    Ok(live) => line.state = Use::Live(Box::new(live)),
+                    Err(fault) => faults.push((mline, media.kind.clone(), fault)),
+                }
+            }
+            lines.push(line);
+        }
+        let is_dead = lines.iter().all(|line| line.live().is_none());
+        if is_dead && (self.lines.is_empty() || !faults.is_empty()) {
+            return Err(refusal(faults));
+        }
+        for (mline, kind, fault) in faults {
+            self.notes.push(Note::LineRefused {
+                mline,
+                media: kind.as_str().into(),
+                fault,
+            });
+        }
+        self.commit(lines);
+        Ok(self.describe_agreed())
+    }
+
+    /// An offer that leads to `want`; `None` where that stands already.
+    pub(crate) fn offer(&mut self, want: &Topology) -> Result<Option<Sdp>, Refused> {
+        if self.offered.is_some() {
+            return Err(Refused::OfferPending);
+        }
+        let mut lines = self.lines.clone();
+        let mut is_new = self.lines.is_empty();
+        for stream in want.iter() {
+            if let Some(mid) = &stream.mid {
+                let index = mid.parse::<usize>().ok();
+                let line = index.and_then(|index| lines.get_mut(index));
+                if let Some(live) = line.and_then(Line::live_mut)
+                    && live.direction != stream.direction
+                {
+                    live.ceiling = stream.direction;
+                    live.direction = stream.direction;
+                    is_new = true;
+                }
+            } else if let Some(line) = self.added(stream.kind, stream.direction, &lines) {
+                lines.push(line);
+                is_new = true;
+            }
+        }
+        if !is_new {
+            return Ok(None);
+        }
+        if lines.iter().all(|line| line.live().is_none()) {
+            return Err(Refused::NoMedia);
+        }
+        let sdp = self.describe(&lines);
+        self.offered = Some(lines);
+        Ok(Some(sdp))
+    }
+
+    /// Takes the peer's answer to our offer. On an error the offer is gone and what was agreed stands.
+    pub(crate) fn apply(&mut self, answer: &Sdp) -> Result<(), Refused> {
+        let offered = self.offered.take().ok_or(Refused::NoOfferPending)?;
+        self.take_answer(offered, answer)
+    }
+
+    /// Takes the peer's answer to the description that stands, which was sent once more.
+    pub(crate) fn confirm(&mut self, answer: &Sdp) -> Result<(), Refused> {
+        if self.offered.is_some() {
+            return Err(Refused::OfferPending);
+        }
+        let standing = self.lines.clone();
+        self.take_answer(standing, answer)
+    }
+
+    /// Forgets our offer.
+    pub(crate) fn rollback(&mut self) {
+        self.offered = None;
+    }
+
+    /// RFC 3264 §8: what a later offer may not change.
+    fn check_shape(&self, offer: &Sdp) -> Result<(), Refused> {
+        if offer.media.len() < self.lines.len() {
+            return Err(Refused::LinesRemoved {
+                before: self.lines.len(),
+                now: offer.media.len(),
+            });
+        }
+        for (mline, (line, media)) in self.lines.iter().zip(&offer.media).enumerate() {
+            let in_use = line.live().is_some() && !is_closed(offer, media);
+            if in_use && line.kind != media.kind {
+                return Err(Refused::LineChanged { mline });
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides about one line of the peer's offer.
+    fn accept(
+        &mut self,
+        offer: &Sdp,
+        media: &Media,
+        before: Option<&Live>,
+        lines: &[Line],
+    ) -> Result<Live, LineFault> {
+        let section = Section::read(offer, media, &self.policy, &self.terms, self.ip())?;
+        let max = self.policy.max_streams(section.kind);
+        if count(lines, section.kind) >= max {
+            return Err(LineFault::TooMany { max });
+        }
+        let port = match before {
+            Some(before) => before.port,
+            None => self.free_port(lines).ok_or(LineFault::NoPort)?,
+        };
+        let ceiling = before.map_or(Direction::SendRecv, |before| before.ceiling);
+        let keys = section.cryptos.first().map(|theirs| Keys {
+            ours: self.own_key(before, theirs),
+            theirs: theirs.key.clone(),
+        });
+        let formats = section.formats;
+        Ok(Live {
+            kind: section.kind,
+            port,
+            direction: section.direction.reversed().intersect(ceiling),
+            ceiling,
+            sends: formats.clone(),
+            formats,
+            remote: section.remote,
+            mux: section.mux,
+            feedback: section.feedback,
+            keys,
+            offered_keys: Vec::new(),
+            ptime_ms: section.ptime_ms,
+        })
+    }
+
+    /// Our key stays while the suite does: its count of packets goes on.
+    fn own_key(&mut self, before: Option<&Live>, theirs: &Crypto) -> Crypto {
+        let suite = theirs.key.suite();
+        let before = before.and_then(|before| before.keys.as_ref());
+        match before {
+            Some(keys) if keys.ours.key.suite() == suite => Crypto {
+                tag: theirs.tag,
+                key: keys.ours.key.clone(),
+            },
+            Some(_) | None => Crypto::fresh(theirs.tag, suite, &mut self.rng),
+        }
+    }
+
+    fn take_answer(&mut self, mut lines: Vec<Line>, answer: &Sdp) -> Result<(), Refused> {
+        if answer.media.len() != lines.len() {
+            return Err(Refused::LineCount {
+                offered: lines.len(),
+                answered: answer.media.len(),
+            });
+        }
+        let mut faults = Vec::new();
+        let mut notes = Vec::new();
+        for (mline, (line, media)) in lines.iter_mut().zip(&answer.media).enumerate() {
+            let Use::Live(live) = &mut line.state else {
+                continue;
+            };
+            if line.kind != media.kind {
+                return Err(Refused::LineChanged { mline });
+            }
+            let answered = match is_closed(answer, media) {
+                true => Err(None),
+                false => self.answered(live, answer, media).map_err(Some),
+            };
+            if let Err(fault) = answered {
+                line.state = Use::Closed;
+                notes.push(Note::PeerRefused { mline });
+                faults.extend(fault.map(|fault| (mline, media.kind.clone(), fault)));
+            }
+        }
+        if lines.iter().all(|line| line.live().is_none()) {
+            return Err(refusal(faults));
+        }
+        self.notes.append(&mut notes);
+        self.commit(lines);
+        Ok(())
+    }
+
+    /// What the peer's answer makes of one of our lines.
+    fn answered(&self, live: &mut Live, answer: &Sdp, media: &Media) -> Result<(), LineFault> {
+        let section = Section::read(answer, media, &self.policy, &self.terms, self.ip())?;
+        live.keys = match (&live.keys, section.cryptos.first()) {
+            (_, None) => None,
+            (Some(keys), Some(theirs)) if live.offered_keys.is_empty() => Some(Keys {
+                ours: keys.ours.clone(),
+                theirs: theirs.key.clone(),
+            }),
+            (_, Some(theirs)) => {
+                // RFC 4568 §5.1.3: the answer has the tag of the line that was chosen.
+                let ours = live
+                    .offered_keys
+                    .iter()
+                    .find(|ours| ours.tag == theirs.tag && ours.key.suite() == theirs.key.suite());
+                let ours = ours.ok_or(LineFault::Encryption {
+                    offered: "a key that was not offered",
+                })?;
+                Some(Keys {
+                    ours: ours.clone(),
+                    theirs: theirs.key.clone(),
+                })
+            }
+        };
+        live.offered_keys.clear();
+        // RFC 3264 §6.1 binds the answer to the offer.
+        live.direction = section.direction.reversed().intersect(live.direction);
+        live.sends = section.formats;
+        live.remote = section.remote;
+        live.mux &= section.mux;
+        live.ptime_ms = section.ptime_ms.or(live.ptime_ms);
+        Ok(())
+    }
+
+    /// A new line of ours, where the endpoint may have one more of its kind.
+    fn added(&mut self, kind: Kind, direction: Direction, lines: &[Line]) -> Option<Line> {
+        let max = self.policy.max_streams(kind);
+        let formats = render::formats(&self.policy, kind);
+        let port = self.free_port(lines);
+        let (Some(port), true) = (
+            port.filter(|_| count(lines, kind) < max),
+            decide::has_codec(&formats),
+        ) else {
+            self.notes.push(Note::StreamsDropped {
+                kind,
+                dropped: 1,
+                max,
+            });
+            return None;
+        };
+        let offered_keys = self.fresh_keys();
+        let is_secure = matches!(
+            self.terms.encryption,
+            Encryption::Sdes {
+                optimistic: false,
+                ..
+            }
+        );
+        Some(Line {
+            kind: MediaKind::from_name(kind.as_str()),
+            profile: Profile::name(is_secure, self.terms.feedback).into(),
+            formats: Vec::new(),
+            mid: None,
+            state: Use::Live(Box::new(Live {
+                kind,
+                port,
+                direction,
+                ceiling: Direction::SendRecv,
+                sends: formats.clone(),
+                formats,
+                remote: None,
+                mux: self.terms.rtcp_mux,
+                feedback: self.terms.feedback,
+                keys: None,
+                offered_keys,
+                ptime_ms: None,
+            })),
+        })
+    }
+
+    /// A key for each suite we offer, the preferred one first.
+    fn fresh_keys(&mut self) -> Vec<Crypto> {
+        let Encryption::Sdes { short_tag, .. } = self.terms.encryption else {
+            return Vec::new();
+        };
+        let usual = [Suite::AesCm128Sha1_80, Suite::Gcm256, Suite::Gcm128];
+        let short = short_tag.then_some(Suite::AesCm128Sha1_32);
+        let suites = short.into_iter().chain(usual);
+        let keys = (1..).zip(suites);
+        keys.map(|(tag, suite)| Crypto::fresh(tag, suite, &mut self.rng))
+            .collect()
+    }
+
+    /// The first pair of ports that no line uses, neither now nor in what is agreed.
+    fn free_port(&self, lines: &[Line]) -> Option<usize> {
+        let in_use = |port: usize| {
+            let mut live = lines.iter().chain(&self.lines).filter_map(Line::live);
+            live.any(|live| live.port == port)
+        };
+        (0..self.ports.len()).find(|port| !in_use(*port))
+    }
+
+    fn ip(&self) -> IpAddr {
+        let first = self.ports.first();
+        first.map_or(UNSPECIFIED, |ports| ports.rtp.ip())
+    }
+
+    fn commit(&mut self, lines: Vec<Line>) {
+        let streams = lines.iter().enumerate().filter_map(|(mline, line)| {
+            let live = line.live()?;
+            Some(Stream {
+                kind: live.kind,
+                direction: live.direction,
+                mid: Some(mline.to_string().into()),
+                mline,
+                stream_id: Box::default(),
+                track_id: Box::default(),
+                payloads: live.formats.iter().map(|own| own.payload).collect(),
+                ssrcs: Vec::new(),
+            })
+        });
+        self.agreed = Topology::new(streams.collect());
+        self.lines = lines;
+    }
+
+    fn describe_agreed(&mut self) -> Sdp {
+        let lines = std::mem::take(&mut self.lines);
+        let sdp = self.describe(&lines);
+        self.lines = lines;
+        sdp
+    }
+
+    fn describe(&mut self, lines: &[Line]) -> Sdp {
+        // RFC 3264 §8: the version "MUST increment by one" for a description that differs.
+        self.version += 1;
+        let port = |live: &Live| self.ports[live.port].rtp.port();
+        let sections = lines.iter().map(|line| render::section(line, port));
+        let sections = sections.collect();
+        render::session(self.session_id, self.version, self.ip(), sections)
+    }
+}
+
+impl Line {
+    /// As the peer writes it, not in use yet.
+    fn of(media: &Media) -> Self {
+        Self {
+            kind: media.kind.clone(),
+            profile: media.profile.clone(),
+            formats: media.formats.clone(),
+            mid: media.mid().map(Into::into),
+            state: Use::Closed,
+        }
+    }
+
+    fn live(&self) -> Option<&Live> {
+        match &self.state {
+            Use::Live(live) => Some(live),
+            Use::Closed => None,
+        }
+    }
+
+    fn live_mut(&mut self) -> Option<&mut Live> {
+        match &mut self.state {
+            Use::Live(live) => Some(live),
+            Use::Closed => None,
+        }
+    }
+}
+
+fn count(lines: &[Line], kind: Kind) -> usize {
+    let live = lines.iter().filter_map(Line::live);
+    live.filter(|live| live.kind == kind).count()
+}
+
+/// Why a description as a whole is refused: for the fault of its first line that is about media.
+fn refusal(faults: Vec<(usize, MediaKind, LineFault)>) -> Refused {
+    let mut faults = faults.into_iter();
+    let fault = faults.find_map(|(_, kind, fault)| Some((av_kind(&kind)?, fault)));
+    match fault {
+        Some((kind, LineFault::NoCommonCodec { offered, allowed })) => Refused::NoCommonCodec {
+            kind,
+            offered,
+            allowed,
+        },
+        Some((_, fault @ (LineFault::Encryption { .. } | LineFault::Family { .. }))) => {
+            Refused::Line(fault)
+        }
+        Some((_, fault @ (LineFault::NoFeedback(_) | LineFault::Address))) => Refused::Line(fault),
+        Some((_, fault @ (LineFault::NoPort | LineFault::Profile(_)))) => Refused::Line(fault),
+        Some((_, LineFault::Kind | LineFault::TooMany { .. } | LineFault::NotBundled)) | None => {
+            Refused::NoMedia
+        }
+    }
+}
+
+/// Of a leg without ports, which negotiates nothing.
+const UNSPECIFIED: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);

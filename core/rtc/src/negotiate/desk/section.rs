@@ -1,0 +1,193 @@
+//! One media section of a desk phone: what it says, and whether it can be used.
+
+use super::crypto::Crypto;
+use crate::negotiate::decide::{allowed_names, has_codec};
+use crate::negotiate::format::{self, Described};
+use crate::negotiate::note::LineFault;
+use crate::negotiate::table::av_kind;
+use crate::policy::{Encryption, Policy, Terms};
+use codec::Kind;
+use sdp::{Connection, Direction, Media, Sdp};
+use std::net::{IpAddr, SocketAddr};
+
+/// Where a peer receives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Remote {
+    pub(crate) rtp: SocketAddr,
+    pub(crate) rtcp: SocketAddr,
+}
+
+/// What a section offers or answers.
+#[derive(Clone, Debug)]
+pub(super) struct Section {
+    pub(super) kind: Kind,
+    /// Seen from the peer.
+    pub(super) direction: Direction,
+    pub(super) formats: Vec<Described>,
+    /// `None`: on hold in the old way (`c=` 0.0.0.0), or an address that cannot be sent to.
+    pub(super) remote: Option<Remote>,
+    pub(super) mux: bool,
+    /// Whether feedback may be sent (AVPF, SAVPF).
+    pub(super) feedback: bool,
+    /// The usable keys; empty: in the clear.
+    pub(super) cryptos: Vec<Crypto>,
+    pub(super) ptime_ms: Option<u16>,
+}
+
+/// What an RTP profile means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Profile {
+    tls: bool,
+    secure: bool,
+    pub(super) feedback: bool,
+}
+
+impl Profile {
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        let (tls, name) = match name.strip_prefix("UDP/TLS/") {
+            Some(rest) => (true, rest),
+            None => (false, name),
+        };
+        let (secure, feedback) = match name {
+            "RTP/AVP" => (false, false),
+            "RTP/AVPF" => (false, true),
+            "RTP/SAVP" => (true, false),
+            "RTP/SAVPF" => (true, true),
+            _ => return None,
+        };
+        Some(Self {
+            tls,
+            secure,
+            feedback,
+        })
+    }
+
+    pub(super) fn name(secure: bool, feedback: bool) -> &'static str {
+        match (secure, feedback) {
+            (false, false) => "RTP/AVP",
+            (false, true) => "RTP/AVPF",
+            (true, false) => "RTP/SAVP",
+            (true, true) => "RTP/SAVPF",
+        }
+    }
+}
+
+impl Section {
+    /// Reads a section in use.
+    pub(super) fn read(
+        sdp: &Sdp,
+        media: &Media,
+        policy: &Policy,
+        terms: &Terms,
+        local: IpAddr,
+    ) -> Result<Self, LineFault> {
+        let kind = av_kind(&media.kind).ok_or(LineFault::Kind)?;
+        let profile = Profile::parse(&media.profile)
+            .ok_or_else(|| LineFault::Profile(media.profile.clone()))?;
+        if terms.feedback && !profile.feedback {
+            return Err(LineFault::NoFeedback(media.profile.clone()));
+        }
+        let cryptos = cryptos(sdp, media, profile, terms)?;
+        let formats = format::read_loosely(media, kind, policy);
+        if !has_codec(&formats) {
+            return Err(LineFault::NoCommonCodec {
+                offered: format::names(media),
+                allowed: allowed_names(policy, kind),
+            });
+        }
+        let connection = media.connection().or_else(|| sdp.connection());
+        let ip = connection.and_then(|connection| address(&connection));
+        let Some(ip) = ip else {
+            return Err(LineFault::Address);
+        };
+        let mut direction = sdp.direction(media);
+        if ip.is_unspecified() {
+            // RFC 3264 §8.4: "an address of 0.0.0.0 ... specifies that neither RTP nor RTCP should be
+            // sent to the peer", the way to hold before there were directions.
+            direction = direction.intersect(Direction::SendOnly);
+        } else if ip.is_ipv4() != local.is_ipv4() {
+            return Err(LineFault::Family { theirs: ip });
+        }
+        Ok(Self {
+            kind,
+            direction,
+            formats,
+            remote: remote(media, ip, local),
+            mux: terms.rtcp_mux && media.has("rtcp-mux"),
+            feedback: profile.feedback,
+            cryptos,
+            ptime_ms: ptime(sdp, media),
+        })
+    }
+}
+
+/// What `media_encryption` makes of a section: its keys, none for plain RTP, or a refusal. As Asterisk
+/// has it: keys in an AVP section are an offer to encrypt that may be declined (RFC 8643).
+fn cryptos(
+    sdp: &Sdp,
+    media: &Media,
+    profile: Profile,
+    terms: &Terms,
+) -> Result<Vec<Crypto>, LineFault> {
+    let fault = |offered: &'static str| Err(LineFault::Encryption { offered });
+    let has_keys = media.has("crypto");
+    let has_print = !sdp.fingerprints(media).is_empty();
+    let is_dtls = profile.tls || profile.secure && has_print && !has_keys;
+    match terms.encryption {
+        _ if is_dtls => fault("DTLS-SRTP"),
+        Encryption::No if profile.secure => fault("SDES"),
+        Encryption::No => Ok(Vec::new()),
+        Encryption::Sdes { optimistic, .. } => {
+            if !has_keys {
+                return match !profile.secure && optimistic {
+                    true => Ok(Vec::new()),
+                    false => fault("no encryption"),
+                };
+            }
+            let cryptos = Crypto::read(media);
+            match cryptos.is_empty() {
+                true if optimistic && !profile.secure => Ok(cryptos),
+                true => fault("no key that can be used"),
+                false => Ok(cryptos),
+            }
+        }
+    }
+}
+
+/// The address of a `c=` line. Names are not resolved: phones write numbers.
+fn address(connection: &Connection<'_>) -> Option<IpAddr> {
+    let text = connection.address;
+    let text = text.split_once('/').map_or(text, |(address, _)| address);
+    text.parse().ok().map(|ip: IpAddr| ip.to_canonical())
+}
+
+/// Where packets may be sent. Nothing is sent to a group, and to loopback only from there: a description
+/// must not aim our packets at services of this machine.
+fn remote(media: &Media, ip: IpAddr, local: IpAddr) -> Option<Remote> {
+    let is_group = match ip {
+        IpAddr::V4(ip) => ip.is_multicast() || ip.is_broadcast(),
+        IpAddr::V6(ip) => ip.is_multicast(),
+    };
+    let is_inward = ip.is_loopback() && !local.is_loopback();
+    if ip.is_unspecified() || is_group || is_inward || media.port == 0 {
+        return None;
+    }
+    // RFC 3605 §2.1: `a=rtcp:port [IN IP4 address]`.
+    let written = media.attribute("rtcp").unwrap_or_default();
+    let mut fields = written.split_ascii_whitespace();
+    let port = fields.next().and_then(|port| port.parse::<u16>().ok());
+    let port = port.filter(|port| *port != 0);
+    Some(Remote {
+        rtp: SocketAddr::new(ip, media.port),
+        rtcp: SocketAddr::new(ip, port.unwrap_or_else(|| media.port.saturating_add(1))),
+    })
+}
+
+fn ptime(sdp: &Sdp, media: &Media) -> Option<u16> {
+    let written = media.attribute("ptime").or_else(|| sdp.attribute("ptime"));
+    let ptime = written.and_then(|ptime| ptime.trim().parse().ok());
+    ptime.filter(|ptime| (PTIME_MIN..=PTIME_MAX).contains(ptime))
+}
+
+const PTIME_MIN: u16 = 10;
+const PTIME_MAX: u16 = 120;

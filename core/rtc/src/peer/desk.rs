@@ -1,0 +1,318 @@
+//! One desk phone's RTP: [`super::Peer`]'s machine without ICE. Plain RTP, or SRTP with keys from the
+//! description (RFC 3550, RFC 3551, RFC 3711, RFC 4568).
+//!
+//! Each stream has a pair of ports of its own. Whose packets are believed is learned and locked
+//! ([`rtp::Latch`]); where ours go is what the description says, or, for a symmetric phone, where its
+//! packets come from. What is not an agreed format is no packet.
+
+mod control;
+mod line;
+
+use super::packet::{Format, Packet};
+use super::round::{Outcome, Round};
+use super::stats::PeerStats;
+use super::{Down, EVENTS_MAX, Event, PeerConfig, StreamId, TRANSMITS_MAX, Transmit};
+use crate::Refused;
+use crate::negotiate::desk::DeskNegotiator;
+use crate::policy::Terms;
+use crate::topology::Topology;
+use control::Clock;
+use line::{Heard, Line};
+use rand_chacha::ChaCha12Rng;
+use rand_core::{Rng, SeedableRng};
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+pub(super) struct DeskPeer {
+    negotiator: DeskNegotiator,
+    terms: Terms,
+    ports: Vec<super::PortPair>,
+    signaled: Option<IpAddr>,
+    clock: Clock,
+    rng: ChaCha12Rng,
+    lines: Vec<Line>,
+    state: State,
+    /// When RTP last came, or streams were last agreed on.
+    heard: Instant,
+    /// Whether the owner knows that encrypted media flow.
+    is_secured: bool,
+    transmits: VecDeque<Transmit>,
+    events: VecDeque<Event>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// No round has been completed.
+    New,
+    Up,
+    Down,
+}
+
+impl DeskPeer {
+    pub(super) fn new(now: Instant, terms: Terms, config: PeerConfig) -> Self {
+        let mut rng = ChaCha12Rng::from_seed(config.seed);
+        let mut seed = [0; 32];
+        rng.fill_bytes(&mut seed);
+        let ports = config.ports;
+        let negotiator = DeskNegotiator::new(
+            Arc::clone(&config.policy),
+            terms.clone(),
+            ports.clone(),
+            seed,
+        );
+        // RFC 7022 §4.2: a name that says nothing of the host, new for each call.
+        let cname = format!("{:016x}", rng.next_u64());
+        Self {
+            negotiator,
+            terms,
+            ports,
+            signaled: config.signaled,
+            clock: Clock::new(now, cname),
+            rng,
+            lines: Vec::new(),
+            state: State::New,
+            heard: now,
+            is_secured: false,
+            transmits: VecDeque::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn negotiate(&mut self, now: Instant, round: Round) -> Result<Outcome, Refused> {
+        if self.ports.is_empty() {
+            return Err(Refused::NoMedia);
+        }
+        let mut is_agreed = true;
+        let sdp = match round {
+            Round::Answer { offer } => Some(self.negotiator.answer(&offer)?),
+            Round::Offer { want } => {
+                is_agreed = false;
+                self.negotiator.offer(&want)?
+            }
+            Round::Apply { answer } => {
+                self.negotiator.apply(&answer)?;
+                None
+            }
+            Round::Confirm { answer } => {
+                self.negotiator.confirm(&answer)?;
+                None
+            }
+            Round::Rollback => {
+                is_agreed = false;
+                self.negotiator.rollback();
+                None
+            }
+        };
+        if is_agreed {
+            self.on_agreed(now);
+        }
+        Ok(Outcome {
+            sdp,
+            agreed: self.negotiator.agreed().clone(),
+            notes: self.negotiator.notes(),
+        })
+    }
+
+    pub(super) fn handle_datagram(
+        &mut self,
+        now: Instant,
+        local: SocketAddr,
+        remote: SocketAddr,
+        bytes: &[u8],
+    ) {
+        if self.state != State::Up {
+            return;
+        }
+        let is_ours = |line: &&mut Line| line.ports.rtp == local || line.ports.rtcp == local;
+        let Some(line) = self.lines.iter_mut().find(is_ours) else {
+            return;
+        };
+        if rtp::is_rtcp(bytes) {
+            if let Some(wanted) = line.on_control(now, &self.clock, local, remote, bytes) {
+                self.push(wanted);
+            }
+            return;
+        }
+        if !rtp::is_rtp(bytes) || line.ports.rtp != local {
+            return;
+        }
+        let Some(Heard {
+            is_learned,
+            suite,
+            packet,
+        }) = line.on_packet(now, remote, bytes)
+        else {
+            return;
+        };
+        let digits: Vec<_> = line.poll_digits().collect();
+        let losses = line.losses(now);
+        self.heard = now;
+        if is_learned {
+            self.push(Event::SourceLearned { local, remote });
+        }
+        if let Some(suite) = suite.filter(|_| !self.is_secured) {
+            self.is_secured = true;
+            let (dtls, srtp) = ("SDES", suite.name());
+            self.push(Event::Connected { dtls, srtp });
+        }
+        for event in digits.into_iter().map(Event::Digit).chain(losses) {
+            self.push(event);
+        }
+        if let Some(packet) = packet {
+            self.push(Event::Packet(packet));
+        }
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        if self.state != State::Up {
+            return;
+        }
+        if self.deadline().is_some_and(|deadline| now >= deadline) {
+            self.state = State::Down;
+            self.events.push_back(Event::Down(Down::RtpTimeout));
+            return;
+        }
+        for line in &mut self.lines {
+            line.handle_timeout(now, &self.clock, &mut self.rng);
+        }
+        let lines = self.lines.iter_mut();
+        let digits: Vec<_> = lines.flat_map(Line::poll_digits).collect();
+        for digit in digits {
+            self.push(Event::Digit(digit));
+        }
+        self.collect();
+    }
+
+    pub(super) fn write(
+        &mut self,
+        now: Instant,
+        stream: StreamId,
+        origin: u32,
+        packet: &Packet,
+    ) -> bool {
+        let line = self.lines.iter_mut().find(|line| line.id == stream);
+        let Some(line) = line.filter(|_| self.state == State::Up) else {
+            return false;
+        };
+        let is_written = line.write(now, origin, packet);
+        self.collect();
+        is_written
+    }
+
+    pub(super) fn request_keyframe(&mut self, now: Instant, stream: StreamId) {
+        if let Some(line) = self.lines.iter_mut().find(|line| line.id == stream) {
+            line.request_keyframe(now, &self.clock);
+            self.collect();
+        }
+    }
+
+    pub(super) fn close(&mut self, now: Instant) {
+        if self.state == State::Up {
+            for line in &mut self.lines {
+                line.say_goodbye(now, &self.clock);
+            }
+            self.collect();
+        }
+        self.state = State::Down;
+        self.events.clear();
+    }
+
+    pub(super) fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.transmits.pop_front()
+    }
+
+    pub(super) fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        if self.state != State::Up {
+            return None;
+        }
+        let lines = self.lines.iter().filter_map(Line::poll_timeout);
+        lines.chain(self.deadline()).min()
+    }
+
+    pub(super) fn sending(&self) -> Vec<(StreamId, codec::Kind)> {
+        let lines = self.lines.iter().filter(|line| line.is_sent());
+        lines.map(|line| (line.id, line.kind())).collect()
+    }
+
+    pub(super) fn format(&self, stream: StreamId) -> Option<Format> {
+        self.lines.iter().find(|line| line.id == stream)?.format()
+    }
+
+    pub(super) fn streams(&self) -> Vec<(StreamId, codec::Kind)> {
+        let lines = self.lines.iter();
+        lines.map(|line| (line.id, line.kind())).collect()
+    }
+
+    pub(super) fn agreed(&self) -> &Topology {
+        self.negotiator.agreed()
+    }
+
+    pub(super) fn stats(&self) -> PeerStats {
+        let pair = self.lines.iter().find_map(Line::pair);
+        PeerStats {
+            pair,
+            streams: self.lines.iter().map(Line::stats).collect(),
+        }
+    }
+
+    fn on_agreed(&mut self, now: Instant) {
+        self.state = State::Up;
+        self.heard = now;
+        let mut before = std::mem::take(&mut self.lines);
+        for (mline, live) in self.negotiator.live() {
+            let id = StreamId(mline);
+            // A line keeps its numbers and its account through every round.
+            let known = before.iter().position(|line| line.id == id);
+            let mut line = match known {
+                Some(index) => before.swap_remove(index),
+                None => Line::new(
+                    now,
+                    id,
+                    self.ports[live.port],
+                    &self.terms,
+                    self.signaled,
+                    &mut self.rng,
+                ),
+            };
+            line.agree(now, live);
+            self.lines.push(line);
+        }
+    }
+
+    /// When silence has lasted too long.
+    fn deadline(&self) -> Option<Instant> {
+        // What we do not want to receive is not missed.
+        let receives = self.lines.iter().any(Line::is_received);
+        let sends = self.lines.iter().any(Line::is_sent);
+        let timeout = match receives && sends {
+            true => self.terms.timeout,
+            false => self.terms.timeout_hold,
+        };
+        Some(self.heard + timeout?)
+    }
+
+    /// Takes what the lines have to send.
+    fn collect(&mut self) {
+        for line in &mut self.lines {
+            for transmit in line.transmits.drain(..) {
+                if self.transmits.len() < TRANSMITS_MAX {
+                    self.transmits.push_back(transmit);
+                }
+            }
+        }
+    }
+
+    fn push(&mut self, event: Event) {
+        let is_droppable = matches!(event, Event::Packet(_) | Event::KeyframeRequested(_));
+        if is_droppable && self.events.len() >= EVENTS_MAX {
+            return;
+        }
+        self.events.push_back(event);
+    }
+}

@@ -1,0 +1,618 @@
+//! One m-line of a desk phone, both ways.
+
+use super::control::{self, Clock, Control, Sender, Sent};
+use super::{Event, Format, Packet, StreamId, Transmit};
+use crate::negotiate::desk::{Keys, Live, Remote};
+use crate::negotiate::format::Described;
+use crate::peer::packet::Extensions;
+use crate::peer::stats::StreamStats;
+use crate::peer::{KEYFRAME_PAUSE, PortPair};
+use crate::policy::Terms;
+use crate::timeline::Timeline;
+use codec::Kind;
+use rand_chacha::ChaCha12Rng;
+use rand_core::Rng;
+use rtp::rtcp::{Block, Rtcp};
+use rtp::srtp::{MasterKey, Opener, Sealer, Suite};
+use rtp::{Claim, Digit, DigitReceiver, Latch, Reception, RtpPacket, Sorted, Sorter, Verdict};
+use sdp::Direction;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub(super) struct Line {
+    pub(super) id: StreamId,
+    pub(super) ports: PortPair,
+    pub(super) transmits: Vec<Transmit>,
+    kind: Kind,
+    direction: Direction,
+    remote: Option<Remote>,
+    mux: bool,
+    is_symmetric: bool,
+    keepalive: Option<Duration>,
+    keepalives: u64,
+    /// What each payload type that comes means.
+    formats: Vec<(u8, Format)>,
+    /// What may be sent, and with which payload type.
+    sendable: Vec<(Format, u8)>,
+    latch: Latch,
+    /// Where RTCP comes from, once it did.
+    control_from: Option<SocketAddr>,
+    protection: Option<Protection>,
+    ssrc_in: Option<u32>,
+    sorter: Sorter,
+    reception: Reception,
+    digits: DigitReceiver,
+    clock_hz: u32,
+    losses_reported: u64,
+    losses_next: Option<Instant>,
+    ssrc_out: u32,
+    timeline: Timeline,
+    packets_out: u64,
+    bytes_out: u64,
+    last_out: Option<(u32, Instant, u32)>,
+    /// What was sent when the last report but one was made, and the last.
+    reported_out: (u64, u64),
+    control: Control,
+    keyframe: Option<Instant>,
+    is_keyframe_wanted: bool,
+    keyframe_requests_out: u64,
+}
+
+/// Both directions of SRTP.
+struct Protection {
+    ours: MasterKey,
+    theirs: MasterKey,
+    sealer: Sealer,
+    opener: Opener,
+}
+
+/// A packet that was believed.
+pub(super) struct Heard {
+    /// Its address was not known before.
+    pub(super) is_learned: bool,
+    /// What it was encrypted with.
+    pub(super) suite: Option<Suite>,
+    /// None if it was a copy, or nothing anybody reads.
+    pub(super) packet: Option<Packet>,
+}
+
+impl Line {
+    pub(super) fn new(
+        now: Instant,
+        id: StreamId,
+        ports: PortPair,
+        terms: &Terms,
+        signaled: Option<IpAddr>,
+        rng: &mut ChaCha12Rng,
+    ) -> Self {
+        let start = rng.next_u64();
+        Self {
+            id,
+            ports,
+            transmits: Vec::new(),
+            kind: Kind::Audio,
+            direction: Direction::Inactive,
+            remote: None,
+            mux: false,
+            is_symmetric: terms.symmetric,
+            keepalive: terms.keepalive,
+            keepalives: 0,
+            formats: Vec::new(),
+            sendable: Vec::new(),
+            latch: Latch::new(now, terms.strictness, signaled),
+            control_from: None,
+            protection: None,
+            ssrc_in: None,
+            sorter: Sorter::default(),
+            reception: Reception::default(),
+            digits: DigitReceiver::default(),
+            clock_hz: 1,
+            losses_reported: 0,
+            losses_next: None,
+            ssrc_out: rng.next_u64() as u32,
+            timeline: Timeline::new(start as u16, (start >> 32) as u32),
+            packets_out: 0,
+            bytes_out: 0,
+            last_out: None,
+            reported_out: (0, 0),
+            control: Control::new(now, rng),
+            keyframe: None,
+            is_keyframe_wanted: false,
+            keyframe_requests_out: 0,
+        }
+    }
+
+    /// Takes over what a round agreed on.
+    pub(super) fn agree(&mut self, now: Instant, live: &Live) {
+        self.kind = live.kind;
+        self.direction = live.direction;
+        self.mux = live.mux;
+        let format = |own: &Described| Format::new(own.payload.format, own.fmtp.as_deref());
+        // The peer may use the numbers of either description (RFC 3264 §5.1).
+        let known = live.formats.iter().chain(&live.sends);
+        self.formats = known.map(|own| (own.payload.number, format(own))).collect();
+        let sends = live.sends.iter();
+        self.sendable = match live.direction.sends() {
+            true => sends.map(|own| (format(own), own.payload.number)).collect(),
+            false => Vec::new(),
+        };
+        if live.remote.is_some() && live.remote != self.remote {
+            self.control_from = None;
+        }
+        self.remote = live.remote.or(self.remote);
+        self.latch
+            .declare(now, live.remote.map(|remote| remote.rtp));
+        self.rekey(live.keys.as_ref());
+    }
+
+    /// The counts of packets under a key go on while the key does.
+    fn rekey(&mut self, keys: Option<&Keys>) {
+        let Some(keys) = keys else {
+            self.protection = None;
+            return;
+        };
+        let (ours, theirs) = (&keys.ours.key, &keys.theirs);
+        let before = self.protection.take();
+        let (mut sealer, mut opener) = (None, None);
+        if let Some(before) = before {
+            sealer = (before.ours == *ours).then_some(before.sealer);
+            opener = (before.theirs == *theirs).then_some(before.opener);
+        }
+        self.protection = Some(Protection {
+            ours: ours.clone(),
+            theirs: theirs.clone(),
+            sealer: sealer.unwrap_or_else(|| Sealer::new(ours)),
+            opener: opener.unwrap_or_else(|| Opener::new(theirs.clone())),
+        });
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub(super) fn is_sent(&self) -> bool {
+        !self.sendable.is_empty()
+    }
+
+    pub(super) fn is_received(&self) -> bool {
+        self.direction.receives()
+    }
+
+    pub(super) fn format(&self) -> Option<Format> {
+        let mut formats = self.sendable.iter().map(|(format, _)| *format);
+        formats.find(|format| !format.is_telephone_event())
+    }
+
+    /// The addresses media go between.
+    pub(super) fn pair(&self) -> Option<(SocketAddr, SocketAddr)> {
+        let remote = self.latch.address().or_else(|| self.destination())?;
+        Some((self.ports.rtp, remote))
+    }
+
+    /// Takes an RTP packet; `None` if it is a stranger's or makes no sense.
+    pub(super) fn on_packet(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        bytes: &[u8],
+    ) -> Option<Heard> {
+        let number = bytes.get(1)? & 0x7F;
+        let known = self.formats.iter().find(|(own, _)| *own == number);
+        let format = known.map(|(_, format)| *format);
+        // RFC 3389: comfort noise has its number even where nobody describes it. It is a sign of life.
+        if format.is_none() && number != COMFORT_NOISE {
+            return None;
+        }
+        let opened;
+        let (bytes, suite) = match &mut self.protection {
+            Some(protection) => {
+                opened = protection.opener.open_rtp(bytes)?;
+                (&*opened, Some(protection.theirs.suite()))
+            }
+            None => (bytes, None),
+        };
+        let packet = RtpPacket::parse(bytes)?;
+        let claim = Claim {
+            from,
+            ssrc: packet.ssrc,
+            sequence: packet.sequence,
+            is_proven: suite.is_some(),
+        };
+        let verdict = self.latch.judge(now, claim);
+        if verdict == Verdict::Refused {
+            return None;
+        }
+        Some(Heard {
+            is_learned: verdict == Verdict::Learned,
+            suite,
+            packet: self.arrive(now, format, &packet),
+        })
+    }
+
+    /// Counts a believed packet.
+    fn arrive(
+        &mut self,
+        now: Instant,
+        format: Option<Format>,
+        packet: &RtpPacket<'_>,
+    ) -> Option<Packet> {
+        if self.ssrc_in.replace(packet.ssrc) != Some(packet.ssrc) {
+            self.sorter = Sorter::default();
+            self.reception.on_restart();
+        }
+        let sequence = match self.sorter.sort(packet.sequence) {
+            Sorted::New(sequence) => sequence,
+            Sorted::Restarted(sequence) => {
+                self.reception.on_restart();
+                sequence
+            }
+            Sorted::Dropped => return None,
+        };
+        let len = packet.payload.len();
+        let Some(format) = format else {
+            self.reception.on_event_packet(sequence, len);
+            return None;
+        };
+        let clock_hz = format.clock_hz();
+        if format.is_telephone_event() {
+            self.reception.on_event_packet(sequence, len);
+            self.digits
+                .handle_packet(now, clock_hz, packet.timestamp, packet.payload);
+        } else {
+            self.clock_hz = clock_hz;
+            self.reception
+                .on_packet(now, sequence, packet.timestamp, clock_hz, len);
+        }
+        self.direction.receives().then(|| Packet {
+            stream: self.id,
+            kind: self.kind,
+            format,
+            ssrc: packet.ssrc,
+            sequence,
+            timestamp: packet.timestamp,
+            marker: packet.marker,
+            extensions: Extensions::default(),
+            payload: Arc::from(packet.payload),
+        })
+    }
+
+    pub(super) fn poll_digits(&mut self) -> impl Iterator<Item = Digit> {
+        std::iter::from_fn(|| self.digits.poll_digit())
+    }
+
+    /// The news about losses, not too often.
+    pub(super) fn losses(&mut self, now: Instant) -> Option<Event> {
+        let due = *self.losses_next.get_or_insert(now + LOSSES_PAUSE);
+        if now < due {
+            return None;
+        }
+        self.losses_next = Some(now + LOSSES_PAUSE);
+        let lost = self.reception.lost();
+        let is_news = lost > self.losses_reported;
+        self.losses_reported = self.losses_reported.max(lost);
+        is_news.then_some(Event::Losses {
+            stream: self.id,
+            lost,
+            received: self.reception.received(),
+        })
+    }
+
+    /// Takes a compound RTCP packet. What the peer asks for is told.
+    pub(super) fn on_control(
+        &mut self,
+        now: Instant,
+        clock: &Clock,
+        local: SocketAddr,
+        from: SocketAddr,
+        bytes: &[u8],
+    ) -> Option<Event> {
+        if local != self.ports.rtcp && !self.mux {
+            return None;
+        }
+        let opened;
+        let bytes = match &mut self.protection {
+            Some(protection) => {
+                opened = protection.opener.open_rtcp(bytes)?;
+                &*opened
+            }
+            None => {
+                // Nothing in the clear is believed that does not come from where RTP comes from.
+                let source = self.latch.address();
+                let known = source.or_else(|| self.remote.map(|remote| remote.rtcp));
+                if known.is_none_or(|known| known.ip() != from.ip()) {
+                    return None;
+                }
+                bytes
+            }
+        };
+        let packets = rtp::rtcp::parse(bytes);
+        if packets.is_empty() {
+            return None;
+        }
+        if local == self.ports.rtcp {
+            self.control_from = Some(from);
+        }
+        let mut wanted = None;
+        for packet in &packets {
+            match packet {
+                Rtcp::Sender {
+                    ssrc,
+                    ntp_middle,
+                    blocks,
+                } => {
+                    if self.ssrc_in == Some(*ssrc) {
+                        self.control.on_sender_report(now, *ntp_middle);
+                    }
+                    self.on_blocks(now, clock, blocks);
+                }
+                Rtcp::Receiver { blocks, .. } => self.on_blocks(now, clock, blocks),
+                Rtcp::Keyframe { ssrc } if *ssrc == self.ssrc_out || *ssrc == 0 => {
+                    self.control.keyframe_requests_in += 1;
+                    wanted = Some(Event::KeyframeRequested(self.id));
+                }
+                // Signalling says when a call is over.
+                Rtcp::Keyframe { .. } | Rtcp::Bye { .. } => {}
+            }
+        }
+        wanted
+    }
+
+    fn on_blocks(&mut self, now: Instant, clock: &Clock, blocks: &[Block]) {
+        let ours = blocks.iter().find(|block| block.ssrc == self.ssrc_out);
+        if let Some(block) = ours {
+            self.control.on_block(now, clock, block);
+        }
+    }
+
+    pub(super) fn write(&mut self, now: Instant, origin: u32, packet: &Packet) -> bool {
+        let key = u64::from(origin) << 32 | u64::from(packet.ssrc);
+        let suits = |(format, _): &&(Format, u8)| packet.format.suits(format);
+        let number = self.sendable.iter().find(suits).map(|(_, number)| *number);
+        // An empty packet carries nothing but padding.
+        let Some(number) = number.filter(|_| !packet.payload.is_empty()) else {
+            self.timeline.skip(key, packet.sequence);
+            return false;
+        };
+        let clock_hz = packet.format.clock_hz();
+        let place = (packet.sequence, packet.timestamp);
+        let Some((sequence, timestamp)) = self.timeline.place(now, key, place.0, place.1, clock_hz)
+        else {
+            return false;
+        };
+        let is_sent = self.send_packet(&RtpPacket {
+            marker: packet.marker,
+            payload_type: number,
+            sequence: sequence as u16,
+            timestamp,
+            ssrc: self.ssrc_out,
+            payload: &packet.payload,
+        });
+        if is_sent {
+            self.packets_out += 1;
+            self.bytes_out += packet.payload.len() as u64;
+            self.last_out = Some((timestamp, now, clock_hz));
+        }
+        is_sent
+    }
+
+    /// RFC 3264 §5.1 has packets go where the description says; a symmetric peer gets them where its own
+    /// come from.
+    fn destination(&self) -> Option<SocketAddr> {
+        let declared = self.remote.map(|remote| remote.rtp);
+        let learned = self.latch.address();
+        match self.is_symmetric {
+            true => learned.or(declared),
+            false => declared.or(learned),
+        }
+    }
+
+    /// Where RTCP goes, and from where.
+    fn control_path(&self) -> Option<(SocketAddr, SocketAddr)> {
+        if self.mux {
+            return Some((self.ports.rtp, self.destination()?));
+        }
+        let declared = self.remote.map(|remote| remote.rtcp);
+        let beside = self
+            .latch
+            .address()
+            .map(|learned| SocketAddr::new(learned.ip(), learned.port().saturating_add(1)));
+        let to = match self.is_symmetric {
+            true => self.control_from.or_else(|| {
+                let is_near =
+                    |own: &SocketAddr| beside.is_none_or(|learned| learned.ip() == own.ip());
+                declared.filter(is_near).or(beside)
+            }),
+            false => declared.or(beside),
+        };
+        Some((self.ports.rtcp, to?))
+    }
+
+    fn send_packet(&mut self, packet: &RtpPacket<'_>) -> bool {
+        let Some(remote) = self.destination() else {
+            return false;
+        };
+        let mut bytes = packet.write();
+        if let Some(protection) = &mut self.protection {
+            let Some(sealed) = protection.sealer.seal_rtp(&bytes) else {
+                return false;
+            };
+            bytes = sealed;
+        }
+        self.transmits.push(Transmit {
+            local: self.ports.rtp,
+            remote,
+            bytes,
+        });
+        true
+    }
+
+    fn send_control(&mut self, bytes: Vec<u8>) {
+        let Some((local, remote)) = self.control_path() else {
+            return;
+        };
+        let bytes = match &mut self.protection {
+            Some(protection) => protection.sealer.seal_rtcp(&bytes),
+            None => Some(bytes),
+        };
+        self.transmits.extend(bytes.map(|bytes| Transmit {
+            local,
+            remote,
+            bytes,
+        }));
+    }
+
+    /// What we sent, as a report says it.
+    fn sent(&self) -> Sent {
+        // RFC 3550 §6.4: who has sent since the last report but one is a sender.
+        let is_sender = self.packets_out > self.reported_out.0;
+        Sent {
+            ssrc: self.ssrc_out,
+            sender: self.last_out.filter(|_| is_sender).map(|timestamp| Sender {
+                timestamp,
+                packets: self.packets_out,
+                bytes: self.bytes_out,
+            }),
+        }
+    }
+
+    /// What we received, as a report says it.
+    fn block(&mut self, now: Instant) -> Option<Block> {
+        let ssrc = self.ssrc_in?;
+        let tally = self.reception.tally()?;
+        let block = Block {
+            ssrc,
+            fraction_lost: tally.fraction_lost,
+            lost: i32::try_from(tally.lost).unwrap_or(i32::MAX),
+            highest: tally.highest,
+            jitter: self.reception.jitter(),
+            ..Block::default()
+        };
+        Some(self.control.block(now, block))
+    }
+
+    /// Asks for a key frame, at most once in [`KEYFRAME_PAUSE`].
+    pub(super) fn request_keyframe(&mut self, now: Instant, clock: &Clock) {
+        let Some(media) = self.ssrc_in.filter(|_| self.kind == Kind::Video) else {
+            return;
+        };
+        if self
+            .keyframe
+            .is_some_and(|asked| now < asked + KEYFRAME_PAUSE)
+        {
+            self.is_keyframe_wanted = true;
+            return;
+        }
+        self.keyframe = Some(now);
+        self.is_keyframe_wanted = false;
+        self.keyframe_requests_out += 1;
+        let report = control::report(now, clock, &self.sent(), None);
+        self.send_control(report.write_keyframe_request(media));
+    }
+
+    pub(super) fn say_goodbye(&mut self, now: Instant, clock: &Clock) {
+        let block = self.block(now);
+        let report = control::report(now, clock, &self.sent(), block);
+        self.send_control(report.write_bye());
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant, clock: &Clock, rng: &mut ChaCha12Rng) {
+        self.digits.handle_timeout(now);
+        if self.control.is_due(now, rng) {
+            let block = self.block(now);
+            let report = control::report(now, clock, &self.sent(), block);
+            self.reported_out = (self.reported_out.1, self.packets_out);
+            self.send_control(report.write());
+        }
+        if self.is_keyframe_wanted && self.keyframe_due().is_some_and(|due| now >= due) {
+            self.request_keyframe(now, clock);
+        }
+        if self.keepalive_due().is_some_and(|due| now >= due) {
+            self.keep_alive(now);
+        }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let keyframe = self.keyframe_due().filter(|_| self.is_keyframe_wanted);
+        let dues = [
+            Some(self.control.next()),
+            self.digits.poll_timeout(),
+            keyframe,
+            self.keepalive_due(),
+        ];
+        dues.into_iter().flatten().min()
+    }
+
+    fn keyframe_due(&self) -> Option<Instant> {
+        self.keyframe.map(|asked| asked + KEYFRAME_PAUSE)
+    }
+
+    fn keepalive_due(&self) -> Option<Instant> {
+        let (_, sent, _) = self.last_out?;
+        Some(sent + self.keepalive?)
+    }
+
+    /// A packet of comfort noise, as Asterisk sends (RFC 6263 §4.6 has such packets under a number of
+    /// their own; 13 is the one that receivers without comfort noise know to ignore).
+    fn keep_alive(&mut self, now: Instant) {
+        let Some((last, sent, clock_hz)) = self.last_out else {
+            return;
+        };
+        self.last_out = Some((last, now, clock_hz));
+        self.keepalives += 1;
+        let since = now.saturating_duration_since(sent).as_secs_f64() * f64::from(clock_hz);
+        let timestamp = last.wrapping_add(since as u64 as u32);
+        let place = self
+            .timeline
+            .place(now, KEEPALIVE_KEY, self.keepalives, timestamp, clock_hz);
+        let Some((sequence, timestamp)) = place else {
+            return;
+        };
+        self.last_out = Some((timestamp, now, clock_hz));
+        self.send_packet(&RtpPacket {
+            marker: false,
+            payload_type: COMFORT_NOISE,
+            sequence: sequence as u16,
+            timestamp,
+            ssrc: self.ssrc_out,
+            payload: &[SILENCE_LEVEL],
+        });
+    }
+
+    pub(super) fn stats(&self) -> StreamStats {
+        let jitter_us =
+            u64::from(self.reception.jitter()) * 1_000_000 / u64::from(self.clock_hz.max(1));
+        StreamStats {
+            stream: self.id,
+            kind: self.kind,
+            ssrc_in: self.ssrc_in,
+            ssrc_out: self.is_sent().then_some(self.ssrc_out),
+            packets_in: self.reception.received(),
+            bytes_in: self.reception.bytes(),
+            packets_out: self.packets_out,
+            bytes_out: self.bytes_out,
+            lost: self.reception.lost(),
+            jitter_us,
+            round_trip_us: self
+                .control
+                .round_trip()
+                .map(|time| time.as_micros() as u64),
+            lost_out: self.control.lost_out(),
+            refused: self.latch.refused(),
+            retransmissions_in: 0,
+            retransmissions_out: 0,
+            nacks_in: 0,
+            nacks_out: 0,
+            keyframe_requests_in: self.control.keyframe_requests_in,
+            keyframe_requests_out: self.keyframe_requests_out,
+        }
+    }
+}
+
+const LOSSES_PAUSE: Duration = Duration::from_secs(5);
+/// RFC 3551 §6, table 4.
+const COMFORT_NOISE: u8 = 13;
+/// RFC 3389 §3.1: 127 below the loudest.
+const SILENCE_LEVEL: u8 = 127;
+/// No other source has this key: origins are numbers of legs.
+const KEEPALIVE_KEY: u64 = u64::MAX;

@@ -1,0 +1,161 @@
+//! What phones are offered, and what becomes of their answers.
+
+use crate::world::{Leg, audio, policy, sections, voice};
+use codec::Kind;
+use rtc::policy::{Encryption, Terms};
+use rtc::topology::Direction;
+use rtc::{Refused, Round};
+
+fn sdes(short_tag: bool, optimistic: bool) -> Terms {
+    Terms {
+        encryption: Encryption::Sdes {
+            short_tag,
+            optimistic,
+        },
+        ..Terms::default()
+    }
+}
+
+#[test]
+fn a_phone_is_offered_static_numbers_in_the_order_of_allow() {
+    let mut leg = Leg::new(policy(
+        &["opus", "g722", "alaw", "ulaw"],
+        &["h264"],
+        Terms::default(),
+    ));
+    let want = voice().with_count(Kind::Video, 1, Direction::SendRecv);
+    let offer = leg.offer(want);
+    assert_eq!(
+        sections(&offer),
+        [
+            "audio 4000 RTP/AVP 107 9 8 0 101 102",
+            "video 4002 RTP/AVP 99"
+        ]
+    );
+    let text = offer.to_string();
+    for line in [
+        "a=rtpmap:107 opus/48000/2",
+        "a=rtpmap:9 G722/8000",
+        "a=rtpmap:101 telephone-event/8000",
+        "a=rtpmap:102 telephone-event/48000",
+        "a=fmtp:99 packetization-mode=1;profile-level-id=42e01f",
+    ] {
+        assert!(text.contains(&format!("{line}\r\n")), "{line} in {text}");
+    }
+    assert!(!text.contains("ice") && !text.contains("fingerprint") && !text.contains("crypto"));
+}
+
+#[test]
+fn a_phone_without_video_refuses_it_and_the_call_goes_on() {
+    let mut leg = Leg::new(policy(&["ulaw"], &["vp8"], Terms::default()));
+    leg.offer(voice().with_count(Kind::Video, 1, Direction::SendRecv));
+    let outcome = leg
+        .apply(&audio("RTP/AVP", "0", "m=video 0 RTP/AVP 96\n"))
+        .unwrap();
+    assert_eq!(outcome.agreed.len(), 1);
+    assert_eq!(outcome.notes.len(), 1);
+    let stands = leg.peer.negotiate(
+        leg.now,
+        Round::Offer {
+            want: outcome.agreed,
+        },
+    );
+    assert!(stands.unwrap().sdp.is_none(), "nothing to ask");
+}
+
+#[test]
+fn a_phone_that_refuses_everything_or_answers_another_count_is_refused() {
+    let mut leg = Leg::new(policy(&["ulaw"], &[], Terms::default()));
+    leg.offer(voice());
+    let none = audio("RTP/AVP", "0", "").replace("m=audio 4000", "m=audio 0");
+    assert_eq!(leg.apply(&none).unwrap_err(), Refused::NoMedia);
+    leg.offer(voice());
+    let two = audio("RTP/AVP", "0", "m=video 0 RTP/AVP 96\n");
+    assert!(matches!(leg.apply(&two), Err(Refused::LineCount { .. })));
+}
+
+#[test]
+fn keys_are_offered_for_each_suite_and_the_chosen_one_counts() {
+    for (short_tag, first) in [
+        (false, "1 AES_CM_128_HMAC_SHA1_80 "),
+        (true, "1 AES_CM_128_HMAC_SHA1_32 "),
+    ] {
+        let mut leg = Leg::new(policy(&["ulaw"], &[], sdes(short_tag, false)));
+        let offer = leg.offer(voice());
+        assert_eq!(offer.media[0].profile.as_ref(), "RTP/SAVP");
+        assert!(
+            offer.media[0]
+                .attribute("crypto")
+                .unwrap()
+                .starts_with(first)
+        );
+        let count = offer.media[0].attributes("crypto").count();
+        assert_eq!(count, if short_tag { 4 } else { 3 });
+    }
+}
+
+#[test]
+fn an_answer_in_the_clear_is_taken_only_where_that_may_be() {
+    for (optimistic, profile, taken) in [(false, "RTP/SAVP", false), (true, "RTP/AVP", true)] {
+        let mut leg = Leg::new(policy(&["ulaw"], &[], sdes(false, optimistic)));
+        let offer = leg.offer(voice());
+        assert_eq!(&*offer.media[0].profile, profile);
+        assert!(offer.media[0].has("crypto"));
+        assert_eq!(leg.apply(&audio(profile, "0", "")).is_ok(), taken);
+    }
+}
+
+#[test]
+fn a_key_that_was_not_offered_is_refused() {
+    let mut leg = Leg::new(policy(&["ulaw"], &[], sdes(false, false)));
+    leg.offer(voice());
+    let key = "inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz";
+    let other = format!("a=crypto:9 AES_CM_128_HMAC_SHA1_80 {key}\n");
+    assert!(leg.apply(&audio("RTP/SAVP", "0", &other)).is_err());
+}
+
+#[test]
+fn hold_is_offered_and_taken_back() {
+    let mut leg = Leg::new(policy(&["ulaw"], &[], Terms::default()));
+    let stands = leg.answer(&audio("RTP/AVP", "0", "")).unwrap().agreed;
+    let directed = |direction| {
+        let mut streams: Vec<_> = stands.iter().cloned().collect();
+        streams[0].direction = direction;
+        rtc::topology::Topology::new(streams)
+    };
+    let held = leg.offer(directed(Direction::SendOnly));
+    assert!(held.to_string().contains("a=sendonly\r\n"));
+    leg.peer.negotiate(leg.now, Round::Rollback).unwrap();
+    let held = leg.offer(directed(Direction::SendOnly));
+    assert_eq!(sections(&held), ["audio 4000 RTP/AVP 0"]);
+    leg.apply(&audio("RTP/AVP", "0", "a=recvonly\n")).unwrap();
+    // While we hold the phone its own offers do not end it.
+    let answer = leg.answer(&audio("RTP/AVP", "0", "")).unwrap().sdp.unwrap();
+    assert!(answer.to_string().contains("a=sendonly\r\n"));
+    let resumed = leg.offer(directed(Direction::SendRecv));
+    assert!(resumed.to_string().contains("a=sendrecv\r\n"));
+}
+
+#[test]
+fn what_stands_is_confirmed_by_an_answer() {
+    let mut leg = Leg::new(policy(&["ulaw", "alaw"], &[], Terms::default()));
+    leg.answer(&audio("RTP/AVP", "0 8", "")).unwrap();
+    let answer = crate::world::sdp(&audio("RTP/AVP", "8", "a=sendonly\n"));
+    let outcome = leg
+        .peer
+        .negotiate(leg.now, Round::Confirm { answer })
+        .unwrap();
+    let direction = outcome.agreed.iter().next().unwrap().direction;
+    assert_eq!(direction, Direction::RecvOnly);
+}
+
+#[test]
+fn the_version_of_a_description_rises_by_one() {
+    let mut leg = Leg::new(policy(&["ulaw"], &[], Terms::default()));
+    let mut version = || {
+        let answer = leg.answer(&audio("RTP/AVP", "0", "")).unwrap().sdp.unwrap();
+        answer.origin().unwrap().version.parse::<u64>().unwrap()
+    };
+    let first = version();
+    assert_eq!(version(), first + 1);
+}
