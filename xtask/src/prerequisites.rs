@@ -84,7 +84,10 @@ const NAMESPACE_PACKAGE: &str = "iproute2";
 /// SIPp, which plays a desk phone; asked for its version, it says it and fails.
 const PHONE_PACKAGE: &str = "sip-tester";
 
-/// Node, npm, Chromium, Firefox, network namespaces and SIPp.
+/// baresip, a desk phone with sound; without the programs for a screen it recommends.
+const DESK_PHONE_PACKAGE: &str = "baresip-core";
+
+/// Node, npm, Chromium, Firefox, network namespaces, SIPp and baresip.
 pub(crate) fn browsers() -> Result<()> {
     install(BROWSER_TOOLS)?;
     node_is_recent()?;
@@ -93,6 +96,9 @@ pub(crate) fn browsers() -> Result<()> {
     }
     if command("sipp", &["-v"]).output().is_err() {
         apt(&[PHONE_PACKAGE])?;
+    }
+    if command("baresip", &["-h"]).output().is_err() {
+        apt(&[DESK_PHONE_PACKAGE])?;
     }
     Ok(())
 }

@@ -173,6 +173,13 @@ impl Opener {
     /// The compound RTCP packet in the clear.
     pub fn open_rtcp(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
         let ssrc = u32::from_be_bytes(*bytes.get(4..)?.first_chunk()?);
+        // The library takes a packet whose E bit says that it is not encrypted without asking for its
+        // tag. We agree to encryption always (RFC 4568 §6.3.2), so such a packet is forged.
+        let tag_len = self.key.suite().profile().rtcp_auth_tag_len();
+        let index = bytes.len().checked_sub(tag_len + 4)?;
+        if bytes[index] & ENCRYPTED_BIT == 0 {
+            return None;
+        }
         self.open(ssrc, |context| {
             context.decrypt_rtcp(bytes).ok().map(Into::into)
         })
@@ -222,4 +229,6 @@ impl fmt::Debug for Opener {
 /// Sources one key may have in the life of a call; those that come later are not heard.
 pub const SOURCES_MAX: usize = 16;
 const FAILURES_MAX: usize = 64;
+/// The first bit of the word with the index (RFC 3711 §3.4).
+const ENCRYPTED_BIT: u8 = 0x80;
 const REPLAY_WINDOW: usize = 128;

@@ -22,6 +22,7 @@ pub(crate) fn status(switch: &Switch, signal: &Signal, web: Option<web::Counts>)
             "calls_total": calls.calls_total,
             "legs": calls.media.legs,
             "ports": calls.media.ports,
+            "port_pairs": calls.media.port_pairs,
             "sockets": web.websockets,
             "connections": web.connections,
             "tasks": calls.tasks,

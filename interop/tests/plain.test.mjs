@@ -1,0 +1,110 @@
+// baresip as a desk phone without WebRTC: plain RTP and SDES, sound there and back, hold and resume.
+import assert from 'node:assert/strict';
+import { after, afterEach, before, test } from 'node:test';
+
+import { startBaresip } from '../lib/baresip.mjs';
+import { PASSWORD } from '../lib/files.mjs';
+import { startServer, until, wait } from '../lib/server.mjs';
+
+const account = (name, options) => `[${name}]
+type=endpoint
+context=sets
+aors=${name}
+auth=${name}
+disallow=all
+${options}
+
+[${name}]
+type=auth
+username=${name}
+password=${PASSWORD}
+
+[${name}]
+type=aor
+max_contacts=5
+`;
+
+const files = (ports) => ({
+  'pjsip.conf': `[transport-udp]
+type=transport
+protocol=udp
+bind=127.0.0.1:${ports.sip}
+
+[transport-tcp]
+type=transport
+protocol=tcp
+bind=127.0.0.1:${ports.sip}
+
+${account('plain', 'allow=ulaw')}
+${account('secure', 'allow=ulaw\nmedia_encryption=sdes')}
+${account('wide', 'allow=g722\nrtp_symmetric=yes\nrtcp_mux=yes')}
+`,
+  'http.conf': `[general]
+enabled=yes
+bindaddr=127.0.0.1
+bindport=${ports.http}
+`,
+  'extensions.conf': `[sets]
+exten => 600,1,Answer()
+ same => n,Echo()
+`,
+  'rtp.conf': `[general]
+rtpstart=21000
+rtpend=21099
+`,
+});
+
+const TONE_HZ = 440;
+let server;
+let phone;
+
+before(async () => {
+  server = await startServer({ files });
+});
+
+after(() => server?.stop());
+
+afterEach(async () => {
+  await phone?.stop();
+  phone = undefined;
+  await until('no ports in use', async () => (await server.status()).counts.port_pairs === 0, 5_000);
+});
+
+const hears = (what = 'its own tone') =>
+  until(what, async () => (await phone.heard(TONE_HZ)) > 0.8, 6_000).catch((error) => {
+    throw new Error(`${error.message}\n${phone.log}\n${server.log}`);
+  });
+
+/** Packets of the one call there is, in and out. */
+async function counted() {
+  const { stories } = await server.status();
+  const sums = stories.flatMap(({ events }) => events).filter((entry) => JSON.stringify(entry).includes('packets_in'));
+  return sums.at(-1);
+}
+
+for (const [user, transport, options] of [
+  ['plain', 'udp', {}],
+  ['plain', 'tcp', {}],
+  ['secure', 'udp', { account: ';mediaenc=srtp-mand' }],
+  ['wide', 'udp', { codecs: 'G722/16000/1', rate_hz: 16_000 }],
+]) {
+  test(`${user} over ${transport} calls the echo and hears itself, also after hold`, async () => {
+    phone = await startBaresip({ server, user, password: PASSWORD, tone_hz: TONE_HZ, transport, ...options });
+    await phone.registered();
+    await phone.call(`sip:600@127.0.0.1:${server.ports.sip}`);
+    await hears();
+    assert.equal((await server.status()).counts.port_pairs, 1);
+    for (const [command, on_hold] of [['hold', true], ['resume', false]]) {
+      const before = server.log.length;
+      phone.command(command);
+      await until(`${command} is understood`, () => server.log.slice(before).includes(`on_hold=${on_hold}`), 5_000).catch((error) => {
+        throw new Error(`${error.message}\n${server.log}`);
+      });
+      await wait(700);
+    }
+    await hears('its tone after the hold');
+    phone.command('hangup');
+    await phone.happened('CALL_CLOSED');
+    await until('the sums', async () => Boolean(await counted()), 5_000);
+  });
+}

@@ -1,0 +1,164 @@
+// The options of desk phones' media, each by what it changes on the wire.
+import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
+import { after, afterEach, before, test } from 'node:test';
+
+import { DeskPhone } from '../lib/desk.mjs';
+import { startServer, until, wait } from '../lib/server.mjs';
+
+const endpoint = (name, options = []) => [`[${name}]`, 'type=endpoint', 'context=sets', 'disallow=all', 'allow=ulaw', ...options, ''].join('\n');
+
+const files = (more) => (ports) => ({
+  'pjsip.conf': [
+    `[transport-udp]\ntype=transport\nprotocol=udp\nbind=127.0.0.1:${ports.sip}\n`,
+    endpoint('plain'),
+    endpoint('silent', ['rtp_timeout=1']),
+    endpoint('holding', ['rtp_timeout=1', 'rtp_timeout_hold=3']),
+    endpoint('nat', ['rtp_symmetric=yes', 'rtp_keepalive=1']),
+    endpoint('feedback', ['use_avpf=yes']),
+    endpoint('secure', ['media_encryption=sdes']),
+    endpoint('short', ['media_encryption=sdes', 'srtp_tag_32=yes']),
+    endpoint('maybe', ['media_encryption=sdes', 'media_encryption_optimistic=yes']),
+    endpoint('muxed', ['rtcp_mux=yes']),
+    endpoint('browser', ['webrtc=yes']),
+  ].join('\n'),
+  'http.conf': `[general]\nenabled=yes\nbindaddr=127.0.0.1\nbindport=${ports.http}\n`,
+  'extensions.conf': '[sets]\nexten => 600,1,Answer()\n same => n,Echo()\n',
+  'rtp.conf': `[general]\n${more}\n`,
+});
+
+const KEY = 'a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz';
+let server;
+let phones = [];
+
+before(async () => {
+  server = await startServer({ files: files('rtpstart=22000\nrtpend=22099') });
+});
+
+after(() => server?.stop());
+
+async function phone(user, at = server) {
+  const own = await DeskPhone.start(at, user);
+  phones.push(own);
+  return own;
+}
+
+afterEach(async () => {
+  for (const own of phones) own.hangUp();
+  await until('ports are given back', async () => (await server.status()).counts.port_pairs === 0, 5_000);
+  for (const own of phones) own.close();
+  phones = [];
+});
+
+async function socket() {
+  const own = createSocket('udp4');
+  await new Promise((done) => own.bind(0, '127.0.0.1', done));
+  own.packets = [];
+  own.on('message', (bytes) => own.packets.push(bytes));
+  return own;
+}
+
+test('a phone hears its own packets, from an even port of the range', async () => {
+  const own = await phone('plain');
+  assert.equal(await own.invite(), 200);
+  assert.ok(own.port >= 22_000 && own.port < 22_099 && own.port % 2 === 0, `${own.port}`);
+  for (let count = 0; count < 10; count += 1) own.speak();
+  await until('ten packets', () => own.packets.length === 10, 3_000);
+  assert.ok(own.packets.every(({ bytes, from }) => from.port === own.port && bytes.length === 172));
+});
+
+test('rtp_timeout ends a call nobody speaks in, and not one that is spoken in', async () => {
+  const [silent, plain] = [await phone('silent'), await phone('plain')];
+  assert.equal(await silent.invite(), 200);
+  assert.equal(await plain.invite(), 200);
+  const speaking = setInterval(() => silent.speak(), 50);
+  await wait(1_500);
+  clearInterval(speaking);
+  assert.ok(!silent.received.some((text) => text.startsWith('BYE')));
+  await silent.wasHungUp(4_000);
+  assert.ok(!plain.received.some((text) => text.startsWith('BYE')));
+});
+
+test('rtp_timeout_hold counts while the phone holds', async () => {
+  const own = await phone('holding');
+  assert.equal(await own.invite({ lines: ['a=sendonly'] }), 200);
+  assert.match(own.sdp, /^a=recvonly\r$/m);
+  await wait(1_800);
+  assert.ok(!own.received.some((text) => text.startsWith('BYE')));
+  await own.wasHungUp(5_000);
+});
+
+test('rtp_symmetric sends to where packets come from, rtp_keepalive without being asked', async () => {
+  const [own, elsewhere] = [await phone('nat'), await socket()];
+  assert.equal(await own.invite(), 200);
+  for (let count = 0; count < 10; count += 1) own.speak(elsewhere);
+  await until('an echo there', () => elsewhere.packets.length > 0, 3_000);
+  assert.equal(own.packets.length, 0);
+  await until('comfort noise', () => elsewhere.packets.some((bytes) => (bytes[1] & 0x7f) === 13), 4_000);
+  elsewhere.close();
+});
+
+test('a stranger is not heard, unless strictrtp=no says so', async () => {
+  const loose = await startServer({ files: files('rtpstart=22100\nrtpend=22199\nstrictrtp=no') });
+  try {
+    for (const [at, heard] of [[server, 1], [loose, 6]]) {
+      const [own, stranger] = [await phone('plain', at), await socket()];
+      assert.equal(await own.invite(), 200);
+      own.speak();
+      await until('its echo', () => own.packets.length === 1, 3_000);
+      for (let count = 0; count < 5; count += 1) own.speak(stranger);
+      await wait(300);
+      assert.equal(own.packets.length, heard);
+      assert.equal(stranger.packets.length, 0);
+      stranger.close();
+      own.hangUp();
+    }
+  } finally {
+    await loose.stop();
+  }
+});
+
+test('encryption and profile are what the endpoint says', async () => {
+  const crypto = { lines: [KEY] };
+  for (const [user, offer, status] of [
+    ['plain', {}, 200],
+    ['plain', { profile: 'RTP/SAVP', ...crypto }, 488],
+    ['feedback', {}, 488],
+    ['feedback', { profile: 'RTP/AVPF' }, 200],
+    ['secure', {}, 488],
+    ['secure', { profile: 'RTP/SAVP', ...crypto }, 200],
+    ['short', { profile: 'RTP/SAVP', ...crypto }, 200],
+    ['maybe', {}, 200],
+    ['maybe', crypto, 200],
+    ['browser', {}, 488],
+  ]) {
+    const own = await phone(user);
+    assert.equal(await own.invite(offer), status, `${user} ${JSON.stringify(offer)}`);
+    if (status !== 200) continue;
+    assert.equal(/^a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:/m.test(own.sdp), Boolean(offer.lines), own.sdp);
+    own.hangUp();
+  }
+});
+
+test('rtcp_mux puts RTCP on the port of RTP', async () => {
+  const own = await phone('muxed');
+  assert.equal(await own.invite({ lines: ['a=rtcp-mux'] }), 200);
+  assert.match(own.sdp, /^a=rtcp-mux\r$/m);
+  own.speak();
+  const is_report = ({ bytes }) => bytes[1] === 200 || bytes[1] === 201;
+  await until('a report', () => own.packets.some(is_report), 6_000);
+});
+
+test('hold and resume by re-INVITE', async () => {
+  const own = await phone('plain');
+  assert.equal(await own.invite(), 200);
+  own.speak();
+  await until('its echo', () => own.packets.length === 1, 3_000);
+  assert.equal(await own.invite({ cseq: 2, lines: ['a=inactive'] }), 200);
+  own.speak();
+  await wait(200);
+  assert.equal(own.packets.length, 1);
+  assert.equal(await own.invite({ cseq: 3 }), 200);
+  own.speak();
+  await until('its echo again', () => own.packets.length === 2, 3_000);
+});
