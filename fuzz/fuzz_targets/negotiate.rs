@@ -30,6 +30,8 @@ static CONFIG: LazyLock<PeerConfig> = LazyLock::new(|| {
         }),
         candidates: vec!["127.0.0.1:10000".parse().expect("an address")],
         ufrag_prefix: "fuzz".to_owned(),
+        ports: Vec::new(),
+        signaled: None,
         certificate: Certificate::generate().expect("a certificate"),
         seed: [1; 32],
     }

@@ -46,6 +46,8 @@ fn peer(now: Instant, local: SocketAddr) -> Peer {
             policy: Arc::new(policy),
             candidates: vec![local],
             ufrag_prefix: "0000000001".to_owned(),
+            ports: Vec::new(),
+            signaled: None,
             certificate: CERTIFICATE.get_or_init(made).clone(),
             seed: [7; 32],
         },
