@@ -368,61 +368,63 @@ async fn what_is_shown_keeps_its_shape() {
         (
             "pjsip show aor alice",
             expect![[r#"
-                  Aor:  <Aor..............................................>  <MaxContact>
-                Contact:  <Aor/ContactUri............................> <Hash....> <Status> <RTT(ms)..>
-            ==========================================================================================
+                      Aor:  <Aor..............................................>  <MaxContact>
+                    Contact:  <Aor/ContactUri............................> <Hash....> <Status> <RTT(ms)..>
+                ==========================================================================================
 
-                  Aor:  alice                                                5
+                      Aor:  alice                                                5
 
 
-             ParameterName        : ParameterValue
-             ==============================================================================================
-             authenticate_qualify : false
-             contact              : 
-             default_expiration   : 3600
-             mailboxes            : 
-             max_contacts         : 5
-             maximum_expiration   : 7200
-             minimum_expiration   : 60
-             qualify_2xx_only     : false
-             qualify_frequency    : 0
-             qualify_timeout      : 3.000000
-             remove_existing      : false
-             remove_unavailable   : false
-             support_path         : false
+                 ParameterName        : ParameterValue
+                 ==============================================================================================
+                 authenticate_qualify : false
+                 contact              : 
+                 default_expiration   : 3600
+                 mailboxes            : 
+                 max_contacts         : 5
+                 maximum_expiration   : 7200
+                 minimum_expiration   : 60
+                 outbound_proxy       : 
+                 qualify_2xx_only     : false
+                 qualify_frequency    : 0
+                 qualify_timeout      : 3.000000
+                 remove_existing      : false
+                 remove_unavailable   : false
+                 support_path         : false
 
-        "#]],
+            "#]],
         ),
         (
             "pjsip show settings",
             expect![[r#"
 
-            Global Settings:
+                Global Settings:
 
-             ParameterName                       : ParameterValue
-             ====================================================
-             default_auth_algorithms_uac         : 
-             default_auth_algorithms_uas         : MD5
-             default_from_user                   : asterisk
-             default_realm                       : asterisk
-             disable_multi_domain                : false
-             endpoint_identifier_order           : 
-             ignore_uri_user_options             : false
-             max_forwards                        : 70
-             max_initial_qualify_time            : 0
-             unidentified_request_count          : 5
-             unidentified_request_period         : 5
-             unidentified_request_prune_interval : 30
-             user_agent                          : 
+                 ParameterName                       : ParameterValue
+                 ===============================================================
+                 default_auth_algorithms_uac         : 
+                 default_auth_algorithms_uas         : MD5
+                 default_from_user                   : asterisk
+                 default_outbound_endpoint           : default_outbound_endpoint
+                 default_realm                       : asterisk
+                 disable_multi_domain                : false
+                 endpoint_identifier_order           : 
+                 ignore_uri_user_options             : false
+                 max_forwards                        : 70
+                 max_initial_qualify_time            : 0
+                 unidentified_request_count          : 5
+                 unidentified_request_period         : 5
+                 unidentified_request_prune_interval : 30
+                 user_agent                          : 
 
-            System Settings:
+                System Settings:
 
-             ParameterName : ParameterValue
-             ==============================
-             timer_b       : 32000
-             timer_t1      : 500
+                 ParameterName : ParameterValue
+                 ==============================
+                 timer_b       : 32000
+                 timer_t1      : 500
 
-        "#]],
+            "#]],
         ),
         (
             "pjsip show registrations",
@@ -441,19 +443,21 @@ async fn what_is_shown_keeps_its_shape() {
         (
             "core show functions",
             expect![[r#"
-            Installed Custom Functions:
-            --------------------------------------------------------------------------------
-            CALLERID              CALLERID(...)                        Number and name of the caller
-            CDR                   CDR(...)                             A field of the call detail record: CDR(billsec), CDR(start,u); accountcode, amaflags, userfield and names of your own can be set
-            CDR_PROP              CDR_PROP(...)                        Properties of the call detail record: Set(CDR_PROP(disable)=1)
-            CHANNEL               CHANNEL(...)                         Facts of the channel: name, uniqueid, state, endpoint, language
-            DB                    DB(...)                              An entry of the dial plan's own database, which survives restarts: DB(family/key)
-            DB_DELETE             DB_DELETE(...)                       Reads DB(family/key) and removes it
-            DB_EXISTS             DB_EXISTS(...)                       1 if DB(family/key) is there, else 0
-            GLOBAL                GLOBAL(...)                          Variables of the whole exchange
-            PJSIP_HEADER          PJSIP_HEADER(...)                    A header of the INVITE that brought the call: PJSIP_HEADER(read,X-Name)
-            9 custom functions installed.
-        "#]],
+                Installed Custom Functions:
+                --------------------------------------------------------------------------------
+                CALLERID              CALLERID(...)                        Number and name of the caller
+                CDR                   CDR(...)                             A field of the call detail record: CDR(billsec), CDR(start,u); accountcode, amaflags, userfield and names of your own can be set
+                CDR_PROP              CDR_PROP(...)                        Properties of the call detail record: Set(CDR_PROP(disable)=1)
+                CHANNEL               CHANNEL(...)                         Facts of the channel: name, uniqueid, state, endpoint, language
+                DB                    DB(...)                              An entry of the dial plan's own database, which survives restarts: DB(family/key)
+                DB_DELETE             DB_DELETE(...)                       Reads DB(family/key) and removes it
+                DB_EXISTS             DB_EXISTS(...)                       1 if DB(family/key) is there, else 0
+                GLOBAL                GLOBAL(...)                          Variables of the whole exchange
+                MESSAGE               MESSAGE(...)                         The text message of the channel: to, from, body
+                MESSAGE_DATA          MESSAGE_DATA(...)                    A header of the channel's text message; one that is set goes along with MessageSend
+                PJSIP_HEADER          PJSIP_HEADER(...)                    A header of the INVITE that brought the call: PJSIP_HEADER(read,X-Name)
+                11 custom functions installed.
+            "#]],
         ),
         (
             "core show function CALLERID",
