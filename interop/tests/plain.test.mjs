@@ -4,7 +4,7 @@ import { after, afterEach, before, test } from 'node:test';
 
 import { startBaresip } from '../lib/baresip.mjs';
 import { PASSWORD } from '../lib/files.mjs';
-import { startServer, until, wait } from '../lib/server.mjs';
+import { ask, startServer, until, wait } from '../lib/server.mjs';
 
 const account = (name, options) => `[${name}]
 type=endpoint
@@ -47,6 +47,7 @@ bindport=${ports.http}
   'extensions.conf': `[sets]
 exten => 600,1,Answer()
  same => n,Echo()
+exten => 700,1,Dial(PJSIP/secure,20)
 `,
   'rtp.conf': `[general]
 rtpstart=21000
@@ -74,6 +75,25 @@ const hears = (what = 'its own tone') =>
   until(what, async () => (await phone.heard(TONE_HZ)) > 0.8, 6_000).catch((error) => {
     throw new Error(`${error.message}\n${phone.log}\n${server.log}`);
   });
+
+test('phones are called with what fits each, and hear each other over plain RTP and SDES', async () => {
+  const start = (user, tone_hz, account) => startBaresip({ server, user, password: PASSWORD, tone_hz, account: `${account};answermode=auto` });
+  const phones = [await start('plain', 440, ''), await start('secure', 700, ';mediaenc=srtp-mand')];
+  try {
+    for (const own of phones) await own.registered();
+    for (const [own, user, tone_hz] of [[phones[0], 'plain', 440], [phones[1], 'secure', 700]]) {
+      await ask(server, `channel originate PJSIP/${user} application Echo`);
+      await until(`${user} hears itself`, async () => (await own.heard(tone_hz)) > 0.8, 8_000);
+      own.command('hangup');
+      await wait(500);
+    }
+    phones[0].command('dial', `sip:700@127.0.0.1:${server.ports.sip}`);
+    await until('the plain one hears the other', async () => (await phones[0].heard(700)) > 0.8, 8_000);
+    await until('and is heard', async () => (await phones[1].heard(440)) > 0.8, 8_000);
+  } finally {
+    for (const own of phones) await own.stop();
+  }
+});
 
 /** Packets of the one call there is, in and out. */
 async function counted() {
