@@ -193,7 +193,9 @@ async fn rows_go_on_while_the_database_is_away(mut scratch: Scratch) {
         tokio::time::sleep(Duration::from_millis(400)).await;
     }
     let error = store.extensions(&exten("nobody")).await.unwrap_err();
-    assert!(error.is_unreachable(), "{error:?}");
+    // On a busy machine the question's time is over before the connection's is.
+    let late = matches!(error, StoreError::Timeout(_));
+    assert!(late || error.is_unreachable(), "{error:?}");
     relay.open();
     let start = Instant::now();
     while store.extensions(&exten("nobody")).await.is_err() {
