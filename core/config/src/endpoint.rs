@@ -98,6 +98,8 @@ pub struct Endpoint {
     pub contact_acl: AddressLists,
     /// Whether it may subscribe to events.
     pub allow_subscribe: bool,
+    /// Whether it may send the party it talks to on.
+    pub allow_transfer: bool,
     /// The context of the hints it may subscribe to; `context` if unset.
     pub subscribe_context: Option<String>,
     /// The shortest subscription that is accepted, in seconds.
@@ -246,6 +248,7 @@ impl Endpoint {
             acl: AddressLists::default(),
             contact_acl: AddressLists::default(),
             allow_subscribe: true,
+            allow_transfer: true,
             subscribe_context: None,
             sub_min_expiry_s: 60,
             device_state_busy_at: 0,

@@ -23,12 +23,13 @@ pub use flow::{Flow, FlowId, Transmit, Transport};
 pub use limits::{Counts, Identity, Limits};
 pub(crate) use limits::{FORKS_MAX, REQUESTS_PER_INVITE_MAX, RETRY_AFTER_S};
 
+use crate::dialog::DialogId;
 use crate::invite::{Invite, Reliability, carries_contact};
 use crate::session_timer::SessionRules;
 use crate::subscription::{SubscriptionRules, Subscriptions};
 use crate::timer::{TimerTable, earliest};
 use crate::transaction::{ClientUser, ServerUser};
-use crate::{HeaderName, Login, Message, Method, Request, Response, Status};
+use crate::{HeaderName, Login, Message, Method, Replaces, Request, Response, Status};
 
 /// The SIP machine.
 #[derive(Debug)]
@@ -382,6 +383,12 @@ impl Agent {
         self.with(id, |invite, base| {
             invite.hangup(now, base, headers, status_before_answer)
         });
+    }
+
+    /// The call whose dialog this names (RFC 3891 §3).
+    pub fn replaced(&self, replaces: &Replaces) -> Option<InviteId> {
+        let dialog = DialogId::of_replaces(replaces);
+        self.base.dialogs.get(&dialog).copied()
     }
 
     /// The peer's client came back over another connection: our requests in the dialog go there.

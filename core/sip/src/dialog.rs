@@ -1,6 +1,8 @@
 //! Dialogs: RFC 3261 §12. Who is on the other side, by which way, and which numbers were used.
 
-use crate::{Contacts, HeaderError, HeaderName, Method, NameAddr, Request, Response, Uri};
+use crate::{
+    Contacts, HeaderError, HeaderName, Method, NameAddr, Replaces, Request, Response, Uri,
+};
 
 /// RFC 3261 §12: "A dialog is identified at each UA with a dialog ID, which consists of a Call-ID
 /// value, a local tag and a remote tag." The remote tag of an RFC 2543 peer is empty.
@@ -12,6 +14,15 @@ pub(crate) struct DialogId {
 }
 
 impl DialogId {
+    /// The dialog a Replaces names.
+    pub(crate) fn of_replaces(replaces: &Replaces) -> Self {
+        Self {
+            call_id: replaces.call_id.clone(),
+            local_tag: replaces.to_tag.clone(),
+            remote_tag: replaces.from_tag.clone(),
+        }
+    }
+
     /// The dialog a request of the peer names; `None` without To tag.
     pub(crate) fn of_request(request: &Request) -> Result<Option<Self>, HeaderError> {
         let headers = &request.headers;

@@ -12,6 +12,7 @@ pub(crate) mod name;
 pub(crate) mod name_addr;
 pub(crate) mod params;
 pub(crate) mod reason;
+pub(crate) mod replaces;
 pub(crate) mod scan;
 pub(crate) mod session_timer;
 pub(crate) mod typed;

@@ -567,7 +567,7 @@ fn dress_answer(base: &Base, flow: &Flow, request: &Request, response: &mut Resp
     headers.copy(&request.headers, &HeaderName::RecordRoute);
     headers.push(HeaderName::Contact, &base.contact(flow));
     headers.push(HeaderName::Allow, crate::agent::ALLOW);
-    headers.push(HeaderName::Supported, "timer");
+    headers.push(HeaderName::Supported, "replaces, timer");
 }
 
 /// The session description of a message, if it has one.

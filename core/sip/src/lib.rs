@@ -112,6 +112,7 @@ pub use header::name::HeaderName;
 pub use header::name_addr::NameAddr;
 pub use header::params::Params;
 pub use header::reason::Reason;
+pub use header::replaces::Replaces;
 pub use header::session_timer::{Refresher, SessionExpires};
 pub use header::via::Via;
 pub use header::{Headers, limits};

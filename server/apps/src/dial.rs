@@ -302,6 +302,11 @@ async fn part(
             switch.go_on(callee);
             return result;
         }
+        Parted::Callee(Interrupt::Join(place)) => {
+            let result = goes_on(call, Cause::NormalClearing, options);
+            call.switch().join(callee, &place);
+            return result;
+        }
         Parted::Callee(Interrupt::Hangup(cause)) => goes_on(call, cause, options),
         Parted::Disconnected | Parted::Limit => {
             callee.hangup(Cause::NormalClearing);
@@ -324,7 +329,7 @@ fn goes_on(call: &mut Channel, cause: Cause, options: &Options) -> AppResult {
 fn cause_of(interrupt: &Interrupt) -> Cause {
     match interrupt {
         Interrupt::Hangup(cause) => *cause,
-        Interrupt::Redirect(_) => Cause::NormalClearing,
+        Interrupt::Redirect(_) | Interrupt::Join(_) => Cause::NormalClearing,
     }
 }
 

@@ -11,8 +11,9 @@ use tokio::time::Instant;
 use crate::cause::Cause;
 use crate::channel::{Channel, Wake};
 use crate::dial::until;
-use crate::event::{Happened, Interrupt};
+use crate::event::{ChannelEvent, Happened, Interrupt};
 use crate::story::{Side, StoryEvent};
+use crate::transfer;
 
 /// What a conversation is bound by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,7 +50,7 @@ pub enum Parted {
 
 /// Lets two parties talk until something parts them.
 pub async fn run(caller: &mut Channel, callee: &mut Channel, rules: &Rules) -> Parted {
-    let Some(joint) = caller.connect(callee) else {
+    let Some(mut joint) = caller.connect(callee) else {
         let text = "the two parties have no media that can be connected".to_owned();
         caller.tell(StoryEvent::Remark { text });
         return Parted::Callee(callee.hangup(Cause::BearerNotAvailable));
@@ -71,6 +72,28 @@ pub async fn run(caller: &mut Channel, callee: &mut Channel, rules: &Rules) -> P
             Party::Caller => (&mut *caller, &mut *callee, &rules.caller),
             Party::Callee => (&mut *callee, &mut *caller, &rules.callee),
         };
+        let wake = match wake {
+            Wake::Event(ChannelEvent::Transfer(wish)) => {
+                match transfer::resolve(own, other, *wish).await {
+                    Some(interrupt) => break parted(side, false, interrupt),
+                    None => continue,
+                }
+            }
+            Wake::Event(ChannelEvent::Replaced(newcomer)) => {
+                own.condition().connect(false);
+                newcomer.swap(own).await;
+                match own.connect(other) {
+                    Some(new) => joint = new,
+                    None => {
+                        let cause = Cause::BearerNotAvailable;
+                        break parted(side, true, own.hangup(cause));
+                    }
+                }
+                meet(caller, callee);
+                continue;
+            }
+            wake => wake,
+        };
         let happened = match step(own, other, wake).await {
             Ok(happened) => happened,
             Err((own, interrupt)) => break parted(side, own, interrupt),
@@ -82,6 +105,9 @@ pub async fn run(caller: &mut Channel, callee: &mut Channel, rules: &Rules) -> P
         }
     };
     drop(joint);
+    for channel in [caller, callee] {
+        channel.condition().connect(false);
+    }
     parted
 }
 
@@ -155,6 +181,7 @@ fn meet(caller: &mut Channel, callee: &mut Channel) {
         let text = format!("connected to {other}");
         channel.tell(StoryEvent::Remark { text });
         channel.forget_digits();
+        channel.condition().connect(true);
     }
 }
 

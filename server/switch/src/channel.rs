@@ -42,6 +42,7 @@ use crate::signaling::Signaling;
 use crate::story::{Side, Story, StoryEvent, Surroundings};
 use crate::switch::Switch;
 use crate::text::Text;
+use crate::transfer::{self, Referred};
 use crate::variables::Variables;
 
 use self::record::Begun;
@@ -277,6 +278,18 @@ impl Channel {
         self.record.set_enabled(false);
     }
 
+    /// Tells the far end that what it asked for is not done.
+    pub(crate) fn refuse_transfer(&mut self, status: u16) {
+        let text = format!("transfer refused with {status}");
+        self.tell(StoryEvent::Remark { text });
+        self.signaling.referred(Referred::Refused(status));
+    }
+
+    /// Tells the far end that the other party has been sent on.
+    pub(crate) fn transferred(&mut self) {
+        self.signaling.referred(Referred::Done);
+    }
+
     /// Adds a line to the call's story.
     pub fn tell(&mut self, event: StoryEvent) {
         if let Some(story) = &mut self.story {
@@ -491,6 +504,15 @@ impl Channel {
             }
             ChannelEvent::Digit(digit) => Ok(self.on_digit(digit)),
             ChannelEvent::Hangup(cause) => Err(self.end(Side::Them, cause)),
+            // Somebody to talk to is what a conversation sees to.
+            ChannelEvent::Transfer(_) => {
+                self.refuse_transfer(transfer::BAD_REQUEST);
+                Ok(None)
+            }
+            ChannelEvent::Replaced(newcomer) => {
+                newcomer.turn_away();
+                Ok(None)
+            }
             ChannelEvent::FlowLost => {
                 self.tell(StoryEvent::FlowLost);
                 self.grace_until

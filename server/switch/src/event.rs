@@ -7,6 +7,7 @@ use sdp::Sdp;
 
 use crate::cause::Cause;
 use crate::story::{Side, StoryEvent};
+use crate::transfer::{Newcomer, Seat, Transfer};
 
 /// Something that happened to a channel. All of them come through its one inbox.
 #[derive(Debug)]
@@ -39,6 +40,10 @@ pub enum ChannelEvent {
     Digit(char),
     /// The far end left, or signalling gave it up. The last event of a channel.
     Hangup(Cause),
+    /// The far end asks for the party it talks to to be sent on (REFER).
+    Transfer(Box<Transfer>),
+    /// Another channel takes the place of this one.
+    Replaced(Newcomer),
     /// The connection the far end signals over is gone. Media may well flow on.
     FlowLost,
     /// The far end came back on another connection.
@@ -100,6 +105,8 @@ pub enum Interrupt {
     Hangup(Cause),
     /// The call goes on elsewhere in the dial plan.
     Redirect(Position),
+    /// The call goes on in the place of another channel.
+    Join(Seat),
 }
 
 /// The result of an application and of every verb that may be interrupted.

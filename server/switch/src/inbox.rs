@@ -64,6 +64,21 @@ impl InboxSender {
         (INBOX_MAX - self.sender.capacity(), self.condition.reads())
     }
 
+    /// Whether the call talks to another one now.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.condition.connected.load(Ordering::Relaxed)
+    }
+
+    /// Whether both lead to the same call.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.condition, &other.condition)
+    }
+
+    /// Whether the call is the one with this condition.
+    pub(crate) fn is_read_by(&self, condition: &Arc<Condition>) -> bool {
+        Arc::ptr_eq(&self.condition, condition)
+    }
+
     /// Whether the call is gone.
     pub fn is_closed(&self) -> bool {
         self.sender.is_closed()
@@ -102,6 +117,8 @@ impl InboxReceiver {
 #[derive(Debug, Default)]
 pub(crate) struct Condition {
     overflowed: AtomicBool,
+    /// The call talks to another one.
+    connected: AtomicBool,
     notify: Notify,
     reads: AtomicU64,
 }
@@ -119,6 +136,11 @@ impl Condition {
     /// Events read so far.
     pub(crate) fn reads(&self) -> u64 {
         self.reads.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether the call talks to another one.
+    pub(crate) fn connect(&self, connected: bool) {
+        self.connected.store(connected, Ordering::Relaxed);
     }
 
     pub(crate) fn is_overflowed(&self) -> bool {

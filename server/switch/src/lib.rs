@@ -28,6 +28,7 @@ pub mod story;
 mod switch;
 mod technology;
 mod text;
+mod transfer;
 mod variables;
 
 pub use application::{Application, Args, Run, Running};
@@ -52,4 +53,5 @@ pub use stop::{Stop, Then, When};
 pub use switch::{Live, Parts, SHUTDOWN_GRACE, Status, Switch};
 pub use technology::{Open, Outgoing, Target, Technology, Unreachable};
 pub use text::{IncomingText, NotSent, TEXT_HEADERS_MAX, TEXTS_WAITING_MAX, Text};
+pub use transfer::{Newcomer, Referred, Seat, Transfer, TransferTo};
 pub use variables::{SetError, VALUE_BYTES_MAX, VARIABLES_MAX, Variables};

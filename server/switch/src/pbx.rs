@@ -15,6 +15,7 @@ use crate::cause::Cause;
 use crate::channel::Channel;
 use crate::event::{AppResult, Interrupt};
 use crate::story::StoryEvent;
+use crate::transfer::Seat;
 
 /// Priorities a call may run without waiting for anything. An endless `Goto` would hold its task for ever.
 pub const PRIORITIES_WITHOUT_WAITING_MAX: u32 = 50_000;
@@ -37,14 +38,27 @@ pub(crate) enum Work {
     DialPlan,
     /// One application with its arguments, then the end.
     Application(&'static Application, String),
+    /// It is answered and takes the place of another channel.
+    Replace(Seat),
 }
 
 /// Runs the channel to its end and releases it.
 pub(crate) async fn run(mut channel: Channel, work: Work) {
-    if let Work::Application(application, arguments) = work {
-        let cause = match alone(&mut channel, application, &arguments).await {
+    let result = match work {
+        Work::DialPlan => None,
+        Work::Application(application, arguments) => {
+            Some(alone(&mut channel, application, &arguments).await)
+        }
+        Work::Replace(place) => match channel.answer().await {
+            Ok(()) => return place.take(channel),
+            Err(interrupt) => Some(Err(interrupt)),
+        },
+    };
+    if let Some(result) = result {
+        let cause = match result {
             Ok(()) => Cause::NormalClearing,
             Err(Interrupt::Hangup(cause)) => cause,
+            Err(Interrupt::Join(place)) => return place.take(channel),
             Err(Interrupt::Redirect(to)) => {
                 channel.at = to;
                 return Box::pin(run(channel, Work::DialPlan)).await;
@@ -55,6 +69,7 @@ pub(crate) async fn run(mut channel: Channel, work: Work) {
     }
     let cause = match start(&mut channel).await {
         Err(Interrupt::Hangup(cause)) => cause,
+        Err(Interrupt::Join(place)) => return place.take(channel),
         Err(Interrupt::Redirect(_)) | Ok(()) => Cause::NormalClearing,
     };
     channel.hangup(cause);
@@ -101,7 +116,7 @@ async fn start(channel: &mut Channel) -> AppResult {
                     invalid(channel).await?;
                 }
             }
-            Err(Interrupt::Hangup(cause)) => return Err(Interrupt::Hangup(cause)),
+            Err(interrupt @ (Interrupt::Hangup(_) | Interrupt::Join(_))) => return Err(interrupt),
         }
     }
 }
@@ -279,7 +294,7 @@ async fn run_h(channel: &mut Channel) {
     loop {
         match run_extension(channel, &mut budget).await {
             Err(Interrupt::Redirect(to)) => channel.at = to,
-            Ok(()) | Err(Interrupt::Hangup(_)) => return,
+            Ok(()) | Err(Interrupt::Hangup(_) | Interrupt::Join(_)) => return,
         }
     }
 }

@@ -9,6 +9,7 @@ use sdp::Sdp;
 
 use crate::cause::Cause;
 use crate::inbox::{InboxReceiver, InboxSender};
+use crate::transfer::{Referred, Seat};
 
 /// The signalling of one leg. Commands go out at once and never wait; what comes of them arrives in the
 /// channel's inbox. A channel calls `answer` at most once, and `hangup` exactly once unless the far end
@@ -52,6 +53,12 @@ pub trait Signaling: Send {
         Place::default()
     }
 
+    /// Tells the far end what became of its wish to have the other party sent on
+    /// ([`ChannelEvent::Transfer`](crate::ChannelEvent::Transfer)).
+    fn referred(&mut self, referred: Referred) {
+        let _ = referred;
+    }
+
     /// A header of the request that brought the call.
     fn header(&self, name: &str) -> Option<String>;
 }
@@ -70,6 +77,8 @@ pub struct Incoming {
     pub call_id: String,
     /// The far end's offer; `None`: it wants one from us.
     pub offer: Option<Sdp>,
+    /// The channel whose place it is to take, once it is answered; then the dial plan is not asked.
+    pub replaces: Option<Seat>,
     /// The leg's signalling.
     pub signaling: Box<dyn Signaling>,
     /// The call's inbox, made by [`inbox`](crate::inbox()) before the first event can arrive.

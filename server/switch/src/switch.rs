@@ -32,6 +32,7 @@ use crate::stop::Asked;
 use crate::story::{FinishedStory, Story, Subject};
 use crate::technology::{Outgoing, Target, Technology, Unreachable};
 use crate::text::Texts;
+use crate::transfer::Seat;
 use crate::variables::Variables;
 
 /// How long a shutdown waits for calls to end by themselves, their `h` extensions included.
@@ -217,6 +218,7 @@ impl Switch {
             incoming.signaling.hangup(Cause::TemporaryFailure);
             return None;
         }
+        let replaces = incoming.replaces.take();
         let id = ChannelId(self.shared.calls.fetch_add(1, Ordering::Relaxed));
         let (channel, handle) = match self.channel(id, incoming) {
             Ok(made) => made,
@@ -231,10 +233,16 @@ impl Switch {
             }
         };
         let call = self.clone();
+        let work = replaces.map_or(Work::DialPlan, Work::Replace);
         self.shared
             .tasks
-            .spawn(async move { call.run(channel, Work::DialPlan).await });
+            .spawn(async move { call.run(channel, work).await });
         Some(handle)
+    }
+
+    /// A channel that another call had takes the place of a third.
+    pub fn join(&self, channel: Channel, place: &Seat) {
+        place.take(channel);
     }
 
     /// A channel that another call had takes a way of its own through the dial plan, from where it stands.

@@ -155,6 +155,7 @@ impl Switch {
             exten,
             call_id,
             offer: None,
+            replaces: None,
             signaling: Box::new(Nobody),
             inbox: inbox(),
         };

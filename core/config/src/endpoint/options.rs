@@ -45,6 +45,12 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "May subscribe to events; if not, it gets 603.",
     ),
     row(
+        "allow_transfer",
+        "yes",
+        Parse::YesNo(|e| &mut e.allow_transfer),
+        "May send the party it talks to on (REFER); if not, it gets 603.",
+    ),
+    row(
         "allow_unauthenticated_options",
         "no",
         Parse::YesNo(|e| &mut e.allow_unauthenticated_options),

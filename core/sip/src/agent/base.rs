@@ -34,8 +34,7 @@ pub(crate) const METHODS: [Method; 14] = [
 ];
 
 /// What our calls promise to act on. The other methods reach the layer above, which may refuse them.
-pub(crate) const ALLOW: &str =
-    "INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, INFO, MESSAGE, OPTIONS, REGISTER, SUBSCRIBE, NOTIFY";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, INFO, MESSAGE, OPTIONS, REGISTER, REFER, SUBSCRIBE, NOTIFY";
 
 /// A request that waits for the layer above.
 #[derive(Debug, Clone, Copy)]

@@ -15,7 +15,7 @@ use crate::{Capabilities, HeaderError, HeaderName, Method, Request, Response, St
 const UDP_SHARE: usize = 2;
 
 /// Option tags that Require may name.
-const EXTENSIONS: [&str; 2] = ["100rel", "timer"];
+const EXTENSIONS: [&str; 3] = ["100rel", "replaces", "timer"];
 
 impl Agent {
     pub(super) fn on_request(&mut self, now: Instant, flow: Flow, mut request: Request) {

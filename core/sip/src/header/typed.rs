@@ -7,6 +7,7 @@ use super::media_type::MediaType;
 use super::name::HeaderName;
 use super::name_addr::NameAddr;
 use super::reason::Reason;
+use super::replaces::Replaces;
 use super::session_timer::{SessionExpires, delta};
 use super::via::Via;
 use super::{Headers, date, limits, scan};
@@ -290,6 +291,11 @@ impl Headers {
     /// The first Reason.
     pub fn reason(&self) -> Result<Option<Reason>> {
         Ok(self.reasons()?.into_iter().next())
+    }
+
+    /// Replaces (RFC 3891).
+    pub fn replaces(&self) -> Result<Option<Replaces>> {
+        self.typed(&HeaderName::Replaces, Replaces::parse)
     }
 
     /// The option tags of Require.

@@ -207,7 +207,7 @@ impl Invite {
         let headers = &mut request.headers;
         headers.push(HeaderName::Contact, &base.contact(&self.flow));
         headers.push(HeaderName::Allow, crate::agent::ALLOW);
-        headers.push(HeaderName::Supported, "timer");
+        headers.push(HeaderName::Supported, "replaces, timer");
         if let Some(timer) = &self.session_timer {
             headers.push(HeaderName::SessionExpires, &timer.value().to_string());
             // "If the UAC has ever received a 422 … it MUST include a Min-SE header field".

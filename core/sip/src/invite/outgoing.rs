@@ -449,12 +449,11 @@ fn first_request(base: &mut Base, flow: &Flow, invite: OutgoingInvite) -> Reques
         Reliability::IfRequired | Reliability::IfSupported => supported.push("100rel"),
         Reliability::Always => headers.push(HeaderName::Require, "100rel"),
     }
+    supported.push("replaces");
     if session.mode != SessionMode::Never {
         supported.push("timer");
     }
-    if !supported.is_empty() {
-        headers.push(HeaderName::Supported, &supported.join(", "));
-    }
+    headers.push(HeaderName::Supported, &supported.join(", "));
     if session.mode != SessionMode::Never {
         let min_se_s = session.min_se_s();
         let interval_s = session.interval_s.max(min_se_s);

@@ -319,7 +319,7 @@ fn responses_that_come_before_their_turn_are_not_acknowledged() {
     let invite = solo.last_request().clone();
     assert_eq!(
         invite.headers.get(&HeaderName::Supported),
-        Some("100rel, timer")
+        Some("100rel, replaces, timer")
     );
     solo.lines();
     let rings = |solo: &mut Solo, rseq: u32| {
@@ -350,7 +350,10 @@ fn a_call_that_must_not_does_not() {
     never.reliability = Reliability::Never;
     solo.act(|agent, now, flow| agent.invite(now, flow, never));
     let invite = solo.last_request().clone();
-    assert_eq!(invite.headers.get(&HeaderName::Supported), Some("timer"));
+    assert_eq!(
+        invite.headers.get(&HeaderName::Supported),
+        Some("replaces, timer")
+    );
     solo.lines();
     solo.answer_to(&invite, "180 Ringing", "bob", "Require: 100rel\nRSeq: 1");
     assert!(solo.lines().is_empty());

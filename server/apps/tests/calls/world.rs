@@ -410,6 +410,7 @@ impl World {
     pub(crate) fn try_dial(&self, exten: &str, offer: Option<Sdp>) -> Option<Call> {
         let (sender, receiver) = inbox();
         let handle = self.switch.incoming(Incoming {
+            replaces: None,
             subscriber: Arc::new(Subscriber {
                 endpoint: self.endpoint.clone(),
                 auths: Vec::new(),

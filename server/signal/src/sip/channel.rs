@@ -6,7 +6,7 @@ use ::sip::{Body, Flow, HeaderName, InviteId, Request, Status};
 use media::Place;
 use rtc::Refused;
 use sdp::Sdp;
-use switch::{Cause, Signaling};
+use switch::{Cause, Referred, Signaling};
 
 use crate::sip::authenticate::{Denied, RETRY_AFTER_S};
 use crate::sip::command::{CallRef, Command, Verb};
@@ -141,6 +141,10 @@ impl Signaling for SipSignaling {
 
     fn place(&self) -> Place {
         self.place
+    }
+
+    fn referred(&mut self, referred: Referred) {
+        self.tell(Verb::Referred(referred));
     }
 
     fn header(&self, name: &str) -> Option<String> {

@@ -7,6 +7,7 @@ use ::sip::{
     Status, Uri,
 };
 use store::SavedContact;
+use switch::Referred;
 
 use tokio::sync::oneshot;
 
@@ -113,6 +114,8 @@ pub(crate) enum Verb {
         status: Status,
         headers: Vec<(HeaderName, String)>,
     },
+    /// What became of the far end's REFER.
+    Referred(Referred),
     /// The caller of this INVITE is known now.
     Admitted { party: Party, rules: Box<Rules> },
 }

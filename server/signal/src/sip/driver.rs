@@ -7,6 +7,7 @@ mod calls;
 mod dials;
 mod letters;
 mod probes;
+pub(crate) mod refer;
 mod registrations;
 mod watchers;
 
@@ -396,6 +397,7 @@ impl Driver {
                     self.agent.refuse(now, id, status, headers);
                 }
             }
+            Verb::Referred(referred) => self.calls.referred(&mut self.agent, now, id, referred),
             Verb::Hangup { status, headers } => {
                 self.calls.take_retry(id);
                 self.calls.sent(id, &self.calls.farewell(id));
@@ -699,10 +701,11 @@ impl Driver {
         };
         // The inbox exists before anything else can happen to the call.
         let inbox = switch::inbox();
+        let replaces = self.calls.place_of(&self.agent, &request);
         self.calls.begin(id, flow, &request, inbox.0.clone());
         let shared = self.shared.clone();
         self.links.tracker.spawn(async move {
-            inbound::invite(shared, id, flow, request, inbox).await;
+            inbound::invite(shared, id, flow, request, inbox, replaces).await;
             drop(permit);
         });
     }

@@ -11,6 +11,7 @@ use switch::{Cause, InboxReceiver, InboxSender, Incoming};
 use crate::sip::authenticate::{self, Denied, RETRY_AFTER_S};
 use crate::sip::channel::SipSignaling;
 use crate::sip::command::{Command, Party, Rules, Verb};
+use crate::sip::driver::refer::Replaced;
 use crate::sip::identify;
 use crate::sip::outbound::logins_of;
 use crate::sip::request::content_type;
@@ -24,8 +25,9 @@ pub(crate) async fn invite(
     flow: Flow,
     request: Arc<Request>,
     inbox: (InboxSender, InboxReceiver),
+    replaces: Replaced,
 ) {
-    match admit(&shared, &flow, &request).await {
+    match admit(&shared, &flow, &request, &replaces).await {
         Ok(admitted) => {
             let Admitted {
                 subscriber,
@@ -49,6 +51,7 @@ pub(crate) async fn invite(
                 offer,
                 signaling: Box::new(SipSignaling::new(shared.clone(), id, request, &flow)),
                 inbox,
+                replaces: replaces.place(),
                 subscriber,
             };
             // A refusal went out through the call's own signalling.
@@ -69,7 +72,12 @@ struct Admitted {
     offer: Option<Sdp>,
 }
 
-async fn admit(shared: &Shared, flow: &Flow, request: &Request) -> Result<Admitted, Denied> {
+async fn admit(
+    shared: &Shared,
+    flow: &Flow,
+    request: &Request,
+    replaces: &Replaced,
+) -> Result<Admitted, Denied> {
     let subscriber = authenticate::check(shared, flow, request).await?;
     let endpoint = &subscriber.endpoint;
     if !request.uri.is_sip() {
@@ -79,39 +87,10 @@ async fn admit(shared: &Shared, flow: &Flow, request: &Request) -> Result<Admitt
     let caller = caller_of(endpoint, request);
     let config = shared.switch.config();
     let exten = extension_of(&config, request);
-    let switch = &shared.switch;
-    let number = Some(caller.number.as_str());
-    let found = switch
-        .has_extension(&endpoint.context, &exten, number)
-        .await;
-    if !found.map_err(|error| unanswered(&error))? {
-        let dialled = exten;
-        let (exten, context) = (printable(&dialled), &endpoint.context);
-        tracing::info!(
-            endpoint = endpoint.id,
-            exten,
-            context,
-            "call refused: no such extension"
-        );
-        // Q.931 calls both an unallocated number; who dials digit by digit goes on after a 484.
-        let overlap = endpoint
-            .overlap_context
-            .as_ref()
-            .unwrap_or(&endpoint.context);
-        let incomplete = endpoint.allow_overlap
-            && switch
-                .could_be_longer(overlap, &dialled, number)
-                .await
-                .map_err(|error| unanswered(&error))?;
-        let mut denied = Denied::new(if incomplete {
-            Status::ADDRESS_INCOMPLETE
-        } else {
-            Status::NOT_FOUND
-        });
-        denied
-            .headers
-            .push((HeaderName::Reason, Cause::Unallocated.reason()));
-        return Err(denied);
+    // Whoever takes a place goes into no extension.
+    replaces.check()?;
+    if replaces.is_nothing() {
+        check_extension(shared, endpoint, &caller, &exten).await?;
     }
     let offer = offer_of(request).inspect_err(|denied| {
         let status = denied.status.code();
@@ -127,6 +106,48 @@ async fn admit(shared: &Shared, flow: &Flow, request: &Request) -> Result<Admitt
         offer,
         subscriber,
     })
+}
+
+/// Whether there is such an extension for it.
+async fn check_extension(
+    shared: &Shared,
+    endpoint: &Endpoint,
+    caller: &CallerId,
+    exten: &str,
+) -> Result<(), Denied> {
+    let switch = &shared.switch;
+    let number = Some(caller.number.as_str());
+    let found = switch.has_extension(&endpoint.context, exten, number).await;
+    if !found.map_err(|error| unanswered(&error))? {
+        let dialled = exten;
+        let (exten, context) = (printable(dialled), &endpoint.context);
+        tracing::info!(
+            endpoint = endpoint.id,
+            exten,
+            context,
+            "call refused: no such extension"
+        );
+        // Q.931 calls both an unallocated number; who dials digit by digit goes on after a 484.
+        let overlap = endpoint
+            .overlap_context
+            .as_ref()
+            .unwrap_or(&endpoint.context);
+        let incomplete = endpoint.allow_overlap
+            && switch
+                .could_be_longer(overlap, dialled, number)
+                .await
+                .map_err(|error| unanswered(&error))?;
+        let mut denied = Denied::new(if incomplete {
+            Status::ADDRESS_INCOMPLETE
+        } else {
+            Status::NOT_FOUND
+        });
+        denied
+            .headers
+            .push((HeaderName::Reason, Cause::Unallocated.reason()));
+        return Err(denied);
+    }
+    Ok(())
 }
 
 /// Nobody knows whether there is such an extension: the database does not answer.

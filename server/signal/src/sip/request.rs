@@ -15,8 +15,7 @@ use crate::sip::shared::Shared;
 use crate::sip::text;
 
 /// What we act on, for Allow.
-pub(crate) const ALLOW: &str =
-    "INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, INFO, MESSAGE, OPTIONS, REGISTER, SUBSCRIBE, NOTIFY";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, INFO, MESSAGE, OPTIONS, REGISTER, REFER, SUBSCRIBE, NOTIFY";
 
 /// Answers one request.
 pub(crate) async fn answer(shared: Arc<Shared>, id: RequestId, flow: Flow, request: Arc<Request>) {
@@ -114,7 +113,7 @@ async fn options(shared: &Shared, subscriber: &Subscriber, request: &Request) ->
         );
         headers.push(HeaderName::AcceptEncoding, "identity");
         headers.push(HeaderName::AcceptLanguage, "en");
-        headers.push(HeaderName::Supported, "100rel, timer, path");
+        headers.push(HeaderName::Supported, "100rel, replaces, timer, path");
     }
     response
 }

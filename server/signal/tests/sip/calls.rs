@@ -141,7 +141,7 @@ async fn digits_messages_and_transfers_inside_a_call() {
         (
             "REFER",
             "Refer-To: <sip:300@127.0.0.1>\r\nContent-Length: 0\r\n\r\n".to_owned(),
-            603,
+            400,
         ),
         ("OPTIONS", String::new(), 200),
     ];

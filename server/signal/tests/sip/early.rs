@@ -72,7 +72,7 @@ async fn a_phone_settles_and_changes_the_session_before_it_answers() {
     let invite = phone.request().await;
     assert_eq!(
         invite.headers.get(&HeaderName::Supported),
-        Some("100rel, timer")
+        Some("100rel, replaces, timer")
     );
     let reliable = format!(
         "Require: 100rel\r\nRSeq: 4711\r\nAllow: INVITE, UPDATE\r\n{}",

@@ -19,5 +19,6 @@ mod security;
 mod support;
 mod text;
 mod tls;
+mod transfer;
 mod transport;
 mod trunk;

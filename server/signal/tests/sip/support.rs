@@ -10,7 +10,7 @@ use bytes::Bytes;
 use config::{Config, Object, TransportConfig};
 use futures_util::{SinkExt, StreamExt};
 use media::{AllocateError, EchoMode, LegStats};
-use rtc::topology::{Direction, Stream, Topology};
+use rtc::topology::{Direction, Format, Payload, Stream, Topology};
 use rtc::{Outcome, Refused, Round};
 use signal::{Keepalive, Limits, Options, Signal};
 use sip::digest::{Answer, Secret};
@@ -616,10 +616,15 @@ impl MediaLeg for Leg {
 }
 
 fn two_streams() -> Topology {
-    let stream = |(index, kind): (usize, codec::Kind)| Stream {
+    let stream = |(index, (kind, codec)): (usize, (codec::Kind, &str))| Stream {
         mid: Some(index.to_string().into()),
+        payloads: vec![Payload {
+            number: if index == 0 { 111 } else { 96 },
+            format: Format::Codec(codec::by_name(codec).unwrap()),
+            rtx: None,
+        }],
         ..Stream::wanted(kind, Direction::SendRecv)
     };
-    let kinds = [codec::Kind::Audio, codec::Kind::Video];
+    let kinds = [(codec::Kind::Audio, "opus"), (codec::Kind::Video, "vp8")];
     Topology::new(kinds.into_iter().enumerate().map(stream).collect())
 }

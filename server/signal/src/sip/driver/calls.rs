@@ -16,6 +16,7 @@ use switch::{Cause, ChannelEvent, InboxSender};
 
 use crate::sip::authenticate::Denied;
 use crate::sip::command::{CallRef, Party};
+use crate::sip::driver::refer::Refer;
 use crate::sip::info;
 use crate::sip::outbound::Ask;
 use crate::sip::request::{ALLOW, content_type};
@@ -25,14 +26,14 @@ use crate::sip::trace::Name;
 /// All calls the Agent has an INVITE usage for.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
-    calls: BTreeMap<InviteId, Call>,
+    pub(super) calls: BTreeMap<InviteId, Call>,
     /// The calls whose party is known, by its endpoint: each REGISTER asks.
     by_endpoint: BTreeMap<String, BTreeSet<InviteId>>,
 }
 
 #[derive(Debug)]
-struct Call {
-    inbox: InboxSender,
+pub(super) struct Call {
+    pub(super) inbox: InboxSender,
     flow: Flow,
     /// Known once the caller is authenticated.
     party: Option<Party>,
@@ -47,6 +48,8 @@ struct Call {
     stage: Stage,
     /// The next place, while nobody has answered at this one.
     retry: Option<Box<Retry>>,
+    /// A REFER of the far end that is not answered yet.
+    pub(super) refer: Option<Refer>,
 }
 
 /// What an INVITE to another place is made of.
@@ -99,6 +102,7 @@ impl Calls {
             withdrawn: 0,
             stage: Stage::Theirs,
             retry: None,
+            refer: None,
         };
         call.received(&format_args!("INVITE {}", printable(request.uri.address())));
         self.calls.insert(id, call);
@@ -116,6 +120,7 @@ impl Calls {
             withdrawn: 0,
             stage: Stage::Calling,
             retry: ours.retry,
+            refer: None,
         };
         self.index(id, &call);
         self.calls.insert(id, call);
@@ -421,7 +426,7 @@ impl Calls {
     }
 
     fn on_request(
-        &self,
+        &mut self,
         agent: &mut Agent,
         now: Instant,
         id: InviteId,
@@ -453,10 +458,10 @@ impl Calls {
             Method::Message if content_type.starts_with("text/") => None,
             Method::Message => Some(unsupported("text/plain")),
             Method::Options => None,
-            Method::Refer => Some(Denied::with_warning(
-                Status::DECLINE,
-                "Calls are not transferred yet",
-            )),
+            Method::Refer => match self.on_refer(agent, id, request_id, request) {
+                Ok(()) => return,
+                Err(denied) => Some(denied),
+            },
             Method::Notify => Some(Denied::new(Status::CALL_DOES_NOT_EXIST)),
             Method::Subscribe => Some(Denied::new(Status::BAD_EVENT)),
             _ => {
@@ -496,7 +501,7 @@ impl Calls {
 }
 
 impl Call {
-    fn received(&self, message: &dyn fmt::Display) {
+    pub(super) fn received(&self, message: &dyn fmt::Display) {
         let (message, flow) = (message.to_string(), Name(&self.flow).to_string());
         self.inbox.note(StoryEvent::Received { message, flow });
     }

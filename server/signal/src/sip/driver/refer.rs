@@ -1,0 +1,183 @@
+//! Transfers as SIP says them: REFER with its NOTIFY (RFC 3515, 4488), and Replaces (RFC 3891).
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use ::sip::{
+    Agent, Body, HeaderName, InviteId, Method, NameAddr, Replaces, Request, RequestId, Status,
+};
+use switch::{ChannelEvent, Referred, Seat, Transfer, TransferTo};
+
+use crate::sip::authenticate::Denied;
+use crate::sip::driver::calls::Calls;
+use crate::sip::shared::printable;
+
+/// A REFER that waits for what the call makes of it.
+#[derive(Debug)]
+pub(crate) struct Refer {
+    id: RequestId,
+    request: Request,
+}
+
+/// What an INVITE is to take the place of.
+#[derive(Debug)]
+pub(crate) enum Replaced {
+    /// Nothing: it is a call like any other.
+    Nothing,
+    /// It says so in a way nobody understands.
+    Malformed,
+    /// A call that is not here, or has nobody to talk to.
+    Gone,
+    /// A call that has been answered, while it wants one that has not.
+    Answered,
+    /// This one.
+    Place(Seat),
+}
+
+impl Replaced {
+    pub(crate) fn is_nothing(&self) -> bool {
+        matches!(self, Self::Nothing)
+    }
+
+    /// RFC 3891 §3: what is refused, and how.
+    pub(crate) fn check(&self) -> Result<(), Denied> {
+        let status = match self {
+            Self::Nothing | Self::Place(_) => return Ok(()),
+            Self::Malformed => Status::BAD_REQUEST,
+            Self::Gone => Status::CALL_DOES_NOT_EXIST,
+            Self::Answered => Status::BUSY_HERE,
+        };
+        Err(Denied::new(status))
+    }
+
+    pub(crate) fn place(self) -> Option<Seat> {
+        match self {
+            Self::Place(place) => Some(place),
+            Self::Nothing | Self::Malformed | Self::Gone | Self::Answered => None,
+        }
+    }
+}
+
+impl Calls {
+    /// The far end wants the party it talks to to be sent on. The call answers, unless this makes no sense.
+    pub(super) fn on_refer(
+        &mut self,
+        agent: &Agent,
+        id: InviteId,
+        request_id: RequestId,
+        request: &Request,
+    ) -> Result<(), Denied> {
+        let bad = || Denied::new(Status::BAD_REQUEST);
+        let refer_to = request.headers.get(&HeaderName::ReferTo).ok_or_else(bad)?;
+        let target = NameAddr::parse(refer_to).map_err(|_| bad())?;
+        if !target.uri.is_sip() {
+            return Err(Denied::new(Status::UNSUPPORTED_URI_SCHEME));
+        }
+        let to = match target.uri.header("Replaces") {
+            Some(replaces) => {
+                let replaces = Replaces::parse(&replaces).map_err(|_| bad())?;
+                // RFC 3891 §3, in the words of a final response: there is no such dialog.
+                let gone = || Denied::new(Status::CALL_DOES_NOT_EXIST);
+                let other = agent.replaced(&replaces).ok_or_else(gone)?;
+                let other = self.calls.get(&other).ok_or_else(gone)?;
+                TransferTo::Seat(Seat::of(&other.inbox))
+            }
+            None => {
+                let user = target.uri.user().filter(|user| !user.is_empty());
+                TransferTo::Extension(printable(&user.ok_or_else(bad)?))
+            }
+        };
+        let call = self.calls.get_mut(&id).ok_or_else(bad)?;
+        if call.refer.is_some() {
+            return Err(Denied::new(Status::REQUEST_PENDING));
+        }
+        let referred_by = request.headers.get(&HeaderName::ReferredBy);
+        let transfer = Transfer {
+            to,
+            referred_by: referred_by.map(printable),
+            refer_to: printable(refer_to),
+        };
+        call.received(&"REFER");
+        call.refer = Some(Refer {
+            id: request_id,
+            request: request.clone(),
+        });
+        call.inbox.send(ChannelEvent::Transfer(Box::new(transfer)));
+        Ok(())
+    }
+
+    /// The call has made up its mind.
+    pub(crate) fn referred(
+        &mut self,
+        agent: &mut Agent,
+        now: Instant,
+        id: InviteId,
+        referred: Referred,
+    ) {
+        let refer = self.calls.get_mut(&id).and_then(|call| call.refer.take());
+        let Some(Refer {
+            id: waiting,
+            request,
+        }) = refer
+        else {
+            return;
+        };
+        match referred {
+            Referred::Refused(status) => {
+                let status = Status::new(status).unwrap_or(Status::DECLINE);
+                self.sent(id, &status);
+                agent.respond(now, waiting, Denied::new(status).response(&request));
+            }
+            Referred::Done => {
+                // RFC 4488 §4: who wants to hear no more is told nothing more.
+                let quiet = request.headers.get(&HeaderName::ReferSub);
+                let quiet = quiet.is_some_and(|value| value.trim().eq_ignore_ascii_case("false"));
+                let mut response = request.response(Status::ACCEPTED);
+                if quiet {
+                    response.headers.push(HeaderName::ReferSub, "false");
+                }
+                self.sent(id, &Status::ACCEPTED);
+                agent.respond(now, waiting, response);
+                if !quiet {
+                    let (headers, body) = told(&request);
+                    agent.send(now, id, Method::Notify, headers, Some(body));
+                }
+            }
+        }
+    }
+
+    /// What an INVITE is to take the place of.
+    pub(crate) fn place_of(&self, agent: &Agent, request: &Arc<Request>) -> Replaced {
+        let replaces = match request.headers.replaces() {
+            Ok(None) => return Replaced::Nothing,
+            Ok(Some(replaces)) => replaces,
+            Err(_) => return Replaced::Malformed,
+        };
+        let call = agent.replaced(&replaces).and_then(|id| self.calls.get(&id));
+        let Some(place) = call.map(|call| Seat::of(&call.inbox)) else {
+            return Replaced::Gone;
+        };
+        match (place.is_taken(), replaces.early_only) {
+            (true, true) => Replaced::Answered,
+            (true, false) => Replaced::Place(place),
+            (false, _) => Replaced::Gone,
+        }
+    }
+}
+
+/// The one NOTIFY of a REFER: it is done. RFC 3515 §2.4.6: its `id` is the sequence number of the REFER.
+fn told(refer: &Request) -> (Vec<(HeaderName, String)>, Body) {
+    let number = refer.headers.cseq().map_or(0, |cseq| cseq.number);
+    let headers = vec![
+        (HeaderName::Event, format!("refer;id={number}")),
+        (
+            HeaderName::SubscriptionState,
+            "terminated;reason=noresource".to_owned(),
+        ),
+    ];
+    let body = Body {
+        content_type: "message/sipfrag;version=2.0".into(),
+        bytes: "SIP/2.0 200 OK\r\n".into(),
+    };
+    (headers, body)
+}

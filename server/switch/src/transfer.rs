@@ -1,0 +1,198 @@
+//! Transfers: one of two parties sends the other one on (REFER, RFC 5589), or a newcomer takes the place of a party
+//! (INVITE with Replaces, RFC 3891).
+//!
+//! What Asterisk calls masquerade is a move: the [`Channel`] leaves its task and is put into the inbox of the
+//! channel whose place it takes; the task there swaps the two, and hangs up the one that has left.
+
+use std::fmt;
+
+use dialplan::Position;
+
+use crate::cause::Cause;
+use crate::channel::Channel;
+use crate::event::{ChannelEvent, Interrupt};
+use crate::inbox::InboxSender;
+use crate::story::StoryEvent;
+use crate::switch::Switch;
+
+/// A party asks for the other one to be sent on.
+#[derive(Debug)]
+pub struct Transfer {
+    /// Where to.
+    pub to: TransferTo,
+    /// Who asked for it, as its protocol says (Referred-By).
+    pub referred_by: Option<String>,
+    /// Where to, as its protocol says (Refer-To).
+    pub refer_to: String,
+}
+
+/// Where a party is sent.
+#[derive(Debug)]
+pub enum TransferTo {
+    /// To an extension of the dial plan.
+    Extension(String),
+    /// Into the place of another channel: that of the same phone in its other call.
+    Seat(Seat),
+}
+
+/// What the party that asked is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Referred {
+    /// It is not done; a SIP status, or its equivalent.
+    Refused(u16),
+    /// It is done.
+    Done,
+}
+
+/// The place of a channel in its conversation, which another channel can take.
+#[derive(Clone)]
+pub struct Seat {
+    inbox: InboxSender,
+}
+
+impl Seat {
+    /// The place of the channel that reads this inbox.
+    pub fn of(inbox: &InboxSender) -> Self {
+        Self {
+            inbox: inbox.clone(),
+        }
+    }
+
+    /// Whether its channel talks to another one now, so that there is something to take over.
+    pub fn is_taken(&self) -> bool {
+        !self.inbox.is_closed() && self.inbox.is_connected()
+    }
+
+    /// Puts a channel there. If the place is gone meanwhile, the channel is hung up.
+    pub(crate) fn take(&self, channel: Channel) {
+        let newcomer = Newcomer(Box::new(channel));
+        self.inbox.send(ChannelEvent::Replaced(newcomer));
+    }
+
+    fn is_of(&self, channel: &Channel) -> bool {
+        self.inbox.is_read_by(&channel.condition())
+    }
+}
+
+impl fmt::Debug for Seat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seat").finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for Seat {
+    fn eq(&self, other: &Self) -> bool {
+        self.inbox.is_same(&other.inbox)
+    }
+}
+
+impl Eq for Seat {}
+
+/// A channel on its way into the place of another.
+pub struct Newcomer(Box<Channel>);
+
+impl fmt::Debug for Newcomer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Newcomer").field(&self.0.name()).finish()
+    }
+}
+
+impl Newcomer {
+    /// There is nothing it could take over.
+    pub(crate) fn turn_away(mut self) {
+        let text = "the call whose place it was to take is gone".to_owned();
+        self.0.tell(StoryEvent::Remark { text });
+        self.0.hangup(Cause::CallRejected);
+    }
+
+    /// Swaps it with the channel in whose place it comes, which is hung up.
+    pub(crate) async fn swap(self, own: &mut Channel) {
+        let mut left = self.0;
+        std::mem::swap(own, &mut *left);
+        own.at = left.at.clone();
+        let (new, old) = (own.name().to_owned(), left.name().to_owned());
+        tracing::info!(channel = new, replaces = old, "takes its place");
+        let text = format!("takes the place of {old}");
+        own.tell(StoryEvent::Remark { text });
+        let text = format!("{new} takes its place");
+        left.tell(StoryEvent::Remark { text });
+        left.hangup(Cause::NormalClearing);
+        left.release().await;
+    }
+}
+
+/// Sees to what `own` asks for: what becomes of `other`, if that is to be done.
+pub(crate) async fn resolve(
+    own: &mut Channel,
+    other: &mut Channel,
+    transfer: Transfer,
+) -> Option<Interrupt> {
+    let Transfer {
+        to,
+        referred_by,
+        refer_to,
+    } = transfer;
+    let result = match to {
+        _ if !own.endpoint().allow_transfer => Err(DECLINED),
+        TransferTo::Extension(exten) => {
+            let named = own.vars.value("TRANSFER_CONTEXT").map(str::to_owned);
+            let context = named.unwrap_or_else(|| own.endpoint().context.clone());
+            let (switch, caller) = (own.switch().clone(), other.caller.number.clone());
+            let to = Position {
+                context,
+                exten,
+                priority: 1,
+            };
+            extension(switch, to, caller).await
+        }
+        TransferTo::Seat(place) if place.is_of(own) || place.is_of(other) => Err(BAD_REQUEST),
+        TransferTo::Seat(place) if !place.is_taken() => Err(DECLINED),
+        TransferTo::Seat(place) => Ok(Interrupt::Join(place)),
+    };
+    let interrupt = match result {
+        Ok(interrupt) => interrupt,
+        Err(status) => {
+            own.refuse_transfer(status);
+            return None;
+        }
+    };
+    let variable = match &interrupt {
+        Interrupt::Join(_) => "ATTENDEDTRANSFER",
+        Interrupt::Redirect(_) | Interrupt::Hangup(_) => "BLINDTRANSFER",
+    };
+    let by = own.name().to_owned();
+    let told = [
+        (variable, by.as_str()),
+        ("SIPTRANSFER", "yes"),
+        ("SIPREFERTOHDR", &refer_to),
+        (
+            "SIPREFERREDBYHDR",
+            referred_by.as_deref().unwrap_or_default(),
+        ),
+    ];
+    for (name, value) in told {
+        // A value too long stays unset.
+        let _ = other.vars.set(name, value);
+    }
+    let text = match &interrupt {
+        Interrupt::Redirect(to) => format!("transferred to {} by {by}", to.exten),
+        Interrupt::Join(_) | Interrupt::Hangup(_) => format!("transferred to another call by {by}"),
+    };
+    tracing::info!(channel = other.name(), by, "{text}");
+    other.tell(StoryEvent::Remark { text });
+    own.transferred();
+    Some(interrupt)
+}
+
+/// What Asterisk answers where there is nobody to be transferred.
+pub(crate) const BAD_REQUEST: u16 = 400;
+const NOT_FOUND: u16 = 404;
+const DECLINED: u16 = 603;
+
+async fn extension(switch: Switch, to: Position, caller: String) -> Result<Interrupt, u16> {
+    let known = switch.has_extension(&to.context, &to.exten, Some(&caller));
+    match known.await {
+        Ok(true) => Ok(Interrupt::Redirect(to)),
+        Ok(false) | Err(_) => Err(NOT_FOUND),
+    }
+}
