@@ -17,6 +17,7 @@ mod opus;
 mod preference;
 mod registry;
 mod resample;
+mod sound;
 mod tone;
 mod voice;
 
@@ -30,5 +31,6 @@ pub use opus::{OPUS_ENGINE, OpusWish};
 pub use preference::{NoPreference, Operation, Preference};
 pub use registry::{CODECS, Codec, Kind, by_encoding, by_name};
 pub use resample::Resampler;
+pub use sound::{BadSound, SOUND_ENDINGS, Sound, SoundReader};
 pub use tone::{ScriptFault, TonePlayer, ToneScript, dtmf_pair};
 pub use voice::VoiceActivity;
