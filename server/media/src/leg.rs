@@ -1,6 +1,7 @@
 //! The handle of one peer on the media plane.
 
 use crate::echo::EchoMode;
+use crate::node::play::Playable;
 use crate::shard::{Command, Far, Relayed, Request};
 use rtc::{Down, Outcome, PeerStats, Refused, Round};
 use rtp::Digit;
@@ -259,6 +260,33 @@ impl Leg {
         Joint { number, ends }
     }
 
+    /// Plays something in place of what was played before, until its end, which the receiver is told,
+    /// or until the guard is dropped. Packets of others that would go to the same stream are dropped
+    /// meanwhile.
+    pub fn play(&self, playable: Playable) -> (PlayGuard, oneshot::Receiver<()>) {
+        let (over, ended) = oneshot::channel();
+        // Both places are taken now: the end of a play cannot fail for want of one.
+        let start = self.commands.clone().try_reserve_owned();
+        let stop = self.commands.clone().try_reserve_owned();
+        let (Ok(start), Ok(stop)) = (start, stop) else {
+            tracing::warn!(leg = %self.id, "nothing played: the queue of the media shard is full");
+            return (PlayGuard(None), ended);
+        };
+        let number = PLAYS.fetch_add(1, Ordering::Relaxed);
+        let request = Request::Play {
+            number,
+            playable,
+            over,
+        };
+        start.send(Command::Leg(self.id, request));
+        let end = PlayEnd {
+            leg: self.id,
+            number,
+            permit: stop,
+        };
+        (PlayGuard(Some(end)), ended)
+    }
+
     /// What the leg carried so far. Empty if it is down.
     pub async fn stats(&self) -> PeerStats {
         let (reply, stats) = oneshot::channel();
@@ -322,6 +350,39 @@ impl fmt::Debug for Joint {
 
 /// The number of the next joint: unique in the process, for legs of two planes may be joined.
 static JOINTS: AtomicU64 = AtomicU64::new(0);
+
+/// The number of the next play: unique in the process, like that of a joint.
+static PLAYS: AtomicU64 = AtomicU64::new(0);
+
+/// A play that lasts no longer than this.
+#[must_use = "what is played ends when this is dropped"]
+pub struct PlayGuard(Option<PlayEnd>);
+
+/// What ends a play.
+struct PlayEnd {
+    leg: LegId,
+    number: u64,
+    permit: mpsc::OwnedPermit<Command>,
+}
+
+impl Drop for PlayGuard {
+    fn drop(&mut self) {
+        if let Some(end) = self.0.take() {
+            let PlayEnd {
+                leg,
+                number,
+                permit,
+            } = end;
+            permit.send(Command::Leg(leg, Request::EndPlay { number }));
+        }
+    }
+}
+
+impl fmt::Debug for PlayGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PlayGuard")
+    }
+}
 
 /// An echo that lasts as long as this.
 #[must_use = "the echo ends when this is dropped"]

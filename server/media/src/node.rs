@@ -1,3 +1,4 @@
 //! What is done to the sound of a stream on its way, one file for each.
 
+pub(crate) mod play;
 pub(crate) mod transcode;

@@ -18,6 +18,7 @@ pub(crate) use bridge::{Far, Relayed};
 
 use crate::echo::EchoMode;
 use crate::leg::{LegConfig, LegEvent, LegId};
+use crate::node::play::Playable;
 use crate::plane::Gauges;
 use crate::ports::BoundPair;
 use crate::{DownReason, LegStats};
@@ -71,6 +72,16 @@ pub(crate) enum Request {
     },
     /// Ends the joint with this number, if no later one has taken its place.
     Part {
+        number: u64,
+    },
+    /// Plays this in place of what was played before, and tells its end.
+    Play {
+        number: u64,
+        playable: Playable,
+        over: oneshot::Sender<()>,
+    },
+    /// Ends the play with this number, if no later one has taken its place.
+    EndPlay {
         number: u64,
     },
     Stats {

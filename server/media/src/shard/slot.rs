@@ -5,6 +5,7 @@ use super::{ADDRESSES_PER_LEG_MAX, LegEvent, Path, RETRY_PAUSE, Request};
 use crate::DownReason;
 use crate::echo::{self, EchoMode, Route};
 use crate::leg::{EventSink, LegId};
+use crate::node::play::Player;
 use codec::Kind;
 use rtc::{Event, Packet, Peer, StreamId, Transmit};
 use std::collections::VecDeque;
@@ -20,6 +21,8 @@ pub(super) struct Slot {
     routes: Vec<Route>,
     /// The leg it is connected to.
     bridge: Option<Bridge>,
+    /// What is played to it, in place of what others send to the same stream.
+    player: Option<Player>,
     /// Audio and video, received and sent.
     first_packets: Vec<(Kind, bool)>,
     /// The farewell of a peer that is gone.
@@ -53,6 +56,7 @@ impl Slot {
             echo: None,
             routes: Vec::new(),
             bridge: None,
+            player: None,
             first_packets: Vec::new(),
             farewell: Vec::new(),
             addresses: Vec::new(),
@@ -77,7 +81,9 @@ impl Slot {
         match &self.state {
             State::Live(peer) => {
                 let bridge = self.bridge.as_ref().and_then(Bridge::poll_timeout);
-                peer.poll_timeout().into_iter().chain(bridge).min()
+                let player = self.player.as_ref().map(Player::poll_timeout);
+                let own = bridge.into_iter().chain(player);
+                peer.poll_timeout().into_iter().chain(own).min()
             }
             State::Ending { retry, .. } => Some(*retry),
             State::Down => None,
@@ -117,7 +123,10 @@ impl Slot {
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         match &mut self.state {
-            State::Live(peer) => peer.handle_timeout(now),
+            State::Live(peer) => {
+                peer.handle_timeout(now);
+                self.play(now);
+            }
             State::Ending { reason, .. } => {
                 let reason = *reason;
                 self.tell_end(now, reason);
@@ -156,6 +165,17 @@ impl Slot {
             Request::Part { number } => {
                 self.bridge.take_if(|bridge| bridge.number == number);
             }
+            Request::Play {
+                number,
+                playable,
+                over,
+            } => {
+                self.player = Some(Player::new(now, number, playable, over));
+                self.play(now);
+            }
+            Request::EndPlay { number } => {
+                self.player.take_if(|player| player.number() == number);
+            }
             Request::Stats { reply } => {
                 let _ = reply.send(peer.stats());
             }
@@ -173,6 +193,10 @@ impl Slot {
         match relayed.cargo {
             Cargo::Agreed { topology, asks } => bridge.on_theirs(topology, asks),
             Cargo::Packet { target, packet } => {
+                let is_played_to = |player: &Player| player.has(target);
+                if self.player.as_ref().is_some_and(is_played_to) {
+                    return;
+                }
                 if peer.write(now, target, relayed.from, &packet) {
                     self.tell_first(now, packet.kind, false);
                 }
@@ -285,7 +309,9 @@ impl Slot {
             .find(is_route)
             .map(|route| &route.targets);
         let mut is_sent = false;
-        for target in targets.into_iter().flatten() {
+        let player = self.player.as_ref();
+        let is_free = |target: &&StreamId| player.is_none_or(|player| !player.has(**target));
+        for target in targets.into_iter().flatten().filter(is_free) {
             is_sent |= peer.write(now, *target, self.id.origin(), &packet);
         }
         let kind = packet.kind;
@@ -295,6 +321,20 @@ impl Slot {
         self.tell_first(now, kind, true);
         if is_sent {
             self.tell_first(now, kind, false);
+        }
+    }
+
+    /// Sends what the player has to send by now.
+    fn play(&mut self, now: Instant) {
+        let (State::Live(peer), Some(player)) = (&mut self.state, &mut self.player) else {
+            return;
+        };
+        let played = player.handle_timeout(now, peer, self.id.origin());
+        if played.is_over {
+            self.player = None;
+        }
+        if played.is_sent {
+            self.tell_first(now, Kind::Audio, false);
         }
     }
 

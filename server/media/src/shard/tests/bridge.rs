@@ -1,5 +1,7 @@
 //! Two browsers, played by str0m, whose legs are connected: on one shard and on two.
 
+mod play;
+
 use super::*;
 use codec::Kind;
 use rtc::topology::Direction as Ours;
@@ -43,6 +45,14 @@ fn server_of(shard: usize) -> SocketAddr {
 impl World {
     /// Browser 0 has a leg on the first shard, browser 1 on the last; the codecs are allowed to each.
     fn new(shards: usize, allowed: [&[&str]; 2]) -> Self {
+        let mut world = Self::joining(shards, allowed);
+        world.run(2000);
+        assert!(world.browsers.iter().all(|browser| browser.is_connected));
+        world
+    }
+
+    /// The same before anybody is connected.
+    fn joining(shards: usize, allowed: [&[&str]; 2]) -> Self {
         let now = Instant::now();
         let shards = (0..shards).map(|index| {
             let shard = Shard::new(ShardConfig {
@@ -62,8 +72,6 @@ impl World {
         for (index, allowed) in allowed.into_iter().enumerate() {
             world.join(index, allowed);
         }
-        world.run(2000);
-        assert!(world.browsers.iter().all(|browser| browser.is_connected));
         world
     }
 
