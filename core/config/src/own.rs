@@ -9,6 +9,8 @@ pub struct Own {
     pub autoreload: bool,
     /// Seconds that running calls have to end by themselves when the service is stopped.
     pub drain_s: u32,
+    /// The folder of prompts.
+    pub sounds: String,
 }
 
 impl Default for Own {
@@ -16,6 +18,7 @@ impl Default for Own {
         Self {
             autoreload: false,
             drain_s: 30,
+            sounds: SOUNDS.to_owned(),
         }
     }
 }
@@ -42,7 +45,15 @@ const OPTIONS: &[Row<Own>] = &[
         Parse::Number(|own| &mut own.drain_s, 0, DRAIN_S_MAX),
         "Seconds that calls have to end when the service is stopped; new ones are refused.",
     ),
+    row(
+        "sounds",
+        SOUNDS,
+        Parse::Text(|own| &mut own.sounds),
+        "The folder of prompts, with a folder for each language in it.",
+    ),
 ];
 
+/// Where Asterisk has its prompts.
+const SOUNDS: &str = "/var/lib/asterisk/sounds";
 /// A day.
 const DRAIN_S_MAX: u32 = 24 * 3600;

@@ -7,3 +7,4 @@ pub(crate) mod db;
 pub(crate) mod global;
 pub(crate) mod message;
 pub(crate) mod pjsip_header;
+pub(crate) mod timeout;

@@ -5,6 +5,7 @@
 
 mod answer;
 mod arguments;
+mod background;
 mod dial;
 mod echo;
 mod function;
@@ -12,26 +13,37 @@ mod goto;
 mod hangup;
 mod message_send;
 mod noop;
+mod playback;
+mod playtones;
+mod prompt;
+mod read;
 mod set;
 mod stream_echo;
 mod verbose;
 mod wait;
+mod wait_exten;
 
 use switch::{Application, Function};
 
 /// Every application of the dial plan.
 pub static APPLICATIONS: &[&Application] = &[
     &answer::ANSWER,
+    &background::BACKGROUND,
     &dial::DIAL,
     &echo::ECHO,
     &goto::GOTO,
     &hangup::HANGUP,
     &message_send::MESSAGE_SEND,
     &noop::NOOP,
+    &playback::PLAYBACK,
+    &playtones::PLAYTONES,
+    &read::READ,
     &set::SET,
+    &playtones::STOP_PLAYTONES,
     &stream_echo::STREAM_ECHO,
     &verbose::VERBOSE,
     &wait::WAIT,
+    &wait_exten::WAIT_EXTEN,
 ];
 
 /// Every function of the dial plan.
@@ -47,4 +59,5 @@ pub static FUNCTIONS: &[&Function] = &[
     &function::message::MESSAGE,
     &function::message::MESSAGE_DATA,
     &function::pjsip_header::PJSIP_HEADER,
+    &function::timeout::TIMEOUT,
 ];

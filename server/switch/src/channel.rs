@@ -9,9 +9,11 @@ mod dial;
 mod leg_event;
 mod lookup;
 mod meet;
+mod play;
 mod record;
 mod round;
 mod streams;
+mod timeouts;
 
 pub(crate) use dial::News;
 pub use record::CallRecord;
@@ -36,7 +38,7 @@ use crate::dial::until;
 use crate::directory::{ChannelHandle, ChannelId, ChannelInfo, ChannelState, Registration};
 use crate::event::{AppResult, ChannelEvent, Control, Happened, Interrupt};
 use crate::inbox::{Condition, InboxReceiver};
-use crate::leg::{Echo, MediaLeg};
+use crate::leg::{Echo, MediaLeg, Playing};
 use crate::policy;
 use crate::signaling::Signaling;
 use crate::story::{Side, Story, StoryEvent, Surroundings};
@@ -47,6 +49,7 @@ use crate::variables::Variables;
 
 use self::record::Begun;
 use self::round::Turn;
+use self::timeouts::Timeouts;
 
 /// How long a call whose signalling connection broke waits for the far end to come back. Media is kept
 /// meanwhile: a page that is reloaded or a laptop that changes networks reconnects within seconds.
@@ -84,11 +87,16 @@ pub struct Channel {
     established: bool,
     grace_until: Option<Instant>,
     digits: VecDeque<char>,
+    /// What the caller has begun to dial, for the pbx loop.
+    dialled: Option<String>,
+    timeouts: Timeouts,
     digit_last: Option<(char, Instant)>,
     offer: Option<Sdp>,
     /// What its streams may be.
     policy: Policy,
     leg: Option<Box<dyn MediaLeg>>,
+    /// What it hears while the dial plan goes on.
+    tones: Option<Playing>,
     /// Agreed before the answer, for early media.
     early: Option<Topology>,
     /// The far end's answer before it accepted the call.
@@ -135,6 +143,8 @@ pub(crate) enum Wake {
     Overflowed,
     GraceOver,
     OfferAgain,
+    /// The call has lasted as long as it may.
+    TimeUp,
 }
 
 /// What a channel is made of, besides what it makes itself.
@@ -191,10 +201,13 @@ impl Channel {
             established: false,
             grace_until: None,
             digits: VecDeque::new(),
+            dialled: None,
+            timeouts: Timeouts::default(),
             digit_last: None,
             offer: parts.offer,
             policy,
             leg: None,
+            tones: None,
             early: None,
             shown: None,
             told: None,
@@ -460,6 +473,7 @@ impl Channel {
             return Wake::Overflowed;
         }
         let (grace, again) = (self.grace_until, self.turn.again_at());
+        let end = self.timeouts.absolute;
         tokio::select! {
             biased;
             event = self.inbox.recv() => {
@@ -469,6 +483,7 @@ impl Channel {
             }
             () = until(grace) => Wake::GraceOver,
             () = until(again) => Wake::OfferAgain,
+            () = until(end) => Wake::TimeUp,
         }
     }
 
@@ -485,6 +500,7 @@ impl Channel {
                 Err(self.hangup(Cause::NetworkOutOfOrder))
             }
             Wake::OfferAgain => Ok(self.offer_again().await),
+            Wake::TimeUp => Err(self.on_time_up()),
         }
     }
 
@@ -601,6 +617,7 @@ impl Channel {
 
     /// Asks media for its sums, for the story, and lets it go.
     pub(crate) async fn release_media(&mut self) {
+        self.tones = None;
         let Some(leg) = self.leg.take() else { return };
         let Ok(stats) = tokio::time::timeout(STATS_PATIENCE, leg.stats()).await else {
             return;

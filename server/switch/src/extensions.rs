@@ -72,11 +72,19 @@ impl Channel {
         self.search(|lookup, at| lookup.step(at)).await
     }
 
+    /// Whether the extension goes on after the step where the channel stands. A table that cannot be asked
+    /// has nothing.
+    pub async fn has_next_priority(&mut self) -> AppResult<bool> {
+        let next = |at: &Position| Position {
+            priority: at.priority + 1,
+            ..at.clone()
+        };
+        let step = self.search(|lookup, at| lookup.step(&next(at))).await?;
+        Ok(matches!(step, Ok(Some(_))))
+    }
+
     /// Whether there is such an extension of the channel's context, with a first priority.
-    pub(crate) async fn has_extension(
-        &mut self,
-        exten: &str,
-    ) -> AppResult<Result<bool, StoreError>> {
+    pub async fn has_extension(&mut self, exten: &str) -> AppResult<Result<bool, StoreError>> {
         self.search(|lookup, at| lookup.exists(&at.context, exten))
             .await
     }

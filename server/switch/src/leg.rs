@@ -8,9 +8,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use media::{AllocateError, EchoMode, EventSink, Leg, LegConfig, LegStats, Place, Plane};
+use media::{AllocateError, EchoMode, EventSink, Leg, LegConfig, LegStats, Place, Plane, Playable};
 use rtc::policy::Policy;
 use rtc::{Outcome, Refused, Round};
+use tokio::sync::oneshot;
 
 use crate::inbox::InboxSender;
 
@@ -69,6 +70,9 @@ pub trait MediaLeg: Send + Sync {
     /// the other one is of another kind.
     fn connect(&self, other: &dyn MediaLeg) -> Option<Joint>;
 
+    /// Plays this in place of what was played before, until its end or until the guard is dropped.
+    fn play(&self, playable: Playable) -> Playing;
+
     /// The leg itself, for [`MediaLeg::connect`].
     fn as_any(&self) -> &dyn Any;
 
@@ -102,6 +106,31 @@ impl Joint {
     pub fn new(guard: impl Send + Sync + 'static) -> Self {
         Self {
             _guard: Box::new(guard),
+        }
+    }
+}
+
+/// Something is played as long as this exists, but not beyond its end.
+#[must_use = "what is played ends when this is dropped"]
+pub struct Playing {
+    _guard: Box<dyn Send + Sync>,
+    over: Option<oneshot::Receiver<()>>,
+}
+
+impl Playing {
+    /// Wraps the media plane's own guard, and who is told the end.
+    pub fn new(guard: impl Send + Sync + 'static, over: oneshot::Receiver<()>) -> Self {
+        Self {
+            _guard: Box::new(guard),
+            over: Some(over),
+        }
+    }
+
+    /// Returns once nothing is played any more, whatever the reason.
+    pub async fn ended(&mut self) {
+        if let Some(over) = &mut self.over {
+            let _ = over.await;
+            self.over = None;
         }
     }
 }
@@ -159,6 +188,11 @@ impl MediaLeg for Leg {
     fn connect(&self, other: &dyn MediaLeg) -> Option<Joint> {
         let other = other.as_any().downcast_ref()?;
         Some(Joint::new(Self::connect(self, other)))
+    }
+
+    fn play(&self, playable: Playable) -> Playing {
+        let (guard, over) = Self::play(self, playable);
+        Playing::new(guard, over)
     }
 
     fn as_any(&self) -> &dyn Any {

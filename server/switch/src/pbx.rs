@@ -2,7 +2,8 @@
 //!
 //! The plan is taken from the configuration at each priority, as Asterisk does, so a looping menu can be
 //! repaired while calls are in it. Special extensions: `s` where nothing was dialled, `i` for an extension
-//! that does not exist, `t` when the caller was to dial and did not, `h` after the end.
+//! that does not exist, `t` when the caller was to dial and did not, `T` when the call has lasted as long as
+//! it may, `h` after the end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,11 +24,14 @@ pub const PRIORITIES_WITHOUT_WAITING_MAX: u32 = 50_000;
 /// Priorities after which a call lets other calls run.
 const PRIORITIES_PER_YIELD: u32 = 64;
 
-/// How long a caller may take to dial the next extension, with `autofallthrough=no`.
+/// How long a caller may take to dial the next extension, unless `TIMEOUT(response)` says otherwise.
 pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a caller may take between two digits of an extension.
+/// How long a caller may take between two digits of an extension, unless `TIMEOUT(digit)` says otherwise.
 pub const DIGIT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where a call goes on when `TIMEOUT(absolute)` is over.
+pub(crate) const ABSOLUTE: &str = "T";
 
 /// Digits of an extension dialled in the call.
 const EXTENSION_DIGITS_MAX: usize = 32;
@@ -92,6 +96,7 @@ async fn alone(channel: &mut Channel, application: &Application, arguments: &str
 
 async fn start(channel: &mut Channel) -> AppResult {
     if !exists(channel).await? {
+        end_if_time_is_up(channel)?;
         let Position { context, exten, .. } = channel.at.clone();
         if !exten.is_empty() || special(channel, "s").await?.is_none() {
             tracing::warn!(
@@ -113,6 +118,7 @@ async fn start(channel: &mut Channel) -> AppResult {
             Err(Interrupt::Redirect(to)) => {
                 channel.at = to;
                 if !exists(channel).await? {
+                    end_if_time_is_up(channel)?;
                     invalid(channel).await?;
                 }
             }
@@ -130,6 +136,9 @@ async fn run_extension(channel: &mut Channel, budget: &mut Budget) -> AppResult 
             return Ok(());
         };
         run_step(channel, &step).await?;
+        if channel.has_dialled() {
+            return Ok(());
+        }
         channel.at.priority += 1;
     }
 }
@@ -164,14 +173,24 @@ async fn run_step(channel: &mut Channel, step: &Step) -> AppResult {
     (application.run)(channel, Args::new(&arguments, &step.file, step.line)).await
 }
 
-/// The extension has no further priority: hang up, or with `autofallthrough=no` let the caller dial.
+/// A call without extension `T` ends when it has lasted as long as it may.
+fn end_if_time_is_up(channel: &mut Channel) -> AppResult {
+    match channel.at.exten == ABSOLUTE {
+        true => Err(channel.hangup(Cause::NormalClearing)),
+        false => Ok(()),
+    }
+}
+
+/// The caller has begun to dial, or the extension has no further priority: hang up, or with
+/// `autofallthrough=no` let the caller dial.
 async fn after_the_last_priority(channel: &mut Channel) -> AppResult {
     let plan = plan_of(channel);
-    if plan.autofallthrough || !channel.is_up() {
+    let begun = channel.take_dialled();
+    if begun.is_none() && (plan.autofallthrough || !channel.is_up()) {
         let cause = fallthrough(channel);
         return Err(channel.hangup(cause));
     }
-    let digits = dialled(channel).await?;
+    let digits = dialled(channel, begun.unwrap_or_default()).await?;
     if digits.is_empty() {
         let Some(to) = special(channel, "t").await? else {
             tracing::warn!(
@@ -232,21 +251,22 @@ fn answered<T>(channel: &mut Channel, found: Result<T, StoreError>) -> AppResult
     })
 }
 
-/// Collects an extension: until it can get no longer, or the caller pauses.
-async fn dialled(channel: &mut Channel) -> AppResult<String> {
-    let mut digits = String::new();
-    let mut patience = RESPONSE_TIMEOUT;
+/// Collects an extension that may have been begun: until it can get no longer, or the caller pauses.
+async fn dialled(channel: &mut Channel, mut digits: String) -> AppResult<String> {
     while digits.len() < EXTENSION_DIGITS_MAX {
+        let mut patience = channel.response_timeout();
+        if !digits.is_empty() {
+            patience = channel.digit_timeout();
+            // Where that is not known, the caller's pause tells.
+            let longer = channel.could_be_longer(&digits).await?;
+            if !longer.unwrap_or(true) {
+                break;
+            }
+        }
         let Some(digit) = channel.read_digit_within(patience).await? else {
             break;
         };
         digits.push(digit);
-        patience = DIGIT_TIMEOUT;
-        // Where that is not known, the caller's pause tells.
-        let longer = channel.could_be_longer(&digits).await?;
-        if !longer.unwrap_or(true) {
-            break;
-        }
     }
     Ok(digits)
 }

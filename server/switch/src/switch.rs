@@ -28,6 +28,7 @@ use crate::inbox::{InboxSender, inbox};
 use crate::leg::{LegRequest, MediaCounts, MediaLeg, MediaPlane};
 use crate::pbx::{self, Work};
 use crate::signaling::Incoming;
+use crate::sounds::Sounds;
 use crate::stop::Asked;
 use crate::story::{FinishedStory, Story, Subject};
 use crate::technology::{Outgoing, Target, Technology, Unreachable};
@@ -67,6 +68,7 @@ struct Shared {
     applications: &'static [&'static Application],
     functions: &'static [&'static Function],
     directory: Directory,
+    sounds: Sounds,
     technologies: OnceLock<Vec<Arc<dyn Technology>>>,
     globals: Mutex<Variables>,
     rng: Mutex<ChaCha12Rng>,
@@ -97,6 +99,7 @@ impl Switch {
                 applications,
                 functions,
                 directory: Directory::default(),
+                sounds: Sounds::default(),
                 technologies: OnceLock::new(),
                 globals: Mutex::default(),
                 rng: Mutex::new(ChaCha12Rng::from_seed(seed)),
@@ -123,6 +126,11 @@ impl Switch {
     /// The media plane.
     pub fn media(&self) -> &dyn MediaPlane {
         &*self.shared.media
+    }
+
+    /// The sounds that are being played.
+    pub(crate) fn sounds(&self) -> &Sounds {
+        &self.shared.sounds
     }
 
     /// Live channels and the latest stories.

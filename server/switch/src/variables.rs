@@ -46,6 +46,9 @@ pub enum SetError {
     /// No function of that name can be set.
     #[error("there is no such function, or it cannot be set")]
     Function,
+    /// The function cannot take that value.
+    #[error("that is no value for it")]
+    Value,
 }
 
 impl Variables {

@@ -99,7 +99,7 @@ const FILES: &[Foreign] = &[
     file("extensions.ael", Unsupported, "the dial plan in AEL is not read", "Asterisk prints it in the other language: `dialplan save`, or `aelparse -w`", ""),
     file("extensions.lua", Unsupported, "the dial plan in Lua is not read", "write it into extensions.conf", ""),
     file("extensions_minivm.conf", Unsupported, "there is no voicemail", "", ""),
-    file("indications.conf", Differs, "the tones of a country: no tones are made, each phone has its own", "", ""),
+    file("indications.conf", Differs, "the tones of a country: Playtones has those of North America and takes lists; ringing is left to each phone", "", ""),
     file("codecs.conf", Differs, "parameters of codecs: they are agreed on in SDP", "", ""),
     file("dnsmgr.conf", Differs, "hosts of `type=identify` are looked up every minute", "", ""),
     file("dsp.conf", Differs, "tones are not searched for in the sound; digits come as events", "", ""),

@@ -12,6 +12,7 @@ mod pbx;
 mod reach;
 mod records;
 mod rounds;
+mod sounds;
 mod stop;
 mod tables;
 mod world;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use codec::Kind;
 use config::{Config, Endpoint, Subscriber};
 use dialplan::Plan;
-use media::{AllocateError, EchoMode, LegStats};
+use media::{AllocateError, EchoMode, LegStats, Playable};
 use rtc::topology::{Direction, Stream, Topology};
 use rtc::{Outcome, Refused, Round};
 use sdp::Sdp;
@@ -16,7 +16,7 @@ use store::Store;
 use switch::story::{FinishedStory, StoryEvent};
 use switch::{
     Application, CallerId, Cause, ChannelEvent, ChannelHandle, Echo, InboxSender, Incoming, Joint,
-    LegRequest, MediaCounts, MediaLeg, MediaPlane, Parts, Reply, Signaling, Switch, inbox,
+    LegRequest, MediaCounts, MediaLeg, MediaPlane, Parts, Playing, Reply, Signaling, Switch, inbox,
 };
 use tokio::time::{Instant, advance};
 
@@ -131,13 +131,35 @@ impl MediaLeg for Leg {
             EchoMode::OneToOne => "one to one".to_owned(),
             EchoMode::FanOut(kind) => format!("fan out {}", kind.as_str()),
         };
-        self.ladder.write(format!("echo {name}"));
+        let name = format!("echo {name}");
+        self.ladder.write(&name);
         Echo::new(Guard(self.ladder.clone(), name))
     }
 
     fn connect(&self, _: &dyn MediaLeg) -> Option<Joint> {
         self.ladder.write("connected");
         Some(Joint::new(Parted(self.ladder.clone())))
+    }
+
+    fn play(&self, playable: Playable) -> Playing {
+        let (over, ended) = tokio::sync::oneshot::channel();
+        let (name, lasts) = match playable {
+            Playable::Sound(sound) => {
+                let ms = sound.count() as u64 * 1000 / u64::from(sound.rate_hz());
+                (format!("play {ms} ms"), Some(Duration::from_millis(ms)))
+            }
+            Playable::Tones(_) => ("play tones".to_owned(), None),
+        };
+        self.ladder.write(&name);
+        let end = lasts.map(|lasts| Instant::now() + lasts);
+        tokio::spawn(async move {
+            match end {
+                Some(end) => tokio::time::sleep_until(end).await,
+                None => std::future::pending().await,
+            }
+            let _ = over.send(());
+        });
+        Playing::new(Guard(self.ladder.clone(), name), ended)
     }
 
     fn as_any(&self) -> &dyn std::any::Any {
@@ -167,7 +189,7 @@ struct Guard(Ladder, String);
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.0.write(format!("echo {} ends", self.1));
+        self.0.write(format!("{} ends", self.1));
     }
 }
 
@@ -338,6 +360,20 @@ impl World {
         Self::on(store, applications)
     }
 
+    /// A world with these prompts of so many milliseconds.
+    pub(crate) async fn with_sounds(plan: &str, folder: &Path, files: &[(&str, usize)]) -> Self {
+        let world = Self::new(plan).await;
+        for (name, ms) in files {
+            let file = folder.join(name);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, vec![0xFF; ms * 8]).unwrap();
+        }
+        let mut config = configuration(plan);
+        config.own.sounds = folder.display().to_string();
+        world.switch.store().set_config(Arc::new(config));
+        world
+    }
+
     /// A world that keeps what it must in this folder, with a database there.
     pub(crate) async fn keeping(config: Config, plan: &str, folder: &Path) -> Self {
         Self::keeping_with(config, plan, folder, apps::APPLICATIONS).await
@@ -491,6 +527,23 @@ impl Call {
     /// The application that runs, with its arguments.
     pub(crate) fn runs(&self) -> String {
         self.handle.info().application.clone()
+    }
+
+    /// Waits until the ladder has this line so many times: a file is read outside of the paused clock.
+    pub(crate) async fn sees(&self, line: &str, count: usize) {
+        let end = std::time::Instant::now() + seconds(10);
+        while self.ladder.count(line) < count {
+            assert!(std::time::Instant::now() < end, "{:?}", self.ladder.lines());
+            std::thread::yield_now();
+            settle().await;
+        }
+    }
+
+    /// Waits until the call is over, likewise.
+    pub(crate) async fn ends(&self) {
+        self.sees("leg closed", 1).await;
+        settle().await;
+        assert!(self.is_over());
     }
 
     /// Whether signalling was told this.

@@ -9,14 +9,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use config::{Config, Object, TransportConfig};
 use futures_util::{SinkExt, StreamExt};
-use media::{AllocateError, EchoMode, LegStats};
+use media::{AllocateError, EchoMode, LegStats, Playable};
 use rtc::topology::{Direction, Format, Payload, Stream, Topology};
 use rtc::{Outcome, Refused, Round};
 use signal::{Keepalive, Limits, Options, Signal};
 use sip::digest::{Answer, Secret};
 use sip::{HeaderName, Message, Request, Response};
 use store::Store;
-use switch::{Echo, Joint, LegRequest, MediaCounts, MediaLeg, MediaPlane, Parts, Reply, Switch};
+use switch::{
+    Echo, Joint, LegRequest, MediaCounts, MediaLeg, MediaPlane, Parts, Playing, Reply, Switch,
+};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -604,6 +606,10 @@ impl MediaLeg for Leg {
 
     fn connect(&self, _: &dyn MediaLeg) -> Option<Joint> {
         Some(Joint::new(()))
+    }
+
+    fn play(&self, _: Playable) -> Playing {
+        Playing::new((), tokio::sync::oneshot::channel().1)
     }
 
     fn as_any(&self) -> &dyn std::any::Any {

@@ -1,0 +1,90 @@
+//! What the far end hears from us: sounds and tones.
+
+use codec::{Kind, Sound};
+use media::Playable;
+use rtc::topology::Format;
+
+use super::Channel;
+use crate::event::{AppResult, Happened};
+use crate::leg::MediaLeg;
+use crate::sounds::{NoSound, Wanted};
+
+impl Channel {
+    /// Finds a sound by its name in the dial plan, in the call's language and for its codec.
+    pub async fn sound(&mut self, name: &str) -> AppResult<Result<Sound, NoSound>> {
+        let wanted = Wanted {
+            name: name.to_owned(),
+            folder: self.switch.config().own.sounds.clone().into(),
+            language: self.language().to_owned(),
+            rate_hz: self.rate_hz(),
+        };
+        let switch = self.switch.clone();
+        let load = move || switch.sounds().load(&wanted);
+        let loaded = self.during(tokio::task::spawn_blocking(load)).await?;
+        Ok(loaded.expect("reading a file does not panic"))
+    }
+
+    /// The language of its prompts.
+    pub fn language(&self) -> &str {
+        self.endpoint().language.as_deref().unwrap_or("en")
+    }
+
+    /// Lets the far end hear this, in place of what it heard before, until the end or until it presses a
+    /// digit that `stops`, which is returned; other digits are lost, as in Asterisk.
+    pub async fn play(
+        &mut self,
+        playable: Playable,
+        stops: impl Fn(char) -> bool,
+    ) -> AppResult<Option<char>> {
+        while let Some(digit) = self.digits.pop_front() {
+            if stops(digit) {
+                return Ok(Some(digit));
+            }
+        }
+        self.tones = None;
+        let Some(leg) = &self.leg else {
+            return Ok(None);
+        };
+        self.waited = true;
+        let mut playing = leg.play(playable);
+        loop {
+            let wake = tokio::select! {
+                biased;
+                wake = self.wake() => wake,
+                () = playing.ended() => return Ok(None),
+            };
+            if let Some(Happened::Digit(digit)) = self.on_wake(wake).await?
+                && stops(digit)
+            {
+                return Ok(Some(digit));
+            }
+        }
+    }
+
+    /// Lets the far end hear this while the dial plan goes on, until [`Self::stop_tones`] or the next
+    /// [`Self::play`].
+    pub fn play_on(&mut self, playable: Playable) {
+        self.tones = self
+            .leg
+            .as_deref()
+            .map(|leg: &dyn MediaLeg| leg.play(playable));
+    }
+
+    /// Ends what [`Self::play_on`] began.
+    pub fn stop_tones(&mut self) {
+        self.tones = None;
+    }
+
+    /// The rate of the codec agreed on.
+    fn rate_hz(&self) -> u32 {
+        let streams = &self.early.as_ref().unwrap_or(&self.topology);
+        let audio = streams.streams(Kind::Audio).next();
+        let codecs = audio.into_iter().flat_map(|stream| &stream.payloads);
+        let coding = codecs.filter_map(|payload| match payload.format {
+            Format::Codec(codec) => codec.coding,
+            Format::Digits { .. } => None,
+        });
+        let rates = coding.filter_map(|coding| coding.rates_hz.first().copied());
+        rates.take(1).next().unwrap_or(8000)
+    }
+}
