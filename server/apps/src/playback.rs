@@ -19,7 +19,8 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
         return Err(unusable(call, "Playback", &args, why));
     };
     let (mut skipped, mut unanswered) = (false, false);
-    for option in args.at(1).unwrap_or_default().split('&') {
+    let options = (1..args.count()).filter_map(|index| args.at(index));
+    for option in options.flat_map(|options| options.split('&')) {
         match option.trim().to_ascii_lowercase().as_str() {
             "" => {}
             "skip" => skipped = true,

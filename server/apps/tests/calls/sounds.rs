@@ -82,7 +82,7 @@ async fn a_missing_file_is_one_warning_with_the_folder_and_the_others_are_played
 
 #[tokio::test(start_paused = true)]
 async fn playback_before_the_answer_plays_early_or_nothing() {
-    let plan = "exten => 1,1,Playback(one,noanswer)\nexten => 2,1,Playback(one,skip)\n";
+    let plan = "exten => 1,1,Playback(one,noanswer)\nexten => 2,1,Playback(one,noanswer,skip)\n";
     let (world, _folder) = world("early", plan).await;
     let call = world.dial("1").await;
     call.sees("play 1000 ms", 1).await;
