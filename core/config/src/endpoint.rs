@@ -130,6 +130,8 @@ pub struct Endpoint {
     pub timers_min_se_s: u32,
     /// The time between two signs of life that is asked for, in seconds.
     pub timers_sess_expires_s: u32,
+    /// What becomes of a call that it sends on to another address (3xx).
+    pub redirect_method: RedirectMethod,
     /// Whether provisional answers are acknowledged (RFC 3262).
     pub provisional_acks: ProvisionalAcks,
 }
@@ -145,6 +147,17 @@ pub enum SessionTimers {
     Required,
     /// `always`: also where the peer knows nothing of it.
     Always,
+}
+
+/// `redirect_method`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RedirectMethod {
+    /// `user`: the user of the address is dialled as an extension of the dial plan.
+    User,
+    /// `uri_core`: the address is called, by the endpoint that sent the call on.
+    UriCore,
+    /// `uri_pjsip`: the same.
+    UriPjsip,
 }
 
 /// `100rel`.
@@ -264,6 +277,7 @@ impl Endpoint {
             timers: SessionTimers::Yes,
             timers_min_se_s: 90,
             timers_sess_expires_s: 1800,
+            redirect_method: RedirectMethod::User,
             provisional_acks: ProvisionalAcks::Yes,
         }
     }

@@ -1,6 +1,6 @@
 //! `features.conf`: what digits do in the middle of a call.
 
-use crate::option::{Applied, Fault, Object, Parse, Row, row, word};
+use crate::option::{Applied, Fault, Object, Parse, Row, inert, row, word};
 use std::collections::BTreeMap;
 
 /// `features.conf`.
@@ -106,9 +106,9 @@ pub enum ActivatedBy {
     Callee,
 }
 
-/// Digits in a call reach the dial plan's applications alone.
+/// Of the features only hanging up (options h and H of Dial) is there.
 pub(crate) const NO_FEATURES: &str =
-    "digits dialled in the middle of a call start no feature yet: calls are not bridged to phones";
+    "of the features that digits start in the middle of a call, only `disconnect` is there yet";
 
 impl Default for FeatureGeneral {
     fn default() -> Self {
@@ -141,7 +141,6 @@ impl Default for FeatureGeneral {
 impl Object for FeatureGeneral {
     const KIND: &'static str = "features.conf";
     const OPTIONS: &'static [Row<Self>] = GENERAL;
-    const INERT: Option<&'static str> = Some(NO_FEATURES);
 
     fn named(_: &str) -> Self {
         Self::default()
@@ -149,59 +148,68 @@ impl Object for FeatureGeneral {
 }
 
 const GENERAL: &[Row<FeatureGeneral>] = &[
-    row(
+    inert(
         "atxferabort",
         "*1",
         Parse::Text(|f| &mut f.attended_abort),
         "Digits that give an attended transfer up.",
+        NO_FEATURES,
     ),
-    row(
+    inert(
         "atxfercallbackretries",
         "2",
         Parse::Number(|f| &mut f.attended_callback_retries, 0, 1000),
         "Tries to call the transferer back.",
+        NO_FEATURES,
     ),
-    row(
+    inert(
         "atxfercomplete",
         "*2",
         Parse::Text(|f| &mut f.attended_complete),
         "Digits that complete an attended transfer.",
+        NO_FEATURES,
     ),
-    row(
+    inert(
         "atxferdropcall",
         "no",
         Parse::YesNo(|f| &mut f.attended_drop_call),
         "Ends the call if the transferer hangs up early.",
+        NO_FEATURES,
     ),
-    row(
+    inert(
         "atxferloopdelay",
         "10",
         Parse::Number(|f| &mut f.attended_loop_delay_s, 0, SECONDS_MAX),
         "Seconds between two tries to call back.",
+        NO_FEATURES,
     ),
-    row(
+    inert(
         "atxfernoanswertimeout",
         "15",
         Parse::Number(|f| &mut f.attended_no_answer_timeout_s, 1, SECONDS_MAX),
         "Seconds the target of an attended transfer rings.",
+        NO_FEATURES,
     ),
-    row(
+    inert(
         "atxferswap",
         "*4",
         Parse::Text(|f| &mut f.attended_swap),
         "Digits that change between the two parties.",
+        NO_FEATURES,
     ),
-    row(
+    inert(
         "atxferthreeway",
         "*3",
         Parse::Text(|f| &mut f.attended_three_way),
         "Digits that make it a call of three.",
+        NO_FEATURES,
     ),
-    row(
+    inert(
         "courtesytone",
         "",
         Parse::Optional(|f| &mut f.courtesy_tone),
         "Played to both when a feature begins.",
+        NO_FEATURES,
     ),
     row(
         "featuredigittimeout",
@@ -209,71 +217,82 @@ const GENERAL: &[Row<FeatureGeneral>] = &[
         Parse::Number(|f| &mut f.digit_timeout_ms, 1, 60_000),
         "Milliseconds between two digits of a feature.",
     ),
-    row(
+    inert(
         "pickupexten",
         "*8",
         Parse::Text(|f| &mut f.pickup_exten),
         "The extension that picks up a ringing call.",
+        NO_FEATURES,
     ),
-    row(
+    inert(
         "pickupfailsound",
         "",
         Parse::Optional(|f| &mut f.pickup_fail_sound),
         "Played where there is nothing to pick up.",
+        NO_FEATURES,
     ),
-    row(
+    inert(
         "pickupsound",
         "",
         Parse::Optional(|f| &mut f.pickup_sound),
         "Played to who picked up.",
+        NO_FEATURES,
     ),
-    row(
+    inert(
         "recordingfailsound",
         "",
         Parse::Optional(|f| &mut f.recording_fail_sound),
         "Played where recording fails.",
+        NO_FEATURES,
     ),
-    row(
+    inert(
         "transferannouncesound",
         "pbx-transfer",
         Parse::Text(|f| &mut f.transfer_announce_sound),
         "Played before the number is dialled.",
+        NO_FEATURES,
     ),
-    row(
+    inert(
         "transferdialattempts",
         "3",
         Parse::Number(|f| &mut f.transfer_dial_attempts, 1, 1000),
         "Wrong numbers allowed in a transfer.",
+        NO_FEATURES,
     ),
-    row(
+    inert(
         "transferdigittimeout",
         "3",
         Parse::Number(|f| &mut f.transfer_digit_timeout_s, 1, SECONDS_MAX),
         "Seconds between two digits of the number.",
+        NO_FEATURES,
     ),
-    row(
+    inert(
         "transferinvalidsound",
         "privacy-incorrect",
         Parse::Text(|f| &mut f.transfer_invalid_sound),
         "Played after the last wrong number.",
+        NO_FEATURES,
     ),
-    row(
+    inert(
         "transferretrysound",
         "pbx-invalid",
         Parse::Text(|f| &mut f.transfer_retry_sound),
         "Played after a wrong number.",
+        NO_FEATURES,
     ),
-    row(
+    inert(
         "xferfailsound",
         "beeperr",
         Parse::Text(|f| &mut f.transfer_fail_sound),
         "Played when a transfer fails.",
+        NO_FEATURES,
     ),
-    row(
+    inert(
         "xfersound",
         "beep",
         Parse::Text(|f| &mut f.transfer_sound),
         "Played when a transfer is done.",
+        NO_FEATURES,
     ),
 ];
 
@@ -295,7 +314,6 @@ impl Default for FeatureMap {
 impl Object for FeatureMap {
     const KIND: &'static str = "featuremap";
     const OPTIONS: &'static [Row<Self>] = MAP;
-    const INERT: Option<&'static str> = Some(NO_FEATURES);
 
     fn named(_: &str) -> Self {
         Self::default()
@@ -303,35 +321,39 @@ impl Object for FeatureMap {
 }
 
 const MAP: &[Row<FeatureMap>] = &[
-    row(
+    inert(
         "atxfer",
         "",
         Parse::Own(|f, v| digits(&mut f.attended_transfer, v)),
         "Digits of an attended transfer.",
+        NO_FEATURES,
     ),
-    row(
+    inert(
         "automixmon",
         "",
         Parse::Own(|f, v| digits(&mut f.record, v)),
         "Digits that record the call.",
+        NO_FEATURES,
     ),
-    row(
+    inert(
         "blindxfer",
         "#",
         Parse::Own(|f, v| digits(&mut f.blind_transfer, v)),
         "Digits of a blind transfer.",
+        NO_FEATURES,
     ),
     row(
         "disconnect",
         "*",
         Parse::Own(|f, v| digits(&mut f.disconnect, v)),
-        "Digits that end the call.",
+        "Digits that end the call, for whom `Dial` lets (options h and H).",
     ),
-    row(
+    inert(
         "parkcall",
         "",
         Parse::Own(|f, v| digits(&mut f.park_call, v)),
         "Digits that park the call.",
+        NO_FEATURES,
     ),
 ];
 

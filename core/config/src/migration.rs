@@ -333,6 +333,10 @@ fn lacks(file: &str, section: &Section, config: &Config) -> Option<Lack> {
     }
     let kind = section.last("type").map(|entry| entry.value.as_str());
     if file == "features.conf" {
+        // The options of these say each what becomes of it.
+        if matches!(section.name.as_str(), "general" | "featuremap") {
+            return None;
+        }
         return Some(Lack {
             why: crate::features::NO_FEATURES,
             suggestion: None,

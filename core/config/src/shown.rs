@@ -3,8 +3,9 @@
 use crate::option::{Object, Parse};
 use crate::{
     Acl, Aor, Auth, AuthKind, BridgeProfile, Cdr, DtmfMode, Endpoint, FeatureGeneral, FeatureMap,
-    Global, Identify, Logger, MediaEncryption, Menu, Own, ProvisionalAcks, Registration,
-    RotateStrategy, Rtp, SessionTimers, StrictRtp, System, TextMatch, UserProfile, VideoMode,
+    Global, Identify, Logger, MediaEncryption, Menu, Own, ProvisionalAcks, RedirectMethod,
+    Registration, RotateStrategy, Rtp, SessionTimers, StrictRtp, System, TextMatch, UserProfile,
+    VideoMode,
 };
 use codec::Codec;
 
@@ -42,6 +43,12 @@ impl Shown for Endpoint {
                 ProvisionalAcks::Yes => "yes",
                 ProvisionalAcks::Required => "required",
                 ProvisionalAcks::PeerSupported => "peer_supported",
+            }
+            .to_owned(),
+            "redirect_method" => match self.redirect_method {
+                RedirectMethod::User => "user",
+                RedirectMethod::UriCore => "uri_core",
+                RedirectMethod::UriPjsip => "uri_pjsip",
             }
             .to_owned(),
             "acl" => self.acl.named.join(","),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use switch::story::StoryEvent;
-use switch::{Args, Cause, Channel, Interrupt};
+use switch::{Args, Cause, Channel, Interrupt, Position};
 
 /// Hangs up over an argument that cannot be used, as Asterisk does, and says where it stands.
 pub(crate) fn unusable(
@@ -28,4 +28,54 @@ pub(crate) fn warn(
     let text = format!("{}: {application}({}): {what}", args.place(), args.text());
     tracing::warn!(channel = call.name(), "{text}");
     call.tell(StoryEvent::Remark { text });
+}
+
+/// A place of the dial plan, `[[context,]extension,]priority`, with this separator. What is left out is where
+/// the call stands; the priority is a number, a distance (`+2`, `-1`) or a label.
+pub(crate) fn position(call: &Channel, text: &str, separator: char) -> Result<Position, String> {
+    let parts: Vec<&str> = text.split(separator).map(str::trim).collect();
+    let (context, exten, priority) = match parts[..] {
+        [priority] => ("", "", priority),
+        [exten, priority] => ("", exten, priority),
+        [context, exten, priority] => (context, exten, priority),
+        _ => ("", "", ""),
+    };
+    if priority.is_empty() {
+        let separator = separator.to_string();
+        let form = "[[context,]extension,]priority".replace(',', &separator);
+        return Err(format!("write the place as {form}"));
+    }
+    let or = |text: &str, here: &String| match text {
+        "" => here.clone(),
+        text => text.to_owned(),
+    };
+    let (context, exten) = (or(context, &call.at.context), or(exten, &call.at.exten));
+    let Some(priority) = number(call, &context, &exten, priority) else {
+        return Err(format!(
+            "'{priority}' is neither a priority nor a label of {context},{exten}"
+        ));
+    };
+    Ok(Position {
+        context,
+        exten,
+        priority,
+    })
+}
+
+fn number(call: &Channel, context: &str, exten: &str, priority: &str) -> Option<u32> {
+    if let Some(forward) = priority.strip_prefix('+') {
+        return call.at.priority.checked_add(forward.parse().ok()?);
+    }
+    if let Some(back) = priority.strip_prefix('-') {
+        return call
+            .at
+            .priority
+            .checked_sub(back.parse().ok()?)
+            .filter(|number| *number > 0);
+    }
+    if let Ok(number) = priority.parse::<u32>() {
+        return (number > 0).then_some(number);
+    }
+    let plan = &call.switch().config().plan;
+    plan.label(context, exten, priority, Some(&call.caller.number))
 }

@@ -1,18 +1,19 @@
 //! `Dial`.
 
+mod answered;
 mod options;
 
 use std::time::Duration;
 
-use switch::bridge::{self, Parted};
 use switch::story::StoryEvent;
 use switch::{
     AppResult, Application, Args, Ask, CallerId, Cause, Channel, ChannelId, Dialled, Dialling,
-    Interrupt, Joint, Moment,
+    Forward, Interrupt, Joint, Moment, Position, RedirectMethod, pbx,
 };
 use tokio::time::Instant;
 
-use crate::arguments::{unusable, warn};
+use crate::arguments::{position, unusable, warn};
+use crate::gosub::with_arguments;
 use options::Options;
 
 /// Calls others and connects the caller to who answers.
@@ -25,6 +26,9 @@ pub(crate) static DIAL: Application = Application {
 
 /// Destinations in one `Dial`, each of which may be reached at several places.
 const DESTINATIONS_MAX: usize = 64;
+
+/// How often one call is sent on.
+const FORWARDS_MAX: usize = 16;
 
 async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
     for name in RESULTS {
@@ -49,10 +53,14 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
         );
     }
     let timeout = timeout(call, &args);
+    if let Some((at, arguments)) = routine(call, &args, options.before_all.as_deref()) {
+        pbx::subroutine(call, at, &arguments).await?;
+    }
+    let before = routine(call, &args, options.before_call.as_deref());
     let began = Instant::now();
-    let answered = dial(call, &destinations, timeout, &options).await;
+    let answered = dial(call, &destinations, timeout, &options, before).await;
     match answered {
-        Ok(Some(callee)) => talk(call, *callee, &options, began).await,
+        Ok(Some(callee)) => answered::talk(call, *callee, &options, &args, began).await,
         Ok(None) => {
             lasted(call, "DIALEDTIME", began.elapsed());
             Ok(())
@@ -85,6 +93,21 @@ fn destinations<'a>(args: &Args<'a>) -> Vec<&'a str> {
     all.take(DESTINATIONS_MAX).collect()
 }
 
+/// A subroutine and its arguments.
+type Routine = (Position, Vec<String>);
+
+/// The subroutine an option names: `[[context^]extension^]priority[(argument^argument)]`.
+fn routine(call: &mut Channel, args: &Args<'_>, text: Option<&str>) -> Option<Routine> {
+    let (place, arguments) = with_arguments(text?, '^');
+    match position(call, place, '^') {
+        Ok(at) => Some((at, arguments)),
+        Err(why) => {
+            warn(call, "Dial", args, why);
+            None
+        }
+    }
+}
+
 /// How long it may ring; without end if nothing is said.
 fn timeout(call: &mut Channel, args: &Args<'_>) -> Option<Duration> {
     let text = args.at(1)?;
@@ -104,8 +127,12 @@ async fn dial(
     destinations: &[&str],
     timeout: Option<Duration>,
     options: &Options,
+    before: Option<Routine>,
 ) -> AppResult<Option<Box<Channel>>> {
-    let mut dialling = call_all(call, destinations, options).await?;
+    let mut dialling = Dialling::default();
+    for destination in destinations {
+        add(call, &mut dialling, destination, options, before.as_ref()).await?;
+    }
     if let Some(leg) = dialling.first_leg() {
         let (name, account) = (leg.name().to_owned(), account(leg));
         call.record_mut().connect(&name, &account);
@@ -147,6 +174,17 @@ async fn dial(
                 waiting.hear(call, &mut dialling, id).await?;
             }
             Moment::Leg(Dialled::Early(_)) => {}
+            Moment::Leg(Dialled::Forwarded(forward)) => {
+                waiting.forwards += 1;
+                let is_followed = !options.stays && waiting.forwards <= FORWARDS_MAX;
+                let to = is_followed
+                    .then(|| destination_of(call, &forward))
+                    .flatten();
+                match to {
+                    Some(to) => add(call, &mut dialling, &to, options, before.as_ref()).await?,
+                    None => dialling.note(Cause::RedirectedToNewDestination),
+                }
+            }
             Moment::Leg(Dialled::Answered(callee)) => return Ok(Some(callee)),
             Moment::Over => {
                 dialling.cancel(cancel(Cause::NoAnswer));
@@ -162,6 +200,8 @@ async fn dial(
 #[derive(Default)]
 struct Waiting {
     rings: bool,
+    /// How often somebody sent the call on.
+    forwards: usize,
     /// The leg that is heard before it answers.
     hears: Option<Joint>,
 }
@@ -192,30 +232,52 @@ impl Waiting {
     }
 }
 
-/// Calls all destinations at once.
-async fn call_all(
+/// Calls one destination more.
+async fn add(
     call: &mut Channel,
-    destinations: &[&str],
+    dialling: &mut Dialling,
+    destination: &str,
     options: &Options,
-) -> AppResult<Dialling> {
-    let mut dialling = Dialling::default();
+    before: Option<&Routine>,
+) -> AppResult {
     let switch = call.switch().clone();
-    for destination in destinations {
-        let found = call.during(switch.find(destination)).await?;
-        let targets = match found {
-            Ok(targets) => targets,
-            Err(unreachable) => {
-                tracing::warn!(channel = call.name(), destination, "{unreachable}");
-                let text = format!("{destination}: {unreachable}");
-                call.tell(StoryEvent::Remark { text });
-                dialling.note(unreachable.cause());
-                continue;
-            }
-        };
-        let ask = ask(call, destination, options);
-        dialling.call(&switch, targets, &ask, Some(call)).await;
+    let found = call.during(switch.find(destination)).await?;
+    match found {
+        Ok(targets) => {
+            let mut ask = ask(call, destination, options);
+            ask.before = before.cloned();
+            dialling.call(&switch, targets, &ask, Some(call)).await;
+        }
+        Err(unreachable) => {
+            tracing::warn!(channel = call.name(), destination, "{unreachable}");
+            let text = format!("{destination}: {unreachable}");
+            call.tell(StoryEvent::Remark { text });
+            dialling.note(unreachable.cause());
+        }
     }
-    Ok(dialling)
+    Ok(())
+}
+
+/// What is dialled for a call that was sent on, as the endpoint's `redirect_method` says.
+fn destination_of(call: &Channel, forward: &Forward) -> Option<String> {
+    let endpoint = &forward.subscriber.endpoint;
+    match endpoint.redirect_method {
+        RedirectMethod::User => {
+            let (_, rest) = forward.to.split_once(':')?;
+            let (user, _) = rest.split_once('@')?;
+            let user = user.split([':', ';']).next().unwrap_or_default();
+            let is_plain = !user.is_empty() && !user.contains(['&', '/', ',']);
+            let context = call
+                .vars
+                .value("FORWARD_CONTEXT")
+                .unwrap_or(&endpoint.context);
+            is_plain.then(|| format!("Local/{user}@{context}"))
+        }
+        RedirectMethod::UriCore | RedirectMethod::UriPjsip => {
+            let is_plain = !forward.to.contains('&');
+            is_plain.then(|| format!("PJSIP/{}/{}", endpoint.id, forward.to))
+        }
+    }
 }
 
 fn ask(call: &Channel, destination: &str, options: &Options) -> Ask {
@@ -241,88 +303,7 @@ fn ask(call: &Channel, destination: &str, options: &Options) -> Ask {
         application: "AppDial((Outgoing Line))".to_owned(),
         recorded: false,
         far: Some(call.capabilities()),
-    }
-}
-
-/// Connects the caller to who answered, until one of them leaves.
-async fn talk(
-    call: &mut Channel,
-    mut callee: Channel,
-    options: &Options,
-    began: Instant,
-) -> AppResult {
-    let name = callee.name().to_owned();
-    let number = callee
-        .vars
-        .value("DIALEDPEERNUMBER")
-        .unwrap_or_default()
-        .to_owned();
-    set(call, "DIALEDPEERNAME", &name);
-    set(call, "DIALEDPEERNUMBER", &number);
-    set(call, "DIALSTATUS", "ANSWER");
-    let account = account(&callee);
-    call.record_mut().connect(&name, &account);
-    let met = match call.suit(&callee) {
-        Ok(()) => call.answer().await,
-        Err(interrupt) => Err(interrupt),
-    };
-    if let Err(interrupt) = met {
-        callee.hangup(cause_of(&interrupt));
-        callee.release().await;
-        return Err(interrupt);
-    }
-    let answered = Instant::now();
-    let rules = {
-        let features = &call.switch().config().features;
-        let patience = Duration::from_millis(features.general.digit_timeout_ms.into());
-        options.rules(&features.map.disconnect, patience)
-    };
-    let parted = bridge::run(call, &mut callee, &rules).await;
-    lasted(call, "ANSWEREDTIME", answered.elapsed());
-    lasted(call, "DIALEDTIME", began.elapsed());
-    part(call, callee, parted, options).await
-}
-
-/// What becomes of the two when they no longer talk.
-async fn part(
-    call: &mut Channel,
-    mut callee: Channel,
-    parted: Parted,
-    options: &Options,
-) -> AppResult {
-    let result = match parted {
-        Parted::Caller(interrupt) => {
-            callee.hangup(cause_of(&interrupt));
-            Err(interrupt)
-        }
-        Parted::Callee(Interrupt::Redirect(to)) => {
-            let result = goes_on(call, Cause::NormalClearing, options);
-            let switch = call.switch().clone();
-            callee.at = to;
-            switch.go_on(callee);
-            return result;
-        }
-        Parted::Callee(Interrupt::Join(place)) => {
-            let result = goes_on(call, Cause::NormalClearing, options);
-            call.switch().join(callee, &place);
-            return result;
-        }
-        Parted::Callee(Interrupt::Hangup(cause)) => goes_on(call, cause, options),
-        Parted::Disconnected | Parted::Limit => {
-            callee.hangup(Cause::NormalClearing);
-            goes_on(call, Cause::NormalClearing, options)
-        }
-    };
-    callee.release().await;
-    result
-}
-
-/// The dial plan goes on where it was asked for (`g`); otherwise the caller is hung up too.
-fn goes_on(call: &mut Channel, cause: Cause, options: &Options) -> AppResult {
-    call.set_cause(cause);
-    match options.goes_on {
-        true => Ok(()),
-        false => Err(call.hangup(cause)),
+        before: None,
     }
 }
 

@@ -5,6 +5,8 @@ pub(crate) mod cdr;
 pub(crate) mod channel;
 pub(crate) mod db;
 pub(crate) mod global;
+pub(crate) mod local;
 pub(crate) mod message;
+pub(crate) mod pjsip_dial_contacts;
 pub(crate) mod pjsip_header;
 pub(crate) mod timeout;

@@ -9,6 +9,7 @@ mod background;
 mod dial;
 mod echo;
 mod function;
+mod gosub;
 mod goto;
 mod hangup;
 mod message_send;
@@ -31,6 +32,8 @@ pub static APPLICATIONS: &[&Application] = &[
     &background::BACKGROUND,
     &dial::DIAL,
     &echo::ECHO,
+    &gosub::GOSUB,
+    &gosub::GOSUB_IF,
     &goto::GOTO,
     &hangup::HANGUP,
     &message_send::MESSAGE_SEND,
@@ -38,7 +41,9 @@ pub static APPLICATIONS: &[&Application] = &[
     &playback::PLAYBACK,
     &playtones::PLAYTONES,
     &read::READ,
+    &gosub::RETURN,
     &set::SET,
+    &gosub::STACK_POP,
     &playtones::STOP_PLAYTONES,
     &stream_echo::STREAM_ECHO,
     &verbose::VERBOSE,
@@ -56,8 +61,10 @@ pub static FUNCTIONS: &[&Function] = &[
     &function::db::DB_DELETE,
     &function::db::DB_EXISTS,
     &function::global::GLOBAL,
+    &function::local::LOCAL,
     &function::message::MESSAGE,
     &function::message::MESSAGE_DATA,
+    &function::pjsip_dial_contacts::PJSIP_DIAL_CONTACTS,
     &function::pjsip_header::PJSIP_HEADER,
     &function::timeout::TIMEOUT,
 ];

@@ -13,11 +13,13 @@ mod play;
 mod record;
 mod round;
 mod streams;
+mod subroutine;
 mod timeouts;
 
 pub(crate) use dial::News;
 pub use record::CallRecord;
 pub use round::{NotRenegotiated, Offered};
+pub use subroutine::NotEntered;
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -49,6 +51,7 @@ use crate::variables::Variables;
 
 use self::record::Begun;
 use self::round::Turn;
+use self::subroutine::Frame;
 use self::timeouts::Timeouts;
 
 /// How long a call whose signalling connection broke waits for the far end to come back. Media is kept
@@ -94,13 +97,17 @@ pub struct Channel {
     offer: Option<Sdp>,
     /// What its streams may be.
     policy: Policy,
-    leg: Option<Box<dyn MediaLeg>>,
+    leg: Option<Arc<dyn MediaLeg>>,
     /// What it hears while the dial plan goes on.
     tones: Option<Playing>,
     /// Agreed before the answer, for early media.
     early: Option<Topology>,
     /// The far end's answer before it accepted the call.
     shown: Option<Sdp>,
+    /// Where the far end sends its callers on to.
+    forward: Option<String>,
+    /// Subroutines that have not returned.
+    frames: Vec<Frame>,
     /// Why the last party this one called is gone.
     told: Option<Cause>,
     topology: Topology,
@@ -148,7 +155,7 @@ pub(crate) enum Wake {
 }
 
 /// What a channel is made of, besides what it makes itself.
-pub(crate) struct Parts {
+pub(crate) struct Parts<'a> {
     pub(crate) id: ChannelId,
     pub(crate) caller: CallerId,
     pub(crate) at: Position,
@@ -159,17 +166,24 @@ pub(crate) struct Parts {
     pub(crate) registration: Registration,
     pub(crate) story: Story,
     pub(crate) offer: Option<Sdp>,
+    pub(crate) variables: &'a [(String, String)],
+    /// Its media, where that is not allocated.
+    pub(crate) leg: Option<Arc<dyn MediaLeg>>,
     /// Whether we call the far end.
     pub(crate) outgoing: bool,
 }
 
 impl Channel {
-    pub(crate) fn new(parts: Parts) -> Self {
+    pub(crate) fn new(parts: Parts<'_>) -> Self {
         let strict = parts.switch.config().rtp.strict_rtp;
         let policy = policy::under(&parts.subscriber.endpoint, strict);
         let mut vars = Variables::default();
         for (name, value) in &parts.subscriber.endpoint.set_var {
             // Set_var was checked when the configuration was read; a value too long stays unset.
+            let _ = vars.set(name, value);
+        }
+        for (name, value) in parts.variables {
+            // Checked by who gives them; one too many is told by Set itself.
             let _ = vars.set(name, value);
         }
         let begun = Begun {
@@ -206,10 +220,12 @@ impl Channel {
             digit_last: None,
             offer: parts.offer,
             policy,
-            leg: None,
+            leg: parts.leg,
             tones: None,
             early: None,
             shown: None,
+            forward: None,
+            frames: Vec::new(),
             told: None,
             topology: Topology::default(),
             turn: Turn::Idle,
@@ -245,6 +261,11 @@ impl Channel {
         &self.subscriber.endpoint
     }
 
+    /// The endpoint and what belongs to it.
+    pub(crate) fn subscriber(&self) -> Arc<Subscriber> {
+        Arc::clone(&self.subscriber)
+    }
+
     /// The exchange.
     pub fn switch(&self) -> &Switch {
         &self.switch
@@ -253,6 +274,17 @@ impl Channel {
     /// Whether the call has been answered and is not over.
     pub fn is_up(&self) -> bool {
         self.state == State::Up
+    }
+
+    /// How far the call has come, as Asterisk names it.
+    pub fn state(&self) -> &'static str {
+        match self.state {
+            State::Ringing => "Ring",
+            State::Dialling => "Down",
+            State::Alerting => "Ringing",
+            State::Up => "Up",
+            State::Ended { .. } => "Down",
+        }
     }
 
     /// The cause of the end, once it is over.
@@ -544,7 +576,9 @@ impl Channel {
             ChannelEvent::Control(Control::Hangup(cause)) => Err(self.hangup(cause)),
             ChannelEvent::Control(Control::Redirect(to)) => Err(Interrupt::Redirect(to)),
             // Late news of a call that has been answered; `on_called` deals with it before that.
-            ChannelEvent::Progress { .. } | ChannelEvent::Accepted(_) => Ok(None),
+            ChannelEvent::Progress { .. }
+            | ChannelEvent::Forwarded(_)
+            | ChannelEvent::Accepted(_) => Ok(None),
             ChannelEvent::Note(event) => {
                 self.tell(event);
                 Ok(None)
@@ -611,7 +645,7 @@ impl Channel {
     }
 
     /// Lets a channel go that is over: with the sums of its media in its story.
-    pub async fn release(mut self) {
+    pub async fn release(&mut self) {
         self.release_media().await;
     }
 

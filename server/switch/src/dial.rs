@@ -5,8 +5,9 @@
 
 use std::future::pending;
 use std::pin::pin;
+use std::sync::Arc;
 
-use config::{CallerId, Endpoint};
+use config::{CallerId, Endpoint, Subscriber};
 use dialplan::Position;
 use futures_util::future::select_all;
 use rtc::policy::Policy;
@@ -17,6 +18,7 @@ use crate::channel::{Channel, News, Wake};
 use crate::directory::ChannelId;
 use crate::event::{AppResult, Happened};
 use crate::leg::MediaLeg;
+use crate::pbx;
 use crate::switch::Switch;
 use crate::technology::Target;
 
@@ -40,6 +42,8 @@ pub struct Ask {
     pub recorded: bool,
     /// What the party can have that the leg is going to be connected to.
     pub far: Option<Policy>,
+    /// A subroutine of the dial plan that is run on each leg before it is called, and its arguments.
+    pub before: Option<(Position, Vec<String>)>,
 }
 
 impl Ask {
@@ -85,8 +89,19 @@ pub enum Dialled {
     Early(ChannelId),
     /// One of the places answered; the others are cancelled.
     Answered(Box<Channel>),
+    /// One of the places sends its callers on. Nothing is counted: it is to be followed, or noted.
+    Forwarded(Forward),
     /// All of them came to nothing.
     Failed(Cause),
+}
+
+/// Where a place that was called sends its callers on to.
+#[derive(Clone, Debug)]
+pub struct Forward {
+    /// The URI.
+    pub to: String,
+    /// The endpoint that sends them.
+    pub subscriber: Arc<Subscriber>,
 }
 
 /// A leg to which something happened; [`Dialling::on`] takes it.
@@ -122,6 +137,14 @@ impl Dialling {
                 self.note(Cause::SwitchCongestion);
                 continue;
             };
+            if let Some((at, arguments)) = &ask.before
+                && pbx::subroutine(&mut leg, at.clone(), arguments)
+                    .await
+                    .is_err()
+            {
+                self.note(leg.ended().unwrap_or(Cause::NormalUnspecified));
+                continue;
+            }
             let beside = near.as_deref_mut().and_then(|near| near.media_leg());
             let called = match self.open(&mut leg, ask, beside) {
                 Ok(()) => leg.call(ask.far.as_ref()).await,
@@ -165,7 +188,11 @@ impl Dialling {
                 Some(Dialled::Answered(Box::new(answered)))
             }
             News::Failed(cause) => {
-                self.legs.swap_remove(index);
+                let mut leg = self.legs.swap_remove(index);
+                if let Some(to) = leg.take_forward() {
+                    let subscriber = leg.subscriber();
+                    return Some(Dialled::Forwarded(Forward { to, subscriber }));
+                }
                 self.note(cause);
                 self.failure().map(Dialled::Failed)
             }
@@ -243,6 +270,7 @@ impl Dialling {
             match self.on(woken).await {
                 Some(Dialled::Answered(channel)) => return Ok(*channel),
                 Some(Dialled::Failed(cause)) => return Err(cause),
+                Some(Dialled::Forwarded(_)) => self.note(Cause::RedirectedToNewDestination),
                 Some(Dialled::Ringing | Dialled::Early(_)) | None => {}
             }
         }

@@ -22,6 +22,8 @@ pub enum ChannelEvent {
         /// 3262), the one that accepts the call need not say it again.
         answer: Option<Sdp>,
     },
+    /// The far end of a call we make sends its callers on to this URI (3xx); it hangs up next.
+    Forwarded(String),
     /// The far end of a call we make answered; `None`: without a description that can be used.
     Accepted(Option<Sdp>),
     /// The far end offers in the middle of the call; `None`: it asks us to offer in our answer.

@@ -14,6 +14,7 @@ use rtc::{Outcome, Refused, Round};
 use tokio::sync::oneshot;
 
 use crate::inbox::InboxSender;
+use crate::local::PipeEnd;
 
 /// An asynchronous answer of the media plane.
 pub type Reply<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -72,6 +73,11 @@ pub trait MediaLeg: Send + Sync {
 
     /// Plays this in place of what was played before, until its end or until the guard is dropped.
     fn play(&self, playable: Playable) -> Playing;
+
+    /// Negotiates within these bounds from now on. A leg that was allocated with its policy keeps that.
+    fn limit(&self, policy: &Policy) {
+        let _ = policy;
+    }
 
     /// The leg itself, for [`MediaLeg::connect`].
     fn as_any(&self) -> &dyn Any;
@@ -133,6 +139,17 @@ impl Playing {
             self.over = None;
         }
     }
+}
+
+/// Connects two legs of whatever kind. `None`: they cannot be connected.
+pub(crate) fn connect(one: &Arc<dyn MediaLeg>, other: &Arc<dyn MediaLeg>) -> Option<Joint> {
+    if let Some(end) = one.as_any().downcast_ref::<PipeEnd>() {
+        return Some(end.attach(other));
+    }
+    if let Some(end) = other.as_any().downcast_ref::<PipeEnd>() {
+        return Some(end.attach(one));
+    }
+    one.connect(&**other)
 }
 
 impl MediaPlane for Plane {

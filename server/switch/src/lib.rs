@@ -19,6 +19,7 @@ mod extensions;
 mod function;
 mod inbox;
 mod leg;
+mod local;
 mod originate;
 pub mod pbx;
 mod policy;
@@ -35,10 +36,11 @@ mod variables;
 pub use application::{Application, Args, Run, Running};
 pub use cause::{Cause, UnknownCause};
 pub use channel::{
-    CallRecord, Channel, DIGIT_REPEAT_MIN, DIGITS_MAX, FLOW_GRACE, NotRenegotiated, Offered,
+    CallRecord, Channel, DIGIT_REPEAT_MIN, DIGITS_MAX, FLOW_GRACE, NotEntered, NotRenegotiated,
+    Offered,
 };
-pub use config::CallerId;
-pub use dial::{Ask, Dialled, Dialling, LEGS_MAX, Moment, Tally, Woken};
+pub use config::{CallerId, RedirectMethod};
+pub use dial::{Ask, Dialled, Dialling, Forward, LEGS_MAX, Moment, Tally, Woken};
 pub use dialplan::Position;
 pub use directory::{
     CHANNELS_MAX, ChannelHandle, ChannelId, ChannelInfo, ChannelState, Directory, Full, STORIES_MAX,

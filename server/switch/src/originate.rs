@@ -133,6 +133,7 @@ impl Switch {
             application,
             recorded: true,
             far: None,
+            before: None,
         };
         let end = Instant::now() + originate.timeout;
         let mut dialling = Dialling::default();

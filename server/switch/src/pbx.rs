@@ -304,6 +304,59 @@ async fn special(channel: &mut Channel, exten: &str) -> AppResult<Option<Positio
     }))
 }
 
+/// Runs a subroutine of the dial plan on a channel, until it returns or its steps end; the channel stands
+/// afterwards where it stood.
+///
+/// # Errors
+///
+/// When the call ended meanwhile, or there is no such extension.
+pub async fn subroutine(channel: &mut Channel, at: Position, arguments: &[String]) -> AppResult {
+    let (back, depth) = (channel.at.clone(), channel.depth());
+    if let Err(why) = channel.enter(back.clone(), arguments) {
+        tracing::warn!(channel = channel.name(), "subroutine not run: {why}");
+        return Ok(());
+    }
+    channel.at = at;
+    let mut budget = Budget::default();
+    let result = loop {
+        let ran = match exists(channel).await {
+            Ok(true) => Box::pin(run_extension(channel, &mut budget)).await,
+            Ok(false) => {
+                let Position {
+                    context,
+                    exten,
+                    priority,
+                } = channel.at.clone();
+                let text = format!("no subroutine at {context},{exten},{priority}");
+                tracing::warn!(channel = channel.name(), "{text}");
+                channel.tell(StoryEvent::Remark { text });
+                Ok(())
+            }
+            Err(interrupt) => Err(interrupt),
+        };
+        match ran {
+            Err(Interrupt::Redirect(to)) => {
+                channel.at = to;
+                if channel.depth() <= depth {
+                    break Ok(());
+                }
+            }
+            Ok(()) => break Ok(()),
+            Err(interrupt @ (Interrupt::Hangup(_) | Interrupt::Join(_))) => break Err(interrupt),
+        }
+    };
+    while channel.depth() > depth {
+        channel.leave();
+    }
+    channel.at = back;
+    result
+}
+
+/// Runs extension `h` of the context a channel stands in, once it is over.
+pub async fn farewell(channel: &mut Channel) {
+    run_h(channel).await;
+}
+
 /// Runs `h`. The far end has been released already, so what would wait for it ends `h`.
 async fn run_h(channel: &mut Channel) {
     let Ok(Some(at)) = special(channel, "h").await else {

@@ -9,6 +9,7 @@ use sdp::Sdp;
 
 use crate::cause::Cause;
 use crate::inbox::{InboxReceiver, InboxSender};
+use crate::leg::MediaLeg;
 use crate::transfer::{Referred, Seat};
 
 /// The signalling of one leg. Commands go out at once and never wait; what comes of them arrives in the
@@ -79,6 +80,12 @@ pub struct Incoming {
     pub offer: Option<Sdp>,
     /// The channel whose place it is to take, once it is answered; then the dial plan is not asked.
     pub replaces: Option<Seat>,
+    /// Variables of its channel.
+    pub variables: Vec<(String, String)>,
+    /// The name of its channel, where that is settled already.
+    pub name: Option<String>,
+    /// Its media, where that is not allocated.
+    pub leg: Option<Arc<dyn MediaLeg>>,
     /// The leg's signalling.
     pub signaling: Box<dyn Signaling>,
     /// The call's inbox, made by [`inbox`](crate::inbox()) before the first event can arrive.

@@ -26,6 +26,7 @@ use crate::directory::{ChannelHandle, ChannelId, ChannelInfo, ChannelState, Dire
 use crate::function::Function;
 use crate::inbox::{InboxSender, inbox};
 use crate::leg::{LegRequest, MediaCounts, MediaLeg, MediaPlane};
+use crate::local;
 use crate::pbx::{self, Work};
 use crate::signaling::Incoming;
 use crate::sounds::Sounds;
@@ -208,6 +209,9 @@ impl Switch {
         else {
             return Err(Unreachable::Destination(destination.to_owned()));
         };
+        if name.eq_ignore_ascii_case("Local") {
+            return local::find(self, rest).await;
+        }
         let named =
             |technology: &&Arc<dyn Technology>| technology.name().eq_ignore_ascii_case(name);
         let Some(technology) = technologies.iter().find(named) else {
@@ -218,6 +222,15 @@ impl Switch {
             });
         };
         technology.find(rest).await
+    }
+
+    /// The places where an endpoint of a technology is reached that are known without asking anybody, as
+    /// `Dial` takes them.
+    pub fn contacts(&self, technology: &str, endpoint: &str, aor: &str) -> Vec<String> {
+        let mut technologies = self.technologies().iter();
+        let named = technologies.find(|known| known.name().eq_ignore_ascii_case(technology));
+        let contacts = named.map(|named| named.contacts(endpoint, aor));
+        contacts.unwrap_or_default()
     }
 
     /// Takes a call: starts its task, or refuses it when there are too many or the exchange stops.
@@ -282,7 +295,7 @@ impl Switch {
         let id = ChannelId(self.shared.calls.fetch_add(1, Ordering::Relaxed));
         let (subscriber, called) = (target.subscriber, target.address);
         let endpoint = &subscriber.endpoint;
-        let (name, unique_id) = names(id, &endpoint.id);
+        let (name, unique_id) = names(id, &target.name, target.half);
         let at = ask.at.clone().unwrap_or_else(|| Position {
             context: endpoint.context.clone(),
             exten: String::new(),
@@ -310,7 +323,7 @@ impl Switch {
         let call_id = target.call_id;
         tracing::info!(channel = name, called, call_id, "call goes out");
         let story = Story::begin(Subject {
-            channel: name,
+            channel: name.clone(),
             unique_id,
             call_id,
             endpoint: endpoint.id.clone(),
@@ -321,6 +334,8 @@ impl Switch {
         });
         let signaling = (target.open)(Outgoing {
             caller: ask.caller.clone(),
+            variables: ask.variables.clone(),
+            channel: name,
             inbox: sender,
         });
         let mut channel = Channel::new(channel::Parts {
@@ -334,12 +349,10 @@ impl Switch {
             registration,
             story,
             offer: None,
+            variables: &ask.variables,
+            leg: target.leg,
             outgoing: true,
         });
-        for (name, value) in &ask.variables {
-            // Checked by who asks; one too many is told by Set itself.
-            let _ = channel.vars.set(name, value);
-        }
         if !ask.recorded {
             channel.record_mut().set_enabled(false);
         }
@@ -400,7 +413,7 @@ impl Switch {
         place: Place,
         events: InboxSender,
         near: Option<&dyn MediaLeg>,
-    ) -> Result<Box<dyn MediaLeg>, AllocateError> {
+    ) -> Result<Arc<dyn MediaLeg>, AllocateError> {
         let mut seed = [0; 32];
         let mut rng = self
             .shared
@@ -409,13 +422,14 @@ impl Switch {
             .unwrap_or_else(PoisonError::into_inner);
         rng.fill_bytes(&mut seed);
         drop(rng);
-        self.shared.media.allocate(LegRequest {
+        let leg = self.shared.media.allocate(LegRequest {
             policy: Arc::new(policy.clone()),
             place,
             events,
             seed,
             near,
-        })
+        })?;
+        Ok(Arc::from(leg))
     }
 
     fn channel(
@@ -423,7 +437,11 @@ impl Switch {
         id: ChannelId,
         incoming: Incoming,
     ) -> Result<(Channel, ChannelHandle), Box<Incoming>> {
-        let (mut name, unique_id) = names(id, &incoming.subscriber.endpoint.id);
+        let begins = format!("PJSIP/{}", incoming.subscriber.endpoint.id);
+        let (mut name, unique_id) = names(id, &begins, "");
+        if let Some(own) = &incoming.name {
+            name.clone_from(own);
+        }
         if id.0 & TEXT_IDS != 0 {
             name = format!("Message/ast_msg_queue-{:08x}", id.0 & !TEXT_IDS);
         }
@@ -478,6 +496,8 @@ impl Switch {
             registration,
             story,
             offer: incoming.offer,
+            variables: &incoming.variables,
+            leg: incoming.leg,
             outgoing: false,
         });
         Ok((channel, handle))
@@ -566,15 +586,12 @@ impl Live {
 const TEXT_IDS: u64 = 1 << 48;
 
 /// The name and the unique id of a channel.
-fn names(id: ChannelId, endpoint: &str) -> (String, String) {
+fn names(id: ChannelId, begins: &str, ends: &str) -> (String, String) {
     let epoch = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
         .as_secs();
-    (
-        format!("PJSIP/{endpoint}-{id}"),
-        format!("{epoch}.{}", id.0),
-    )
+    (format!("{begins}-{id}{ends}"), format!("{epoch}.{}", id.0))
 }
 
 /// Says so when events wait for a call that has read none for a while. Never ends.

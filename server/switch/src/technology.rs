@@ -10,7 +10,7 @@ use config::{CallerId, Subscriber};
 
 use crate::cause::Cause;
 use crate::inbox::InboxSender;
-use crate::leg::Reply;
+use crate::leg::{MediaLeg, Reply};
 use crate::signaling::Signaling;
 use crate::text::{NotSent, Text};
 
@@ -21,6 +21,13 @@ pub trait Technology: Send + Sync {
 
     /// Where a destination is reached now: at least one place.
     fn find<'a>(&'a self, destination: &'a str) -> Reply<'a, Result<Vec<Target>, Unreachable>>;
+
+    /// The places where an endpoint is reached that are known without asking anybody, as destinations in
+    /// this technology's words; those of one address of record if that is given. Most have none.
+    fn contacts(&self, endpoint: &str, aor: &str) -> Vec<String> {
+        let _ = (endpoint, aor);
+        Vec::new()
+    }
 
     /// Sends a text message to a destination, which stands without the technology's name. Most carry none.
     fn send_text<'a>(&'a self, to: &'a str, text: &'a Text) -> Reply<'a, Result<(), NotSent>> {
@@ -38,6 +45,12 @@ pub struct Target {
     pub address: String,
     /// The protocol's own name of the call to be (SIP Call-ID).
     pub call_id: String,
+    /// What the channel's name begins with: `PJSIP/alice`.
+    pub name: String,
+    /// What it ends with: the half of a `Local` channel.
+    pub half: &'static str,
+    /// The leg's media, where it is not allocated: that of a `Local` channel.
+    pub leg: Option<Arc<dyn MediaLeg>>,
     /// Makes the leg's signalling. Nothing is sent before [`Signaling::call`].
     pub open: Open,
 }
@@ -56,6 +69,10 @@ pub type Open = Box<dyn FnOnce(Outgoing) -> Box<dyn Signaling> + Send>;
 pub struct Outgoing {
     /// Who is shown to call; empty if nobody in particular.
     pub caller: CallerId,
+    /// Variables of its channel.
+    pub variables: Vec<(String, String)>,
+    /// The name of its channel.
+    pub channel: String,
     /// Where the leg's events go.
     pub inbox: InboxSender,
 }
@@ -74,6 +91,14 @@ pub enum Unreachable {
     /// There is no slash with something after it.
     #[error("'{0}' names no destination; it is written like PJSIP/alice")]
     Destination(String),
+    /// No such extension for a `Local` channel.
+    #[error("there is no extension '{exten}' in context '{context}'")]
+    NoExtension {
+        /// The extension.
+        exten: String,
+        /// The context.
+        context: String,
+    },
     /// No such endpoint.
     #[error("endpoint '{0}' was not found")]
     NoEndpoint(String),
@@ -104,9 +129,10 @@ impl Unreachable {
     pub fn cause(&self) -> Cause {
         match self {
             Self::Technology { .. } => Cause::ChannelNotImplemented,
-            Self::Destination(_) | Self::NoEndpoint(_) | Self::Address { .. } => {
-                Cause::NoRouteDestination
-            }
+            Self::Destination(_)
+            | Self::NoExtension { .. }
+            | Self::NoEndpoint(_)
+            | Self::Address { .. } => Cause::NoRouteDestination,
             Self::NoAor(_) | Self::NotRegistered(_) | Self::Unavailable(_) => {
                 Cause::SubscriberAbsent
             }

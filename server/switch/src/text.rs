@@ -156,6 +156,9 @@ impl Switch {
             call_id,
             offer: None,
             replaces: None,
+            variables: Vec::new(),
+            name: None,
+            leg: None,
             signaling: Box::new(Nobody),
             inbox: inbox(),
         };

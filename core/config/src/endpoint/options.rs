@@ -1,6 +1,8 @@
 //! The options of an endpoint.
 
-use super::{CallerId, DtmfMode, Endpoint, MediaEncryption, ProvisionalAcks, SessionTimers};
+use super::{
+    CallerId, DtmfMode, Endpoint, MediaEncryption, ProvisionalAcks, RedirectMethod, SessionTimers,
+};
 use crate::identify::IdentifyBy;
 use crate::option::{Fault, Parse, Row, inert, number, row, word};
 use crate::registration::proxy;
@@ -248,6 +250,13 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "",
         Parse::Own(|e, v| e.acl.own.add(true, v)),
         "Networks its requests may come from; repeatable, the last one that fits decides.",
+    ),
+    row(
+        "redirect_method",
+        "user",
+        Parse::Own(redirect_method),
+        "What becomes of a call it sends on to another address (3xx): user dials the user of that address \
+         as an extension; uri_core and uri_pjsip call the address.",
     ),
     row(
         "rtcp_mux",
@@ -540,6 +549,16 @@ fn provisional_acks(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
             Ok(false) => ProvisionalAcks::No,
             Err(_) => return Err(fault),
         },
+    };
+    Ok(())
+}
+
+fn redirect_method(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
+    const WORDS: &[&str] = &["user", "uri_core", "uri_pjsip"];
+    endpoint.redirect_method = match word(value, WORDS)? {
+        0 => RedirectMethod::User,
+        1 => RedirectMethod::UriCore,
+        _ => RedirectMethod::UriPjsip,
     };
     Ok(())
 }

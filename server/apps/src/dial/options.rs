@@ -25,12 +25,26 @@ pub(super) struct Options {
     pub(super) original: bool,
     /// `S(seconds)`, `L(milliseconds)`: how long they may talk.
     pub(super) limit: Option<Duration>,
+    /// `b(place(arguments))`: a subroutine for each called channel before it is called.
+    pub(super) before_call: Option<String>,
+    /// `B(place(arguments))`: one for the caller before anybody is called.
+    pub(super) before_all: Option<String>,
+    /// `U(context^arguments)`: one for who answers, before the two are connected.
+    pub(super) routine: Option<String>,
+    /// `G(place)`: who answers and the caller go on in the dial plan instead of being connected.
+    pub(super) both_go: Option<String>,
+    /// `F(place)`: the called goes on in the dial plan when the caller hangs up; empty: after this step.
+    pub(super) callee_goes: Option<String>,
+    /// `e`: extension `h` is run for the called too.
+    pub(super) farewell: bool,
+    /// `i`: who is called cannot send the call elsewhere.
+    pub(super) stays: bool,
     /// What cannot be done, in words.
     pub(super) problems: Vec<String>,
 }
 
 /// Options of Asterisk that are not there yet.
-const LACKING: &str = "AaBbDdEeFGiJjKkMNnOpPQRsTtUuvWwXxz";
+const LACKING: &str = "AaDdEJjKkNnOpPQRsTtuvWwXxz";
 
 impl Options {
     pub(super) fn parse(text: &str) -> Self {
@@ -57,10 +71,18 @@ impl Options {
             'H' => self.caller_disconnects = true,
             // Nothing of the kind is passed on.
             'I' => {}
+            'b' => self.before_call = Some(argument.unwrap_or_default().to_owned()),
+            'B' => self.before_all = Some(argument.unwrap_or_default().to_owned()),
+            'U' => self.routine = argument.map(str::to_owned),
+            'G' => self.both_go = argument.map(str::to_owned),
+            'F' => self.callee_goes = Some(argument.unwrap_or_default().to_owned()),
+            'e' => self.farewell = true,
+            'i' => self.stays = true,
+            'M' => self.problem("option M: there are no macros; use a subroutine with U"),
             'o' if argument.is_none() => self.original = true,
             'f' => match argument.filter(|number| !number.is_empty()) {
                 Some(number) => self.caller_number = Some(number.to_owned()),
-                None => self.problem("option f: calls are not forwarded, so it needs a number"),
+                None => self.problem("option f needs a number"),
             },
             'S' => self.limited(letter, argument.unwrap_or_default(), 1000),
             'L' => {

@@ -1,11 +1,11 @@
-//! `CHANNEL(name|uniqueid|state|endpoint)`.
+//! `CHANNEL(name)` and other facts of a channel.
 
 use switch::{Channel, Function};
 
 /// Reads facts of the channel.
 pub(crate) static CHANNEL: Function = Function {
     name: "CHANNEL",
-    synopsis: "Facts of the channel: name, uniqueid, state, endpoint, language",
+    synopsis: "Facts of the channel: name, uniqueid, linkedid, state, channeltype, endpoint, context, exten, …",
     read,
     write: None,
 };
@@ -14,9 +14,14 @@ fn read(call: &Channel, item: &str) -> Option<String> {
     match item.to_ascii_lowercase().as_str() {
         "name" => Some(call.name().to_owned()),
         "uniqueid" => Some(call.unique_id().to_owned()),
-        "state" => Some(if call.is_up() { "Up" } else { "Ring" }.to_owned()),
+        "linkedid" => Some(call.record().fields().linkedid.clone()),
+        "state" => Some(call.state().to_owned()),
         "endpoint" => Some(call.endpoint().id.clone()),
-        "channeltype" => Some("PJSIP".to_owned()),
+        "channeltype" => call.name().split('/').next().map(str::to_owned),
+        "context" => Some(call.at.context.clone()),
+        "exten" => Some(call.at.exten.clone()),
+        "accountcode" => Some(call.record().fields().accountcode.clone()),
+        "peer" => call.vars.value("BRIDGEPEER").map(str::to_owned),
         "language" => Some(
             call.endpoint()
                 .language

@@ -18,7 +18,7 @@ async fn reach(dial: &str) -> Reach {
 }
 
 /// What `NoOp` said first.
-fn result(reach: &Reach) -> String {
+pub(crate) fn result(reach: &Reach) -> String {
     let stories = reach.world.switch.directory().stories();
     let events = stories.iter().flat_map(|story| &story.events);
     let mut said = events.filter_map(|entry| match &entry.event {
@@ -31,7 +31,7 @@ fn result(reach: &Reach) -> String {
     said.next().expect("the dial plan went on")
 }
 
-async fn hangs_up(reach: &Reach, leg: usize, cause: Cause) {
+pub(crate) async fn hangs_up(reach: &Reach, leg: usize, cause: Cause) {
     reach.send(leg, ChannelEvent::Hangup(cause)).await;
 }
 
@@ -297,7 +297,7 @@ async fn a_stream_one_adds_is_offered_to_the_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_fits_nobody_ends_both() {
+async fn an_answer_that_cannot_be_used_ends_both() {
     let reach = reach("Dial(TEST/1)").await;
     let call = reach.world.dial("100").await;
     reach.world.script.lock().unwrap().refuse = vec![rtc::Refused::NoMedia];
@@ -305,4 +305,25 @@ async fn an_answer_that_fits_nobody_ends_both() {
     reach.send(0, ChannelEvent::Accepted(answer)).await;
     assert!(call.saw("0: hangup 58"), "{:?}", reach.world.ladder.lines());
     settle().await;
+}
+
+/// features.conf: `disconnect=*0` and `featuredigittimeout=500`.
+#[tokio::test(start_paused = true)]
+async fn the_digits_that_hang_up_are_those_of_features_conf() {
+    let reach = reach("Dial(TEST/1,,H)").await;
+    let mut config = (*reach.world.switch.config()).clone();
+    config.features.map.disconnect = "*0".to_owned();
+    config.features.general.digit_timeout_ms = 500;
+    let store = reach.world.switch.store();
+    store.set_config(std::sync::Arc::new(config));
+    let call = reach.world.dial("100").await;
+    reach.answer(0).await;
+    call.press('*').await;
+    pass(millis(501)).await;
+    call.press('0').await;
+    assert!(!call.is_over(), "too slow");
+    call.press('*').await;
+    pass(millis(499)).await;
+    call.press('0').await;
+    assert!(call.is_over() && call.saw("0: hangup 16"));
 }

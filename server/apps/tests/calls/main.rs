@@ -4,9 +4,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod dial;
+mod dial_options;
 mod echo;
 mod flow;
+mod gosub;
 mod limits;
+mod local;
 mod originate;
 mod pbx;
 mod reach;

@@ -41,6 +41,9 @@ impl Places {
             subscriber: self.subscriber.clone(),
             address: format!("sip:place{index}"),
             call_id: format!("call-{index}"),
+            name: "PJSIP/alice".to_owned(),
+            half: "",
+            leg: None,
             open: Box::new(move |outgoing: Outgoing| {
                 let mut opened = opened.lock().unwrap();
                 let index = opened.len();
@@ -110,7 +113,13 @@ pub(crate) struct Reach {
 
 impl Reach {
     pub(crate) async fn new(plan: &str) -> Self {
+        Self::with(plan, |_| {}).await
+    }
+
+    /// With something changed about the endpoint at the places.
+    pub(crate) async fn with(plan: &str, change: impl FnOnce(&mut config::Endpoint)) -> Self {
         let mut world = World::new(plan).await;
+        change(&mut world.endpoint);
         world.endpoint.max_video_streams = 4;
         let opened = Arc::<Mutex<Vec<InboxSender>>>::default();
         let subscriber = Arc::new(Subscriber {

@@ -461,6 +461,9 @@ impl World {
             exten: exten.to_owned(),
             call_id: "call-1".to_owned(),
             offer,
+            variables: Vec::new(),
+            name: None,
+            leg: None,
             signaling: Box::new(Recorder(self.ladder.clone())),
             inbox: (sender.clone(), receiver),
         })?;

@@ -45,6 +45,34 @@ impl Technology for Pjsip {
         "PJSIP"
     }
 
+    fn contacts(&self, endpoint: &str, aor: &str) -> Vec<String> {
+        let Some(shared) = self.shared.upgrade() else {
+            return Vec::new();
+        };
+        // An endpoint that stands in the database has, as a rule, an address of record of its own name.
+        let config = shared.switch.config();
+        let aors = match (aor, config.endpoints.get(endpoint)) {
+            ("", Some(known)) => known.endpoint.aors.clone(),
+            ("", None) => vec![endpoint.to_owned()],
+            (aor, _) => vec![aor.to_owned()],
+        };
+        let location = shared.location();
+        let mut contacts = Vec::new();
+        for aor in &aors {
+            let bindings = location.contacts(aor).iter();
+            let live = bindings.filter(|binding| binding.answers());
+            contacts.extend(live.map(|binding| binding.contact.address.uri.to_string()));
+            let written = config
+                .aors
+                .get(aor)
+                .into_iter()
+                .flat_map(|aor| &aor.contacts);
+            contacts.extend(written.cloned());
+        }
+        let destination = |uri: &String| format!("PJSIP/{endpoint}/{uri}");
+        contacts.iter().map(destination).collect()
+    }
+
     fn find<'a>(&'a self, destination: &'a str) -> Reply<'a, Result<Vec<Target>, Unreachable>> {
         Box::pin(async move {
             let Some(shared) = self.shared.upgrade() else {
@@ -383,6 +411,9 @@ fn target(shared: &Arc<Shared>, subscriber: &Arc<Subscriber>, place: Place) -> T
         subscriber: Arc::clone(subscriber),
         address,
         call_id: call_id.clone(),
+        name: format!("PJSIP/{}", subscriber.endpoint.id),
+        half: "",
+        leg: None,
         open: Box::new(move |outgoing: Outgoing| -> Box<dyn Signaling> {
             let ask = Ask {
                 caller: outgoing.caller,

@@ -76,6 +76,12 @@ impl Channel {
             Wake::Event(ChannelEvent::Progress { status, answer }) => {
                 self.on_progress(status, answer).await
             }
+            Wake::Event(ChannelEvent::Forwarded(to)) => {
+                let text = format!("the far end sends its callers on to {to}");
+                self.tell(StoryEvent::Remark { text });
+                self.forward = Some(to);
+                return None;
+            }
             Wake::Event(ChannelEvent::Accepted(answer)) => self.on_accepted(answer).await,
             wake => self.on_wake(wake).await.map(|_| None),
         };
@@ -85,6 +91,11 @@ impl Channel {
             // There is nothing to redirect before somebody has answered.
             Err(Interrupt::Redirect(_) | Interrupt::Join(_)) => None,
         }
+    }
+
+    /// Where the far end sent its callers on to, once.
+    pub(crate) fn take_forward(&mut self) -> Option<String> {
+        self.forward.take()
     }
 
     async fn on_progress(&mut self, status: u16, answer: Option<Sdp>) -> AppResult<Option<News>> {

@@ -6,7 +6,7 @@ use super::streams;
 use super::{Channel, State};
 use crate::cause::Cause;
 use crate::event::AppResult;
-use crate::leg::{Joint, MediaLeg};
+use crate::leg::{self, Joint, MediaLeg};
 use crate::story::StoryEvent;
 
 impl Channel {
@@ -28,7 +28,8 @@ impl Channel {
     /// Makes ready to be connected to `other`, which has agreed to something: our answer will have the
     /// codecs it has, if there are any. Without effect once our own streams are agreed.
     pub fn suit(&mut self, other: &Self) -> AppResult {
-        if self.leg.is_some() || self.ended().is_some() {
+        let is_agreed = self.is_up() || self.early.is_some();
+        if is_agreed || self.ended().is_some() {
             return Ok(());
         }
         let preference = &self.endpoint().outgoing_answer;
@@ -56,8 +57,7 @@ impl Channel {
 
     /// The two hear each other until the guard is dropped. `None`: one of them has no media.
     pub fn connect(&self, other: &Self) -> Option<Joint> {
-        let (own, other) = (self.leg.as_deref()?, other.leg.as_deref()?);
-        own.connect(other)
+        leg::connect(self.leg.as_ref()?, other.leg.as_ref()?)
     }
 
     /// Why the call is over, or the last party it called is gone: `HANGUPCAUSE`.

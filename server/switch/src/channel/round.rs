@@ -96,7 +96,8 @@ impl Channel {
     /// Answers the call. Without effect if it has been answered.
     pub async fn answer(&mut self) -> AppResult {
         self.catch_up().await?;
-        if self.state == State::Up {
+        // Who is called answers for itself.
+        if matches!(self.state, State::Up | State::Dialling | State::Alerting) {
             return Ok(());
         }
         let late = self.offer.is_none() && self.early.is_none();
@@ -123,9 +124,7 @@ impl Channel {
         if let (Some(agreed), Some(sdp)) = (self.early.take(), self.local.take()) {
             return Ok((sdp, agreed));
         }
-        if self.leg.is_none() {
-            self.open_leg(None)?;
-        }
+        self.open_leg(None)?;
         let round = match self.offer.take() {
             Some(offer) => Round::Answer { offer },
             None => Round::Offer {
@@ -541,6 +540,10 @@ impl Channel {
     }
 
     pub(crate) fn open_leg(&mut self, near: Option<&dyn MediaLeg>) -> AppResult {
+        if let Some(leg) = &self.leg {
+            leg.limit(&self.policy);
+            return Ok(());
+        }
         let events = self.registration.inbox();
         let place = Place {
             described: self.offer.as_ref().and_then(described),

@@ -360,9 +360,7 @@ impl Calls {
                 let reason = printable(&response.reason);
                 call.received(&format_args!("{} {reason}", response.status));
                 if let Some(to) = redirected_to(response) {
-                    let text =
-                        format!("the far end sends its callers on to {to}, which is not followed");
-                    call.inbox.note(StoryEvent::Remark { text });
+                    call.inbox.send(ChannelEvent::Forwarded(to));
                 }
                 refusal_of(response)
             }

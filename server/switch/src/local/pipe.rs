@@ -1,0 +1,158 @@
+//! The media of a local call: two ends, and nothing between them.
+
+use std::any::Any;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use media::{EchoMode, LegStats, Playable};
+use rtc::policy::Policy;
+use rtc::{Outcome, Refused, Round};
+use tokio::sync::oneshot;
+
+use super::description::Descriptions;
+use crate::leg::{Echo, Joint, MediaLeg, Playing, Reply, connect};
+
+/// One end. As a leg it negotiates in words alone.
+pub(crate) struct PipeEnd {
+    pipe: Arc<Mutex<Pipe>>,
+    side: usize,
+    descriptions: Mutex<Descriptions>,
+}
+
+/// What is at both ends, and what joins it.
+#[derive(Default)]
+struct Pipe {
+    ends: [(u64, At); 2],
+    /// The number of the next thing at an end.
+    next: u64,
+    joint: Option<Between>,
+}
+
+/// What is at an end.
+#[derive(Default)]
+enum At {
+    #[default]
+    Nothing,
+    /// A leg is connected here.
+    Leg(Weak<dyn MediaLeg>),
+    /// What comes in goes back.
+    Echo(EchoMode),
+}
+
+/// What holds as long as both ends are as they are.
+enum Between {
+    Joint { _joint: Joint },
+    Echo { _echo: Echo },
+}
+
+/// Both ends of a pipe.
+pub(super) fn pipe() -> (Arc<dyn MediaLeg>, Arc<dyn MediaLeg>) {
+    let pipe = Arc::<Mutex<Pipe>>::default();
+    let end = |side| PipeEnd {
+        pipe: Arc::clone(&pipe),
+        side,
+        descriptions: Mutex::default(),
+    };
+    (Arc::new(end(0)), Arc::new(end(1)))
+}
+
+impl PipeEnd {
+    /// Connects a leg here: to whatever is at the other end.
+    pub(crate) fn attach(&self, leg: &Arc<dyn MediaLeg>) -> Joint {
+        Joint::new(self.put(At::Leg(Arc::downgrade(leg))))
+    }
+
+    fn put(&self, at: At) -> Detach {
+        let mut pipe = locked(&self.pipe);
+        let number = pipe.next;
+        pipe.next += 1;
+        pipe.ends[self.side] = (number, at);
+        pipe.join();
+        Detach {
+            pipe: Arc::clone(&self.pipe),
+            side: self.side,
+            number,
+        }
+    }
+}
+
+impl Pipe {
+    fn join(&mut self) {
+        // What was joined is parted first: a leg has one joint.
+        self.joint = None;
+        let [(_, one), (_, two)] = &self.ends;
+        self.joint = match (one, two) {
+            (At::Leg(one), At::Leg(two)) => one
+                .upgrade()
+                .zip(two.upgrade())
+                .and_then(|(one, two)| connect(&one, &two))
+                .map(|joint| Between::Joint { _joint: joint }),
+            (At::Leg(leg), At::Echo(mode)) | (At::Echo(mode), At::Leg(leg)) => {
+                let leg = leg.upgrade();
+                leg.map(|leg| Between::Echo {
+                    _echo: leg.echo(*mode),
+                })
+            }
+            (At::Nothing, _) | (_, At::Nothing) | (At::Echo(_), At::Echo(_)) => None,
+        };
+    }
+}
+
+/// Takes away what was put at an end, unless something else has taken its place.
+struct Detach {
+    pipe: Arc<Mutex<Pipe>>,
+    side: usize,
+    number: u64,
+}
+
+impl Drop for Detach {
+    fn drop(&mut self) {
+        let mut pipe = locked(&self.pipe);
+        if pipe.ends[self.side].0 == self.number {
+            pipe.ends[self.side].1 = At::Nothing;
+            pipe.join();
+        }
+    }
+}
+
+impl MediaLeg for PipeEnd {
+    fn negotiate(&self, round: Round) -> Reply<'_, Result<Outcome, Refused>> {
+        Box::pin(async move { locked(&self.descriptions).round(round) })
+    }
+
+    fn echo(&self, mode: EchoMode) -> Echo {
+        Echo::new(self.put(At::Echo(mode)))
+    }
+
+    /// Who is connected at the other end hears it. Where nobody is yet, it is over at once.
+    fn play(&self, playable: Playable) -> Playing {
+        let leg = match &locked(&self.pipe).ends[1 - self.side].1 {
+            At::Leg(leg) => leg.upgrade(),
+            At::Nothing | At::Echo(_) => None,
+        };
+        match leg {
+            Some(leg) => leg.play(playable),
+            None => Playing::new((), oneshot::channel().1),
+        }
+    }
+
+    /// Only by [`connect`], which knows both legs as they are owned.
+    fn connect(&self, _: &dyn MediaLeg) -> Option<Joint> {
+        None
+    }
+
+    fn limit(&self, policy: &Policy) {
+        locked(&self.descriptions).limit(policy);
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn stats(&self) -> Reply<'_, LegStats> {
+        Box::pin(async { LegStats::default() })
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
