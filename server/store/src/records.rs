@@ -225,9 +225,14 @@ impl Records {
         }
     }
 
+    /// Returns when the records of all calls that are over are on the disk, or cannot be.
+    pub async fn flush(&self) {
+        self.shared.journal.flush().await;
+    }
+
     /// Writes what waits, delivers what the database takes in a moment, and ends.
     pub async fn stop(&self) {
-        let _ = tokio::time::timeout(OPEN_PATIENCE, self.shared.journal.flush()).await;
+        let _ = tokio::time::timeout(OPEN_PATIENCE, self.flush()).await;
         self.shared.stop.cancel();
         let task = lock(&self.shared.task).take();
         if let Some(task) = task {

@@ -99,7 +99,10 @@ async fn table(options: &str, plan: &str, extens: &[&str], columns: &str) -> (Wo
     let backend = store.backend().unwrap().clone();
     until(|| world.switch.directory().count() == 0).await;
     let records = store.records().unwrap();
-    // Stopping writes and delivers what there is; the database stays open for us.
+    // A stop waits for a busy disk only so long; the rest would be delivered after a start.
+    records.flush().await;
+    until(|| records.health().journal.pending == 0).await;
+    // The database stays open for us.
     records.stop().await;
     let sql = format!(
         "SELECT {columns} AS line FROM {} ORDER BY sequence",
