@@ -448,15 +448,18 @@ async fn what_is_shown_keeps_its_shape() {
                 CALLERID              CALLERID(...)                        Number and name of the caller
                 CDR                   CDR(...)                             A field of the call detail record: CDR(billsec), CDR(start,u); accountcode, amaflags, userfield and names of your own can be set
                 CDR_PROP              CDR_PROP(...)                        Properties of the call detail record: Set(CDR_PROP(disable)=1)
-                CHANNEL               CHANNEL(...)                         Facts of the channel: name, uniqueid, state, endpoint, language
+                CHANNEL               CHANNEL(...)                         Facts of the channel: name, uniqueid, linkedid, state, channeltype, endpoint, context, exten, …
                 DB                    DB(...)                              An entry of the dial plan's own database, which survives restarts: DB(family/key)
                 DB_DELETE             DB_DELETE(...)                       Reads DB(family/key) and removes it
                 DB_EXISTS             DB_EXISTS(...)                       1 if DB(family/key) is there, else 0
                 GLOBAL                GLOBAL(...)                          Variables of the whole exchange
+                LOCAL                 LOCAL(...)                           Variables that end with the subroutine
                 MESSAGE               MESSAGE(...)                         The text message of the channel: to, from, body
                 MESSAGE_DATA          MESSAGE_DATA(...)                    A header of the channel's text message; one that is set goes along with MessageSend
-                PJSIP_HEADER          PJSIP_HEADER(...)                    A header of the INVITE that brought the call: PJSIP_HEADER(read,X-Name)
-                11 custom functions installed.
+                PJSIP_DIAL_CONTACTS   PJSIP_DIAL_CONTACTS(...)             The contacts of an endpoint, or of one of its addresses of record, for Dial
+                PJSIP_HEADER          PJSIP_HEADER(...)                    A header of the INVITE that brought the call, or of one that is to go out
+                TIMEOUT               TIMEOUT(...)                         How long a call may last, and a caller may take to dial: absolute, digit, response
+                14 custom functions installed.
             "#]],
         ),
         (

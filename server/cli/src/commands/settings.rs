@@ -192,10 +192,10 @@ mod tests {
             	It does not indicate anything about your configuration.
                   ID TYPE  NAME         FORMAT           DESCRIPTION
             --------------------------------------------------------------------------------
-                   5 video vp8          vp8              (VP8 at 90000 Hz)
-                   6 video vp9          vp9              (VP9 at 90000 Hz)
-                   7 video h264         h264             (H264 at 90000 Hz)
-                   8 video av1          av1              (AV1 at 90000 Hz)
+                   9 video vp8          vp8              (VP8 at 90000 Hz)
+                  10 video vp9          vp9              (VP9 at 90000 Hz)
+                  11 video h264         h264             (H264 at 90000 Hz)
+                  12 video av1          av1              (AV1 at 90000 Hz)
         "#]]
         .assert_eq(&codecs(Some("video")));
     }
