@@ -24,7 +24,7 @@ fuzz_target!(|text: &str| {
         applications: &["Answer"],
         functions: &["CALLERID"],
     };
-    let report = config::migration::migration(&files.as_slice(), abilities);
+    let report = config::migration::migration(&files.as_slice(), abilities, &[]);
     assert!(report.files.len() >= files.len());
     assert!(config.rtp.ports.start() < config.rtp.ports.end());
 });
