@@ -1,6 +1,6 @@
 // The product's own page, driven as a person drives it.
 import { until } from './server.mjs';
-import { callAndTime } from './page.mjs';
+import { callAndTime, receivedVideo } from './page.mjs';
 
 /** Opens the page and waits until it is registered (the demo account registers by itself). */
 export async function openPage(context, server, { query = '', account } = {}) {
@@ -24,6 +24,17 @@ export const registered = (page) =>
 
 export const call = (page, { number = '246', count = 4, limit_ms = 5_000 } = {}) =>
   page.evaluate(callAndTime, { number, count, limit_ms });
+
+/** The received streams, as soon as the browser's statistics have `count` of them: they lag behind the pictures. */
+export const streams = (page, count = 4) =>
+  until(
+    `statistics of ${count} streams`,
+    async () => {
+      const found = await page.evaluate(receivedVideo);
+      return found.length >= count && found.every(({ mid }) => mid) ? found : null;
+    },
+    1_000,
+  );
 
 export const hangUp = async (page) => {
   await page.getByTestId('hangup').click();

@@ -5,7 +5,7 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { startChromium } from '../lib/chromium.mjs';
 import { files, PASSWORD, WITHOUT_ECHO } from '../lib/files.mjs';
 import { loudestTone, pictures, receivedVideo } from '../lib/page.mjs';
-import { call, hangUp, idle, openPage } from '../lib/phone.mjs';
+import { call, hangUp, idle, openPage, streams } from '../lib/phone.mjs';
 import { startServer, wait } from '../lib/server.mjs';
 
 const TONE_HZ = 440;
@@ -40,7 +40,7 @@ describe('246 in Chromium', () => {
         `to the fourth picture: ${timing.all_ms.toFixed(0)} ms`,
     );
 
-    const [video, shown] = [await page.evaluate(receivedVideo), await page.evaluate(pictures)];
+    const [video, shown] = [await streams(page), await page.evaluate(pictures)];
     await wait(2_000);
     const [later, shownLater] = [await page.evaluate(receivedVideo), await page.evaluate(pictures)];
     assert.equal(new Set(later.map((stream) => stream.mid)).size, 4, 'four mids');

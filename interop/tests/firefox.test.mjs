@@ -4,7 +4,7 @@ import { test } from 'node:test';
 
 import { startFirefox } from '../lib/firefox.mjs';
 import { callAndTime, receivedVideo } from '../lib/page.mjs';
-import { idle, registered } from '../lib/phone.mjs';
+import { idle, registered, streams } from '../lib/phone.mjs';
 import { startServer, wait } from '../lib/server.mjs';
 
 test('246 in Firefox: four pictures whose frames keep counting', async () => {
@@ -17,7 +17,7 @@ test('246 in Firefox: four pictures whose frames keep counting', async () => {
     const timing = await page.evaluate(callAndTime, { number: '246', count: 4, limit_ms: 10_000 });
     assert.equal(timing.pictures, 4, server.log);
     console.log(`Firefox: first decoded remote frame after ${timing.first_ms.toFixed(0)} ms, fourth picture after ${timing.all_ms.toFixed(0)} ms`);
-    const before = await page.evaluate(receivedVideo);
+    const before = await streams(page);
     await wait(3_000);
     const after = await page.evaluate(receivedVideo);
     assert.equal(after.length, 4);

@@ -5,7 +5,7 @@ import { networkInterfaces } from 'node:os';
 
 import { startChromium } from '../lib/chromium.mjs';
 import { receivedVideo } from '../lib/page.mjs';
-import { call, hangUp, idle, openPage } from '../lib/phone.mjs';
+import { call, hangUp, idle, openPage, streams } from '../lib/phone.mjs';
 import { startRelay, throughRelay } from '../lib/relay.mjs';
 import { startServer, wait } from '../lib/server.mjs';
 
@@ -29,7 +29,7 @@ test('frames keep flowing through 5 % loss, with NACK, RTX and PLI', async () =>
     const page = await openPage(browser, server);
     const timing = await call(page);
     assert.equal(timing.pictures, 4, server.log);
-    const before = await page.evaluate(receivedVideo);
+    const before = await streams(page);
     await wait(SECONDS * 1_000);
     const after = await page.evaluate(receivedVideo);
     for (const stream of after) {
