@@ -12,6 +12,7 @@ mod function;
 mod gosub;
 mod goto;
 mod hangup;
+mod manual;
 mod message_send;
 mod noop;
 mod playback;
@@ -25,6 +26,8 @@ mod wait;
 mod wait_exten;
 
 use switch::{Application, Function};
+
+pub use manual::manual;
 
 /// Every application of the dial plan.
 pub static APPLICATIONS: &[&Application] = &[
