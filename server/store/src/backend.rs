@@ -335,6 +335,14 @@ impl Backend {
         self.connect_timeout() + self.query_timeout()
     }
 
+    /// Why a question had no answer from its beginning to its end, of so long. It is asked again over another
+    /// connection where its first one broke, so its time may be over before that of the second connection is:
+    /// what is known to be away is not merely slow.
+    pub(crate) fn late(&self, limit: Duration) -> StoreError {
+        let away = self.shared.health.away();
+        away.unwrap_or(StoreError::Timeout(limit))
+    }
+
     fn connect_timeout(&self) -> Duration {
         Duration::from_millis(self.shared.settings.connect_timeout_ms.into())
     }
@@ -376,6 +384,10 @@ impl Backend {
     /// No connection in time: all are in use, or none can be had.
     fn waited_in_vain(&self) -> StoreError {
         let limit = self.connect_timeout();
+        // Connections that are being opened count as well, so a full pool alone does not prove it busy.
+        if let Some(away) = self.shared.health.away() {
+            return away;
+        }
         let status = self.status();
         match status.connections >= status.connections_max && status.idle == 0 {
             true => StoreError::Timeout(limit),

@@ -59,7 +59,7 @@ impl Store {
             };
             let answer = match timeout_at(Instant::now() + limit, look).await {
                 Ok(answer) => answer.map(Arc::new),
-                Err(_) => Err(StoreError::Timeout(limit)),
+                Err(_) => Err(opened.backend().late(limit)),
             };
             if let Ok(extensions) = &answer {
                 // What strangers dial in vain is not worth keeping; that a context has no pattern is.

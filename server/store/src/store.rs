@@ -412,7 +412,7 @@ impl Question {
         let limit = backend.patience();
         let end = Instant::now() + limit;
         let Ok(_turn) = timeout_at(end, self.opened.turns.acquire()).await else {
-            let _ = self.slot.set(Err(StoreError::Timeout(limit)));
+            let _ = self.slot.set(Err(backend.late(limit)));
             return;
         };
         // An endpoint is several statements, each in time on its own.
@@ -420,7 +420,7 @@ impl Question {
         let answer = match timeout_at(end, &mut look).await {
             Ok(answer) => answer,
             Err(_) => {
-                let late = Err(StoreError::Timeout(limit));
+                let late = Err(backend.late(limit));
                 backend.note(&late);
                 let _ = self.slot.set(late);
                 // Who asked has waited long enough. What is found out is known when he comes again;

@@ -62,6 +62,14 @@ impl Health {
         self.state().trouble.clone()
     }
 
+    /// What those are told who ask while it is away; `None`: it is not known to be.
+    pub(super) fn away(&self) -> Option<StoreError> {
+        let state = self.state();
+        let trouble = state.trouble.as_ref();
+        let away = trouble.filter(|trouble| trouble.kind == TroubleKind::Unreachable)?;
+        Some(StoreError::Unreachable(away.error.as_str().into()))
+    }
+
     /// Whether it is worth to try.
     pub(super) fn admit(&self) -> Result<(), StoreError> {
         let mut state = self.state();
@@ -162,9 +170,12 @@ mod tests {
         tokio::time::advance(TRY_EVERY).await;
         assert!(health.admit().is_ok());
         assert!(health.admit().is_err(), "only one");
+        // Nor does one who was told too late make it slow.
+        health.failed(&StoreError::Timeout(TRY_EVERY), "db");
+        assert!(health.away().is_some_and(|why| why.is_unreachable()));
         health.succeeded();
         assert_eq!(health.trouble(), None);
-        assert!(health.admit().is_ok());
+        assert!(health.admit().is_ok() && health.away().is_none());
     }
 
     #[tokio::test(start_paused = true)]
@@ -172,6 +183,7 @@ mod tests {
         let health = Health::default();
         health.failed(&StoreError::Timeout(Duration::from_secs(2)), "db");
         assert!(health.admit().is_ok(), "others may be quicker");
+        assert!(health.away().is_none(), "it is there");
         health.succeeded();
         let kind = health.trouble().map(|trouble| trouble.kind);
         assert_eq!(kind, Some(TroubleKind::Slow));

@@ -6,7 +6,7 @@ use config::{Config, Severity, load};
 use dialplan::{Extensions, Question, Wanted};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use store::{Store, StoreError, inspect_with};
+use store::{Store, StoreError, TroubleKind, inspect_with};
 
 on_every_database!(
     rows_of_extensions_are_found_by_name_by_pattern_and_by_beginning,
@@ -192,10 +192,18 @@ async fn rows_go_on_while_the_database_is_away(mut scratch: Scratch) {
         assert!(found(&store, &patterns).await.is_empty());
         tokio::time::sleep(Duration::from_millis(400)).await;
     }
-    let error = store.extensions(&exten("nobody")).await.unwrap_err();
-    // On a busy machine the question's time is over before the connection's is.
-    let late = matches!(error, StoreError::Timeout(_));
-    assert!(late || error.is_unreachable(), "{error:?}");
+    // Those who asked meanwhile have found out; on a busy machine that takes its time.
+    let backend = store.backend().unwrap();
+    let away = || backend.trouble().map(|it| it.kind) == Some(TroubleKind::Unreachable);
+    let start = Instant::now();
+    while !away() {
+        assert!(start.elapsed() < Duration::from_secs(12));
+        found(&store, &exten("100")).await;
+    }
+    for _ in 0..3 {
+        let error = store.extensions(&exten("nobody")).await.unwrap_err();
+        assert!(error.is_unreachable(), "{error:?}");
+    }
     relay.open();
     let start = Instant::now();
     while store.extensions(&exten("nobody")).await.is_err() {
