@@ -178,6 +178,7 @@ impl World {
             | Event::Answered { id, .. }
             | Event::Failed { id, .. }
             | Event::Confirmed { id, .. }
+            | Event::GivenUp { id }
             | Event::Offer { id, .. }
             | Event::OfferWithdrawn { id }
             | Event::Answer { id, .. }

@@ -118,6 +118,9 @@ pub enum Event {
     Failed { id: InviteId, outcome: Failure },
     /// The ACK of our 200 to the first INVITE, with the answer if the 200 carried the offer.
     Confirmed { id: InviteId, body: Option<Bytes> },
+    /// The caller took its INVITE back while our 200 was on its way. The Agent leaves the call by itself, with a
+    /// BYE after the ACK or 32 s without one; there is nobody to talk to any more.
+    GivenUp { id: InviteId },
     /// The peer wants to change the session: [`Agent::answer`](super::Agent::answer) or
     /// [`Agent::refuse`](super::Agent::refuse). A re-INVITE without body wants an offer in the answer.
     /// Before the call is answered, an offer comes by UPDATE or with a PRACK; or in a reliable provisional
@@ -187,7 +190,7 @@ pub enum Failure {
 pub enum Ended {
     /// The peer sent BYE.
     Bye(Arc<Request>),
-    /// The caller took its INVITE back before the answer.
+    /// The caller took its INVITE back before the answer, or while that was on its way.
     Cancelled,
     /// The caller's INVITE expired before the answer (Expires header, RFC 3261 §13.3.1).
     Expired,

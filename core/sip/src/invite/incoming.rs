@@ -45,6 +45,7 @@ pub(super) struct Unacked {
     pub(super) flow: FlowId,
     pub(super) cseq: u32,
     pub(super) first: bool,
+    server: ServerId,
     /// The 2xx carried our offer, so the ACK must bring the answer.
     pub(super) offered: bool,
     bytes: Bytes,
@@ -173,6 +174,7 @@ impl Invite {
             flow: flow.id,
             cseq: request.headers.cseq().map_or(0, |cseq| cseq.number),
             first,
+            server,
             offered: has_body && description(&request.headers, &request.body).is_none(),
             bytes,
             interval: T1,
@@ -241,13 +243,21 @@ impl Invite {
         true
     }
 
-    /// A CANCEL that matches this server transaction (§9.2): the INVITE, first or later, gets 487.
+    /// A CANCEL that matches this server transaction (§9.2): the INVITE, first or later, gets 487. One that
+    /// crosses our 2xx "has no effect on the processing of the original request", but says what the caller
+    /// wants: the call is over for the layer above, and the BYE goes out as soon as §15 lets it. The caller
+    /// ought to acknowledge the 2xx and send BYE itself; JsSIP before 3.1 does neither.
     pub(crate) fn on_cancel(&mut self, now: Instant, base: &mut Base, server: ServerId) {
         if let Phase::Incoming(incoming) = &self.phase
             && incoming.server == server
         {
             self.refuse_incoming(now, base, Status::REQUEST_TERMINATED, &Vec::new());
             return self.end(now, base, Ended::Cancelled);
+        }
+        let crosses = |unacked: &Unacked| unacked.first && unacked.server == server;
+        if matches!(self.phase, Phase::Established) && self.unacked.as_ref().is_some_and(crosses) {
+            base.emit(Event::GivenUp { id: self.id });
+            return self.depart(now, base, Vec::new(), Ended::Cancelled);
         }
         self.on_offer_cancelled(now, base, server);
     }

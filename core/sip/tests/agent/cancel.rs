@@ -33,18 +33,84 @@ fn a_caller_cancels_while_it_rings() {
     assert_eq!(solo.agent.counts(), Counts::default());
 }
 
-/// RFC 3261 §9.2: after a final response CANCEL "has no effect".
-#[test]
-fn a_cancel_after_the_answer_changes_nothing() {
-    let mut solo = Solo::new(Transport::Ws);
+/// A caller's CANCEL that crosses our 200: what it wants is plain, and RFC 3261 §15 says when the BYE may go.
+fn cancelled_while_answered(transport: Transport) -> (Solo, String) {
+    let mut solo = Solo::new(transport);
     solo.receive(&request("INVITE", 1, "a", "", SDP));
     let id = solo.invited();
     solo.act(|agent, now, _| agent.accept(now, id, Body::sdp("answer")));
     let tag = solo.our_tag();
     solo.receive(&request("CANCEL", 1, "a", "", ""));
+    assert_eq!(solo.lines(), ["100 INVITE", "200 INVITE", "200 CANCEL"]);
+    assert!(
+        matches!(solo.events[1..], [Event::GivenUp { .. }]),
+        "told at once: {:?}",
+        solo.events
+    );
+    // The layer above may hang up as well.
+    solo.act(|agent, now, _| agent.hangup(now, id, Vec::new(), Status::DECLINE));
+    assert!(solo.lines().is_empty(), "no BYE before the ACK");
+    (solo, tag)
+}
+
+#[test]
+fn a_call_cancelled_while_it_was_answered_ends_with_the_ack() {
+    for transport in [Transport::Ws, Transport::Udp] {
+        let (mut solo, tag) = cancelled_while_answered(transport);
+        solo.receive(&request("ACK", 1, "b", &tag, ""));
+        let bye = solo.last_request().clone();
+        assert_eq!(solo.lines(), ["BYE"]);
+        solo.answer_to(&bye, "481 Call Does Not Exist", "", "");
+        assert!(matches!(
+            solo.events[2..],
+            [Event::Ended {
+                cause: Ended::Cancelled,
+                ..
+            }]
+        ));
+        solo.advance_ms(40_000);
+        assert_eq!(solo.agent.counts(), Counts::default());
+    }
+}
+
+/// JsSIP 3.0.13 forgets the dialog with its CANCEL: it sends neither ACK nor BYE.
+#[test]
+fn a_call_cancelled_while_it_was_answered_ends_without_an_ack_too() {
+    let (mut solo, _) = cancelled_while_answered(Transport::Ws);
+    solo.advance_ms(31_999);
+    let lines = solo.lines();
+    assert!(lines.iter().all(|line| line == "200 INVITE"), "{lines:?}");
+    assert_eq!(solo.events.len(), 2);
+    solo.advance_ms(1);
+    let bye = solo.last_request().clone();
+    assert_eq!(solo.lines(), ["BYE"]);
+    solo.answer_to(&bye, "481 Call Does Not Exist", "", "");
+    assert_eq!(solo.agent.counts().invites, 0);
+}
+
+/// The caller that does as RFC 3261 §9.1 says: ACK and BYE.
+#[test]
+fn a_caller_that_cancelled_too_late_may_end_the_call_itself() {
+    let (mut solo, tag) = cancelled_while_answered(Transport::Udp);
+    solo.receive(&request("BYE", 2, "c", &tag, ""));
+    assert_eq!(solo.lines(), ["200 BYE"]);
+    assert!(matches!(solo.events[2..], [Event::Ended { .. }]));
+}
+
+/// RFC 3261 §9.2: after the ACK, CANCEL "has no effect".
+#[test]
+fn a_cancel_after_the_ack_changes_nothing() {
+    let mut solo = Solo::new(Transport::Ws);
+    solo.receive(&request("INVITE", 1, "a", "", SDP));
+    let id = solo.invited();
+    solo.act(|agent, now, _| agent.accept(now, id, Body::sdp("answer")));
+    let tag = solo.our_tag();
     solo.receive(&request("ACK", 1, "b", &tag, ""));
+    solo.receive(&request("CANCEL", 1, "a", "", ""));
     assert_eq!(solo.lines(), ["100 INVITE", "200 INVITE", "200 CANCEL"]);
     assert!(matches!(solo.events[1..], [Event::Confirmed { .. }]));
+    solo.advance_ms(40_000);
+    assert_eq!(solo.agent.counts().invites, 1);
 }
 
 #[test]

@@ -52,6 +52,7 @@ impl Script {
                 | Event::Answered { .. }
                 | Event::Failed { .. }
                 | Event::Confirmed { .. }
+                | Event::GivenUp { .. }
                 | Event::OfferWithdrawn { .. }
                 | Event::Answer { .. }
                 | Event::OfferRefused { .. }

@@ -39,6 +39,33 @@ async fn call_is_answered_and_ended_by_the_caller() {
     );
 }
 
+/// As JsSIP 3.0.13 does: its CANCEL crosses our 200, and neither ACK nor BYE follows.
+#[tokio::test]
+async fn call_is_over_at_once_when_the_caller_takes_it_back_as_it_is_answered() {
+    let exchange = Exchange::start().await;
+    let mut phone = exchange.phone().await;
+    let first = invite("alice", "100", "u", OFFER);
+    let challenged = phone.ask(&first).await;
+    phone.send(&ack(&first, &challenged)).await;
+    let text = signed(&first, &challenged, "alice", "wonderland");
+    let ok = phone.ask(&text).await;
+    assert_eq!(ok.status.code(), 200, "{ok:?}");
+    assert_eq!(exchange.switch.status().channels, 1);
+    let cancel = ack(&text, &challenged).replace("ACK", "CANCEL");
+    let to = challenged.headers.get(&HeaderName::To).unwrap();
+    let cancel = cancel.replacen(to, "<sip:100@127.0.0.1>", 1);
+    assert_eq!(phone.ask(&cancel).await.status.code(), 200);
+    let start = std::time::Instant::now();
+    until("the call is over", || {
+        exchange.switch.status().channels == 0
+    })
+    .await;
+    assert!(start.elapsed() < std::time::Duration::from_secs(5));
+    let story = exchange.switch.status().stories.pop().unwrap();
+    let text = serde_json::to_string(&story).unwrap();
+    assert!(text.contains("while the answer was on its way"), "{text}");
+}
+
 #[tokio::test]
 async fn calls_that_cannot_be_are_refused_with_their_reason() {
     let exchange = Exchange::start().await;

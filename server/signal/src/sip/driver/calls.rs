@@ -312,6 +312,7 @@ impl Calls {
                 }
             }
             Event::FlowRestored { id, flow } => self.restored(id, flow),
+            Event::GivenUp { id } => self.on_given_up(id),
             Event::Ended { id, cause } => self.on_ended(id, &cause),
             Event::OfferWithdrawn { id } => {
                 if let Some(call) = self.calls.get_mut(&id)
@@ -473,6 +474,16 @@ impl Calls {
             None => request.response(Status::OK),
         };
         agent.respond(now, request_id, response);
+    }
+
+    /// The caller hung up while our answer was on its way; the Agent sees to the rest.
+    fn on_given_up(&mut self, id: InviteId) {
+        if let Some(call) = self.calls.get(&id) {
+            call.received(&"CANCEL");
+            let text = "the caller gave up while the answer was on its way to it".to_owned();
+            call.inbox.note(StoryEvent::Remark { text });
+            call.inbox.send(ChannelEvent::Hangup(Cause::NormalClearing));
+        }
     }
 
     fn on_ended(&mut self, id: InviteId, ended: &Ended) {
