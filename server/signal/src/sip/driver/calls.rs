@@ -477,7 +477,7 @@ impl Calls {
     }
 
     /// The caller hung up while our answer was on its way; the Agent sees to the rest.
-    fn on_given_up(&mut self, id: InviteId) {
+    fn on_given_up(&self, id: InviteId) {
         if let Some(call) = self.calls.get(&id) {
             call.received(&"CANCEL");
             let text = "the caller gave up while the answer was on its way to it".to_owned();
