@@ -74,8 +74,10 @@ pub struct FeatureMap {
     pub disconnect: String,
     /// Parks it.
     pub park_call: String,
-    /// Records it.
+    /// Records it (MixMonitor).
     pub record: String,
+    /// Records it (Monitor).
+    pub monitor: String,
 }
 
 /// One line of `[applicationmap]`.
@@ -106,9 +108,9 @@ pub enum ActivatedBy {
     Callee,
 }
 
-/// Of the features only hanging up (options h and H of Dial) is there.
-pub(crate) const NO_FEATURES: &str =
-    "of the features that digits start in the middle of a call, only `disconnect` is there yet";
+/// Of the features only hanging up, blind transfers (options h, H, t and T of Dial) and applications are there.
+pub(crate) const NO_FEATURES: &str = "of the features that digits start in the middle of a call, only `disconnect`, `blindxfer` and those of \
+     `[applicationmap]` are there yet";
 
 impl Default for FeatureGeneral {
     fn default() -> Self {
@@ -245,40 +247,35 @@ const GENERAL: &[Row<FeatureGeneral>] = &[
         "Played where recording fails.",
         NO_FEATURES,
     ),
-    inert(
+    row(
         "transferannouncesound",
         "pbx-transfer",
         Parse::Text(|f| &mut f.transfer_announce_sound),
         "Played before the number is dialled.",
-        NO_FEATURES,
     ),
-    inert(
+    row(
         "transferdialattempts",
         "3",
         Parse::Number(|f| &mut f.transfer_dial_attempts, 1, 1000),
         "Wrong numbers allowed in a transfer.",
-        NO_FEATURES,
     ),
-    inert(
+    row(
         "transferdigittimeout",
         "3",
         Parse::Number(|f| &mut f.transfer_digit_timeout_s, 1, SECONDS_MAX),
         "Seconds between two digits of the number.",
-        NO_FEATURES,
     ),
-    inert(
+    row(
         "transferinvalidsound",
         "privacy-incorrect",
         Parse::Text(|f| &mut f.transfer_invalid_sound),
         "Played after the last wrong number.",
-        NO_FEATURES,
     ),
-    inert(
+    row(
         "transferretrysound",
         "pbx-invalid",
         Parse::Text(|f| &mut f.transfer_retry_sound),
         "Played after a wrong number.",
-        NO_FEATURES,
     ),
     inert(
         "xferfailsound",
@@ -307,6 +304,7 @@ impl Default for FeatureMap {
             disconnect: "*".to_owned(),
             park_call: String::new(),
             record: String::new(),
+            monitor: String::new(),
         }
     }
 }
@@ -336,11 +334,17 @@ const MAP: &[Row<FeatureMap>] = &[
         NO_FEATURES,
     ),
     inert(
+        "automon",
+        "",
+        Parse::Own(|f, v| digits(&mut f.monitor, v)),
+        "Digits that record the call, with the variables of Monitor.",
+        NO_FEATURES,
+    ),
+    row(
         "blindxfer",
         "#",
         Parse::Own(|f, v| digits(&mut f.blind_transfer, v)),
         "Digits of a blind transfer.",
-        NO_FEATURES,
     ),
     row(
         "disconnect",
@@ -381,7 +385,7 @@ impl Features {
         match application(value) {
             Ok(application) => {
                 self.applications.insert(name.to_owned(), application);
-                Applied::Inert(NO_FEATURES)
+                Applied::Set
             }
             Err(fault) => Applied::Fault(fault),
         }
@@ -399,7 +403,7 @@ impl Features {
         match digits(&mut own, value) {
             Ok(()) if list.len() < ENTRIES_MAX => {
                 list.push((feature.to_owned(), own));
-                Applied::Inert(NO_FEATURES)
+                Applied::Set
             }
             Ok(()) => Applied::Fault(Fault::TooMany(ENTRIES_MAX)),
             Err(fault) => Applied::Fault(fault),

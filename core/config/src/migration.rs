@@ -332,17 +332,6 @@ fn lacks(file: &str, section: &Section, config: &Config) -> Option<Lack> {
         return None;
     }
     let kind = section.last("type").map(|entry| entry.value.as_str());
-    if file == "features.conf" {
-        // The options of these say each what becomes of it.
-        if matches!(section.name.as_str(), "general" | "featuremap") {
-            return None;
-        }
-        return Some(Lack {
-            why: crate::features::NO_FEATURES,
-            suggestion: None,
-            wholly: true,
-        });
-    }
     match (file, kind?) {
         ("pjsip.conf", "endpoint") => {
             let subscriber = config.endpoints.get(&section.name)?;

@@ -1,7 +1,12 @@
 //! Two parties that talk: they hear each other, and each is told what the other does.
 //!
 //! Both channels belong to the task of the one that called. Media flows on the shard; this loop deals with
-//! everything else: the end of either, new streams, digits that mean something, the end of the time.
+//! everything else: the end of either, new streams, digits that mean something, the end of the time. What digits
+//! ask for is found by `features.rs` and done in `bridge/`, one file per operation.
+
+mod application;
+mod aside;
+mod blind;
 
 use std::time::Duration;
 
@@ -12,6 +17,8 @@ use crate::cause::Cause;
 use crate::channel::{Channel, Wake};
 use crate::dial::until;
 use crate::event::{ChannelEvent, Happened, Interrupt};
+use crate::features::{Judged, Keys, Matcher, Operation};
+use crate::leg::Joint;
 use crate::story::{Side, StoryEvent};
 use crate::transfer;
 
@@ -24,15 +31,6 @@ pub struct Rules {
     pub caller: Keys,
     /// What digits of the called do.
     pub callee: Keys,
-}
-
-/// What digits of one party do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Keys {
-    /// The digits that end the conversation.
-    pub disconnect: Option<String>,
-    /// The longest time between two digits.
-    pub patience: Duration,
 }
 
 /// How a conversation ended. Nobody has been hung up but who left.
@@ -50,75 +48,179 @@ pub enum Parted {
 
 /// Lets two parties talk until something parts them.
 pub async fn run(caller: &mut Channel, callee: &mut Channel, rules: &Rules) -> Parted {
-    let Some(mut joint) = caller.connect(callee) else {
-        let text = "the two parties have no media that can be connected".to_owned();
-        caller.tell(StoryEvent::Remark { text });
-        return Parted::Callee(callee.hangup(Cause::BearerNotAvailable));
+    let matchers = [&rules.caller, &rules.callee].map(|keys| Matcher::new(keys.clone()));
+    let mut talk = Talk {
+        end: rules.limit.map(|limit| Instant::now() + limit),
+        caller,
+        callee,
+        joint: None,
+        matchers,
     };
-    meet(caller, callee);
-    if let Some(text) = recoded(caller, callee) {
-        caller.tell(StoryEvent::Remark { text });
-    }
-    let end = rules.limit.map(|limit| Instant::now() + limit);
-    let mut dialled = [Dialled::default(), Dialled::default()];
-    let parted = loop {
-        let (side, wake) = tokio::select! {
-            biased;
-            wake = caller.wake() => (Party::Caller, wake),
-            wake = callee.wake() => (Party::Callee, wake),
-            () = until(end) => break Parted::Limit,
-        };
-        let (own, other, keys) = match side {
-            Party::Caller => (&mut *caller, &mut *callee, &rules.caller),
-            Party::Callee => (&mut *callee, &mut *caller, &rules.callee),
-        };
-        let wake = match wake {
-            Wake::Event(ChannelEvent::Transfer(wish)) => {
-                match transfer::resolve(own, other, *wish).await {
-                    Some(interrupt) => break parted(side, false, interrupt),
-                    None => continue,
-                }
-            }
-            Wake::Event(ChannelEvent::Replaced(newcomer)) => {
-                own.condition().connect(false);
-                newcomer.swap(own).await;
-                match own.connect(other) {
-                    Some(new) => joint = new,
-                    None => {
-                        let cause = Cause::BearerNotAvailable;
-                        break parted(side, true, own.hangup(cause));
-                    }
-                }
-                meet(caller, callee);
-                continue;
-            }
-            wake => wake,
-        };
-        let happened = match step(own, other, wake).await {
-            Ok(happened) => happened,
-            Err((own, interrupt)) => break parted(side, own, interrupt),
-        };
-        if let Some(digit) = happened
-            && dialled[side as usize].ends(digit, keys)
-        {
-            break Parted::Disconnected;
-        }
+    let parted = match talk.meet() {
+        Ok(()) => talk.run().await,
+        Err(parted) => parted,
     };
-    drop(joint);
-    for channel in [caller, callee] {
-        channel.condition().connect(false);
-    }
+    talk.part();
     parted
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// A conversation.
+struct Talk<'a> {
+    caller: &'a mut Channel,
+    callee: &'a mut Channel,
+    /// They hear each other.
+    joint: Option<Joint>,
+    /// The digits of the caller and of the called.
+    matchers: [Matcher; 2],
+    /// When the time is over.
+    end: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Party {
     Caller,
     Callee,
 }
 
+impl Party {
+    const BOTH: [Self; 2] = [Self::Caller, Self::Callee];
+
+    fn other(self) -> Self {
+        match self {
+            Self::Caller => Self::Callee,
+            Self::Callee => Self::Caller,
+        }
+    }
+}
+
+/// What the loop has to deal with.
+enum Moment {
+    Woken(Party, Wake),
+    /// A digit that was held back is held no longer.
+    Pause(Party),
+    Over,
+}
+
 /// Whether it was the one who woke that was interrupted.
 type Interrupted = (bool, Interrupt);
+
+/// What goes on after something has been dealt with; the end of the conversation is an error.
+type Goes<T = ()> = Result<T, Parted>;
+
+impl Talk<'_> {
+    async fn run(&mut self) -> Parted {
+        loop {
+            let went = match self.next().await {
+                Moment::Woken(side, wake) => self.on_wake(side, wake).await,
+                Moment::Pause(side) => {
+                    let judged = self.matchers[side as usize].on_pause();
+                    self.on_judged(side, judged).await
+                }
+                Moment::Over => Err(Parted::Limit),
+            };
+            if let Err(parted) = went {
+                return parted;
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Moment {
+        let held = Party::BOTH.into_iter().filter_map(|side| {
+            let due = self.matchers[side as usize].poll_timeout();
+            due.map(|due| (due, side))
+        });
+        let held = held.min_by_key(|(due, _)| *due);
+        let end = self.end;
+        tokio::select! {
+            biased;
+            wake = self.caller.wake() => Moment::Woken(Party::Caller, wake),
+            wake = self.callee.wake() => Moment::Woken(Party::Callee, wake),
+            () = until(held.map(|(due, _)| due)) => {
+                Moment::Pause(held.map_or(Party::Caller, |(_, side)| side))
+            }
+            () = until(end) => Moment::Over,
+        }
+    }
+
+    /// This party, and the other one.
+    fn pair(&mut self, side: Party) -> (&mut Channel, &mut Channel) {
+        match side {
+            Party::Caller => (self.caller, self.callee),
+            Party::Callee => (self.callee, self.caller),
+        }
+    }
+
+    /// Connects the two for the first time.
+    fn meet(&mut self) -> Goes {
+        self.connect()?;
+        meet(self.caller, self.callee);
+        if let Some(text) = recoded(self.caller, self.callee) {
+            self.caller.tell(StoryEvent::Remark { text });
+        }
+        Ok(())
+    }
+
+    fn connect(&mut self) -> Goes {
+        self.joint = self.caller.connect(self.callee);
+        if self.joint.is_none() {
+            let text = "the two parties have no media that can be connected".to_owned();
+            self.caller.tell(StoryEvent::Remark { text });
+            let interrupt = self.callee.hangup(Cause::BearerNotAvailable);
+            return Err(Parted::Callee(interrupt));
+        }
+        Ok(())
+    }
+
+    /// They hear each other no longer.
+    fn part(&mut self) {
+        self.joint = None;
+        for channel in [&*self.caller, &*self.callee] {
+            channel.condition().connect(false);
+        }
+    }
+
+    async fn on_wake(&mut self, side: Party, wake: Wake) -> Goes {
+        let (own, other) = self.pair(side);
+        let wake = match wake {
+            Wake::Event(ChannelEvent::Transfer(wish)) => {
+                let resolved = transfer::resolve(own, other, *wish).await;
+                return resolved.map_or(Ok(()), |interrupt| Err(parted(side, false, interrupt)));
+            }
+            Wake::Event(ChannelEvent::Replaced(newcomer)) => {
+                self.part();
+                let (own, _) = self.pair(side);
+                newcomer.swap(own).await;
+                return self.seat(side).await;
+            }
+            wake => wake,
+        };
+        match step(own, other, wake).await {
+            Ok(Some(digit)) => {
+                let judged = self.matchers[side as usize].on_digit(Instant::now(), digit);
+                self.on_judged(side, judged).await
+            }
+            Ok(None) => Ok(()),
+            Err((own, interrupt)) => Err(parted(side, own, interrupt)),
+        }
+    }
+
+    /// Another channel has taken the place of this party: it has none of its features.
+    async fn seat(&mut self, side: Party) -> Goes {
+        self.matchers[side as usize] = Matcher::new(Keys::default());
+        self.meet()?;
+        self.match_streams().await
+    }
+
+    /// Does what was dialled.
+    async fn on_judged(&mut self, side: Party, judged: Judged) -> Goes {
+        match judged.operation {
+            None => Ok(()),
+            Some(Operation::Disconnect) => Err(Parted::Disconnected),
+            Some(Operation::BlindTransfer) => self.blind_transfer(side).await,
+            Some(Operation::Application(feature)) => self.application(side, &feature).await,
+        }
+    }
+}
 
 fn parted(side: Party, own: bool, interrupt: Interrupt) -> Parted {
     match (side, own) {
@@ -182,57 +284,5 @@ fn meet(caller: &mut Channel, callee: &mut Channel) {
         channel.tell(StoryEvent::Remark { text });
         channel.forget_digits();
         channel.condition().connect(true);
-    }
-}
-
-/// The digits one party has dialled lately.
-#[derive(Default)]
-struct Dialled {
-    digits: String,
-    last: Option<Instant>,
-}
-
-impl Dialled {
-    /// Whether this digit completes those that end the conversation.
-    fn ends(&mut self, digit: char, keys: &Keys) -> bool {
-        let Some(code) = keys.disconnect.as_deref().filter(|code| !code.is_empty()) else {
-            return false;
-        };
-        let now = Instant::now();
-        if self.last.is_some_and(|last| now - last > keys.patience) {
-            self.digits.clear();
-        }
-        self.last = Some(now);
-        self.digits.push(digit);
-        // What cannot become the code any more is dropped from the front.
-        while !code.starts_with(&self.digits) {
-            self.digits.remove(0);
-        }
-        self.digits == code
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Dialled, Keys};
-    use std::time::Duration;
-    use tokio::time::advance;
-
-    fn keys(code: &str) -> Keys {
-        Keys {
-            disconnect: Some(code.to_owned()),
-            patience: Duration::from_secs(1),
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_code_counts_wherever_it_begins_and_while_it_is_dialled_at_once() {
-        let (keys, mut dialled) = (keys("*0"), Dialled::default());
-        let mut ends = |digits: &str| digits.chars().any(|digit| dialled.ends(digit, &keys));
-        assert!(!ends("1**") && ends("0"));
-        assert!(!ends("*"));
-        advance(Duration::from_millis(1001)).await;
-        assert!(!ends("0"), "too late");
-        assert!(!Dialled::default().ends('*', &Keys::default()));
     }
 }

@@ -6,6 +6,7 @@
 //! hangs up what has not been hung up.
 
 mod dial;
+mod features;
 mod leg_event;
 mod lookup;
 mod meet;
@@ -17,6 +18,8 @@ mod subroutine;
 mod timeouts;
 
 pub(crate) use dial::News;
+pub use features::Instead;
+pub(crate) use features::{DIAL_TONE, tones};
 pub use record::CallRecord;
 pub use round::{NotRenegotiated, Offered};
 pub use subroutine::NotEntered;
@@ -119,6 +122,8 @@ pub struct Channel {
     /// The description we sent last that both sides agreed on.
     local: Option<Sdp>,
     application: String,
+    /// Its own `features.conf`, where it differs.
+    features: Option<Box<config::Features>>,
     /// The text message it carries.
     text: Option<Box<Text>>,
     /// It is there for its message alone.
@@ -233,6 +238,7 @@ impl Channel {
             unheld: Topology::default(),
             local: None,
             application: String::new(),
+            features: None,
             text: None,
             only_text: false,
             on_hold: false,

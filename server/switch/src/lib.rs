@@ -16,6 +16,7 @@ mod dial;
 mod directory;
 mod event;
 mod extensions;
+mod features;
 mod function;
 mod inbox;
 mod leg;
@@ -36,16 +37,17 @@ mod variables;
 pub use application::{Application, Args, Run, Running};
 pub use cause::{Cause, UnknownCause};
 pub use channel::{
-    CallRecord, Channel, DIGIT_REPEAT_MIN, DIGITS_MAX, FLOW_GRACE, NotEntered, NotRenegotiated,
-    Offered,
+    CallRecord, Channel, DIGIT_REPEAT_MIN, DIGITS_MAX, FLOW_GRACE, Instead, NotEntered,
+    NotRenegotiated, Offered,
 };
-pub use config::{CallerId, RedirectMethod};
+pub use config::{ActivatedBy, CallerId, RedirectMethod};
 pub use dial::{Ask, Dialled, Dialling, Forward, LEGS_MAX, Moment, Tally, Woken};
 pub use dialplan::Position;
 pub use directory::{
     CHANNELS_MAX, ChannelHandle, ChannelId, ChannelInfo, ChannelState, Directory, Full, STORIES_MAX,
 };
 pub use event::{AppResult, ChannelEvent, Control, Happened, Interrupt};
+pub use features::{Grants, Keys, Operation};
 pub use function::{Function, Read, Write};
 pub use inbox::{INBOX_MAX, InboxReceiver, InboxSender, inbox};
 pub use leg::{Echo, Joint, LegRequest, MediaCounts, MediaLeg, MediaPlane, Playing, Reply};

@@ -3,7 +3,7 @@
 //! A name has no ending: of the formats there are, the one that fits the call's rate best is taken. A
 //! file stays in memory as long as somebody plays it, once for all who do.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
@@ -17,6 +17,8 @@ use codec::{BadSound, SOUND_ENDINGS, Sound};
 #[derive(Debug, Default)]
 pub(crate) struct Sounds {
     loaded: Mutex<HashMap<PathBuf, Loaded>>,
+    /// Those of our own that were looked for in vain.
+    missed: Mutex<HashSet<String>>,
 }
 
 #[derive(Debug)]
@@ -123,6 +125,12 @@ impl Sounds {
             }
         };
         Sound::parse(&ending, data).map_err(|why| NoSound::Bad { file, why })
+    }
+
+    /// Notes that a sound was looked for in vain; whether that is new.
+    pub(crate) fn miss(&self, name: &str) -> bool {
+        let mut missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
+        missed.len() < MISSED_MAX && missed.insert(name.to_owned())
     }
 
     fn known(&self, file: &Path, changed: Option<SystemTime>) -> Option<Arc<[u8]>> {
@@ -242,6 +250,8 @@ const UNPLAYED: &[&str] = &[
 ];
 /// The largest file: an hour at 8 kHz, ten minutes at 48 kHz.
 const SOUND_BYTES_MAX: u64 = 64 << 20;
+/// Missing sounds that are remembered; those of the exchange's own are fewer.
+const MISSED_MAX: usize = 1000;
 /// Files that are shared among those who play them.
 const FILES_MAX: usize = 1024;
 

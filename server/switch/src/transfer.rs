@@ -184,6 +184,24 @@ pub(crate) async fn resolve(
     Some(interrupt)
 }
 
+/// The context in which a party that transfers by digits finds extensions.
+pub(crate) fn context_of(own: &Channel) -> String {
+    let named = own.vars.value("TRANSFER_CONTEXT");
+    let here = Some(own.at.context.as_str()).filter(|context| !context.is_empty());
+    let context = named.or(here).unwrap_or(&own.endpoint().context);
+    context.to_owned()
+}
+
+/// Notes that `own` sends `other` to an extension.
+pub(crate) fn blind(own: &Channel, other: &mut Channel, to: &Position) {
+    let by = own.name().to_owned();
+    // A channel's name is short; a full table is told by Set itself.
+    let _ = other.vars.set("BLINDTRANSFER", &by);
+    let text = format!("transferred to {} by {by}", to.exten);
+    tracing::info!(channel = other.name(), by, "{text}");
+    other.tell(StoryEvent::Remark { text });
+}
+
 /// What Asterisk answers where there is nobody to be transferred.
 pub(crate) const BAD_REQUEST: u16 = 400;
 const NOT_FOUND: u16 = 404;

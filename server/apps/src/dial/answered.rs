@@ -1,7 +1,5 @@
 //! What happens once somebody has answered.
 
-use std::time::Duration;
-
 use switch::bridge::{self, Parted};
 use switch::{AppResult, Args, Cause, Channel, Interrupt, Position, pbx};
 use tokio::time::Instant;
@@ -44,11 +42,7 @@ pub(super) async fn talk(
         return leave(callee, interrupt).await;
     }
     let answered = Instant::now();
-    let rules = {
-        let features = &call.switch().config().features;
-        let patience = Duration::from_millis(features.general.digit_timeout_ms.into());
-        options.rules(&features.map.disconnect, patience)
-    };
+    let rules = options.rules(call, &callee);
     let parted = bridge::run(call, &mut callee, &rules).await;
     lasted(call, "ANSWEREDTIME", answered.elapsed());
     lasted(call, "DIALEDTIME", began.elapsed());

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use switch::bridge::{Keys, Rules};
+use switch::bridge::Rules;
+use switch::{ActivatedBy, Channel, Grants, Keys};
 
 /// What the options ask for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -15,10 +16,10 @@ pub(super) struct Options {
     pub(super) music: Option<String>,
     /// `c`: a cancelled call was answered elsewhere.
     pub(super) elsewhere: bool,
-    /// `h`: the called may hang up by digits.
-    pub(super) callee_disconnects: bool,
-    /// `H`: the caller may.
-    pub(super) caller_disconnects: bool,
+    /// `h`, `t`, `k`, `w`, `x`: what the called may do by digits.
+    pub(super) callee: Grants,
+    /// `H`, `T`, `K`, `W`, `X`: what the caller may.
+    pub(super) caller: Grants,
     /// `f(number)`: who is shown to call.
     pub(super) caller_number: Option<String>,
     /// `o`: the leg has the caller's identity, instead of the extension that was dialled.
@@ -44,7 +45,7 @@ pub(super) struct Options {
 }
 
 /// Options of Asterisk that are not there yet.
-const LACKING: &str = "AaDdEJjKkNnOpPQRsTtuvWwXxz";
+const LACKING: &str = "AaDdEJjKkNnOpPQRsuvWwXxz";
 
 impl Options {
     pub(super) fn parse(text: &str) -> Self {
@@ -67,8 +68,8 @@ impl Options {
                 self.problem("option m: there is no music on hold yet, the caller hears ringing");
             }
             'c' => self.elsewhere = true,
-            'h' => self.callee_disconnects = true,
-            'H' => self.caller_disconnects = true,
+            'h' | 't' => self.callee.grant(letter),
+            'H' | 'T' => self.caller.grant(letter),
             // Nothing of the kind is passed on.
             'I' => {}
             'b' => self.before_call = Some(argument.unwrap_or_default().to_owned()),
@@ -119,17 +120,27 @@ impl Options {
     }
 
     /// What the conversation is bound by.
-    pub(super) fn rules(&self, disconnect: &str, patience: Duration) -> Rules {
-        let keys = |disconnects: bool| Keys {
-            disconnect: disconnects.then(|| disconnect.to_owned()),
-            patience,
-        };
+    pub(super) fn rules(&self, caller: &Channel, callee: &Channel) -> Rules {
+        let (own, theirs) = (dynamic(caller), dynamic(callee));
+        // What is said for the caller holds for who answers as well, unless something else is.
+        let theirs = theirs.or(own).unwrap_or_default();
+        let (by_caller, by_callee) = (ActivatedBy::Caller, ActivatedBy::Callee);
         Rules {
             limit: self.limit,
-            caller: keys(self.caller_disconnects),
-            callee: keys(self.callee_disconnects),
+            caller: Keys::new(
+                &caller.features(),
+                self.caller,
+                own.unwrap_or_default(),
+                by_caller,
+            ),
+            callee: Keys::new(&callee.features(), self.callee, theirs, by_callee),
         }
     }
+}
+
+/// The features of `[applicationmap]` a party has.
+fn dynamic(channel: &Channel) -> Option<&str> {
+    channel.vars.value("DYNAMIC_FEATURES")
 }
 
 /// Longer than any call, and short enough for every clock.
@@ -163,7 +174,7 @@ mod tests {
     fn letters_stand_alone_or_with_an_argument() {
         let options = Options::parse("gf(70(0))rL(60000:30000)S(5)cH");
         assert!(options.goes_on && options.ring && options.elsewhere);
-        assert!(options.caller_disconnects && !options.callee_disconnects);
+        assert!(options.caller.disconnect && !options.callee.disconnect);
         assert_eq!(options.caller_number.as_deref(), Some("70(0)"));
         assert_eq!(options.limit, Some(Duration::from_secs(5)));
         assert_eq!(options.problems.len(), 1, "{:?}", options.problems);
@@ -171,9 +182,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_done_is_named() {
-        let options = Options::parse("tZS(x)m");
+        let options = Options::parse("AZS(x)m");
         let expected = [
-            "option t is not there yet; ignored",
+            "option A is not there yet; ignored",
             "there is no option Z",
             "option S needs a time; ignored",
             "option m: there is no music on hold yet, the caller hears ringing",

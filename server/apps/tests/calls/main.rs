@@ -3,9 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod blind;
 mod dial;
 mod dial_options;
 mod echo;
+mod features;
 mod flow;
 mod gosub;
 mod limits;

@@ -10,7 +10,7 @@ use switch::{
     Unreachable,
 };
 
-use crate::world::{Ladder, World, sdp, settle, told};
+use crate::world::{Ladder, World, millis, pass, sdp, settle, told};
 
 /// `TEST/3` is reached at three places.
 struct Places {
@@ -135,6 +135,34 @@ impl Reach {
         };
         world.switch.connect(vec![Arc::new(places)]);
         Self { world, opened }
+    }
+
+    /// With this `features.conf`.
+    pub(crate) async fn featured(plan: &str, features: &str) -> Self {
+        let reach = Self::with(plan, |endpoint| endpoint.context = "test".to_owned()).await;
+        reach.configure(&[("features.conf", features)]);
+        reach
+    }
+
+    /// Reads these files in place of those before; the dial plan stays.
+    pub(crate) fn configure(&self, files: &[(&str, &str)]) {
+        let (config, diagnostics) = config::load(&files);
+        let bad = |it: &&config::Diagnostic| it.severity > config::Severity::Info;
+        let bad: Vec<_> = diagnostics.iter().filter(bad).collect();
+        assert!(bad.is_empty(), "{bad:?}");
+        let mut config = config.unwrap();
+        let old = self.world.switch.config();
+        config.plan = Arc::clone(&old.plan);
+        config.own = old.own.clone();
+        self.world.switch.store().set_config(Arc::new(config));
+    }
+
+    /// The far end of a leg dials.
+    pub(crate) async fn press(&self, leg: usize, digits: &str) {
+        for digit in digits.chars() {
+            self.send(leg, ChannelEvent::Digit(digit)).await;
+            pass(millis(150)).await;
+        }
     }
 
     /// Something comes from the far end of a leg.

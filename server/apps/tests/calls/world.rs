@@ -148,7 +148,7 @@ impl MediaLeg for Leg {
                 let ms = sound.count() as u64 * 1000 / u64::from(sound.rate_hz());
                 (format!("play {ms} ms"), Some(Duration::from_millis(ms)))
             }
-            Playable::Tones(_) => ("play tones".to_owned(), None),
+            Playable::Tones(script) => ("play tones".to_owned(), length(script)),
         };
         self.ladder.write(&name);
         let end = lasts.map(|lasts| Instant::now() + lasts);
@@ -175,6 +175,17 @@ impl Drop for Leg {
     fn drop(&mut self) {
         self.ladder.write("leg closed");
     }
+}
+
+/// How long tones last, if they end.
+fn length(script: codec::ToneScript) -> Option<Duration> {
+    let mut player = codec::TonePlayer::new(script, 8000);
+    let mut frame = [0; 80];
+    let frames = (0..6000).find(|_| {
+        player.play(&mut frame);
+        player.is_over()
+    })?;
+    Some(Duration::from_millis(10 * (frames + 1)))
 }
 
 struct Parted(Ladder);

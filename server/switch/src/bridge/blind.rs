@@ -1,0 +1,89 @@
+//! A blind transfer by digits: the one who dialled the code dials an extension, the other one is sent there.
+
+use std::time::Duration;
+
+use config::FeatureGeneral;
+use dialplan::Position;
+use media::Playable;
+
+use super::{Goes, Party, Talk, parted};
+use crate::channel::{Channel, DIAL_TONE, Instead, tones};
+use crate::event::{AppResult, Interrupt};
+use crate::transfer;
+
+/// Digits of the number that is transferred to.
+const NUMBER_DIGITS_MAX: usize = 80;
+
+impl Talk<'_> {
+    pub(super) async fn blind_transfer(&mut self, side: Party) -> Goes {
+        let dialled = self.aside_only(side, |own| Box::pin(number(own))).await?;
+        let Some(to) = dialled else {
+            return self.rejoin().await;
+        };
+        let (own, other) = self.pair(side);
+        transfer::blind(own, other, &to);
+        Err(parted(side, false, Interrupt::Redirect(to)))
+    }
+}
+
+/// Asks a party for the extension the other one is to be sent to. `None`: it dialled none that exists, as often as
+/// it may.
+pub(super) async fn number(own: &mut Channel) -> AppResult<Option<Position>> {
+    let general = own.features().general.clone();
+    let context = transfer::context_of(own);
+    for attempt in 1..=general.transfer_dial_attempts {
+        let dialled = dial(own, &general, &context).await?;
+        if let Some(to) = dialled {
+            return Ok(Some(to));
+        }
+        let sound = match attempt < general.transfer_dial_attempts {
+            true => &general.transfer_retry_sound,
+            false => &general.transfer_invalid_sound,
+        };
+        own.prompt(sound, Instead::Refusal, |_| false).await?;
+    }
+    Ok(None)
+}
+
+async fn dial(
+    own: &mut Channel,
+    general: &FeatureGeneral,
+    context: &str,
+) -> AppResult<Option<Position>> {
+    let announced = &general.transfer_announce_sound;
+    let mut next = own.prompt(announced, Instead::Beep, |_| true).await?;
+    let patience = Duration::from_secs(general.transfer_digit_timeout_s.into());
+    if next.is_none() {
+        own.play_on(Playable::Tones(tones(DIAL_TONE)));
+    }
+    let mut digits = String::new();
+    while digits.len() < NUMBER_DIGITS_MAX {
+        let digit = match next.take() {
+            Some(digit) => Some(digit),
+            None => own.read_digit_within(patience).await?,
+        };
+        own.stop_tones();
+        let Some(digit) = digit.filter(|digit| *digit != '#') else {
+            break;
+        };
+        digits.push(digit);
+        // Where that is not known, the pause tells.
+        let (switch, caller) = (own.switch().clone(), own.caller.number.clone());
+        let longer = switch.could_be_longer(context, &digits, Some(&caller));
+        if !own.during(longer).await?.unwrap_or(true) {
+            break;
+        }
+    }
+    own.stop_tones();
+    if digits.is_empty() {
+        return Ok(None);
+    }
+    let (switch, caller) = (own.switch().clone(), own.caller.number.clone());
+    let exists = switch.has_extension(context, &digits, Some(&caller));
+    let exists = own.during(exists).await?;
+    Ok(exists.unwrap_or(false).then(|| Position {
+        context: context.to_owned(),
+        exten: digits,
+        priority: 1,
+    }))
+}
