@@ -5,7 +5,7 @@
 //! one channel as it is read.
 
 use crate::coding::{Decode, Settings};
-use crate::registry::by_name;
+use crate::registry::{Codec, by_name};
 use crate::{alaw_value, ulaw_value};
 use std::ops::Range;
 use std::sync::Arc;
@@ -84,9 +84,27 @@ impl Sound {
         }
     }
 
+    /// These samples of one channel.
+    pub fn of_samples(samples: &[i16], rate_hz: u32) -> Self {
+        let data: Vec<u8> = samples.iter().flat_map(|s| s.to_le_bytes()).collect();
+        raw(data.into(), Samples::Pcm, rate_hz)
+    }
+
     /// Samples per second.
     pub fn rate_hz(&self) -> u32 {
         self.rate_hz
+    }
+
+    /// The codec whose payloads it consists of, if there is one: it can be sent as it is.
+    pub fn coded_as(&self) -> Option<&'static Codec> {
+        let (name, rate_hz) = match self.samples {
+            Samples::Ulaw => ("ulaw", 8000),
+            Samples::Alaw => ("alaw", 8000),
+            Samples::G722 => ("g722", 16_000),
+            Samples::Pcm => return None,
+        };
+        let fits = self.channels == 1 && self.rate_hz == rate_hz;
+        by_name(name).filter(|_| fits)
     }
 
     /// How many samples each channel has.
@@ -141,6 +159,21 @@ impl SoundReader {
     /// Whether there is nothing more to read.
     pub fn is_over(&self) -> bool {
         self.at + self.sound.frame() > self.sound.range.end
+    }
+
+    /// The sound it reads.
+    pub fn sound(&self) -> &Sound {
+        &self.sound
+    }
+
+    /// Appends up to `count` bytes as they are in the file, for [`Sound::coded_as`]; fewer, or none, at the
+    /// end.
+    pub fn read_coded(&mut self, count: usize, out: &mut Vec<u8>) -> usize {
+        let end = self.sound.range.end.min(self.at + count);
+        out.extend_from_slice(&self.sound.data[self.at..end]);
+        let read = end - self.at;
+        self.at = end;
+        read
     }
 
     /// Appends up to `count` samples; fewer, or none, at the end.
@@ -347,6 +380,35 @@ mod tests {
             endless[at..at + 4].copy_from_slice(&len.to_le_bytes());
             assert_eq!(samples("wav", &endless).unwrap().1.len(), 10, "from a pipe");
         }
+    }
+
+    #[test]
+    fn a_file_that_is_in_a_codec_already_is_read_as_it_is() {
+        let coded = |ending: &str, bytes: &[u8]| {
+            let sound = Sound::parse(ending, bytes.into()).unwrap();
+            let name = sound.coded_as()?.name;
+            let (mut reader, mut out) = (SoundReader::new(sound), Vec::new());
+            while reader.read_coded(3, &mut out) > 0 {}
+            assert!(reader.is_over());
+            Some((name, out))
+        };
+        let bytes = [1, 2, 3, 4, 5, 6, 7, 8];
+        assert_eq!(coded("ulaw", &bytes), Some(("ulaw", bytes.to_vec())));
+        assert_eq!(coded("al", &bytes), Some(("alaw", bytes.to_vec())));
+        assert_eq!(coded("g722", &bytes), Some(("g722", bytes.to_vec())));
+        assert_eq!(coded("sln", &bytes), None);
+        let wav = |channels, rate_hz| wave(&format(7, channels, rate_hz, 8), &bytes);
+        assert_eq!(coded("wav", &wav(1, 8000)), Some(("ulaw", bytes.to_vec())));
+        assert_eq!(coded("wav", &wav(2, 8000)), None, "two channels");
+        assert_eq!(coded("wav", &wav(1, 16_000)), None, "another clock");
+    }
+
+    #[test]
+    fn samples_become_a_sound() {
+        let sound = Sound::of_samples(&[1, -2, 3], 8000);
+        let (mut reader, mut read) = (SoundReader::new(sound), Vec::new());
+        reader.read(9, &mut read);
+        assert_eq!(read, [1, -2, 3]);
     }
 
     #[test]

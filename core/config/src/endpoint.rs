@@ -108,6 +108,12 @@ pub struct Endpoint {
     pub device_state_busy_at: u32,
     /// Whether what rings and talks at once is shown to it as ringing.
     pub notify_early_inuse_ringing: bool,
+    /// The class of music that those it holds hear.
+    pub moh_suggest: String,
+    /// Whether it is told that it is held, instead of hearing music.
+    pub moh_passthrough: bool,
+    /// Whether those it holds by `sendonly` hear it and no music.
+    pub suppress_moh_on_sendonly: bool,
     /// Whether a number that is too short is answered 484 instead of 404.
     pub allow_overlap: bool,
     /// Where it is looked whether a number is too short; `context` if unset.
@@ -266,6 +272,9 @@ impl Endpoint {
             sub_min_expiry_s: 60,
             device_state_busy_at: 0,
             notify_early_inuse_ringing: false,
+            moh_suggest: "default".to_owned(),
+            moh_passthrough: false,
+            suppress_moh_on_sendonly: false,
             allow_overlap: true,
             overlap_context: None,
             allow_unauthenticated_options: false,

@@ -88,8 +88,6 @@ static GROUPS: &[Group] = &[
         &[("geoloc_incoming_call_profile", ""), ("geoloc_outgoing_call_profile", "")]),
     ("endpoint", "ringing is told by 180; no tone is sent before the answer",
         &[("inband_progress", "no"), ("tone_zone", "")]),
-    ("endpoint", "there is no music on hold yet",
-        &[("moh_passthrough", "no"), ("moh_suggest", "default"), ("suppress_moh_on_sendonly", "no")]),
     ("endpoint", "calls are not recorded on a digit yet",
         &[("one_touch_recording", "no"), ("record_off_feature", "automixmon"), ("record_on_feature", "automixmon")]),
     ("endpoint", "the exchange answers to the address a request came from, whatever its Contact says",

@@ -420,7 +420,7 @@ mod tests {
 
     #[test]
     fn what_has_no_effect_is_counted_and_does_not_hide_what_is_wrong() {
-        let pjsip = format!("{ALICE}moh_suggest=x\ntone_zone=uk\ntrnsport=udp\n");
+        let pjsip = format!("{ALICE}send_aoc=yes\ntone_zone=uk\ntrnsport=udp\n");
         let Ok(Prepared { said, .. }) = prepare(&old(), files(&pjsip, PLAN, ""), &[], Part::All)
         else {
             panic!("refused");

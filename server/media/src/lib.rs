@@ -23,6 +23,7 @@ pub use echo::EchoMode;
 pub use leg::{
     DownReason, EchoGuard, EventSink, Joint, Leg, LegConfig, LegEvent, LegId, Place, PlayGuard,
 };
+pub use node::music::{Music, Programme, Repertoire};
 pub use node::play::Playable;
 pub use plan::{Line, Way, plan};
 pub use plane::{AllocateError, Counts, Plane, PlaneConfig, StartError};

@@ -1,4 +1,6 @@
 //! What is done to the sound of a stream on its way, one file for each.
 
+pub(crate) mod music;
+mod packets;
 pub(crate) mod play;
 pub(crate) mod transcode;

@@ -18,6 +18,7 @@ pub(crate) use bridge::{Far, Relayed};
 
 use crate::echo::EchoMode;
 use crate::leg::{LegConfig, LegEvent, LegId};
+use crate::node::music::Stations;
 use crate::node::play::Playable;
 use crate::plane::Gauges;
 use crate::ports::BoundPair;
@@ -108,6 +109,8 @@ pub(crate) struct Shard {
     deadlines: BTreeSet<(Instant, u32)>,
     /// Empty between calls; kept for its room.
     alarmed: Vec<u32>,
+    /// The music of those who wait.
+    stations: Stations,
     transmits: VecDeque<Transmit>,
     /// What legs of this shard have for each other.
     relayed: VecDeque<Relayed>,
@@ -127,6 +130,7 @@ impl Shard {
             probed: HashMap::new(),
             deadlines: BTreeSet::new(),
             alarmed: Vec::new(),
+            stations: Stations::default(),
             transmits: VecDeque::new(),
             relayed: VecDeque::new(),
             is_over: false,
@@ -144,7 +148,7 @@ impl Shard {
         let Some(serial) = self.demultiplex(now, path, bytes) else {
             return;
         };
-        self.step(now, serial, |slot| {
+        self.step(now, serial, |slot, _| {
             slot.handle_datagram(now, local, remote, bytes);
         });
     }
@@ -152,8 +156,8 @@ impl Shard {
     pub(crate) fn handle_command(&mut self, now: Instant, command: Command) {
         match command {
             Command::Open(id, opening) => self.open(now, id, *opening),
-            Command::Leg(id, request) => self.step(now, id.serial, |slot| {
-                slot.handle_request(now, request);
+            Command::Leg(id, request) => self.step(now, id.serial, |slot, stations| {
+                slot.handle_request(now, request, stations);
             }),
             Command::Close(id) => self.close(now, id.serial),
             // Nobody waits any more: it came too late.
@@ -164,7 +168,7 @@ impl Shard {
 
     /// Takes what a leg of another shard has for one of this.
     pub(crate) fn handle_relayed(&mut self, now: Instant, relayed: Relayed) {
-        self.step(now, relayed.to, |slot| slot.handle_relayed(now, relayed));
+        self.step(now, relayed.to, |slot, _| slot.handle_relayed(now, relayed));
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
@@ -183,7 +187,9 @@ impl Shard {
             slot.armed = None;
             // Deadlines only move an alarm forward; one that has receded is found out here.
             if slot.deadline().is_some_and(|deadline| deadline <= now) {
-                self.step(now, serial, |slot| slot.handle_timeout(now));
+                self.step(now, serial, |slot, stations| {
+                    slot.handle_timeout(now, stations)
+                });
             } else {
                 self.arm(serial);
             }
@@ -241,11 +247,11 @@ impl Shard {
         );
         self.legs
             .insert(id.serial, Slot::new(id, peer, config.events));
-        self.step(now, id.serial, |_| {});
+        self.step(now, id.serial, |_, _| {});
     }
 
     fn close(&mut self, now: Instant, serial: u32) {
-        self.step(now, serial, |slot| slot.close(now));
+        self.step(now, serial, |slot, _| slot.close(now));
         self.forget_addresses(serial);
         self.owned.retain(|_, owner| *owner != serial);
         if let Some(slot) = self.legs.remove(&serial) {
@@ -261,34 +267,42 @@ impl Shard {
     fn shut_down(&mut self, now: Instant) {
         let serials: Vec<u32> = self.legs.keys().copied().collect();
         for serial in serials {
-            self.step(now, serial, |slot| slot.end(now, DownReason::Shutdown));
+            self.step(now, serial, |slot, _| slot.end(now, DownReason::Shutdown));
         }
         self.is_over = true;
     }
 
     /// Lets one leg do something, and those it is connected to take what comes of it.
-    fn step(&mut self, now: Instant, serial: u32, act: impl FnOnce(&mut Slot)) {
+    fn step(&mut self, now: Instant, serial: u32, act: impl FnOnce(&mut Slot, &mut Stations)) {
         self.step_alone(now, serial, act);
         // A leg answers what it is handed with less: packets with nothing, a description with one.
         while let Some(relayed) = self.relayed.pop_front() {
-            self.step_alone(now, relayed.to, |slot| slot.handle_relayed(now, relayed));
+            self.step_alone(now, relayed.to, |slot, _| slot.handle_relayed(now, relayed));
         }
     }
 
     /// Lets one leg do something, takes what comes of it, and keeps a panic to that leg.
-    fn step_alone(&mut self, now: Instant, serial: u32, act: impl FnOnce(&mut Slot)) {
+    fn step_alone(
+        &mut self,
+        now: Instant,
+        serial: u32,
+        act: impl FnOnce(&mut Slot, &mut Stations),
+    ) {
         let Some(slot) = self.legs.get_mut(&serial) else {
             return;
         };
         let (transmits, relayed) = (&mut self.transmits, &mut self.relayed);
+        let stations = &mut self.stations;
         let queued = transmits.len();
         let stepped = catch_unwind(AssertUnwindSafe(|| {
-            act(slot);
+            act(slot, stations);
             slot.pump(now, transmits, relayed);
         }));
         if stepped.is_err() {
             tracing::error!(leg = %slot.id, "the machine of a media peer panicked; its call ends");
             slot.abandon(now, DownReason::Defect);
+            // Music may have been what broke.
+            self.stations = Stations::default();
         }
         let streams = slot.stream_count();
         let before = std::mem::replace(&mut slot.streams, streams);

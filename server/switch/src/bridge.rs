@@ -7,6 +7,7 @@
 mod application;
 mod aside;
 mod blind;
+mod hold;
 
 use std::time::Duration;
 
@@ -61,6 +62,8 @@ pub async fn run(caller: &mut Channel, callee: &mut Channel, rules: &Rules) -> P
         Err(parted) => parted,
     };
     talk.part();
+    hold::end(talk.caller).await;
+    hold::end(talk.callee).await;
     parted
 }
 
@@ -110,6 +113,7 @@ type Goes<T = ()> = Result<T, Parted>;
 impl Talk<'_> {
     async fn run(&mut self) -> Parted {
         loop {
+            hold::attend(self.caller, self.callee).await;
             let went = match self.next().await {
                 Moment::Woken(side, wake) => self.on_wake(side, wake).await,
                 Moment::Pause(side) => {
@@ -282,6 +286,7 @@ fn meet(caller: &mut Channel, callee: &mut Channel) {
     for (channel, other) in [(caller, &names[1]), (callee, &names[0])] {
         let text = format!("connected to {other}");
         channel.tell(StoryEvent::Remark { text });
+        channel.stop_music();
         channel.forget_digits();
         channel.condition().connect(true);
     }

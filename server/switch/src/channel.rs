@@ -7,9 +7,11 @@
 
 mod dial;
 mod features;
+mod hold;
 mod leg_event;
 mod lookup;
 mod meet;
+mod music;
 mod play;
 mod record;
 mod round;
@@ -52,6 +54,7 @@ use crate::text::Text;
 use crate::transfer::{self, Referred};
 use crate::variables::Variables;
 
+use self::music::Listening;
 use self::record::Begun;
 use self::round::Turn;
 use self::subroutine::Frame;
@@ -103,6 +106,10 @@ pub struct Channel {
     leg: Option<Arc<dyn MediaLeg>>,
     /// What it hears while the dial plan goes on.
     tones: Option<Playing>,
+    /// What it hears while it waits.
+    music: Option<Listening>,
+    /// Set for it by the dial plan.
+    music_class: Option<String>,
     /// Agreed before the answer, for early media.
     early: Option<Topology>,
     /// The far end's answer before it accepted the call.
@@ -129,6 +136,8 @@ pub struct Channel {
     /// It is there for its message alone.
     only_text: bool,
     on_hold: bool,
+    /// The streams as they were before the far end was told that it is held.
+    passed_hold: Option<Topology>,
     media_up: bool,
     waited: bool,
 }
@@ -227,6 +236,8 @@ impl Channel {
             policy,
             leg: parts.leg,
             tones: None,
+            music: None,
+            music_class: None,
             early: None,
             shown: None,
             forward: None,
@@ -242,6 +253,7 @@ impl Channel {
             text: None,
             only_text: false,
             on_hold: false,
+            passed_hold: None,
             media_up: false,
             waited: true,
         }
@@ -657,7 +669,7 @@ impl Channel {
 
     /// Asks media for its sums, for the story, and lets it go.
     pub(crate) async fn release_media(&mut self) {
-        self.tones = None;
+        (self.tones, self.music) = (None, None);
         let Some(leg) = self.leg.take() else { return };
         let Ok(stats) = tokio::time::timeout(STATS_PATIENCE, leg.stats()).await else {
             return;

@@ -21,6 +21,7 @@ mod function;
 mod inbox;
 mod leg;
 mod local;
+mod music;
 mod originate;
 pub mod pbx;
 mod policy;

@@ -27,6 +27,7 @@ use crate::function::Function;
 use crate::inbox::{InboxSender, inbox};
 use crate::leg::{LegRequest, MediaCounts, MediaLeg, MediaPlane};
 use crate::local;
+use crate::music::MusicLibrary;
 use crate::pbx::{self, Work};
 use crate::signaling::Incoming;
 use crate::sounds::Sounds;
@@ -70,6 +71,7 @@ struct Shared {
     functions: &'static [&'static Function],
     directory: Directory,
     sounds: Sounds,
+    music: MusicLibrary,
     technologies: OnceLock<Vec<Arc<dyn Technology>>>,
     globals: Mutex<Variables>,
     rng: Mutex<ChaCha12Rng>,
@@ -101,6 +103,7 @@ impl Switch {
                 functions,
                 directory: Directory::default(),
                 sounds: Sounds::default(),
+                music: MusicLibrary::default(),
                 technologies: OnceLock::new(),
                 globals: Mutex::default(),
                 rng: Mutex::new(ChaCha12Rng::from_seed(seed)),
@@ -132,6 +135,11 @@ impl Switch {
     /// The sounds that are being played.
     pub(crate) fn sounds(&self) -> &Sounds {
         &self.shared.sounds
+    }
+
+    /// The music of those who wait.
+    pub(crate) fn music(&self) -> &MusicLibrary {
+        &self.shared.music
     }
 
     /// Live channels and the latest stories.

@@ -222,6 +222,18 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "Where its text messages start in the dial plan; `context` if unset.",
     ),
     row(
+        "moh_passthrough",
+        "no",
+        Parse::YesNo(|e| &mut e.moh_passthrough),
+        "Held by the party it talks to, it is told so by re-INVITE instead of hearing music.",
+    ),
+    row(
+        "moh_suggest",
+        "default",
+        Parse::Text(|e| &mut e.moh_suggest),
+        "The class of music that those it holds hear, unless CHANNEL(musicclass) of theirs names another.",
+    ),
+    row(
         "notify_early_inuse_ringing",
         "no",
         Parse::YesNo(|e| &mut e.notify_early_inuse_ringing),
@@ -323,6 +335,12 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "",
         Parse::Optional(|e| &mut e.subscribe_context),
         "Where the hints are that it may subscribe to; `context` if unset.",
+    ),
+    row(
+        "suppress_moh_on_sendonly",
+        "no",
+        Parse::YesNo(|e| &mut e.suppress_moh_on_sendonly),
+        "Those it holds by `sendonly` hear no music, but what it sends itself.",
     ),
     row(
         "timers",

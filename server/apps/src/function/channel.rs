@@ -1,13 +1,13 @@
 //! `CHANNEL(name)` and other facts of a channel.
 
-use switch::{Channel, Function};
+use switch::{Channel, Function, SetError};
 
 /// Reads facts of the channel.
 pub(crate) static CHANNEL: Function = Function {
     name: "CHANNEL",
     synopsis: "Facts of the channel: name, uniqueid, linkedid, state, channeltype, endpoint, context, exten, …",
     read,
-    write: None,
+    write: Some(write),
 };
 
 fn read(call: &Channel, item: &str) -> Option<String> {
@@ -22,6 +22,7 @@ fn read(call: &Channel, item: &str) -> Option<String> {
         "exten" => Some(call.at.exten.clone()),
         "accountcode" => Some(call.record().fields().accountcode.clone()),
         "peer" => call.vars.value("BRIDGEPEER").map(str::to_owned),
+        "musicclass" => Some(call.music_class().to_owned()),
         "language" => Some(
             call.endpoint()
                 .language
@@ -30,4 +31,12 @@ fn read(call: &Channel, item: &str) -> Option<String> {
         ),
         _ => None,
     }
+}
+
+fn write(call: &mut Channel, item: &str, value: &str) -> Result<(), SetError> {
+    match item.to_ascii_lowercase().as_str() {
+        "musicclass" => call.set_music_class(value.trim()),
+        _ => return Err(SetError::Name),
+    }
+    Ok(())
 }

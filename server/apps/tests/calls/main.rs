@@ -10,6 +10,7 @@ mod echo;
 mod features;
 mod flow;
 mod gosub;
+mod hold;
 mod limits;
 mod local;
 mod originate;

@@ -149,6 +149,7 @@ impl MediaLeg for Leg {
                 (format!("play {ms} ms"), Some(Duration::from_millis(ms)))
             }
             Playable::Tones(script) => ("play tones".to_owned(), length(script)),
+            Playable::Music(music) => (format!("play music {}", music.name()), None),
         };
         self.ladder.write(&name);
         let end = lasts.map(|lasts| Instant::now() + lasts);

@@ -4,7 +4,9 @@
 //! Nothing begins before a packet can really be sent, so that a browser whose handshake still goes on
 //! misses no word; but a stream that may not be sent at all (hold, no audio) does not stop the time.
 
-use codec::{Encode, Kind, Resampler, Settings, Sound, SoundReader, TonePlayer, ToneScript};
+use super::music::{Music, Stations};
+use super::packets::{PACKET, Packets, Source, TONES_HZ};
+use codec::{Codec, Kind, Sound, SoundReader, TonePlayer, ToneScript};
 use rtc::{Extensions, Format, Packet, Peer, StreamId};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,12 +19,17 @@ pub enum Playable {
     Sound(Sound),
     /// Tones: until their end, if they have one.
     Tones(ToneScript),
+    /// Music, without end.
+    Music(Music),
 }
 
 /// Plays one thing to one peer.
 pub(crate) struct Player {
     number: u64,
-    source: Source,
+    /// What is made for this peer alone.
+    source: Option<Source>,
+    /// What is made for all who hear it, after that.
+    music: Option<Music>,
     output: Option<Output>,
     /// When the next packet is due.
     due: Instant,
@@ -35,11 +42,6 @@ pub(crate) struct Player {
     timestamp: u32,
     /// Dropped with the player, which tells the end as well.
     over: Option<oneshot::Sender<()>>,
-}
-
-enum Source {
-    Sound(SoundReader),
-    Tones(TonePlayer),
 }
 
 /// What came of a turn.
@@ -55,13 +57,9 @@ pub(crate) struct Played {
 struct Output {
     stream: StreamId,
     format: Format,
-    rate_hz: u32,
-    resampler: Option<Resampler>,
-    encoder: Box<dyn Encode>,
-    read: Vec<i16>,
-    /// Less than a packet between two packets.
-    waiting: Vec<i16>,
-    payload: Vec<u8>,
+    codec: &'static Codec,
+    /// For what is made for this peer alone.
+    packets: Option<Packets>,
     /// Made, and not sent yet.
     packet: Option<Arc<[u8]>>,
 }
@@ -73,13 +71,22 @@ impl Player {
         playable: Playable,
         over: oneshot::Sender<()>,
     ) -> Self {
-        let source = match playable {
-            Playable::Sound(sound) => Source::Sound(SoundReader::new(sound)),
-            Playable::Tones(script) => Source::Tones(TonePlayer::new(script, TONES_HZ)),
+        let (source, music) = match playable {
+            Playable::Sound(sound) => (Some(Source::Sound(SoundReader::new(sound))), None),
+            Playable::Tones(script) => {
+                let player = TonePlayer::new(script, TONES_HZ);
+                (Some(Source::Tones(player)), None)
+            }
+            Playable::Music(music) => {
+                let welcome = music.welcome().cloned();
+                let welcome = welcome.map(|sound| Source::Sound(SoundReader::new(sound)));
+                (welcome, Some(music))
+            }
         };
         Self {
             number,
             source,
+            music,
             output: None,
             due: now,
             patience: now + PATIENCE,
@@ -106,7 +113,13 @@ impl Player {
     }
 
     /// Sends what is due.
-    pub(crate) fn handle_timeout(&mut self, now: Instant, peer: &mut Peer, origin: u32) -> Played {
+    pub(crate) fn handle_timeout(
+        &mut self,
+        now: Instant,
+        peer: &mut Peer,
+        origin: u32,
+        stations: &mut Stations,
+    ) -> Played {
         let mut played = Played::default();
         if now.saturating_duration_since(self.due) > LATE_MAX {
             // A thread that was kept from its work goes on where it is instead of sending a burst.
@@ -121,7 +134,7 @@ impl Player {
                 played.is_over = true;
             } else {
                 self.tune(peer);
-                let is_sent = self.send(now, peer, origin);
+                let is_sent = self.send(now, peer, origin, stations);
                 self.has_begun |= is_sent || self.output.is_none() || now >= self.patience;
                 played.is_sent |= is_sent;
                 self.due += PACKET;
@@ -140,19 +153,36 @@ impl Player {
         };
         let is_same = |output: &Output| output.stream == stream && output.format.suits(&format);
         if !self.output.as_ref().is_some_and(is_same) {
-            self.output = Output::new(stream, format, self.source.rate_hz());
+            self.output = Output::new(stream, format);
         }
     }
 
-    fn send(&mut self, now: Instant, peer: &mut Peer, origin: u32) -> bool {
+    fn send(
+        &mut self,
+        now: Instant,
+        peer: &mut Peer,
+        origin: u32,
+        stations: &mut Stations,
+    ) -> bool {
+        let due = self.due;
         let Some(output) = &mut self.output else {
             // Nobody can hear it; it goes on all the same.
-            self.is_spent = !self.source.read(&mut Vec::new());
+            if let Some(source) = &mut self.source
+                && !source.read(&mut Vec::new())
+            {
+                self.source = None;
+            }
+            self.is_spent = self.source.is_none() && self.music.is_none();
             return false;
         };
-        if output.packet.is_none() {
-            self.is_spent = !output.make(&mut self.source);
+        if let Some(source) = &mut self.source {
+            if output.packet.is_none() && !output.make(source) {
+                self.source = None;
+            }
+        } else if let Some(music) = &self.music {
+            output.packet = stations.packet(due, music, output.codec);
         }
+        self.is_spent = self.source.is_none() && self.music.is_none();
         let Some(payload) = output.packet.take() else {
             return false;
         };
@@ -182,102 +212,33 @@ impl Player {
     }
 }
 
-impl Source {
-    fn rate_hz(&self) -> u32 {
-        match self {
-            Self::Sound(reader) => reader.rate_hz(),
-            Self::Tones(_) => TONES_HZ,
-        }
-    }
-
-    /// Appends one packet's worth of samples, or what is left. `false`: nothing comes after it.
-    fn read(&mut self, out: &mut Vec<i16>) -> bool {
-        let count = samples(self.rate_hz());
-        match self {
-            Self::Sound(reader) => {
-                reader.read(count, out);
-                !reader.is_over()
-            }
-            Self::Tones(player) => {
-                let before = out.len();
-                out.resize(before + count, 0);
-                let filled = player.play(&mut out[before..]);
-                out.truncate(before + filled);
-                // Tones without any length would repeat for ever.
-                filled > 0 && !player.is_over()
-            }
-        }
-    }
-}
-
-/// How many samples a packet has.
-fn samples(rate_hz: u32) -> usize {
-    rate_hz as usize * PACKET.as_millis() as usize / 1000
-}
-
 impl Output {
-    /// `None` if the codec cannot be encoded here.
-    fn new(stream: StreamId, format: Format, from_hz: u32) -> Option<Self> {
-        let coding = format.codec()?.coding?;
-        let rates = || coding.rates_hz.iter().copied();
-        // The lowest that keeps all of it.
-        let enough = rates().filter(|rate_hz| *rate_hz >= from_hz).min();
-        let rate_hz = enough.or_else(|| rates().max())?;
-        let settings = Settings {
-            rate_hz,
-            ..Settings::default()
-        };
-        let resampler = match from_hz == rate_hz {
-            true => None,
-            false => Some(Resampler::new(from_hz, rate_hz)?),
-        };
+    /// `None` if there is no codec.
+    fn new(stream: StreamId, format: Format) -> Option<Self> {
         Some(Self {
             stream,
             format,
-            rate_hz,
-            resampler,
-            encoder: (coding.encoder)(&settings).ok()?,
-            read: Vec::new(),
-            waiting: Vec::new(),
-            payload: Vec::new(),
+            codec: format.codec()?,
+            packets: None,
             packet: None,
         })
     }
 
-    /// Makes the next packet, the last one filled with silence. `false`: the source is at its end.
+    /// Makes the next packet. `false`: the source is at its end.
     fn make(&mut self, source: &mut Source) -> bool {
-        let len = samples(self.rate_hz);
-        let mut goes_on = true;
-        while self.waiting.len() < len && goes_on {
-            self.read.clear();
-            goes_on = source.read(&mut self.read);
-            match &mut self.resampler {
-                Some(resampler) => resampler.resample(&self.read, &mut self.waiting),
-                None => self.waiting.extend_from_slice(&self.read),
-            }
+        if self.packets.is_none() {
+            self.packets = Packets::new(self.codec, source.rate_hz());
         }
-        if self.waiting.is_empty() {
-            return false;
-        }
-        self.waiting.resize(self.waiting.len().max(len), 0);
-        self.payload.clear();
-        // The length is one of every codec's own; a packet that fails all the same is a lost one.
-        if self
-            .encoder
-            .encode(&self.waiting[..len], &mut self.payload)
-            .is_ok()
-        {
-            self.packet = Some(Arc::from(&*self.payload));
-        }
-        self.waiting.drain(..len);
-        goes_on || !self.waiting.is_empty()
+        let Some(packets) = &mut self.packets else {
+            // Nothing can be made of it here; the time goes on all the same.
+            return source.read(&mut Vec::new());
+        };
+        let (packet, goes_on) = packets.make(source);
+        self.packet = packet;
+        goes_on
     }
 }
 
-/// Tones have nothing above half of it.
-const TONES_HZ: u32 = 8000;
-/// The length of a packet.
-const PACKET: Duration = Duration::from_millis(20);
 /// How long the first packet waits for somebody who can hear it.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Packets that are later than this are not made up for.

@@ -5,6 +5,7 @@ use super::{ADDRESSES_PER_LEG_MAX, LegEvent, Path, RETRY_PAUSE, Request};
 use crate::DownReason;
 use crate::echo::{self, EchoMode, Route};
 use crate::leg::{EventSink, LegId};
+use crate::node::music::Stations;
 use crate::node::play::Player;
 use codec::Kind;
 use rtc::{Event, Packet, Peer, StreamId, Transmit};
@@ -121,11 +122,11 @@ impl Slot {
         }
     }
 
-    pub(super) fn handle_timeout(&mut self, now: Instant) {
+    pub(super) fn handle_timeout(&mut self, now: Instant, stations: &mut Stations) {
         match &mut self.state {
             State::Live(peer) => {
                 peer.handle_timeout(now);
-                self.play(now);
+                self.play(now, stations);
             }
             State::Ending { reason, .. } => {
                 let reason = *reason;
@@ -136,7 +137,12 @@ impl Slot {
     }
 
     /// A request to a leg that is down is dropped, and with it the place for its reply.
-    pub(super) fn handle_request(&mut self, now: Instant, request: Request) {
+    pub(super) fn handle_request(
+        &mut self,
+        now: Instant,
+        request: Request,
+        stations: &mut Stations,
+    ) {
         let State::Live(peer) = &mut self.state else {
             return;
         };
@@ -171,7 +177,7 @@ impl Slot {
                 over,
             } => {
                 self.player = Some(Player::new(now, number, playable, over));
-                self.play(now);
+                self.play(now, stations);
             }
             Request::EndPlay { number } => {
                 self.player.take_if(|player| player.number() == number);
@@ -325,11 +331,11 @@ impl Slot {
     }
 
     /// Sends what the player has to send by now.
-    fn play(&mut self, now: Instant) {
+    fn play(&mut self, now: Instant, stations: &mut Stations) {
         let (State::Live(peer), Some(player)) = (&mut self.state, &mut self.player) else {
             return;
         };
-        let played = player.handle_timeout(now, peer, self.id.origin());
+        let played = player.handle_timeout(now, peer, self.id.origin(), stations);
         if played.is_over {
             self.player = None;
         }

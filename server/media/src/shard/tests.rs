@@ -207,7 +207,7 @@ fn an_owner_with_a_full_inbox_is_told_the_end_when_there_is_room() {
     let (sender, mut events) = mpsc::channel(1);
     sender.try_send(LegEvent::Down(DownReason::Defect)).unwrap();
     open(&mut shard, now, 1, EventSink::new(sender));
-    shard.step(now, 1, |slot| slot.end(now, DownReason::InboxFull));
+    shard.step(now, 1, |slot, _| slot.end(now, DownReason::InboxFull));
     let retry = shard.poll_timeout().unwrap();
     shard.handle_timeout(retry);
     assert!(events.try_recv().is_ok(), "what filled the inbox");
@@ -227,7 +227,7 @@ fn a_panic_ends_its_own_leg_only() {
     open(&mut shard, now, 2, sound);
     let is_reached = Rc::new(Cell::new(false));
     let reached = Rc::clone(&is_reached);
-    shard.step(now, 1, |_| {
+    shard.step(now, 1, |_, _| {
         reached.set(true);
         panic!("a peer's machine breaks");
     });

@@ -6,7 +6,7 @@ use rtc::topology::Format;
 
 use super::Channel;
 use crate::event::{AppResult, Happened};
-use crate::leg::MediaLeg;
+use crate::leg::{MediaLeg, Playing};
 use crate::sounds::{NoSound, Wanted};
 
 impl Channel {
@@ -46,7 +46,19 @@ impl Channel {
             return Ok(None);
         };
         self.waited = true;
-        let mut playing = leg.play(playable);
+        let playing = leg.play(playable);
+        self.interrupt_music();
+        let played = self.played(playing, stops).await;
+        self.go_on_with_music();
+        played
+    }
+
+    /// Waits for the end of what is played.
+    async fn played(
+        &mut self,
+        mut playing: Playing,
+        stops: impl Fn(char) -> bool,
+    ) -> AppResult<Option<char>> {
         loop {
             let wake = tokio::select! {
                 biased;
@@ -68,11 +80,14 @@ impl Channel {
             .leg
             .as_deref()
             .map(|leg: &dyn MediaLeg| leg.play(playable));
+        self.interrupt_music();
     }
 
     /// Ends what [`Self::play_on`] began.
     pub fn stop_tones(&mut self) {
-        self.tones = None;
+        if self.tones.take().is_some() {
+            self.go_on_with_music();
+        }
     }
 
     /// The rate of the codec agreed on.

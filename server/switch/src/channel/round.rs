@@ -58,7 +58,7 @@ impl Turn {
         }
     }
 
-    fn is_idle(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         matches!(self, Self::Idle)
     }
 }
@@ -196,7 +196,11 @@ impl Channel {
         self.established
     }
 
-    async fn make_offer(&mut self, want: Topology, tries: u8) -> Result<Offered, NotRenegotiated> {
+    pub(super) async fn make_offer(
+        &mut self,
+        want: Topology,
+        tries: u8,
+    ) -> Result<Offered, NotRenegotiated> {
         let round = Round::Offer { want: want.clone() };
         match self.negotiate(round).await {
             Ok(outcome) => {

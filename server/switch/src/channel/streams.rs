@@ -13,9 +13,21 @@ pub(super) fn in_words(topology: &Topology) -> String {
     words.join(", ")
 }
 
-/// Whether we may send on any stream. If not, the far end has put us on hold.
+/// Whether the far end wants to hear us, or to see us where there is no sound. If not, it has put us on hold.
 pub(super) fn sends(topology: &Topology) -> bool {
-    topology.iter().any(|stream| stream.direction.sends())
+    leading(topology).any(|stream| stream.direction.sends())
+}
+
+/// Whether the far end holds us and still wants to be heard itself.
+pub(super) fn held_by_sendonly(topology: &Topology) -> bool {
+    !sends(topology) && leading(topology).any(|stream| stream.direction.receives())
+}
+
+/// The streams that hold is told by: sound, where there is any.
+fn leading(topology: &Topology) -> impl Iterator<Item = &Stream> {
+    let has_audio = topology.streams(Kind::Audio).next().is_some();
+    let kind = if has_audio { Kind::Audio } else { Kind::Video };
+    topology.streams(kind)
 }
 
 /// What was wanted, on top of what stands by now: the far end may have changed its streams since.
@@ -113,7 +125,9 @@ mod tests {
     use config::Endpoint;
     use rtc::topology::{Direction, Stream, Topology};
 
-    use super::{in_words, matched, rebase, restore, sends, unasked, without_hold};
+    use super::{
+        held_by_sendonly, in_words, matched, rebase, restore, sends, unasked, without_hold,
+    };
     use crate::policy;
 
     #[test]
@@ -170,7 +184,16 @@ mod tests {
             Stream::wanted(Kind::Audio, Direction::RecvOnly),
             Stream::wanted(Kind::Video, Direction::Inactive),
         ]);
-        assert!(!sends(&held));
+        assert!(!sends(&held) && held_by_sendonly(&held));
+        let idle = Topology::new(vec![Stream::wanted(Kind::Audio, Direction::Inactive)]);
+        assert!(!sends(&idle) && !held_by_sendonly(&idle));
+        let watched = Topology::new(vec![
+            Stream::wanted(Kind::Audio, Direction::RecvOnly),
+            Stream::wanted(Kind::Video, Direction::SendRecv),
+        ]);
+        assert!(!sends(&watched), "sound counts where there is any");
+        let seen = Topology::new(vec![Stream::wanted(Kind::Video, Direction::SendRecv)]);
+        assert!(sends(&seen));
         let sent = Topology::new(vec![Stream::wanted(Kind::Audio, Direction::SendOnly)]);
         assert!(sends(&sent));
     }

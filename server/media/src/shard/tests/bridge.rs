@@ -1,5 +1,6 @@
 //! Two browsers, played by str0m, whose legs are connected: on one shard and on two.
 
+mod music;
 mod play;
 
 use super::*;

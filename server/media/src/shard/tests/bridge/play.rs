@@ -4,10 +4,10 @@ use super::*;
 use crate::node::play::Playable;
 use codec::{Settings, Sound, ToneScript, ulaw_of};
 
-const ULAW: [&[&str]; 2] = [&["ulaw", "vp8"], &["ulaw", "vp8"]];
+pub(super) const ULAW: [&[&str]; 2] = [&["ulaw", "vp8"], &["ulaw", "vp8"]];
 
 /// So much sound in which every byte tells its place.
-fn file(ms: usize) -> Vec<u8> {
+pub(super) fn file(ms: usize) -> Vec<u8> {
     // The codes of 0 and of −0 become one and the same.
     (0..ms * 8)
         .map(|at| ulaw_of((at % 4000) as i16 * 8 + 4))
@@ -19,7 +19,12 @@ fn sound(bytes: &[u8]) -> Playable {
 }
 
 impl World {
-    fn play(&mut self, index: usize, number: u64, playable: Playable) -> oneshot::Receiver<()> {
+    pub(super) fn play(
+        &mut self,
+        index: usize,
+        number: u64,
+        playable: Playable,
+    ) -> oneshot::Receiver<()> {
         let (over, ended) = oneshot::channel();
         let request = Request::Play {
             number,
@@ -30,7 +35,7 @@ impl World {
         ended
     }
 
-    fn request(&mut self, index: usize, request: Request) {
+    pub(super) fn request(&mut self, index: usize, request: Request) {
         let shard = self.browsers[index].shard;
         self.command(shard, Command::Leg(leg(index, shard), request));
     }
@@ -46,7 +51,7 @@ impl World {
     }
 }
 
-fn joined(packets: &[RtpPacket]) -> Vec<u8> {
+pub(super) fn joined(packets: &[RtpPacket]) -> Vec<u8> {
     payloads(packets).concat()
 }
 

@@ -1,0 +1,210 @@
+//! Music that lasts: made once for all who listen to it in the same codec.
+//!
+//! A shard has one station for each music and codec that somebody hears. It encodes each packet once, when
+//! the first listener is due to send it, and keeps it for a moment for the others. So a call on hold costs
+//! no more than the packets it is sent. Whoever joins hears it from where it is; a station nobody hears
+//! stands still, and is forgotten after a minute.
+
+use super::packets::{PACKET, Packets, Source};
+use codec::{Codec, Sound, SoundReader};
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Where the pieces of a music come from.
+pub trait Repertoire: Send + Sync {
+    /// Begins a programme that will be heard in this codec, whose files may be in it already. Called on a
+    /// media thread: it must not wait.
+    fn open(&self, codec: &'static Codec) -> Box<dyn Programme>;
+}
+
+/// One piece after the other.
+pub trait Programme: Send {
+    /// The next piece, unless it is not at hand yet. Called on a media thread: it must not wait.
+    fn poll_next(&mut self) -> Option<Sound>;
+}
+
+/// A music. Clones are the same one, which is shared by all who hear it.
+#[derive(Clone)]
+pub struct Music {
+    name: Arc<str>,
+    repertoire: Arc<dyn Repertoire>,
+    welcome: Option<Sound>,
+}
+
+impl Music {
+    /// The music of this name.
+    pub fn new(name: &str, repertoire: impl Repertoire + 'static) -> Self {
+        Self {
+            name: name.into(),
+            repertoire: Arc::new(repertoire),
+            welcome: None,
+        }
+    }
+
+    /// Everybody hears this first, and then the music.
+    #[must_use]
+    pub fn with_welcome(self, welcome: Sound) -> Self {
+        Self {
+            welcome: Some(welcome),
+            ..self
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What is heard first.
+    pub(crate) fn welcome(&self) -> Option<&Sound> {
+        self.welcome.as_ref()
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.repertoire, &other.repertoire)
+    }
+}
+
+impl fmt::Debug for Music {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Music").field(&self.name).finish()
+    }
+}
+
+/// The stations of a shard.
+#[derive(Default)]
+pub(crate) struct Stations(Vec<Station>);
+
+impl Stations {
+    /// The packet that is heard at this time; none while there is no music yet, or no way to encode it.
+    pub(crate) fn packet(
+        &mut self,
+        due: Instant,
+        music: &Music,
+        codec: &'static Codec,
+    ) -> Option<Arc<[u8]>> {
+        let is_it = |station: &Station| station.codec == codec && station.music.is(music);
+        let index = match self.0.iter().position(is_it) {
+            Some(index) => index,
+            None => {
+                self.0.retain(|station| due < station.heard + IDLE_MAX);
+                self.0.push(Station::new(due, music.clone(), codec));
+                self.0.len() - 1
+            }
+        };
+        self.0[index].packet(due)
+    }
+
+    /// How many there are, and how many packets they have made.
+    #[cfg(test)]
+    pub(crate) fn made(&self) -> (usize, u64) {
+        (
+            self.0.len(),
+            self.0.iter().map(|station| station.next).sum(),
+        )
+    }
+}
+
+/// One music in one codec.
+struct Station {
+    music: Music,
+    codec: &'static Codec,
+    programme: Box<dyn Programme>,
+    source: Option<Source>,
+    packets: Option<Packets>,
+    /// When packet 0 was heard, had it never stood still.
+    epoch: Instant,
+    /// The number of the next packet to be made.
+    next: u64,
+    /// The last ones that were.
+    ring: VecDeque<Option<Arc<[u8]>>>,
+    heard: Instant,
+}
+
+impl Station {
+    fn new(now: Instant, music: Music, codec: &'static Codec) -> Self {
+        Self {
+            programme: music.repertoire.open(codec),
+            music,
+            codec,
+            source: None,
+            packets: None,
+            epoch: now,
+            next: 0,
+            ring: VecDeque::new(),
+            heard: now,
+        }
+    }
+
+    fn packet(&mut self, due: Instant) -> Option<Arc<[u8]>> {
+        self.heard = self.heard.max(due);
+        let mut number = self.number(due);
+        if self.next == 0 || number > self.next + AHEAD_MAX {
+            // It begins with the first packet there is; if nobody listened for a while, it goes on where it
+            // stood still.
+            self.epoch = due - PACKET * u32::try_from(self.next).unwrap_or(0);
+            number = self.next;
+        }
+        while self.next <= number {
+            let made = self.make();
+            if made.is_none() && self.packets.is_none() {
+                // The first piece is still on its way.
+                return None;
+            }
+            self.next += 1;
+            self.ring.push_back(made);
+            if self.ring.len() > RING {
+                self.ring.pop_front();
+            }
+        }
+        let oldest = self.next - self.ring.len() as u64;
+        // One who is later than that is told the oldest there is.
+        let place = number.saturating_sub(oldest) as usize;
+        self.ring.get(place).cloned().flatten()
+    }
+
+    fn number(&self, due: Instant) -> u64 {
+        let since = due.saturating_duration_since(self.epoch);
+        (since.as_micros() / PACKET.as_micros()) as u64
+    }
+
+    fn make(&mut self) -> Option<Arc<[u8]>> {
+        // A piece without a packet in it must not keep the thread here.
+        for _ in 0..PIECES_PER_PACKET_MAX {
+            if self.source.is_none() {
+                let piece = self.programme.poll_next();
+                self.source = piece.map(|sound| Source::Sound(SoundReader::new(sound)));
+            }
+            let Some(source) = &mut self.source else {
+                break;
+            };
+            let from_hz = source.rate_hz();
+            if self
+                .packets
+                .as_ref()
+                .is_none_or(|own| own.source_hz() != from_hz)
+            {
+                self.packets = Packets::new(self.codec, from_hz);
+            }
+            let packets = self.packets.as_mut()?;
+            let (packet, goes_on) = packets.make(source);
+            if !goes_on {
+                self.source = None;
+            }
+            if packet.is_some() {
+                return packet;
+            }
+        }
+        self.packets.as_mut()?.silence()
+    }
+}
+
+/// How long a station that nobody hears is kept.
+const IDLE_MAX: Duration = Duration::from_secs(60);
+/// Packets that may be made at once for one who asks after a pause.
+const AHEAD_MAX: u64 = 16;
+/// Packets kept for those who are late.
+const RING: usize = 32;
+const PIECES_PER_PACKET_MAX: usize = 4;
