@@ -92,6 +92,13 @@ pub trait Encode: Send {
     fn on_loss(&mut self, percent: u8) {
         let _ = percent;
     }
+
+    /// Whether this payload, which it made, only says that there is silence. The first of several is sent
+    /// on, so that the peer knows.
+    fn is_pause(&self, payload: &[u8]) -> bool {
+        let _ = payload;
+        false
+    }
 }
 
 /// Turns payloads into sound.

@@ -83,6 +83,8 @@ impl Profile {
         // RFC 7587 §3.1.1's sweet spots: 8–12 kbit/s for narrowband, 16–20 for wideband, 28–40 for
         // full band; with room for copies against loss.
         let mono = match bandwidth_hz {
+            // The library gives up copies below 14 kbit/s or so of what is left beside the losses.
+            0..=8000 if wish.inband_fec => 20_000,
             0..=8000 => 16_000,
             8001..=16_000 => 24_000,
             16_001.. => 36_000,
@@ -143,6 +145,10 @@ impl Encode for Encoder {
             self.engine.expect_loss(percent.min(LOSS_PERCENT_MAX));
         }
     }
+
+    fn is_pause(&self, payload: &[u8]) -> bool {
+        is_pause(payload)
+    }
 }
 
 struct Decoder {
@@ -192,9 +198,13 @@ impl Decode for Decoder {
     }
 
     fn is_pause(&self, payload: &[u8]) -> bool {
-        // A packet of discontinuous transmission is its first byte, with padding at most.
-        payload.len() <= 2
+        is_pause(payload)
     }
+}
+
+/// A packet of discontinuous transmission is its first byte, with padding at most.
+fn is_pause(payload: &[u8]) -> bool {
+    payload.len() <= 2
 }
 
 /// How many samples per channel a packet holds at a rate: RFC 6716 §3.1 and §3.2.

@@ -108,7 +108,7 @@ static GROUPS: &[Group] = &[
         &[("suppress_q850_reason_headers", "no")]),
     ("endpoint", "there is one tenant",
         &[("tenantid", "")]),
-    ("endpoint", "packets have the length the sender chose, passed on as they are",
+    ("endpoint", "sound that is made anew has packets as long as the receiver asks for (`a=ptime`), always; the rest is passed on as it is",
         &[("use_ptime", "no")]),
 
     ("global", "a re-INVITE without an offer is answered with what was agreed before",

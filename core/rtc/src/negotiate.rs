@@ -31,7 +31,7 @@ pub use note::{LineFault, Note};
 
 use crate::Refused;
 use crate::policy::Policy;
-use crate::topology::{Format, Topology};
+use crate::topology::Topology;
 use answer::Answering;
 use ids::Ids;
 use offer::{Offered, Planned};
@@ -240,10 +240,7 @@ pub(crate) fn lines(offer: &Sdp, policy: &Policy) -> Vec<(Kind, Vec<&'static Cod
     used.filter_map(|media| {
         let kind = table::av_kind(&media.kind)?;
         let formats = format::read(media, kind, policy).into_iter();
-        let codecs = formats.filter_map(|described| match described.payload.format {
-            Format::Codec(codec) => Some(codec),
-            Format::Digits { .. } => None,
-        });
+        let codecs = formats.filter_map(|described| described.payload.format.codec());
         Some((kind, codecs.collect()))
     })
     .collect()

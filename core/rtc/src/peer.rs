@@ -122,6 +122,13 @@ pub enum Event {
         /// How many arrived so far.
         received: u64,
     },
+    /// The peer reports what it missed of a stream we send, since its report before.
+    Missed {
+        /// Which stream.
+        stream: StreamId,
+        /// The share of the packets.
+        percent: u8,
+    },
     /// The last event: nothing comes from this peer any more.
     Down(Down),
 }

@@ -6,7 +6,7 @@ use sdp::Sdp;
 use std::time::Duration;
 
 use crate::negotiate;
-use crate::topology::{Format, Topology};
+use crate::topology::Topology;
 
 /// The limits that an offer is answered within.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,10 +126,7 @@ impl Policy {
             let codecs = stream
                 .payloads
                 .iter()
-                .filter_map(|payload| match payload.format {
-                    Format::Codec(codec) => Some(codec),
-                    Format::Digits { .. } => None,
-                });
+                .filter_map(|payload| payload.format.codec());
             agreed.add(stream.kind, codecs);
         }
         agreed.capped(self)

@@ -23,6 +23,34 @@ pub struct Stream {
     pub payloads: Vec<Payload>,
     /// The peer's SSRCs for the line, as far as it named them: media, then retransmission.
     pub ssrcs: Vec<(u32, Option<u32>)>,
+    /// What the peer asks of the packets it is sent.
+    pub wishes: Wishes,
+}
+
+/// What a description asks of whoever sends to it: how long packets are, and the parameters of codecs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// `a=ptime` (RFC 8866 §6.4), in milliseconds.
+    pub packet_ms: Option<u16>,
+    /// `a=maxptime`, in milliseconds.
+    pub packet_ms_max: Option<u16>,
+    /// The `a=fmtp` of each codec that has one.
+    pub parameters: Vec<(&'static Codec, Box<str>)>,
+}
+
+impl Wishes {
+    /// The `a=fmtp` of a codec; empty where there is none.
+    pub fn fmtp(&self, codec: &Codec) -> &str {
+        let mut known = self.parameters.iter();
+        let found = known.find(|(own, _)| *own == codec);
+        found.map_or("", |(_, fmtp)| &**fmtp)
+    }
+
+    /// How long packets of sound should be, in milliseconds: as long as asked, and never longer than may be.
+    pub fn packet_ms(&self, usual_ms: u16) -> u16 {
+        let wanted = self.packet_ms.unwrap_or(usual_ms);
+        self.packet_ms_max.map_or(wanted, |max| wanted.min(max))
+    }
 }
 
 /// One agreed payload type.
@@ -46,6 +74,21 @@ pub enum Format {
         /// In hertz.
         clock_hz: u32,
     },
+    /// Comfort noise (RFC 3389) on this clock.
+    Noise {
+        /// In hertz.
+        clock_hz: u32,
+    },
+}
+
+impl Format {
+    /// The codec, where it is one.
+    pub fn codec(self) -> Option<&'static Codec> {
+        match self {
+            Self::Codec(codec) => Some(codec),
+            Self::Digits { .. } | Self::Noise { .. } => None,
+        }
+    }
 }
 
 /// The streams of a call, in the order of their `m=` lines. Refused lines are not in it.
@@ -137,6 +180,7 @@ impl Stream {
             track_id: Box::default(),
             payloads: Vec::new(),
             ssrcs: Vec::new(),
+            wishes: Wishes::default(),
         }
     }
 }

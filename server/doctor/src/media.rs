@@ -265,7 +265,10 @@ impl Media {
                 }
             }
             Event::Down(down) => self.seen.down = Some(down),
-            Event::KeyframeRequested(_) | Event::Digit(_) | Event::Losses { .. } => {}
+            Event::KeyframeRequested(_)
+            | Event::Digit(_)
+            | Event::Losses { .. }
+            | Event::Missed { .. } => {}
         }
     }
 

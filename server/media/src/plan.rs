@@ -6,7 +6,7 @@
 
 use codec::{Codec, Kind};
 use rtc::StreamId;
-use rtc::topology::{Format, Stream, Topology};
+use rtc::topology::{Stream, Topology};
 
 /// What happens to the packets of one stream of the one on their way to the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,10 +73,7 @@ fn codecs(stream: &Stream) -> impl Iterator<Item = &'static Codec> {
     stream
         .payloads
         .iter()
-        .filter_map(|payload| match payload.format {
-            Format::Codec(codec) => Some(codec),
-            Format::Digits { .. } => None,
-        })
+        .filter_map(|payload| payload.format.codec())
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::table::{Line, LineState, Table, bundle_of};
 use super::transport::Transport;
 use super::{Negotiator, parse_engine};
 use crate::Refused;
-use crate::topology::Payload;
+use crate::topology::{Payload, Wishes};
 
 /// The peer's offer while the engine makes its answer.
 #[derive(Debug)]
@@ -67,6 +67,7 @@ pub(super) fn accept_offer(
                 }
                 live.extensions = canonical::extensions(media, renamed);
                 table.lines[mline].ssrcs = live.ssrc.into_iter().collect();
+                table.lines[mline].wishes = super::format::wishes(offer, media, &live.formats);
                 offered.push(live.formats.clone());
                 sections.push((mline, live));
             }
@@ -273,6 +274,7 @@ fn new_line(media: &Media) -> Line {
         track_id: Box::default(),
         payloads: Vec::<Payload>::new(),
         ssrcs: Vec::new(),
+        wishes: Wishes::default(),
     }
 }
 

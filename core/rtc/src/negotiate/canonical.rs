@@ -108,7 +108,7 @@ fn write_format(text: &mut String, described: &Described) {
         (Format::Codec(_), Some(fmtp)) if !fmtp.is_empty() => {
             let _ = write!(text, "a=fmtp:{number} {fmtp}\r\n");
         }
-        (Format::Codec(_), _) => {}
+        (Format::Codec(_) | Format::Noise { .. }, _) => {}
     }
     if let Some(rtx) = described.payload.rtx {
         let clock_hz = super::format::clock_hz(described.payload.format);

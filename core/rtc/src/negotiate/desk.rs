@@ -19,7 +19,7 @@ use super::table::av_kind;
 use crate::Refused;
 use crate::peer::PortPair;
 use crate::policy::{Encryption, Policy, Terms};
-use crate::topology::{Stream, Topology};
+use crate::topology::{Payload, Stream, Topology, Wishes};
 use codec::Kind;
 use crypto::Crypto;
 use rand_chacha::ChaCha12Rng;
@@ -83,7 +83,8 @@ pub(crate) struct Live {
     pub(crate) keys: Option<Keys>,
     /// In an offer of ours, the keys among which the peer chooses.
     offered_keys: Vec<Crypto>,
-    ptime_ms: Option<u16>,
+    /// What the peer asks of our packets.
+    wishes: Wishes,
 }
 
 impl DeskNegotiator {
@@ -264,7 +265,7 @@ impl DeskNegotiator {
             feedback: section.feedback,
             keys,
             offered_keys: Vec::new(),
-            ptime_ms: section.ptime_ms,
+            wishes: section.wishes,
         })
     }
 
@@ -345,7 +346,7 @@ impl DeskNegotiator {
         live.sends = section.formats;
         live.remote = section.remote;
         live.mux &= section.mux;
-        live.ptime_ms = section.ptime_ms.or(live.ptime_ms);
+        live.wishes = section.wishes;
         Ok(())
     }
 
@@ -390,7 +391,7 @@ impl DeskNegotiator {
                 feedback: self.terms.feedback,
                 keys: None,
                 offered_keys,
-                ptime_ms: None,
+                wishes: Wishes::default(),
             })),
         })
     }
@@ -432,8 +433,9 @@ impl DeskNegotiator {
                 mline,
                 stream_id: Box::default(),
                 track_id: Box::default(),
-                payloads: live.formats.iter().map(|own| own.payload).collect(),
+                payloads: live.agreed(),
                 ssrcs: Vec::new(),
+                wishes: live.wishes.clone(),
             })
         });
         self.agreed = Topology::new(streams.collect());
@@ -454,6 +456,21 @@ impl DeskNegotiator {
         let sections = lines.iter().map(|line| render::section(line, port));
         let sections = sections.collect();
         render::session(self.session_id, self.version, self.ip(), sections)
+    }
+}
+
+impl Live {
+    /// What both sides have, in the order the peer likes it: what it answered to our offer is less than
+    /// what we offered, and nothing else may be sent to it.
+    fn agreed(&self) -> Vec<Payload> {
+        let own = |theirs: &Described| {
+            let formats = &self.formats;
+            let same = formats.iter().find(|own| own.payload == theirs.payload);
+            let is_alike = |own: &&Described| own.payload.format == theirs.payload.format;
+            same.or_else(|| formats.iter().find(is_alike))
+        };
+        let both = self.sends.iter().filter_map(own);
+        both.map(|own| own.payload).collect()
     }
 }
 

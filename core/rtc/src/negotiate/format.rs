@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use codec::{Codec, Kind};
-use sdp::Media;
+use sdp::{Media, Sdp};
 
 use crate::policy::Policy;
-use crate::topology::{Format, Payload};
+use crate::topology::{Format, Payload, Wishes};
 
 /// One payload type that can be used, with the lines that describe it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,16 +62,49 @@ pub(super) fn read(media: &Media, kind: Kind, policy: &Policy) -> Vec<Described>
 /// send them so.
 pub(super) fn read_loosely(media: &Media, kind: Kind, policy: &Policy) -> Vec<Described> {
     let mut described = read(media, kind, policy);
-    let is_digits = |own: &Described| matches!(own.payload.format, Format::Digits { .. });
-    if kind == Kind::Audio && policy.telephone_event && !described.iter().any(is_digits) {
-        let tables = Tables::of(media);
-        let mut formats = media
-            .payload_types()
-            .filter_map(|number| Some((number, tables.format(number)?)));
-        let digits = formats.find(|(_, format)| matches!(format, Format::Digits { .. }));
-        described.extend(digits.map(|(number, format)| tables.describe(number, format)));
+    if kind != Kind::Audio {
+        return described;
     }
+    let tables = Tables::of(media);
+    let formats: Vec<(u8, Format)> = media
+        .payload_types()
+        .filter_map(|number| Some((number, tables.format(number)?)))
+        .collect();
+    let is_digits = |format: Format| matches!(format, Format::Digits { .. });
+    if policy.telephone_event && !described.iter().any(|own| is_digits(own.payload.format)) {
+        let mut digits = formats.iter().filter(|(_, format)| is_digits(*format));
+        let first = digits.next();
+        described.extend(first.map(|(number, format)| tables.describe(*number, *format)));
+    }
+    // RFC 3389 §4: noise has the clock of the sound it stands between.
+    let stands_between = |format: Format| {
+        let is_its = |own: &Described| {
+            let codec = own.payload.format.codec();
+            codec.is_some_and(|codec| codec.clock_hz == clock_hz(format))
+        };
+        matches!(format, Format::Noise { .. }) && described.iter().any(is_its)
+    };
+    let noise = formats.iter().find(|(_, format)| stands_between(*format));
+    described.extend(noise.map(|(number, format)| tables.describe(*number, *format)));
     described
+}
+
+/// What a section asks of whoever sends to it.
+pub(super) fn wishes(sdp: &Sdp, media: &Media, described: &[Described]) -> Wishes {
+    let length = |name| {
+        let written = media.attribute(name).or_else(|| sdp.attribute(name))?;
+        let length: u16 = written.trim().parse().ok()?;
+        PACKET_MS.contains(&length).then_some(length)
+    };
+    let parameters = described.iter().filter_map(|own| {
+        let fmtp = own.fmtp.as_deref().filter(|fmtp| fmtp.len() <= FMTP_MAX)?;
+        Some((own.payload.format.codec()?, fmtp.into()))
+    });
+    Wishes {
+        packet_ms: length("ptime"),
+        packet_ms_max: length("maxptime"),
+        parameters: parameters.collect(),
+    }
 }
 
 /// The encoding names of a section, for a sentence.
@@ -94,7 +127,7 @@ pub(super) fn names(media: &Media) -> Box<str> {
 pub(super) fn clock_hz(format: Format) -> u32 {
     match format {
         Format::Codec(codec) => codec.clock_hz,
-        Format::Digits { clock_hz } => clock_hz,
+        Format::Digits { clock_hz } | Format::Noise { clock_hz } => clock_hz,
     }
 }
 
@@ -106,6 +139,7 @@ pub(super) fn rtpmap(format: Format) -> String {
         }
         Format::Codec(codec) => format!("{}/{}", codec.encoding, codec.clock_hz),
         Format::Digits { clock_hz } => format!("telephone-event/{clock_hz}"),
+        Format::Noise { clock_hz } => format!("CN/{clock_hz}"),
     }
 }
 
@@ -167,7 +201,7 @@ fn meaning(described: &Described) -> String {
         Format::Codec(codec) if codec.encoding == "AV1" => {
             format!("{name} {}", parameter("profile", "0"))
         }
-        Format::Codec(_) | Format::Digits { .. } => name,
+        Format::Codec(_) | Format::Digits { .. } | Format::Noise { .. } => name,
     }
 }
 
@@ -231,8 +265,15 @@ impl<'a> Tables<'a> {
 
     fn format(&self, number: u8) -> Option<Format> {
         let Some((name, clock_hz)) = self.rtpmaps.get(&number) else {
-            return static_codec(number).map(Format::Codec);
+            // RFC 3551 §6, table 4.
+            let noise = (number == COMFORT_NOISE).then_some(Format::Noise { clock_hz: 8000 });
+            return noise.or_else(|| static_codec(number).map(Format::Codec));
         };
+        if name.eq_ignore_ascii_case("CN") {
+            return Some(Format::Noise {
+                clock_hz: *clock_hz,
+            });
+        }
         if name.eq_ignore_ascii_case("telephone-event") {
             return Some(Format::Digits {
                 clock_hz: *clock_hz,
@@ -277,6 +318,12 @@ fn static_codec(number: u8) -> Option<&'static Codec> {
         .find(|codec| codec.payload_type == Some(number))
 }
 
+/// RFC 3551 §6, table 4.
+pub(crate) const COMFORT_NOISE: u8 = 13;
+/// Lengths of packets, in milliseconds, that are taken at their word.
+const PACKET_MS: std::ops::RangeInclusive<u16> = 10..=200;
+/// What is longer is no list of parameters of a codec.
+const FMTP_MAX: usize = 500;
 /// Feedback lines kept for one payload type.
 const FEEDBACK_MAX: usize = 16;
 /// Encoding names in one sentence.

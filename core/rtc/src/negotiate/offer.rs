@@ -12,7 +12,7 @@ use super::table::{Line, LineState, Table, bundle_of};
 use super::transport::Transport;
 use super::{Change, Negotiator, format, parse_engine};
 use crate::Refused;
-use crate::topology::{Payload, Topology};
+use crate::topology::{Payload, Topology, Wishes};
 
 /// Our offer while the engine makes it.
 #[derive(Debug)]
@@ -209,6 +209,7 @@ fn answered(
     line.direction = direction.reversed();
     line.payloads = formats.iter().map(|described| described.payload).collect();
     line.ssrcs = ssrc.into_iter().collect();
+    line.wishes = format::wishes(answer, media, &formats);
     Some(LiveSection {
         kind,
         direction,
@@ -305,5 +306,6 @@ fn added_line(
         track_id: own.ids.token(),
         payloads: Vec::new(),
         ssrcs: Vec::new(),
+        wishes: Wishes::default(),
     })
 }

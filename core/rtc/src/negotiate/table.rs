@@ -8,7 +8,7 @@ use sdp::{Direction, MediaKind, Sdp};
 
 use super::format::PayloadTypes;
 use super::transport::Transport;
-use crate::topology::{Payload, Stream, Topology};
+use crate::topology::{Payload, Stream, Topology, Wishes};
 
 /// All lines and what belongs to the one transport below them.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +46,7 @@ pub(super) struct Line {
     pub(super) track_id: Box<str>,
     pub(super) payloads: Vec<Payload>,
     pub(super) ssrcs: Vec<(u32, Option<u32>)>,
+    pub(super) wishes: Wishes,
 }
 
 /// Whether a line is in use, and where in the engine.
@@ -108,6 +109,7 @@ impl Table {
                 track_id: line.track_id.clone(),
                 payloads: line.payloads.clone(),
                 ssrcs: line.ssrcs.clone(),
+                wishes: line.wishes.clone(),
             })
         });
         Topology::new(streams.collect())
@@ -137,6 +139,7 @@ impl Line {
         self.ceiling = Direction::SendRecv;
         self.payloads.clear();
         self.ssrcs.clear();
+        self.wishes = Wishes::default();
     }
 }
 

@@ -130,8 +130,8 @@ impl DeskPeer {
             return;
         };
         if rtp::is_rtcp(bytes) {
-            if let Some(wanted) = line.on_control(now, &self.clock, local, remote, bytes) {
-                self.push(wanted);
+            for told in line.on_control(now, &self.clock, local, remote, bytes) {
+                self.push(told);
             }
             return;
         }
@@ -309,7 +309,10 @@ impl DeskPeer {
     }
 
     fn push(&mut self, event: Event) {
-        let is_droppable = matches!(event, Event::Packet(_) | Event::KeyframeRequested(_));
+        let is_droppable = matches!(
+            event,
+            Event::Packet(_) | Event::KeyframeRequested(_) | Event::Missed { .. }
+        );
         if is_droppable && self.events.len() >= EVENTS_MAX {
             return;
         }

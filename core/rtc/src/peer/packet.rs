@@ -95,7 +95,7 @@ impl Format {
                 },
                 _ => Parameters::default(),
             },
-            Carries::Digits { .. } => Parameters::default(),
+            Carries::Digits { .. } | Carries::Noise { .. } => Parameters::default(),
         };
         Self {
             carries,
@@ -142,25 +142,27 @@ impl Format {
         })
     }
 
-    /// The codec; `None` for telephone events.
+    /// The codec; `None` for telephone events and comfort noise.
     pub fn codec(&self) -> Option<&'static codec::Codec> {
-        match self.carries {
-            Carries::Codec(codec) => Some(codec),
-            Carries::Digits { .. } => None,
-        }
+        self.carries.codec()
     }
 
     /// The RTP clock in hertz. RFC 3551 §4.5.2: G.722 samples at 16 kHz and counts at 8 kHz.
     pub fn clock_hz(&self) -> u32 {
         match self.carries {
             Carries::Codec(codec) => codec.clock_hz,
-            Carries::Digits { clock_hz } => clock_hz,
+            Carries::Digits { clock_hz } | Carries::Noise { clock_hz } => clock_hz,
         }
     }
 
     /// Whether the payload is a telephone event (RFC 4733).
     pub fn is_telephone_event(&self) -> bool {
         matches!(self.carries, Carries::Digits { .. })
+    }
+
+    /// Whether the payload describes comfort noise (RFC 3389).
+    pub fn is_noise(&self) -> bool {
+        matches!(self.carries, Carries::Noise { .. })
     }
 
     /// Whether a receiver that agreed to `other` can decode this.

@@ -226,7 +226,7 @@ impl WebRtcPeer {
     pub(super) fn format(&self, stream: StreamId) -> Option<Format> {
         let line = self.lines.iter().find(|line| line.id == stream)?;
         let mut formats = line.sendable.iter().map(|(format, _)| *format);
-        formats.find(|format| !format.is_telephone_event())
+        formats.find(|format| format.codec().is_some())
     }
 
     /// The agreed streams, in the order of their m-lines.
@@ -298,8 +298,10 @@ impl WebRtcPeer {
                 }
             }
             Happening::Egress(stats) => {
-                if let Some(line) = self.line_mut(stats.mid) {
-                    line.on_egress(&stats);
+                if let Some(line) = self.line_mut(stats.mid)
+                    && let Some(missed) = line.on_egress(&stats)
+                {
+                    self.push(missed);
                 }
             }
         }
@@ -407,7 +409,10 @@ impl WebRtcPeer {
     }
 
     fn push(&mut self, event: Event) {
-        let is_droppable = matches!(event, Event::Packet(_) | Event::KeyframeRequested(_));
+        let is_droppable = matches!(
+            event,
+            Event::Packet(_) | Event::KeyframeRequested(_) | Event::Missed { .. }
+        );
         if is_droppable && self.events.len() >= EVENTS_MAX {
             return;
         }

@@ -289,3 +289,41 @@ fn a_phone_that_is_already_sent_our_offer_gets_491() {
     let refused = leg.answer(&audio("RTP/AVP", "0", "")).unwrap_err();
     assert_eq!(refused, Refused::OfferPending);
 }
+
+#[test]
+fn what_a_phone_asks_of_our_packets_is_known() {
+    let mut leg = Leg::new(policy(&["opus", "ulaw"], &[], Terms::default()));
+    let offer = audio(
+        "RTP/AVP",
+        "96 0",
+        "a=rtpmap:96 opus/48000/2\na=fmtp:96 maxaveragebitrate=16000;usedtx=1\na=ptime:60\n\
+         a=maxptime:40\n",
+    );
+    let agreed = leg.answer(&offer).unwrap().agreed;
+    let wishes = &agreed.iter().next().unwrap().wishes;
+    let opus = codec::by_name("opus").unwrap();
+    assert_eq!(wishes.fmtp(opus), "maxaveragebitrate=16000;usedtx=1");
+    assert_eq!(wishes.fmtp(codec::by_name("ulaw").unwrap()), "");
+    assert_eq!(wishes.packet_ms(20), 40, "never longer than a=maxptime");
+    let strange = offer
+        .replace("a=ptime:60", "a=ptime:7000")
+        .replace("a=maxptime:40\n", "");
+    let agreed = leg.answer(&strange).unwrap().agreed;
+    assert_eq!(agreed.iter().next().unwrap().wishes.packet_ms(20), 20);
+}
+
+#[test]
+fn comfort_noise_is_agreed_where_the_phone_has_it_and_never_offered() {
+    let answer = answered(&mut plain(), &audio("RTP/AVP", "0 13", ""));
+    assert_eq!(sections(&answer), ["audio 4000 RTP/AVP 0 13"]);
+    assert!(answer.to_string().contains("a=rtpmap:13 CN/8000\r\n"));
+    let strange = audio("RTP/AVP", "0 98", "a=rtpmap:98 CN/16000\n");
+    let answer = answered(&mut plain(), &strange);
+    assert_eq!(
+        sections(&answer),
+        ["audio 4000 RTP/AVP 0"],
+        "no sound has that clock"
+    );
+    let offer = plain().offer(crate::world::voice());
+    assert_eq!(sections(&offer), ["audio 4000 RTP/AVP 0 8 101"]);
+}

@@ -159,3 +159,19 @@ fn the_version_of_a_description_rises_by_one() {
     let first = version();
     assert_eq!(version(), first + 1);
 }
+
+#[test]
+fn only_what_the_phone_answered_is_agreed_on_in_its_order() {
+    let mut leg = Leg::new(policy(
+        &["opus", "g722", "ulaw", "alaw"],
+        &[],
+        Terms::default(),
+    ));
+    leg.offer(voice());
+    let agreed = leg.apply(&audio("RTP/AVP", "0 9", "")).unwrap().agreed;
+    let stream = agreed.iter().next().unwrap();
+    let codecs = stream.payloads.iter().filter_map(|own| own.format.codec());
+    let names: Vec<_> = codecs.map(|codec| codec.name).collect();
+    // The order is that of `allow` until codec_prefs_incoming_answer says otherwise.
+    assert_eq!(names, ["g722", "ulaw"]);
+}

@@ -5,10 +5,14 @@
 //! side's length and encoded. The outgoing numbers are its own: a timeline without gaps but those of
 //! silence, a source that never changes. Digits (RFC 4733) pass by, on that timeline.
 //!
-//! A sender that pauses (discontinuous transmission) is heard as the comfort noise of its codec, since
-//! a phone that knows no pauses would hear a hole.
+//! A sender that pauses (discontinuous transmission) is heard as the comfort noise of its codec, or as the
+//! one it describes (RFC 3389), since a phone that knows no pauses would hear a hole. A receiver that asks
+//! for pauses (Opus, `usedtx=1`) is sent one packet that says so, and nothing until there is sound again.
 
-use codec::{Codec, Coding, Decode, Encode, Resampler, Settings};
+mod noise;
+
+use codec::{Codec, Coding, Decode, Encode, OpusWish, Resampler, Settings};
+use noise::Noise;
 use rtp::{Arrival, JitterBuffer, JitterConfig, JitterStats, Pacing, Play};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,8 +27,8 @@ pub(crate) struct Recipe<'a> {
     pub(crate) to: &'static Codec,
     /// What the receiver wishes of it: its `a=fmtp`.
     pub(crate) fmtp: &'a str,
-    /// The length of packets the receiver asked for (`a=ptime`), if it did.
-    pub(crate) packet_ms: Option<u16>,
+    /// The length of packets the receiver asked for (`a=ptime`, `a=maxptime`).
+    pub(crate) packet_ms: u16,
     /// The clock of digits towards the receiver, if it takes any.
     pub(crate) digits_hz: Option<u32>,
     /// The source of what goes out.
@@ -92,6 +96,9 @@ pub(crate) struct Transcoder {
     /// Units of noise made in pauses that turned out shorter: the next pause repays them.
     ahead: u32,
     pause: Option<Pause>,
+    noise: Option<Noise>,
+    /// The receiver knows that there is silence.
+    is_quiet: bool,
     digit: Option<DigitClock>,
     malformed: u64,
     concealed_ms: u64,
@@ -106,6 +113,8 @@ struct Pause {
     units: u32,
     /// Units made since.
     filled: u32,
+    /// Whether the sender describes what is to be heard.
+    is_described: bool,
 }
 
 /// How the digit that is being sent stands on our timeline.
@@ -119,7 +128,7 @@ impl Transcoder {
     /// `None` if one of the two is not coded here, or the two have no rates that can be converted.
     pub(crate) fn new(recipe: &Recipe<'_>) -> Option<Self> {
         let (from, to) = (recipe.from.coding?, recipe.to.coding?);
-        let (rate_in_hz, rate_out_hz) = rates(&from, &to)?;
+        let (rate_in_hz, rate_out_hz) = rates(&from, &to, rate_max(recipe))?;
         let settings = |rate_hz, fmtp| Settings {
             rate_hz,
             channels: 1,
@@ -129,7 +138,7 @@ impl Transcoder {
             true => None,
             false => Some(Resampler::new(rate_in_hz, rate_out_hz)?),
         };
-        let packet_ms = to.packet_ms_near(recipe.packet_ms.unwrap_or(to.packet_ms));
+        let packet_ms = to.packet_ms_near(recipe.packet_ms);
         let jitter = JitterConfig::new(recipe.from.clock_hz, Pacing::Prompt);
         Some(Self {
             from: recipe.from,
@@ -154,6 +163,8 @@ impl Transcoder {
             concealed: 0,
             ahead: 0,
             pause: None,
+            noise: None,
+            is_quiet: false,
             digit: None,
             malformed: 0,
             concealed_ms: 0,
@@ -192,6 +203,32 @@ impl Transcoder {
             payload,
         };
         self.jitter.push(now, arrival);
+    }
+
+    /// The receiver reports that it loses this share of the packets.
+    pub(crate) fn on_loss(&mut self, percent: u8) {
+        self.encoder.on_loss(percent);
+    }
+
+    /// Takes a packet that describes the noise of a pause (RFC 3389), which begins with it.
+    pub(crate) fn handle_noise(&mut self, now: Instant, packet: &Incoming) {
+        self.jitter.skip(packet.ssrc, packet.sequence);
+        if self.noise.is_none() {
+            self.noise = Noise::new(self.rate_in_hz, packet.ssrc);
+        }
+        let noise = self.noise.as_mut();
+        if !noise.is_some_and(|noise| noise.describe(&packet.payload)) {
+            self.malformed += 1;
+            return;
+        }
+        let usual_ms = self.from.coding.map_or(20, |coding| coding.packet_ms);
+        let pause = self.pause.get_or_insert_with(|| Pause {
+            due: now + PAUSE_GRACE,
+            units: self.from.clock_hz / 1000 * u32::from(usual_ms),
+            filled: 0,
+            is_described: true,
+        });
+        pause.is_described = true;
     }
 
     /// Takes a packet of a telephone event of this clock (RFC 4733).
@@ -304,20 +341,28 @@ impl Transcoder {
                 due: now + length + PAUSE_GRACE,
                 units,
                 filled: 0,
+                is_described: false,
             });
         }
     }
 
     /// One packet of the noise that the sender's codec thinks of in a pause.
     fn fill(&mut self, now: Instant, pause: Pause) {
-        let Pause { due, units, filled } = pause;
+        let Pause {
+            due,
+            units,
+            filled,
+            is_described,
+        } = pause;
         let length = Duration::from_secs(1) * units / self.from.clock_hz;
-        let is_over = filled / self.from.clock_hz >= FILL_S_MAX;
+        // RFC 3389 §4: a description may be the only one for the whole pause.
+        let is_over = !is_described && filled / self.from.clock_hz >= FILL_S_MAX;
         self.pause = (!is_over).then_some(Pause {
             // Alarms that come late must not let the noise lag behind.
             due: due + length,
             units,
             filled: filled.saturating_add(units),
+            is_described,
         });
         if self.ahead >= units {
             self.ahead -= units;
@@ -325,9 +370,22 @@ impl Transcoder {
                 pause.filled = filled;
             }
         } else if !is_over {
-            self.conceal(units, None);
+            match is_described {
+                true => self.hiss(units),
+                false => self.conceal(units, None),
+            }
             self.emit(now);
         }
+    }
+
+    /// The noise that the sender described.
+    fn hiss(&mut self, units: u32) {
+        let count = scale(units, self.rate_in_hz, self.from.clock_hz) as usize;
+        self.heard.clear();
+        if let Some(noise) = &mut self.noise {
+            noise.play(count, &mut self.heard);
+        }
+        self.convert();
     }
 
     fn conceal(&mut self, units: u32, next: Option<&[u8]>) {
@@ -356,7 +414,10 @@ impl Transcoder {
             }
             done += self.packet_len;
             let step = scale(self.packet_len as u32, self.clock_out_hz, self.rate_out_hz);
-            if !self.payload.is_empty() {
+            let is_pause = self.encoder.is_pause(&self.payload);
+            if is_pause && self.is_quiet {
+                self.is_onset = true;
+            } else if !self.payload.is_empty() {
                 let made = Made {
                     sequence: self.sequence,
                     timestamp: self.timestamp,
@@ -366,6 +427,7 @@ impl Transcoder {
                 };
                 self.push(made);
             }
+            self.is_quiet = is_pause && !self.payload.is_empty();
             self.timestamp = self.timestamp.wrapping_add(step);
             self.made_last = Some(now);
         }
@@ -444,12 +506,28 @@ impl Transcoder {
     }
 }
 
-/// The rates of decoding and encoding: the same if both codecs have one in common.
-fn rates(from: &Coding, to: &Coding) -> Option<(u32, u32)> {
-    if let Some(rate_hz) = from.common_rate(to) {
-        return Some((rate_hz, rate_hz));
+/// The rates of decoding and encoding: the same if both codecs have one in common, and none that the
+/// receiver has no use for.
+fn rates(from: &Coding, to: &Coding, max_hz: u32) -> Option<(u32, u32)> {
+    let useful = |rate_hz: &&u32| **rate_hz <= max_hz;
+    let mut common = from.rates_hz.iter().filter(useful);
+    if let Some(rate_hz) = common.find(|rate_hz| to.rates_hz.contains(rate_hz)) {
+        return Some((*rate_hz, *rate_hz));
     }
-    Some((*from.rates_hz.first()?, *to.rates_hz.first()?))
+    let out_hz = to
+        .rates_hz
+        .iter()
+        .find(useful)
+        .or_else(|| to.rates_hz.first())?;
+    Some((*from.rates_hz.first()?, *out_hz))
+}
+
+/// What the receiver can make heard (`maxplaybackrate`, RFC 7587 §6.1).
+fn rate_max(recipe: &Recipe<'_>) -> u32 {
+    match recipe.to.name {
+        "opus" => OpusWish::of(recipe.fmtp).playback_hz_max,
+        _ => u32::MAX,
+    }
 }
 
 /// `units` of one clock in those of another.

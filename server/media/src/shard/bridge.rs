@@ -8,7 +8,7 @@ use crate::leg::LegId;
 use crate::node::transcode::{Incoming, Made, Recipe, Transcoder};
 use crate::plan::{Line, Way, plan};
 use codec::{Codec, Kind};
-use rtc::topology::{Format as Carries, Stream, Topology};
+use rtc::topology::{Format as Carries, Stream, Topology, Wishes};
 use rtc::{Extensions, Format, Packet, StreamId};
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -50,6 +50,11 @@ pub(super) enum Cargo {
     },
     /// The peer of the sender needs a key frame of this stream of the receiver.
     Keyframe(StreamId),
+    /// The peer of the sender misses this share of what it is sent on a stream of the sender.
+    Missed {
+        stream: StreamId,
+        percent: u8,
+    },
 }
 
 /// A leg's side of a joint.
@@ -149,9 +154,38 @@ impl Bridge {
                 self.recode(now, &line, to, packet);
                 self.flush(now, own, out);
             }
+            Way::Forward if self.needs_noise(&line, &packet) => {
+                let from = self.heard(&line);
+                if let Some(to) = packet.format.codec().or(from) {
+                    self.recode(now, &line, to, packet);
+                    self.flush(now, own, out);
+                }
+            }
             Way::Forward | Way::Transcode(_) | Way::Drop => {
                 self.send(own, Cargo::Packet { target, packet }, out);
             }
+        }
+    }
+
+    /// The peer of the other reports what it misses of what it is sent.
+    pub(super) fn on_missed(&mut self, stream: StreamId, percent: u8) {
+        for coder in &mut self.coders {
+            if coder.line.target == stream {
+                coder.transcoder.on_loss(percent);
+            }
+        }
+    }
+
+    /// Our peer reports what it misses of what the other sends it on this stream.
+    pub(super) fn tell_missed(
+        &self,
+        own: LegId,
+        stream: StreamId,
+        percent: u8,
+        out: &mut VecDeque<Relayed>,
+    ) {
+        if self.lines.iter().any(|line| line.source == stream) {
+            self.send(own, Cargo::Missed { stream, percent }, out);
         }
     }
 
@@ -185,8 +219,13 @@ impl Bridge {
     fn replan(&mut self) {
         let theirs = self.theirs.as_ref();
         self.lines = theirs.map_or_else(Vec::new, |theirs| plan(&self.ours, theirs));
-        let lines = &self.lines;
-        self.coders.retain(|coder| lines.contains(&coder.line));
+        let mut coders = std::mem::take(&mut self.coders);
+        coders.retain(|coder| {
+            let target = self.target(&coder.line);
+            self.lines.contains(&coder.line)
+                && target.is_some_and(|target| target.wishes == coder.wishes)
+        });
+        self.coders = coders;
     }
 
     /// Whether a packet of a line that is transcoded goes on as it is: its codec is one the other
@@ -195,10 +234,31 @@ impl Bridge {
         let Some(stream) = self.target(line) else {
             return false;
         };
+        let has_coder = self.coders.iter().any(|coder| coder.line == *line);
         match packet.format.codec() {
             Some(codec) => formats(stream).any(|format| format == Carries::Codec(codec)),
-            None => !self.coders.iter().any(|coder| coder.line == *line),
+            None if packet.format.is_noise() => !has_coder && takes_noise(stream),
+            None => !has_coder,
         }
+    }
+
+    /// Whether a packet of a line that is passed on as it is has to be made anew: noise is described to
+    /// somebody who cannot make it, or was, and all that comes after it stands on the same timeline.
+    fn needs_noise(&self, line: &Line, packet: &Packet) -> bool {
+        let has_coder = self.coders.iter().any(|coder| coder.line == *line);
+        let takes = self.target(line).is_some_and(takes_noise);
+        has_coder || packet.format.is_noise() && !takes
+    }
+
+    /// The codec that the pauses of a line are in: what its transcoder reads, or else the best that has
+    /// been agreed on.
+    fn heard(&self, line: &Line) -> Option<&'static Codec> {
+        let coder = self.coders.iter().find(|coder| coder.line == *line);
+        let agreed = || {
+            let stream = self.ours.iter().find(|own| own.mline == line.source.0)?;
+            formats(stream).find_map(Carries::codec)
+        };
+        coder.map(|coder| coder.transcoder.from()).or_else(agreed)
     }
 
     fn recode(&mut self, now: Instant, line: &Line, to: &'static Codec, packet: Packet) {
@@ -208,6 +268,15 @@ impl Bridge {
             timestamp: packet.timestamp,
             payload: packet.payload,
         };
+        if packet.format.is_noise() {
+            let from = self.heard(line);
+            let has_coder = |own: &Self| own.coders.iter().position(|coder| coder.line == *line);
+            let index = has_coder(self).or_else(|| self.add_coder(line, from?, to));
+            if let Some(index) = index {
+                self.coders[index].transcoder.handle_noise(now, &incoming);
+            }
+            return;
+        }
         let Some(from) = packet.format.codec() else {
             let coder = self.coders.iter_mut().find(|coder| coder.line == *line);
             if let Some(coder) = coder {
@@ -233,16 +302,18 @@ impl Bridge {
         to: &'static Codec,
     ) -> Option<usize> {
         self.coders.retain(|coder| coder.line != *line);
-        let clocks = formats(self.target(line)?).filter_map(|format| match format {
+        let target = self.target(line)?;
+        let clocks = formats(target).filter_map(|format| match format {
             Carries::Digits { clock_hz } => Some(clock_hz),
-            Carries::Codec(_) => None,
+            Carries::Codec(_) | Carries::Noise { .. } => None,
         });
+        let wishes = target.wishes.clone();
+        let usual_ms = to.coding.map_or(20, |coding| coding.packet_ms);
         let transcoder = Transcoder::new(&Recipe {
             from,
             to,
-            // What we say of ourselves holds for every browser and harms no phone: in-band copies.
-            fmtp: to.fmtp.unwrap_or_default(),
-            packet_ms: None,
+            fmtp: wishes.fmtp(to),
+            packet_ms: wishes.packet_ms(usual_ms),
             // RFC 4733 §2.1: on the clock of the audio, if the receiver takes that.
             digits_hz: clocks.min_by_key(|clock_hz| *clock_hz != to.clock_hz),
             // No two of our sources are alike, or one would go on with the numbers of another.
@@ -253,6 +324,7 @@ impl Bridge {
         self.coders.push(Coder {
             line: *line,
             to,
+            wishes,
             transcoder,
         });
         Some(self.coders.len() - 1)
@@ -286,6 +358,8 @@ impl Bridge {
 struct Coder {
     line: Line,
     to: &'static Codec,
+    /// What the receiver asked for when it was made.
+    wishes: Wishes,
     transcoder: Transcoder,
 }
 
@@ -321,7 +395,15 @@ impl Drop for Coder {
     }
 }
 
+/// Whether comfort noise may be described to the peer of a stream.
+fn takes_noise(stream: &Stream) -> bool {
+    formats(stream).any(|format| matches!(format, Carries::Noise { .. }))
+}
+
 /// What the payload types of a stream carry.
 fn formats(stream: &Stream) -> impl Iterator<Item = Carries> {
     stream.payloads.iter().map(|payload| payload.format)
 }
+
+#[cfg(test)]
+mod tests;

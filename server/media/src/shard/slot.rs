@@ -208,6 +208,7 @@ impl Slot {
                 }
             }
             Cargo::Keyframe(stream) => peer.request_keyframe(now, stream),
+            Cargo::Missed { stream, percent } => bridge.on_missed(stream, percent),
         }
     }
 
@@ -277,6 +278,12 @@ impl Slot {
                 let is_target = |route: &&Route| route.targets.contains(&stream);
                 if let Some(route) = self.routes.iter().find(is_target) {
                     peer.request_keyframe(now, route.source);
+                }
+                return;
+            }
+            Event::Missed { stream, percent } => {
+                if let Some(bridge) = &self.bridge {
+                    bridge.tell_missed(self.id, stream, percent, relayed);
                 }
                 return;
             }

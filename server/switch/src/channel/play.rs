@@ -2,7 +2,6 @@
 
 use codec::{Kind, Sound};
 use media::Playable;
-use rtc::topology::Format;
 
 use super::Channel;
 use crate::event::{AppResult, Happened};
@@ -95,10 +94,7 @@ impl Channel {
         let streams = &self.early.as_ref().unwrap_or(&self.topology);
         let audio = streams.streams(Kind::Audio).next();
         let codecs = audio.into_iter().flat_map(|stream| &stream.payloads);
-        let coding = codecs.filter_map(|payload| match payload.format {
-            Format::Codec(codec) => codec.coding,
-            Format::Digits { .. } => None,
-        });
+        let coding = codecs.filter_map(|payload| payload.format.codec()?.coding);
         let rates = coding.filter_map(|coding| coding.rates_hz.first().copied());
         rates.take(1).next().unwrap_or(8000)
     }

@@ -169,6 +169,7 @@ fn line(text: &mut String, stream: &Stream) {
             }
             Format::Codec(codec) => format!("{}/{}", codec.encoding, codec.clock_hz),
             Format::Digits { clock_hz } => format!("telephone-event/{clock_hz}"),
+            Format::Noise { clock_hz } => format!("CN/{clock_hz}"),
         };
         let _ = write!(text, "a=rtpmap:{} {name}\r\n", payload.number);
     }

@@ -43,7 +43,7 @@ fn live(line: &Line, live: &Live, port: u16) -> Media {
         write_format(&mut media, described, live.feedback);
     }
     if live.kind == Kind::Audio {
-        let ptime = live.ptime_ms.unwrap_or(PTIME_USUAL_MS);
+        let ptime = live.wishes.packet_ms(PTIME_USUAL_MS);
         media.lines.push(Row::attribute("ptime", ptime));
     }
     if let Some(mid) = &line.mid {
@@ -91,7 +91,7 @@ fn write_format(media: &mut Media, described: &Described, feedback: bool) {
         (Format::Digits { .. }, _) => row("fmtp", "0-16"),
         (Format::Codec(codec), _) if codec.name == "opus" => row("fmtp", "useinbandfec=1"),
         (Format::Codec(codec), Some(fmtp)) if codec.kind == Kind::Video => row("fmtp", fmtp),
-        (Format::Codec(_), _) => {}
+        (Format::Codec(_) | Format::Noise { .. }, _) => {}
     }
     if feedback {
         for value in &described.feedback {

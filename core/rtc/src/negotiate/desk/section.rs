@@ -6,6 +6,7 @@ use crate::negotiate::format::{self, Described};
 use crate::negotiate::note::LineFault;
 use crate::negotiate::table::av_kind;
 use crate::policy::{Encryption, Policy, Terms};
+use crate::topology::Wishes;
 use codec::Kind;
 use sdp::{Connection, Direction, Media, Sdp};
 use std::net::{IpAddr, SocketAddr};
@@ -31,7 +32,7 @@ pub(super) struct Section {
     pub(super) feedback: bool,
     /// The usable keys; empty: in the clear.
     pub(super) cryptos: Vec<Crypto>,
-    pub(super) ptime_ms: Option<u16>,
+    pub(super) wishes: Wishes,
 }
 
 /// What an RTP profile means.
@@ -89,6 +90,7 @@ impl Section {
         }
         let cryptos = cryptos(sdp, media, profile, terms)?;
         let formats = format::read_loosely(media, kind, policy);
+        let wishes = format::wishes(sdp, media, &formats);
         if !has_codec(&formats) {
             return Err(LineFault::NoCommonCodec {
                 offered: format::names(media),
@@ -116,7 +118,7 @@ impl Section {
             mux: terms.rtcp_mux && media.has("rtcp-mux"),
             feedback: profile.feedback,
             cryptos,
-            ptime_ms: ptime(sdp, media),
+            wishes,
         })
     }
 }
@@ -182,12 +184,3 @@ fn remote(media: &Media, ip: IpAddr, local: IpAddr) -> Option<Remote> {
         rtcp: SocketAddr::new(ip, port.unwrap_or_else(|| media.port.saturating_add(1))),
     })
 }
-
-fn ptime(sdp: &Sdp, media: &Media) -> Option<u16> {
-    let written = media.attribute("ptime").or_else(|| sdp.attribute("ptime"));
-    let ptime = written.and_then(|ptime| ptime.trim().parse().ok());
-    ptime.filter(|ptime| (PTIME_MIN..=PTIME_MAX).contains(ptime))
-}
-
-const PTIME_MIN: u16 = 10;
-const PTIME_MAX: u16 = 120;

@@ -3,7 +3,7 @@
 use super::control::{self, Clock, Control, Sender, Sent};
 use super::{Event, Format, Packet, StreamId, Transmit};
 use crate::negotiate::desk::{Keys, Live, Remote};
-use crate::negotiate::format::Described;
+use crate::negotiate::format::{COMFORT_NOISE, Described};
 use crate::peer::packet::Extensions;
 use crate::peer::stats::StreamStats;
 use crate::peer::{KEYFRAME_PAUSE, PortPair};
@@ -181,7 +181,7 @@ impl Line {
 
     pub(super) fn format(&self) -> Option<Format> {
         let mut formats = self.sendable.iter().map(|(format, _)| *format);
-        formats.find(|format| !format.is_telephone_event())
+        formats.find(|format| format.codec().is_some())
     }
 
     /// The addresses media go between.
@@ -255,7 +255,9 @@ impl Line {
             return None;
         };
         let clock_hz = format.clock_hz();
-        if format.is_telephone_event() {
+        if format.is_noise() {
+            self.reception.on_event_packet(sequence, len);
+        } else if format.is_telephone_event() {
             self.reception.on_event_packet(sequence, len);
             self.digits
                 .handle_packet(now, clock_hz, packet.timestamp, packet.payload);
@@ -298,7 +300,7 @@ impl Line {
         })
     }
 
-    /// Takes a compound RTCP packet. What the peer asks for is told.
+    /// Takes a compound RTCP packet. What the peer asks for, and what it misses, is told.
     pub(super) fn on_control(
         &mut self,
         now: Instant,
@@ -306,14 +308,17 @@ impl Line {
         local: SocketAddr,
         from: SocketAddr,
         bytes: &[u8],
-    ) -> Option<Event> {
+    ) -> Vec<Event> {
         if local != self.ports.rtcp && !self.mux {
-            return None;
+            return Vec::new();
         }
         let opened;
         let bytes = match &mut self.protection {
             Some(protection) => {
-                opened = protection.opener.open_rtcp(bytes)?;
+                let Some(bytes) = protection.opener.open_rtcp(bytes) else {
+                    return Vec::new();
+                };
+                opened = bytes;
                 &*opened
             }
             None => {
@@ -321,19 +326,19 @@ impl Line {
                 let source = self.latch.address();
                 let known = source.or_else(|| self.remote.map(|remote| remote.rtcp));
                 if known.is_none_or(|known| known.ip() != from.ip()) {
-                    return None;
+                    return Vec::new();
                 }
                 bytes
             }
         };
         let packets = rtp::rtcp::parse(bytes);
         if packets.is_empty() {
-            return None;
+            return Vec::new();
         }
         if local == self.ports.rtcp {
             self.control_from = Some(from);
         }
-        let mut wanted = None;
+        let mut told = Vec::new();
         for packet in &packets {
             match packet {
                 Rtcp::Sender {
@@ -344,25 +349,30 @@ impl Line {
                     if self.ssrc_in == Some(*ssrc) {
                         self.control.on_sender_report(now, *ntp_middle);
                     }
-                    self.on_blocks(now, clock, blocks);
+                    told.extend(self.on_blocks(now, clock, blocks));
                 }
-                Rtcp::Receiver { blocks, .. } => self.on_blocks(now, clock, blocks),
+                Rtcp::Receiver { blocks, .. } => told.extend(self.on_blocks(now, clock, blocks)),
                 Rtcp::Keyframe { ssrc } if *ssrc == self.ssrc_out || *ssrc == 0 => {
                     self.control.keyframe_requests_in += 1;
-                    wanted = Some(Event::KeyframeRequested(self.id));
+                    told.push(Event::KeyframeRequested(self.id));
                 }
                 // Signalling says when a call is over.
                 Rtcp::Keyframe { .. } | Rtcp::Bye { .. } => {}
             }
         }
-        wanted
+        told
     }
 
-    fn on_blocks(&mut self, now: Instant, clock: &Clock, blocks: &[Block]) {
+    fn on_blocks(&mut self, now: Instant, clock: &Clock, blocks: &[Block]) -> Option<Event> {
         let ours = blocks.iter().find(|block| block.ssrc == self.ssrc_out);
-        if let Some(block) = ours {
-            self.control.on_block(now, clock, block);
-        }
+        let block = ours?;
+        self.control.on_block(now, clock, block);
+        // RFC 3550 §6.4.1: of 256, rounded up here, so that a single loss is one.
+        let percent = (u32::from(block.fraction_lost) * 100).div_ceil(256) as u8;
+        Some(Event::Missed {
+            stream: self.id,
+            percent,
+        })
     }
 
     pub(super) fn write(&mut self, now: Instant, origin: u32, packet: &Packet) -> bool {
@@ -610,8 +620,6 @@ impl Line {
 }
 
 const LOSSES_PAUSE: Duration = Duration::from_secs(5);
-/// RFC 3551 §6, table 4.
-const COMFORT_NOISE: u8 = 13;
 /// RFC 3389 §3.1: 127 below the loudest.
 const SILENCE_LEVEL: u8 = 127;
 /// No other source has this key: origins are numbers of legs.

@@ -226,7 +226,7 @@ impl Line {
         self.counters.retransmissions_in = stats.packets.saturating_sub(self.reception.received());
     }
 
-    pub(super) fn on_egress(&mut self, stats: &MediaEgressStats) {
+    pub(super) fn on_egress(&mut self, stats: &MediaEgressStats) -> Option<Event> {
         self.counters.nacks_in = stats.nacks;
         let round_trip = stats.rtt.map(|time| time.as_micros() as u64);
         self.counters.round_trip_us = round_trip.or(self.counters.round_trip_us);
@@ -234,6 +234,10 @@ impl Line {
             self.counters.lost_out = remote.packets_lost;
         }
         self.counters.retransmissions_out = stats.packets.saturating_sub(self.packets_out);
+        Some(Event::Missed {
+            stream: self.id,
+            percent: (stats.loss? * 100.0).ceil().clamp(0.0, 100.0) as u8,
+        })
     }
 
     pub(super) fn stats(&self, engine: &mut WebRtc) -> StreamStats {

@@ -1,3 +1,5 @@
+mod wishes;
+
 use super::{Incoming, Made, Recipe, Transcoder};
 use codec::{CODECS, Codec, Encode, Settings, by_name};
 use std::f64::consts::TAU;
@@ -20,10 +22,27 @@ struct World {
 
 impl World {
     fn new(from: &str, to: &str) -> Self {
-        Self::with(from, to, "", 20, None)
+        Self::with(
+            from,
+            to,
+            "",
+            20,
+            by_name(to).unwrap().coding.unwrap().packet_ms,
+        )
     }
 
-    fn with(from: &str, to: &str, fmtp: &str, packet_ms: u32, packet_ms_out: Option<u16>) -> Self {
+    fn with(from: &str, to: &str, fmtp: &str, packet_ms: u32, packet_ms_out: u16) -> Self {
+        Self::asked(from, to, [fmtp, ""], packet_ms, packet_ms_out)
+    }
+
+    /// The sender encodes as the first `a=fmtp` says, the receiver asks for the second.
+    fn asked(
+        from: &str,
+        to: &str,
+        [fmtp, fmtp_out]: [&str; 2],
+        packet_ms: u32,
+        packet_ms_out: u16,
+    ) -> Self {
         let (from, to) = (by_name(from).unwrap(), by_name(to).unwrap());
         let rate_hz = from.coding.unwrap().rates_hz[0];
         let settings = Settings {
@@ -34,7 +53,7 @@ impl World {
         let recipe = Recipe {
             from,
             to,
-            fmtp: "",
+            fmtp: fmtp_out,
             packet_ms: packet_ms_out,
             digits_hz: Some(to.clock_hz),
             ssrc: 1,
@@ -203,7 +222,7 @@ fn packets_have_the_length_that_the_receiver_asks_for() {
         ("ulaw", "opus", 20, 30, 20),
         ("g722", "alaw", 10, 5, 10),
     ] {
-        let mut world = World::with(from, to, "", in_ms, Some(out_ms));
+        let mut world = World::with(from, to, "", in_ms, out_ms);
         let made = world.tone(440.0, 600 / in_ms as usize, |_| false);
         assert_seamless(&made, world.to.clock_hz * expected_ms / 1000);
         let count = 600 / expected_ms as usize;
@@ -218,7 +237,7 @@ fn packets_have_the_length_that_the_receiver_asks_for() {
 #[test]
 fn lost_packets_leave_no_hole() {
     for (from, to) in [("opus", "ulaw"), ("ulaw", "opus"), ("g722", "slin16")] {
-        let mut world = World::with(from, to, "useinbandfec=1", 20, None);
+        let mut world = World::with(from, to, "useinbandfec=1", 20, 20);
         let made = world.tone(440.0, 100, |index| index % 10 == 5);
         assert_seamless(&made, world.to.clock_hz / 50);
         assert!(made.len() >= 98, "{from} to {to}: {}", made.len());
@@ -267,7 +286,7 @@ fn silence_of_the_sender_is_silence_of_the_same_length() {
 
 #[test]
 fn a_phone_hears_noise_and_no_hole_while_a_browser_pauses() {
-    let mut world = World::with("opus", "ulaw", "usedtx=1", 20, None);
+    let mut world = World::with("opus", "ulaw", "usedtx=1", 20, 20);
     let mut made = world.tone(440.0, 50, |_| false);
     // Silence: after a while the encoder makes packets of a byte, of which a browser sends the first.
     let (mut sent, mut is_first) = (0, true);
@@ -299,7 +318,7 @@ fn a_phone_hears_noise_and_no_hole_while_a_browser_pauses() {
 
 #[test]
 fn noise_ends_when_the_sender_is_gone() {
-    let mut world = World::with("opus", "ulaw", "usedtx=1", 20, None);
+    let mut world = World::with("opus", "ulaw", "usedtx=1", 20, 20);
     while {
         let packet = world.packet(0.0);
         let is_pause = packet.payload.len() <= 2;
