@@ -109,8 +109,8 @@ pub enum ActivatedBy {
 }
 
 /// Of the features only hanging up, blind transfers (options h, H, t and T of Dial) and applications are there.
-pub(crate) const NO_FEATURES: &str = "of the features that digits start in the middle of a call, only `disconnect`, `blindxfer` and those of \
-     `[applicationmap]` are there yet";
+pub(crate) const NO_FEATURES: &str = "of the features that digits start in the middle of a call, only `disconnect`, `blindxfer`, `atxfer` \
+     and those of `[applicationmap]` are there yet";
 
 impl Default for FeatureGeneral {
     fn default() -> Self {
@@ -150,54 +150,47 @@ impl Object for FeatureGeneral {
 }
 
 const GENERAL: &[Row<FeatureGeneral>] = &[
-    inert(
+    row(
         "atxferabort",
         "*1",
         Parse::Text(|f| &mut f.attended_abort),
         "Digits that give an attended transfer up.",
-        NO_FEATURES,
     ),
-    inert(
+    row(
         "atxfercallbackretries",
         "2",
         Parse::Number(|f| &mut f.attended_callback_retries, 0, 1000),
         "Tries to call the transferer back.",
-        NO_FEATURES,
     ),
-    inert(
+    row(
         "atxfercomplete",
         "*2",
         Parse::Text(|f| &mut f.attended_complete),
         "Digits that complete an attended transfer.",
-        NO_FEATURES,
     ),
-    inert(
+    row(
         "atxferdropcall",
         "no",
         Parse::YesNo(|f| &mut f.attended_drop_call),
         "Ends the call if the transferer hangs up early.",
-        NO_FEATURES,
     ),
-    inert(
+    row(
         "atxferloopdelay",
         "10",
         Parse::Number(|f| &mut f.attended_loop_delay_s, 0, SECONDS_MAX),
         "Seconds between two tries to call back.",
-        NO_FEATURES,
     ),
-    inert(
+    row(
         "atxfernoanswertimeout",
         "15",
         Parse::Number(|f| &mut f.attended_no_answer_timeout_s, 1, SECONDS_MAX),
         "Seconds the target of an attended transfer rings.",
-        NO_FEATURES,
     ),
-    inert(
+    row(
         "atxferswap",
         "*4",
         Parse::Text(|f| &mut f.attended_swap),
         "Digits that change between the two parties.",
-        NO_FEATURES,
     ),
     inert(
         "atxferthreeway",
@@ -277,19 +270,17 @@ const GENERAL: &[Row<FeatureGeneral>] = &[
         Parse::Text(|f| &mut f.transfer_retry_sound),
         "Played after a wrong number.",
     ),
-    inert(
+    row(
         "xferfailsound",
         "beeperr",
         Parse::Text(|f| &mut f.transfer_fail_sound),
         "Played when a transfer fails.",
-        NO_FEATURES,
     ),
-    inert(
+    row(
         "xfersound",
         "beep",
         Parse::Text(|f| &mut f.transfer_sound),
         "Played when a transfer is done.",
-        NO_FEATURES,
     ),
 ];
 
@@ -319,12 +310,11 @@ impl Object for FeatureMap {
 }
 
 const MAP: &[Row<FeatureMap>] = &[
-    inert(
+    row(
         "atxfer",
         "",
         Parse::Own(|f, v| digits(&mut f.attended_transfer, v)),
         "Digits of an attended transfer.",
-        NO_FEATURES,
     ),
     inert(
         "automixmon",

@@ -6,6 +6,7 @@
 
 mod application;
 mod aside;
+mod attended;
 mod blind;
 mod hold;
 
@@ -220,8 +221,12 @@ impl Talk<'_> {
         match judged.operation {
             None => Ok(()),
             Some(Operation::Disconnect) => Err(Parted::Disconnected),
-            Some(Operation::BlindTransfer) => self.blind_transfer(side).await,
-            Some(Operation::Application(feature)) => self.application(side, &feature).await,
+            Some(Operation::BlindTransfer) => Box::pin(self.blind_transfer(side)).await,
+            Some(Operation::AttendedTransfer) => Box::pin(self.attended_transfer(side)).await,
+            Some(Operation::Park | Operation::Record(_)) => Ok(()),
+            Some(Operation::Application(feature)) => {
+                Box::pin(self.application(side, &feature)).await
+            }
         }
     }
 }

@@ -17,8 +17,23 @@ pub enum Operation {
     Disconnect,
     /// Sends the other party to an extension that is dialled next.
     BlindTransfer,
+    /// Calls an extension that is dialled next, before the other party is sent there.
+    AttendedTransfer,
+    /// Parks the other party.
+    Park,
+    /// Begins or ends a recording of both.
+    Record(Touch),
     /// Runs an application.
     Application(Arc<FeatureApplication>),
+}
+
+/// Which of the two recordings a party begins by a touch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Touch {
+    /// `automon`.
+    Monitor,
+    /// `automixmon`.
+    MixMonitor,
 }
 
 /// Which of the built-in features a party has: options of `Dial`.
@@ -28,6 +43,12 @@ pub struct Grants {
     pub disconnect: bool,
     /// `t`, `T`.
     pub transfer: bool,
+    /// `k`, `K`.
+    pub park: bool,
+    /// `w`, `W`.
+    pub monitor: bool,
+    /// `x`, `X`.
+    pub mix_monitor: bool,
 }
 
 impl Grants {
@@ -36,16 +57,19 @@ impl Grants {
         match letter.to_ascii_lowercase() {
             'h' => self.disconnect = true,
             't' => self.transfer = true,
+            'k' => self.park = true,
+            'w' => self.monitor = true,
+            'x' => self.mix_monitor = true,
             _ => {}
         }
     }
 }
 
 /// What digits of one party do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Keys {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keys<O = Operation> {
     /// Each with what it does; no two are alike.
-    codes: Vec<(String, Operation)>,
+    codes: Vec<(String, O)>,
     /// The longest time between two digits.
     patience: Duration,
 }
@@ -54,10 +78,7 @@ impl Keys {
     /// The codes of the features that are granted, and of those named in `dynamic` (`DYNAMIC_FEATURES`) that this
     /// party may start. Of two with the same digits, the first one counts.
     pub fn new(features: &Features, grants: Grants, dynamic: &str, own: ActivatedBy) -> Self {
-        let mut keys = Self {
-            codes: Vec::new(),
-            patience: Duration::from_millis(features.general.digit_timeout_ms.into()),
-        };
+        let mut keys = Self::none(features);
         let map = &features.map;
         let built_in = [
             (grants.disconnect, &map.disconnect, Operation::Disconnect),
@@ -65,6 +86,22 @@ impl Keys {
                 grants.transfer,
                 &map.blind_transfer,
                 Operation::BlindTransfer,
+            ),
+            (
+                grants.transfer,
+                &map.attended_transfer,
+                Operation::AttendedTransfer,
+            ),
+            (grants.park, &map.park_call, Operation::Park),
+            (
+                grants.monitor,
+                &map.monitor,
+                Operation::Record(Touch::Monitor),
+            ),
+            (
+                grants.mix_monitor,
+                &map.record,
+                Operation::Record(Touch::MixMonitor),
             ),
         ];
         for (_, digits, operation) in built_in.into_iter().filter(|(granted, ..)| *granted) {
@@ -80,11 +117,6 @@ impl Keys {
             }
         }
         keys
-    }
-
-    /// Whether no digit does anything.
-    pub fn is_empty(&self) -> bool {
-        self.codes.is_empty()
     }
 
     fn add_application(
@@ -105,9 +137,33 @@ impl Keys {
             self.add(&digits, Operation::Application(feature));
         }
     }
+}
 
-    /// An empty code is none.
-    fn add(&mut self, digits: &str, operation: Operation) {
+impl<O> Default for Keys<O> {
+    fn default() -> Self {
+        Self {
+            codes: Vec::new(),
+            patience: Duration::ZERO,
+        }
+    }
+}
+
+impl<O> Keys<O> {
+    /// No codes yet, with the pause between digits that is configured.
+    pub(crate) fn none(features: &Features) -> Self {
+        Self {
+            codes: Vec::new(),
+            patience: Duration::from_millis(features.general.digit_timeout_ms.into()),
+        }
+    }
+
+    /// Whether no digit does anything.
+    pub fn is_empty(&self) -> bool {
+        self.codes.is_empty()
+    }
+
+    /// An empty code is none; of two alike the first one counts.
+    pub(crate) fn add(&mut self, digits: &str, operation: O) {
         let digits = digits.to_ascii_uppercase();
         let is_known = self.codes.iter().any(|(known, _)| *known == digits);
         if !digits.is_empty() && !is_known {
@@ -115,7 +171,7 @@ impl Keys {
         }
     }
 
-    fn whole(&self, digits: &str) -> Option<&Operation> {
+    fn whole(&self, digits: &str) -> Option<&O> {
         let code = self.codes.iter().find(|(code, _)| code == digits);
         code.map(|(_, operation)| operation)
     }
@@ -128,24 +184,24 @@ impl Keys {
 }
 
 /// What came of a digit, or of a pause.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Judged {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Judged<O = Operation> {
     /// Digits that mean nothing, held back until now: they are for the other party.
     pub(crate) passed: String,
     /// What was dialled.
-    pub(crate) operation: Option<Operation>,
+    pub(crate) operation: Option<O>,
 }
 
 /// What one party has dialled lately.
 #[derive(Clone, Debug)]
-pub(crate) struct Matcher {
-    keys: Keys,
+pub(crate) struct Matcher<O = Operation> {
+    keys: Keys<O>,
     held: String,
     last: Option<Instant>,
 }
 
-impl Matcher {
-    pub(crate) fn new(keys: Keys) -> Self {
+impl<O: Clone> Matcher<O> {
+    pub(crate) fn new(keys: Keys<O>) -> Self {
         Self {
             keys,
             held: String::new(),
@@ -154,8 +210,11 @@ impl Matcher {
     }
 
     /// Takes a digit.
-    pub(crate) fn on_digit(&mut self, now: Instant, digit: char) -> Judged {
-        let mut judged = Judged::default();
+    pub(crate) fn on_digit(&mut self, now: Instant, digit: char) -> Judged<O> {
+        let mut judged = Judged {
+            passed: String::new(),
+            operation: None,
+        };
         if self.poll_timeout().is_some_and(|due| due < now) {
             judged = self.on_pause();
             if judged.operation.is_some() {
@@ -185,7 +244,7 @@ impl Matcher {
 
     /// Takes the pause that [`Self::poll_timeout`] told of: a code that could have gone on is meant as it is,
     /// what is no code goes on.
-    pub(crate) fn on_pause(&mut self) -> Judged {
+    pub(crate) fn on_pause(&mut self) -> Judged<O> {
         self.last = None;
         let held = std::mem::take(&mut self.held);
         match self.keys.whole(&held) {
@@ -220,6 +279,7 @@ mod tests {
         let mut features = Features::default();
         features.map.disconnect = "*0".to_owned();
         features.map.blind_transfer = "#".to_owned();
+        features.map.attended_transfer = "#2".to_owned();
         let application = |digits: &str, activated_by| FeatureApplication {
             digits: digits.to_owned(),
             on_peer: false,
@@ -233,7 +293,6 @@ mod tests {
             features.applications.insert(name.to_owned(), feature);
         };
         add("both", "*7", ActivatedBy::Both);
-        add("long", "#2", ActivatedBy::Both);
         add("caller", "*8", ActivatedBy::Caller);
         let group = vec![
             ("both".to_owned(), "*9".to_owned()),
@@ -246,6 +305,9 @@ mod tests {
     const ALL: Grants = Grants {
         disconnect: true,
         transfer: true,
+        park: true,
+        monitor: true,
+        mix_monitor: true,
     };
 
     fn matcher(dynamic: &str, own: ActivatedBy) -> Matcher {
@@ -293,11 +355,11 @@ mod tests {
 
     #[test]
     fn the_shorter_of_two_codes_is_meant_by_a_pause() {
-        let (mut matcher, now) = (matcher("long", ActivatedBy::Caller), Instant::now());
+        let (mut matcher, now) = (matcher("", ActivatedBy::Caller), Instant::now());
         assert_eq!(dial(&mut matcher, now, "#").1, None);
         assert_eq!(matcher.on_pause().operation, Some(Operation::BlindTransfer));
         let (_, operation) = dial(&mut matcher, now, "#2");
-        assert!(matches!(operation, Some(Operation::Application(_))));
+        assert_eq!(operation, Some(Operation::AttendedTransfer));
     }
 
     #[test]

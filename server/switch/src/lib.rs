@@ -48,7 +48,7 @@ pub use directory::{
     CHANNELS_MAX, ChannelHandle, ChannelId, ChannelInfo, ChannelState, Directory, Full, STORIES_MAX,
 };
 pub use event::{AppResult, ChannelEvent, Control, Happened, Interrupt};
-pub use features::{Grants, Keys, Operation};
+pub use features::{Grants, Keys, Operation, Touch};
 pub use function::{Function, Read, Write};
 pub use inbox::{INBOX_MAX, InboxReceiver, InboxSender, inbox};
 pub use leg::{Echo, Joint, LegRequest, MediaCounts, MediaLeg, MediaPlane, Playing, Reply};

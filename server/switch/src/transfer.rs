@@ -98,6 +98,10 @@ impl fmt::Debug for Newcomer {
 }
 
 impl Newcomer {
+    pub(crate) fn of(channel: Channel) -> Self {
+        Self(Box::new(channel))
+    }
+
     /// There is nothing it could take over.
     pub(crate) fn turn_away(mut self) {
         let text = "the call whose place it was to take is gone".to_owned();
@@ -200,6 +204,22 @@ pub(crate) fn blind(own: &Channel, other: &mut Channel, to: &Position) {
     let text = format!("transferred to {} by {by}", to.exten);
     tracing::info!(channel = other.name(), by, "{text}");
     other.tell(StoryEvent::Remark { text });
+}
+
+/// Notes that `by` has led `other` and `target` together.
+pub(crate) fn attended(by: &Channel, other: &mut Channel, target: &mut Channel) {
+    let by = by.name().to_owned();
+    for (own, far) in [
+        (&mut *other, target.name().to_owned()),
+        (target, String::new()),
+    ] {
+        let _ = own.vars.set("ATTENDEDTRANSFER", &by);
+        if !far.is_empty() {
+            let text = format!("transferred to {far} by {by}");
+            tracing::info!(channel = own.name(), by, "{text}");
+            own.tell(StoryEvent::Remark { text });
+        }
+    }
 }
 
 /// What Asterisk answers where there is nobody to be transferred.

@@ -62,7 +62,7 @@ async fn the_caller_sends_the_called_to_an_extension_that_is_dialled() {
     pass(seconds(5)).await;
     assert!(call.is_over() && call.saw("hangup 16"));
     assert!(
-        call.saw("1: call audio"),
+        call.saw("1: call audio, video"),
         "{:?}",
         reach.world.ladder.lines()
     );

@@ -9,7 +9,7 @@ use codec::Kind;
 use config::{Config, Endpoint, Subscriber};
 use dialplan::Plan;
 use media::{AllocateError, EchoMode, LegStats, Playable};
-use rtc::topology::{Direction, Stream, Topology};
+use rtc::topology::{Direction, Format, Payload, Stream, Topology};
 use rtc::{Outcome, Refused, Round};
 use sdp::Sdp;
 use store::Store;
@@ -228,6 +228,7 @@ impl Rounds {
                     Stream {
                         mid: Some(index.to_string().into()),
                         direction: stream.direction.intersect(direction),
+                        payloads: payloads(stream.kind),
                         ..stream.clone()
                     }
                 });
@@ -264,10 +265,25 @@ fn seen_from_us(offer: &Sdp) -> Topology {
         let ours = Direction::new(theirs.receives(), theirs.sends());
         Stream {
             mid: Some(index.to_string().into()),
+            payloads: payloads(kind),
             ..Stream::wanted(kind, ours)
         }
     });
     Topology::new(streams.collect())
+}
+
+/// The codec of a kind that everybody has.
+fn payloads(kind: Kind) -> Vec<Payload> {
+    let name = match kind {
+        Kind::Audio => "opus",
+        Kind::Video => "vp8",
+    };
+    let codec = codec::by_name(name).unwrap();
+    vec![Payload {
+        number: 100,
+        format: Format::Codec(codec),
+        rtx: None,
+    }]
 }
 
 fn words(topology: &Topology) -> String {

@@ -18,6 +18,8 @@ pub enum Instead {
 
 /// The dial tone.
 pub(crate) const DIAL_TONE: &str = "350+440";
+/// What is heard while somebody is being called.
+pub(crate) const RING_TONE: &str = "440+480/2000,0/4000";
 
 impl Channel {
     /// `features.conf`, as it holds for this channel.
