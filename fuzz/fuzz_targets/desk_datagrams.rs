@@ -35,6 +35,7 @@ fn peer(now: Instant, is_secure: bool) -> Peer {
             max_audio_streams: 1,
             max_video_streams: 1,
             telephone_event: true,
+            reading: Default::default(),
             transport: Transport::Rtp(Terms {
                 encryption,
                 rtcp_mux: true,

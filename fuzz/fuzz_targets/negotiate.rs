@@ -26,6 +26,7 @@ static CONFIG: LazyLock<PeerConfig> = LazyLock::new(|| {
             max_audio_streams: 2,
             max_video_streams: 4,
             telephone_event: true,
+            reading: Default::default(),
             transport: rtc::policy::Transport::WebRtc,
         }),
         candidates: vec!["127.0.0.1:10000".parse().expect("an address")],

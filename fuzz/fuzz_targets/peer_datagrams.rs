@@ -38,6 +38,7 @@ fn peer(now: Instant, local: SocketAddr) -> Peer {
         max_audio_streams: 1,
         max_video_streams: 1,
         telephone_event: true,
+        reading: Default::default(),
         transport: rtc::policy::Transport::WebRtc,
     };
     let mut peer = Peer::new(

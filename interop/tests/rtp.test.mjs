@@ -21,6 +21,10 @@ const files = (more) => (ports) => ({
     endpoint('maybe', ['media_encryption=sdes', 'media_encryption_optimistic=yes']),
     endpoint('muxed', ['rtcp_mux=yes']),
     endpoint('browser', ['webrtc=yes']),
+    endpoint('ranked', ['allow=alaw,g722']),
+    endpoint('theirs', ['allow=alaw,g722', 'codec_prefs_incoming_offer=prefer: pending, operation: intersect']),
+    endpoint('remote', ['allow=alaw,g722', 'incoming_call_offer_pref=remote_first']),
+    endpoint('alone', ['allow=alaw,g722', 'preferred_codec_only=yes']),
   ].join('\n'),
   'http.conf': `[general]\nenabled=yes\nbindaddr=127.0.0.1\nbindport=${ports.http}\n`,
   'extensions.conf': '[sets]\nexten => 600,1,Answer()\n same => n,Echo()\n',
@@ -136,6 +140,20 @@ test('encryption and profile are what the endpoint says', async () => {
     assert.equal(await own.invite(offer), status, `${user} ${JSON.stringify(offer)}`);
     if (status !== 200) continue;
     assert.equal(/^a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:/m.test(own.sdp), Boolean(offer.lines), own.sdp);
+    own.hangUp();
+  }
+});
+
+test('codecs are answered in the order the endpoint prefers', async () => {
+  for (const [user, answered] of [
+    ['ranked', '0 8 9'],
+    ['theirs', '9 8 0'],
+    ['remote', '9'],
+    ['alone', '0'],
+  ]) {
+    const own = await phone(user);
+    assert.equal(await own.invite({ formats: '18 9 8 0' }), 200, user);
+    assert.equal(/^m=audio \d+ RTP\/AVP (.*)\r$/m.exec(own.sdp)[1], answered, user);
     own.hangUp();
   }
 });

@@ -54,6 +54,49 @@ impl Preference {
         ..Self::OFFER
     };
 
+    /// What both have, in the order of the configured ones: `incoming_call_offer_pref=local`.
+    pub const LOCAL: Self = Self {
+        prefers_configured: true,
+        operation: Operation::Intersect,
+        ..Self::OFFER
+    };
+
+    /// Reads a value of `incoming_call_offer_pref` or `outgoing_call_offer_pref`: *local* is what is
+    /// configured, *remote* what is pending.
+    pub fn of_call(text: &str) -> Option<Self> {
+        let (list, keep) = text.split_once('_').unwrap_or((text, ""));
+        let prefers_configured = match list {
+            "local" => true,
+            "remote" => false,
+            _ => return None,
+        };
+        let operation = match keep {
+            "merge" => Operation::Union,
+            "" | "first" => Operation::Intersect,
+            _ => return None,
+        };
+        Some(Self {
+            prefers_configured,
+            operation,
+            keeps_first: keep == "first",
+            transcodes: true,
+        })
+    }
+
+    /// The word of [`Self::of_call`] for it, where there is one.
+    pub fn call_word(&self) -> Option<&'static str> {
+        const WORDS: &[&str] = &[
+            "local",
+            "local_first",
+            "local_merge",
+            "remote",
+            "remote_first",
+            "remote_merge",
+        ];
+        let mut words = WORDS.iter().copied();
+        words.find(|word| Self::of_call(word) == Some(*self))
+    }
+
     /// Reads a value of the option; what it does not name is as in `self`.
     pub fn parse(self, text: &str) -> Result<Self, NoPreference> {
         let mut own = self;
@@ -189,6 +232,25 @@ mod tests {
             ),
             ""
         );
+    }
+
+    #[test]
+    fn the_words_of_calls_are_preferences_too() {
+        let kept = |word: &str| {
+            let preference = Preference::of_call(word).unwrap();
+            assert_eq!(preference.call_word(), Some(word));
+            let kept = preference.apply(&codecs("opus ulaw g722"), &codecs("alaw ulaw opus"));
+            let names: Vec<_> = kept.iter().map(|codec| codec.name).collect();
+            names.join(" ")
+        };
+        assert_eq!(kept("local"), "ulaw opus");
+        assert_eq!(kept("local_first"), "ulaw");
+        assert_eq!(kept("local_merge"), "alaw ulaw opus");
+        assert_eq!(kept("remote"), "opus ulaw");
+        assert_eq!(kept("remote_first"), "opus");
+        assert_eq!(kept("remote_merge"), "opus ulaw alaw");
+        assert_eq!(Preference::of_call("remote_last"), None);
+        assert_eq!(Preference::of_call("merge"), None);
     }
 
     #[test]

@@ -38,8 +38,19 @@ pub struct Endpoint {
     pub message_context: Option<String>,
     /// Codecs, the preferred one first.
     pub allow: Vec<&'static Codec>,
-    /// The codecs of what it is offered, given those of the party it is called by.
-    pub outgoing_offer: Preference,
+    /// The codecs of its offers; `None`: what `incoming_call` says.
+    pub incoming_offer: Option<Preference>,
+    /// The codecs of its answers.
+    pub incoming_answer: Preference,
+    /// The same in the words of `incoming_call_offer_pref`.
+    pub incoming_call: Preference,
+    /// Whether its offers are answered with the best codec alone.
+    pub preferred_codec_only: bool,
+    /// The codecs of what it is offered, given those of the party it is called by; `None`: what
+    /// `outgoing_call` says.
+    pub outgoing_offer: Option<Preference>,
+    /// The same in the words of `outgoing_call_offer_pref`.
+    pub outgoing_call: Preference,
     /// The codecs of what it is answered, given those of the party it called.
     pub outgoing_answer: Preference,
     /// The transport its requests go by.
@@ -237,7 +248,12 @@ impl Endpoint {
             context: "default".to_owned(),
             message_context: None,
             allow: Vec::new(),
-            outgoing_offer: Preference::OFFER,
+            incoming_offer: None,
+            incoming_answer: Preference::ANSWER,
+            incoming_call: Preference::LOCAL,
+            preferred_codec_only: false,
+            outgoing_offer: None,
+            outgoing_call: Preference::OFFER,
             outgoing_answer: Preference::ANSWER,
             transport: None,
             webrtc: false,
@@ -295,6 +311,16 @@ impl Endpoint {
     /// `identify` object says of addresses, headers and URIs holds in any case.
     pub fn is_identified_by(&self, by: IdentifyBy) -> bool {
         self.identify_by.is_empty() || self.identify_by.contains(&by)
+    }
+
+    /// What its offers become.
+    pub fn offers(&self) -> Preference {
+        self.incoming_offer.unwrap_or(self.incoming_call)
+    }
+
+    /// What it is offered.
+    pub fn offered(&self) -> Preference {
+        self.outgoing_offer.unwrap_or(self.outgoing_call)
     }
 
     /// What `webrtc=yes` implies, whatever else is written: DTLS-SRTP with ICE on one port, in the

@@ -58,8 +58,6 @@ static GROUPS: &[Group] = &[
         &[("callerid_privacy", "allowed_not_screened"), ("trust_id_outbound", "no")]),
     ("endpoint", "the tag is for the dial plan's CALLERID(tag), which is not served",
         &[("callerid_tag", "")]),
-    ("endpoint", "what comes is read in the order of `allow`; what goes out has preferences of its own",
-        &[("codec_prefs_incoming_answer", ""), ("codec_prefs_incoming_offer", ""), ("incoming_call_offer_pref", "local"), ("outgoing_call_offer_pref", "remote_merge"), ("preferred_codec_only", "no")]),
     ("endpoint", "the Contact of the exchange is its own, without a user",
         &[("contact_user", "")]),
     ("endpoint", "packets of media are not marked with a class of service yet",

@@ -35,6 +35,20 @@ pub trait Shown: Object + Clone {
     }
 }
 
+/// The options about the order of codecs.
+fn preference(endpoint: &Endpoint, option: &str) -> Option<String> {
+    let word = |preference: codec::Preference| preference.call_word().map(str::to_owned);
+    match option {
+        "codec_prefs_incoming_answer" => Some(endpoint.incoming_answer.to_string()),
+        "codec_prefs_incoming_offer" => Some(endpoint.offers().to_string()),
+        "codec_prefs_outgoing_answer" => Some(endpoint.outgoing_answer.to_string()),
+        "codec_prefs_outgoing_offer" => Some(endpoint.offered().to_string()),
+        "incoming_call_offer_pref" => word(endpoint.incoming_call),
+        "outgoing_call_offer_pref" => word(endpoint.outgoing_call),
+        _ => None,
+    }
+}
+
 impl Shown for Endpoint {
     fn own(&self, option: &str) -> Option<String> {
         Some(match option {
@@ -77,8 +91,6 @@ impl Shown for Endpoint {
                 Some(id) => format!("\"{}\" <{}>", id.name, id.number),
                 None => "<unknown>".to_owned(),
             },
-            "codec_prefs_outgoing_answer" => self.outgoing_answer.to_string(),
-            "codec_prefs_outgoing_offer" => self.outgoing_offer.to_string(),
             "dtls_auto_generate_cert" => "Yes".to_owned(),
             "dtmf_mode" => match self.dtmf_mode {
                 DtmfMode::Rfc4733 => "rfc4733",
@@ -103,7 +115,7 @@ impl Shown for Endpoint {
                     .collect();
                 pairs.join(",")
             }
-            _ => return None,
+            other => return preference(self, other),
         })
     }
 }

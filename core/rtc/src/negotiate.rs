@@ -239,7 +239,7 @@ pub(crate) fn lines(offer: &Sdp, policy: &Policy) -> Vec<(Kind, Vec<&'static Cod
         .filter(|media| !decide::is_closed(offer, media));
     used.filter_map(|media| {
         let kind = table::av_kind(&media.kind)?;
-        let formats = format::read(media, kind, policy).into_iter();
+        let formats = format::read(media, kind, policy, policy.reading.offers).into_iter();
         let codecs = formats.filter_map(|described| described.payload.format.codec());
         Some((kind, codecs.collect()))
     })

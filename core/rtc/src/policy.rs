@@ -21,8 +21,42 @@ pub struct Policy {
     pub max_video_streams: usize,
     /// Whether digits may come as RTP events (RFC 4733).
     pub telephone_event: bool,
+    /// In which order codecs of the peer's descriptions are used, and which.
+    pub reading: Reading,
     /// What carries the media.
     pub transport: Transport,
+}
+
+/// What the codecs of a description of the peer become (`codec_prefs_incoming_*`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Those of its offers.
+    pub offers: Preference,
+    /// Those of its answers.
+    pub answers: Preference,
+    /// Whether an offer is answered with the best codec alone (`preferred_codec_only`).
+    pub is_first_alone: bool,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self {
+            offers: Preference::LOCAL,
+            // RFC 3264 §7: the offerer "SHOULD use the first media format listed in the answer".
+            answers: Preference::ANSWER,
+            is_first_alone: false,
+        }
+    }
+}
+
+impl Reading {
+    /// How an offer is answered.
+    pub(crate) fn to_answer(self) -> Preference {
+        Preference {
+            keeps_first: self.offers.keeps_first || self.is_first_alone,
+            ..self.offers
+        }
+    }
 }
 
 /// How media goes.
@@ -152,6 +186,11 @@ impl Policy {
         Self {
             audio,
             video,
+            reading: Reading {
+                // What both can have, in the order that was chosen here.
+                offers: Preference::LOCAL,
+                ..self.reading
+            },
             ..self.clone()
         }
     }
@@ -163,6 +202,7 @@ impl Policy {
             max_audio_streams: 0,
             max_video_streams: 0,
             telephone_event: self.telephone_event,
+            reading: self.reading,
             transport: self.transport.clone(),
         }
     }
@@ -205,6 +245,7 @@ mod tests {
             max_audio_streams: 1,
             max_video_streams: 1,
             telephone_event: true,
+            reading: Default::default(),
             transport: super::Transport::WebRtc,
         }
     }

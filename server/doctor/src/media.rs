@@ -335,6 +335,7 @@ fn policy() -> Policy {
         max_audio_streams: 4,
         max_video_streams: 16,
         telephone_event: true,
+        reading: Default::default(),
         transport: rtc::policy::Transport::WebRtc,
     }
 }

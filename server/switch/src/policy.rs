@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use codec::Kind;
 use config::{DtmfMode, Endpoint, MediaEncryption, StrictRtp};
-use rtc::policy::{Encryption, Policy, Strictness, Terms, Transport};
+use rtc::policy::{Encryption, Policy, Reading, Strictness, Terms, Transport};
 
 /// The policy of an endpoint: `allow=` in its order, the limits of streams, digits in RTP, and what
 /// carries its media.
@@ -30,6 +30,11 @@ pub(crate) fn under(endpoint: &Endpoint, strict: StrictRtp) -> Policy {
         telephone_event: match endpoint.dtmf_mode {
             DtmfMode::Rfc4733 | DtmfMode::Auto | DtmfMode::AutoInfo => true,
             DtmfMode::Inband | DtmfMode::Info => false,
+        },
+        reading: Reading {
+            offers: endpoint.offers(),
+            answers: endpoint.incoming_answer,
+            is_first_alone: endpoint.preferred_codec_only,
         },
         transport: transport(endpoint, strict),
     }
@@ -63,8 +68,8 @@ fn transport(endpoint: &Endpoint, strict: StrictRtp) -> Transport {
 
 #[cfg(test)]
 mod tests {
-    use config::{DtmfMode, Endpoint, MediaEncryption};
-    use rtc::policy::{Encryption, Transport};
+    use config::{DtmfMode, Endpoint, MediaEncryption, Object as _};
+    use rtc::policy::{Encryption, Reading, Transport};
 
     use super::of;
 
@@ -103,6 +108,36 @@ mod tests {
         endpoint.webrtc = true;
         endpoint.apply_webrtc();
         assert_eq!(terms(&endpoint), None);
+    }
+
+    #[test]
+    fn codecs_of_offers_and_answers_are_as_the_options_say() {
+        let endpoint = |options: &[(&str, &str)]| {
+            let (endpoint, bad) = Endpoint::from_columns("alice", options).unwrap();
+            assert!(bad.is_empty(), "{bad:?}");
+            endpoint
+        };
+        let usual = of(&endpoint(&[])).reading;
+        assert_eq!(usual, Reading::default());
+        let own = endpoint(&[
+            ("codec_prefs_incoming_answer", "prefer: configured"),
+            ("incoming_call_offer_pref", "remote"),
+            ("outgoing_call_offer_pref", "local_first"),
+            ("preferred_codec_only", "yes"),
+        ]);
+        let reading = of(&own).reading;
+        assert!(reading.answers.prefers_configured && reading.is_first_alone);
+        assert!(!reading.offers.prefers_configured && !reading.offers.keeps_first);
+        assert_eq!(own.offered().call_word(), Some("local_first"));
+        let both = endpoint(&[
+            ("codec_prefs_outgoing_offer", "prefer: pending, keep: all"),
+            ("outgoing_call_offer_pref", "local_first"),
+        ]);
+        assert_eq!(
+            both.offered(),
+            codec::Preference::OFFER,
+            "the longer one counts"
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::{
     CallerId, DtmfMode, Endpoint, MediaEncryption, ProvisionalAcks, RedirectMethod, SessionTimers,
 };
 use crate::identify::IdentifyBy;
-use crate::option::{Fault, Parse, Row, inert, number, row, word};
+use crate::option::{Fault, Parse, Row, flag, inert, number, row, word};
 use crate::registration::proxy;
 use codec::{CODECS, Preference};
 
@@ -84,6 +84,21 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "How it is shown to those it calls.",
     ),
     row(
+        "codec_prefs_incoming_answer",
+        "",
+        Parse::Own(incoming_answer),
+        "Which codecs of an answer of it are used, and in which order: `prefer: pending, operation: \
+         intersect, keep: all` where it says nothing else.",
+    ),
+    row(
+        "codec_prefs_incoming_offer",
+        "",
+        Parse::Own(incoming_offer),
+        "Which codecs of an offer of it are used, and in which order: `prefer: pending, operation: \
+         intersect, keep: all, transcode: allow` where it says nothing else; without this option what \
+         `incoming_call_offer_pref` says.",
+    ),
+    row(
         "codec_prefs_outgoing_answer",
         "",
         Parse::Own(outgoing_answer),
@@ -95,7 +110,8 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "",
         Parse::Own(outgoing_offer),
         "The codecs of an offer to it, by those of the party that calls: `prefer: pending, \
-         operation: union, keep: all, transcode: allow` where it says nothing else.",
+         operation: union, keep: all, transcode: allow` where it says nothing else; without this option \
+         what `outgoing_call_offer_pref` says.",
     ),
     row(
         "contact_acl",
@@ -179,6 +195,13 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "username (user of From), auth_username (that of the digest), or both; both if unset.",
     ),
     row(
+        "incoming_call_offer_pref",
+        "local",
+        Parse::Own(incoming_call),
+        "The order of the codecs of its offers: that of `allow` (local) or its own (remote); `_first` uses \
+         the best alone.",
+    ),
+    row(
         "language",
         "",
         Parse::Optional(|e| &mut e.language),
@@ -252,6 +275,13 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "The proxy requests to it go through, as a Route.",
     ),
     row(
+        "outgoing_call_offer_pref",
+        "remote_merge",
+        Parse::Own(outgoing_call),
+        "The codecs it is offered: those of `allow` (local) or of who calls it (remote) first; those of both \
+         alone, unless `_merge` adds the others of `allow`; `_first` offers the best alone.",
+    ),
+    row(
         "overlap_context",
         "",
         Parse::Optional(|e| &mut e.overlap_context),
@@ -262,6 +292,12 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "",
         Parse::Own(|e, v| e.acl.own.add(true, v)),
         "Networks its requests may come from; repeatable, the last one that fits decides.",
+    ),
+    flag(
+        "preferred_codec_only",
+        "no",
+        |e| &mut e.preferred_codec_only,
+        "Its offers are answered with the best codec alone.",
     ),
     row(
         "redirect_method",
@@ -476,9 +512,47 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(digit)
 }
 
+fn incoming_offer(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
+    endpoint.incoming_offer = written(Preference::ANSWER, value)?;
+    Ok(())
+}
+
+fn incoming_answer(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
+    endpoint.incoming_answer = written(Preference::ANSWER, value)?.unwrap_or(Preference::ANSWER);
+    Ok(())
+}
+
 fn outgoing_offer(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    let preference = Preference::OFFER.parse(value);
-    endpoint.outgoing_offer = preference.map_err(Fault::NotPreference)?;
+    endpoint.outgoing_offer = written(Preference::OFFER, value)?;
+    Ok(())
+}
+
+/// What is written; `None` for an empty column.
+fn written(usual: Preference, value: &str) -> Result<Option<Preference>, Fault> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    usual.parse(value).map(Some).map_err(Fault::NotPreference)
+}
+
+fn incoming_call(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
+    const WORDS: &[&str] = &["local", "local_first", "remote", "remote_first"];
+    let known = WORDS[word(value, WORDS)?];
+    endpoint.incoming_call = Preference::of_call(known).unwrap_or(endpoint.incoming_call);
+    Ok(())
+}
+
+fn outgoing_call(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
+    const WORDS: &[&str] = &[
+        "local",
+        "local_merge",
+        "local_first",
+        "remote",
+        "remote_merge",
+        "remote_first",
+    ];
+    let known = WORDS[word(value, WORDS)?];
+    endpoint.outgoing_call = Preference::of_call(known).unwrap_or(endpoint.outgoing_call);
     Ok(())
 }
 

@@ -157,9 +157,12 @@ impl Decider<'_> {
             Some(Some(bundle)) if media.mid().is_some_and(|mid| bundle.contains(&mid)) => {}
             Some(_) => return Err(LineFault::NotBundled),
         }
-        let formats = table
-            .payload_types
-            .claim(format::read(media, kind, self.policy));
+        let formats = table.payload_types.claim(format::read(
+            media,
+            kind,
+            self.policy,
+            self.policy.reading.to_answer(),
+        ));
         if !has_codec(&formats) {
             return Err(LineFault::NoCommonCodec {
                 offered: format::names(media),

@@ -238,7 +238,14 @@ impl DeskNegotiator {
         before: Option<&Live>,
         lines: &[Line],
     ) -> Result<Live, LineFault> {
-        let section = Section::read(offer, media, &self.policy, &self.terms, self.ip())?;
+        let section = Section::read(
+            offer,
+            media,
+            &self.policy,
+            &self.terms,
+            self.policy.reading.to_answer(),
+            self.ip(),
+        )?;
         let max = self.policy.max_streams(section.kind);
         if count(lines, section.kind) >= max {
             return Err(LineFault::TooMany { max });
@@ -318,7 +325,14 @@ impl DeskNegotiator {
 
     /// What the peer's answer makes of one of our lines.
     fn answered(&self, live: &mut Live, answer: &Sdp, media: &Media) -> Result<(), LineFault> {
-        let section = Section::read(answer, media, &self.policy, &self.terms, self.ip())?;
+        let section = Section::read(
+            answer,
+            media,
+            &self.policy,
+            &self.terms,
+            self.policy.reading.answers,
+            self.ip(),
+        )?;
         live.keys = match (&live.keys, section.cryptos.first()) {
             (_, None) => None,
             (Some(keys), Some(theirs)) if live.offered_keys.is_empty() => Some(Keys {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use codec::{Codec, Kind};
+use codec::{Codec, Kind, Preference};
 use sdp::{Media, Sdp};
 
 use crate::policy::Policy;
@@ -18,12 +18,18 @@ pub(crate) struct Described {
     pub(super) feedback: Vec<Box<str>>,
 }
 
-/// Reads what a section describes and the policy allows: best codec first (the order of `allow=`,
-/// then the peer's), digits last. Redundancy, forward error correction, comfort noise and unknown
+/// Reads what a section describes and the policy allows: best codec first, in the order of the
+/// preference, digits last. Redundancy, forward error correction, comfort noise and unknown
 /// codecs are left out.
-pub(super) fn read(media: &Media, kind: Kind, policy: &Policy) -> Vec<Described> {
+pub(super) fn read(
+    media: &Media,
+    kind: Kind,
+    policy: &Policy,
+    order: Preference,
+) -> Vec<Described> {
     let tables = Tables::of(media);
-    let mut kept: Vec<(usize, Described)> = Vec::new();
+    let mut described: Vec<Described> = Vec::new();
+    let mut pending: Vec<&'static Codec> = Vec::new();
     let mut digits = Vec::new();
     let mut seen = [false; 128];
     for number in media.payload_types() {
@@ -32,8 +38,11 @@ pub(super) fn read(media: &Media, kind: Kind, policy: &Policy) -> Vec<Described>
         }
         match tables.format(number) {
             Some(Format::Codec(codec)) if codec.kind == kind => {
-                if let Some(rank) = policy.rank(codec) {
-                    kept.push((rank, tables.describe(number, Format::Codec(codec))));
+                if policy.codecs(kind).contains(&codec) {
+                    described.push(tables.describe(number, Format::Codec(codec)));
+                    if !pending.contains(&codec) {
+                        pending.push(codec);
+                    }
                 }
             }
             Some(format @ Format::Digits { .. })
@@ -44,8 +53,13 @@ pub(super) fn read(media: &Media, kind: Kind, policy: &Policy) -> Vec<Described>
             Some(_) | None => {}
         }
     }
-    kept.sort_by_key(|(rank, _)| *rank);
-    let mut described: Vec<Described> = kept.into_iter().map(|(_, described)| described).collect();
+    let ranks = order.apply(&pending, policy.codecs(kind));
+    let rank = |own: &Described| {
+        let codec = own.payload.format.codec();
+        ranks.iter().position(|ranked| codec == Some(*ranked))
+    };
+    described.retain(|own| rank(own).is_some());
+    described.sort_by_key(rank);
     // RFC 4733 §2.1: events share SSRC and clock with the audio they stand for.
     let rank = |digit: &Described| {
         described
@@ -60,8 +74,13 @@ pub(super) fn read(media: &Media, kind: Kind, policy: &Policy) -> Vec<Described>
 
 /// The same for a desk phone: some describe events on 8 kHz alone beside audio on another clock, and
 /// send them so.
-pub(super) fn read_loosely(media: &Media, kind: Kind, policy: &Policy) -> Vec<Described> {
-    let mut described = read(media, kind, policy);
+pub(super) fn read_loosely(
+    media: &Media,
+    kind: Kind,
+    policy: &Policy,
+    order: Preference,
+) -> Vec<Described> {
+    let mut described = read(media, kind, policy, order);
     if kind != Kind::Audio {
         return described;
     }

@@ -191,9 +191,12 @@ fn answered(
     if is_closed(answer, media) {
         return None;
     }
-    let formats = table
-        .payload_types
-        .claim(format::read(media, kind, &own.policy));
+    let formats = table.payload_types.claim(format::read(
+        media,
+        kind,
+        &own.policy,
+        own.policy.reading.answers,
+    ));
     if !has_codec(&formats) {
         return None;
     }

@@ -1,6 +1,7 @@
 //! From the engine's description to the one for the peer: its names, order and profile, our origin
 //! and our stream ids.
 
+use codec::Preference;
 use sdp::{Direction, Line as Row, Media, MediaKind, Sdp};
 
 use super::canonical;
@@ -79,7 +80,7 @@ pub(super) fn live(
     policy: &Policy,
 ) -> Option<Rendered> {
     let kind = line.av_kind()?;
-    let mut formats = format::read(engine, kind, policy);
+    let mut formats = format::read(engine, kind, policy, Preference::LOCAL);
     bounds.apply(&mut formats);
     if engine.port == 0 || !super::decide::has_codec(&formats) {
         return None;

@@ -1,8 +1,9 @@
 //! What phones offer, and what they are answered.
 
 use crate::world::{Leg, audio, policy, sections};
+use codec::Preference;
 use rtc::Refused;
-use rtc::policy::{Encryption, Terms};
+use rtc::policy::{Encryption, Reading, Terms};
 use rtc::topology::Direction;
 use sdp::Sdp;
 
@@ -326,4 +327,25 @@ fn comfort_noise_is_agreed_where_the_phone_has_it_and_never_offered() {
     );
     let offer = plain().offer(crate::world::voice());
     assert_eq!(sections(&offer), ["audio 4000 RTP/AVP 0 8 101"]);
+}
+
+#[test]
+fn the_codecs_of_an_offer_are_answered_as_the_endpoint_prefers() {
+    let answered_with = |offers: &str, is_first_alone: bool| {
+        let mut own = policy(&["ulaw", "alaw", "g722"], &[], Terms::default());
+        own.reading = Reading {
+            offers: Preference::OFFER.parse(offers).unwrap(),
+            is_first_alone,
+            ..Reading::default()
+        };
+        let answer = answered(&mut Leg::new(own), &audio("RTP/AVP", "18 9 0 3", ""));
+        sections(&answer).remove(0)
+    };
+    let pending = "prefer: pending, operation: intersect";
+    assert_eq!(answered_with(pending, false), "audio 4000 RTP/AVP 9 0");
+    assert_eq!(answered_with(pending, true), "audio 4000 RTP/AVP 9");
+    let configured = "prefer: configured, operation: intersect";
+    assert_eq!(answered_with(configured, false), "audio 4000 RTP/AVP 0 9");
+    let first = "prefer: configured, operation: intersect, keep: first";
+    assert_eq!(answered_with(first, false), "audio 4000 RTP/AVP 0");
 }

@@ -21,6 +21,7 @@ pub(crate) fn policy(audio: &[&str], video: &[&str], terms: Terms) -> Policy {
         max_audio_streams: 1,
         max_video_streams: 1,
         telephone_event: true,
+        reading: Default::default(),
         transport: Transport::Rtp(terms),
     }
 }

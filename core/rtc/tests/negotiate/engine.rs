@@ -33,6 +33,7 @@ pub(crate) fn policy(audio: &[&str], video: &[&str], max_video_streams: usize) -
         max_audio_streams: 1,
         max_video_streams,
         telephone_event: true,
+        reading: Default::default(),
         transport: rtc::policy::Transport::WebRtc,
     }
 }

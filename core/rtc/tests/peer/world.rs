@@ -93,6 +93,7 @@ pub(crate) fn policy(max_video_streams: usize) -> Arc<Policy> {
         max_audio_streams: 1,
         max_video_streams,
         telephone_event: true,
+        reading: Default::default(),
         transport: rtc::policy::Transport::WebRtc,
     })
 }

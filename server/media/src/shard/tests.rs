@@ -42,6 +42,7 @@ fn open(shard: &mut Shard, now: Instant, serial: u32, events: EventSink) {
         max_audio_streams: 1,
         max_video_streams: 0,
         telephone_event: false,
+        reading: Default::default(),
         transport: rtc::policy::Transport::WebRtc,
     };
     shard.config.gauges.legs.fetch_add(1, Ordering::Relaxed);

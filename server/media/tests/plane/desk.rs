@@ -24,6 +24,7 @@ fn allocate(plane: &Plane) -> Result<(Leg, Receiver<LegEvent>), AllocateError> {
         max_audio_streams: 1,
         max_video_streams: 1,
         telephone_event: true,
+        reading: Default::default(),
         transport: Transport::Rtp(Terms::default()),
     };
     let (sender, events) = mpsc::channel(64);

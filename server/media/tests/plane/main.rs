@@ -35,6 +35,7 @@ fn allocate(plane: &Plane, inbox: usize) -> (Leg, Receiver<LegEvent>) {
         max_audio_streams: 1,
         max_video_streams: 10,
         telephone_event: true,
+        reading: Default::default(),
         transport: rtc::policy::Transport::WebRtc,
     };
     let leg = plane.allocate(LegConfig {
@@ -291,6 +292,7 @@ async fn a_full_plane_refuses_legs_and_takes_them_again() {
             max_audio_streams: 0,
             max_video_streams: 0,
             telephone_event: false,
+            reading: Default::default(),
             transport: rtc::policy::Transport::WebRtc,
         }),
         place: Default::default(),

@@ -28,7 +28,7 @@ impl Channel {
     /// Fits what may be offered to the party the leg is going to be connected to: what that one has comes
     /// first, so that sound is made anew only where it must be.
     pub(crate) fn fit(&mut self, far: &Policy) -> AppResult {
-        let fitted = self.policy.meeting(far, &self.endpoint().outgoing_offer);
+        let fitted = self.policy.meeting(far, &self.endpoint().offered());
         if far.max_audio_streams > 0 && fitted.audio.is_empty() && !self.policy.audio.is_empty() {
             let text = format!(
                 "no audio codec in common: the caller has {}, endpoint '{}' allows {}",

@@ -7,7 +7,7 @@ use crate::negotiate::note::LineFault;
 use crate::negotiate::table::av_kind;
 use crate::policy::{Encryption, Policy, Terms};
 use crate::topology::Wishes;
-use codec::Kind;
+use codec::{Kind, Preference};
 use sdp::{Connection, Direction, Media, Sdp};
 use std::net::{IpAddr, SocketAddr};
 
@@ -80,6 +80,7 @@ impl Section {
         media: &Media,
         policy: &Policy,
         terms: &Terms,
+        order: Preference,
         local: IpAddr,
     ) -> Result<Self, LineFault> {
         let kind = av_kind(&media.kind).ok_or(LineFault::Kind)?;
@@ -89,7 +90,7 @@ impl Section {
             return Err(LineFault::NoFeedback(media.profile.clone()));
         }
         let cryptos = cryptos(sdp, media, profile, terms)?;
-        let formats = format::read_loosely(media, kind, policy);
+        let formats = format::read_loosely(media, kind, policy, order);
         let wishes = format::wishes(sdp, media, &formats);
         if !has_codec(&formats) {
             return Err(LineFault::NoCommonCodec {

@@ -89,6 +89,7 @@ impl World {
             max_audio_streams: 1,
             max_video_streams: 1,
             telephone_event: true,
+            reading: Default::default(),
             transport: rtc::policy::Transport::WebRtc,
         };
         let config = LegConfig {
