@@ -14,6 +14,7 @@ mod pattern;
 mod plan;
 mod substitute;
 mod table;
+mod timing;
 
 pub use alternative::{AltSwitch, Answers, Lookup, Question, Realtime, Unanswered, Wanted};
 pub use conf::{Diagnostic, Severity};
@@ -24,3 +25,4 @@ pub use pattern::{Pattern, PatternError};
 pub use plan::{Extension, Extensions, Include, Plan, Position, Step};
 pub use substitute::{Note, Variables, substitute};
 pub use table::{BadRow, TableRow};
+pub use timing::{BadTiming, Moment, Timing};

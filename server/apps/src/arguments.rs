@@ -30,6 +30,12 @@ pub(crate) fn warn(
     call.tell(StoryEvent::Remark { text });
 }
 
+/// Whether a value means yes, as Asterisk reads it.
+pub(crate) fn is_true(value: &str) -> bool {
+    let value = value.trim().to_ascii_lowercase();
+    matches!(value.as_str(), "yes" | "true" | "y" | "t" | "1" | "on")
+}
+
 /// A place of the dial plan, `[[context,]extension,]priority`, with this separator. What is left out is where
 /// the call stands; the priority is a number, a distance (`+2`, `-1`) or a label.
 pub(crate) fn position(call: &Channel, text: &str, separator: char) -> Result<Position, String> {

@@ -1,20 +1,25 @@
 //! `Dial`.
 
+mod announce;
 mod answered;
+mod limit;
 mod options;
+mod screen;
+mod waiting;
 
 use std::time::Duration;
 
 use switch::story::StoryEvent;
 use switch::{
-    AppResult, Application, Args, Ask, CallerId, Cause, Channel, ChannelId, Dialled, Dialling,
-    Forward, Interrupt, Joint, Moment, Position, RedirectMethod, pbx,
+    AppResult, Application, Args, Ask, CallerId, Cause, Channel, Dialled, Dialling, Forward,
+    Interrupt, Moment, Position, RedirectMethod, pbx,
 };
 use tokio::time::Instant;
 
 use crate::arguments::{position, unusable, warn};
 use crate::gosub::with_arguments;
 use options::Options;
+use waiting::{Waited, Waiting};
 
 /// Calls others and connects the caller to who answers.
 pub(crate) static DIAL: Application = Application {
@@ -26,9 +31,6 @@ pub(crate) static DIAL: Application = Application {
 
 /// Destinations in one `Dial`, each of which may be reached at several places.
 const DESTINATIONS_MAX: usize = 64;
-
-/// How often one call is sent on.
-const FORWARDS_MAX: usize = 16;
 
 async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
     for name in RESULTS {
@@ -49,28 +51,49 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
             call,
             "Dial",
             &args,
-            "a URL cannot be sent to a phone; ignored",
+            "a URL cannot be sent to a phone in its call; ignored",
         );
     }
     let timeout = timeout(call, &args);
+    if options.record_anew {
+        call.record_mut().restart();
+    }
+    let screen = match screen::begin(call, &options) {
+        Ok(screen) => screen,
+        Err(status) => {
+            set(call, "DIALSTATUS", status);
+            return Ok(());
+        }
+    };
     if let Some((at, arguments)) = routine(call, &args, options.before_all.as_deref()) {
         pbx::subroutine(call, at, &arguments).await?;
     }
     let before = routine(call, &args, options.before_call.as_deref());
     let began = Instant::now();
-    let answered = dial(call, &destinations, timeout, &options, before).await;
-    match answered {
-        Ok(Some(callee)) => answered::talk(call, *callee, &options, &args, began).await,
+    let all = Whom {
+        destinations: &destinations,
+        timeout,
+        before,
+    };
+    let answered = dial(call, &all, &options, &args).await;
+    let callee = match answered {
+        Ok(Some(callee)) => *callee,
         Ok(None) => {
             lasted(call, "DIALEDTIME", began.elapsed());
-            Ok(())
+            return Ok(());
         }
         Err(interrupt) => {
             set(call, "DIALSTATUS", "CANCEL");
             lasted(call, "DIALEDTIME", began.elapsed());
-            Err(interrupt)
+            return Err(interrupt);
         }
-    }
+    };
+    let answered = answered::Answered {
+        options: &options,
+        args: &args,
+        began,
+    };
+    answered.meet(call, callee, screen).await
 }
 
 /// What `Dial` leaves behind.
@@ -121,114 +144,82 @@ fn timeout(call: &mut Channel, args: &Args<'_>) -> Option<Duration> {
     }
 }
 
+/// Who is called, for how long, and what is run on each leg before.
+struct Whom<'a> {
+    destinations: &'a [&'a str],
+    timeout: Option<Duration>,
+    before: Option<Routine>,
+}
+
 /// Calls everybody and waits for the first to answer. `None`: nobody did, and `DIALSTATUS` says why.
 async fn dial(
     call: &mut Channel,
-    destinations: &[&str],
-    timeout: Option<Duration>,
+    whom: &Whom<'_>,
     options: &Options,
-    before: Option<Routine>,
+    args: &Args<'_>,
 ) -> AppResult<Option<Box<Channel>>> {
     let mut dialling = Dialling::default();
-    for destination in destinations {
-        add(call, &mut dialling, destination, options, before.as_ref()).await?;
+    if let Some(cause) = options.losers {
+        dialling.tell_losers(cause);
+    }
+    for destination in whom.destinations {
+        add(call, &mut dialling, destination, options, whom).await?;
     }
     if let Some(leg) = dialling.first_leg() {
         let (name, account) = (leg.name().to_owned(), account(leg));
         call.record_mut().connect(&name, &account);
     }
-    let mut waiting = Waiting::default();
-    let began = Instant::now();
-    let end = timeout.and_then(|timeout| began.checked_add(timeout));
-    let pretends = options.ring || options.music.is_some();
-    if pretends && dialling.failure().is_none() {
-        call.ring();
-        waiting.rings = true;
+    let mut waiting = Waiting::begin(options, whom.timeout);
+    if dialling.failure().is_none() {
+        waiting.pretend(call, args).await?;
     }
-    let cancel = |cause| match options.elsewhere {
-        true => Cause::AnsweredElsewhere,
-        false => cause,
-    };
     loop {
         if let Some(cause) = dialling.failure() {
             set(call, "DIALSTATUS", dialling.tally().status());
             call.set_cause(cause);
             return Ok(None);
         }
-        let moment = match dialling.next(call, end).await {
+        let moment = match dialling.next(call, waiting.end).await {
             Ok(moment) => moment,
             Err(interrupt) => {
-                dialling.cancel(cancel(Cause::NormalClearing));
+                dialling.cancel(options.given_up(Cause::NormalClearing));
                 return Err(interrupt);
             }
         };
         match moment {
-            Moment::Caller(_) | Moment::Leg(Dialled::Failed(_)) => {}
-            Moment::Leg(Dialled::Ringing) => {
-                if !std::mem::replace(&mut waiting.rings, true) {
-                    lasted(call, "RINGTIME", began.elapsed());
-                    call.ring();
-                }
+            Moment::Leg(Dialled::Answered(callee)) => {
+                call.stop_tones();
+                return Ok(Some(callee));
             }
-            Moment::Leg(Dialled::Early(id)) if !pretends => {
-                waiting.hear(call, &mut dialling, id).await?;
-            }
-            Moment::Leg(Dialled::Early(_)) => {}
             Moment::Leg(Dialled::Forwarded(forward)) => {
-                waiting.forwards += 1;
-                let is_followed = !options.stays && waiting.forwards <= FORWARDS_MAX;
-                let to = is_followed
+                match waiting
+                    .follows()
                     .then(|| destination_of(call, &forward))
-                    .flatten();
-                match to {
-                    Some(to) => add(call, &mut dialling, &to, options, before.as_ref()).await?,
+                    .flatten()
+                {
+                    Some(to) => add(call, &mut dialling, &to, options, whom).await?,
                     None => dialling.note(Cause::RedirectedToNewDestination),
                 }
             }
-            Moment::Leg(Dialled::Answered(callee)) => return Ok(Some(callee)),
             Moment::Over => {
-                dialling.cancel(cancel(Cause::NoAnswer));
+                dialling.cancel(options.given_up(Cause::NoAnswer));
                 set(call, "DIALSTATUS", "NOANSWER");
                 call.set_cause(Cause::NoAnswer);
                 return Ok(None);
             }
+            moment => match waiting.on(call, &mut dialling, moment).await? {
+                Waited::On => {}
+                Waited::GivenUp(to) => {
+                    dialling.cancel(options.given_up(Cause::NormalClearing));
+                    set(call, "DIALSTATUS", "CANCEL");
+                    call.set_cause(Cause::NormalClearing);
+                    return match to {
+                        Some(to) => Err(Interrupt::Redirect(to)),
+                        None => Ok(None),
+                    };
+                }
+            },
         }
-    }
-}
-
-/// What the caller is told while it waits.
-#[derive(Default)]
-struct Waiting {
-    rings: bool,
-    /// How often somebody sent the call on.
-    forwards: usize,
-    /// The leg that is heard before it answers.
-    hears: Option<Joint>,
-}
-
-impl Waiting {
-    /// Lets the caller hear a leg that has not answered; the first one keeps it.
-    #[expect(
-        clippy::needless_pass_by_ref_mut,
-        reason = "a shared borrow held across the await would need Signaling to be Sync"
-    )]
-    async fn hear(
-        &mut self,
-        call: &mut Channel,
-        dialling: &mut Dialling,
-        id: ChannelId,
-    ) -> AppResult {
-        if self.hears.is_some() {
-            return Ok(());
-        }
-        if let Some(leg) = dialling.leg(id) {
-            call.suit(leg)?;
-        }
-        if !call.is_up() && !call.early().await? {
-            return Ok(());
-        }
-        self.hears = dialling.leg(id).and_then(|leg| call.connect(leg));
-        Ok(())
     }
 }
 
@@ -238,14 +229,14 @@ async fn add(
     dialling: &mut Dialling,
     destination: &str,
     options: &Options,
-    before: Option<&Routine>,
+    whom: &Whom<'_>,
 ) -> AppResult {
     let switch = call.switch().clone();
     let found = call.during(switch.find(destination)).await?;
     match found {
         Ok(targets) => {
             let mut ask = ask(call, destination, options);
-            ask.before = before.cloned();
+            ask.before.clone_from(&whom.before);
             dialling.call(&switch, targets, &ask, Some(call)).await;
         }
         Err(unreachable) => {
@@ -284,13 +275,16 @@ fn ask(call: &Channel, destination: &str, options: &Options) -> Ask {
     let number = destination.split_once('/').map_or("", |(_, rest)| rest);
     let mut variables = call.vars.inherited();
     variables.push(("DIALEDPEERNUMBER".to_owned(), number.to_owned()));
-    let own = match options.original {
-        true => call.caller.clone(),
-        false => CallerId {
-            name: String::new(),
-            number: call.at.exten.clone(),
-        },
+    let mut own = CallerId {
+        name: String::new(),
+        number: call.at.exten.clone(),
     };
+    if options.original {
+        own = call.caller.clone();
+        if let Some(number) = &options.original_number {
+            own.number.clone_from(number);
+        }
+    }
     let mut caller = call.caller.clone();
     if let Some(number) = &options.caller_number {
         caller.number.clone_from(number);

@@ -3,6 +3,7 @@
 use switch::{AppResult, Application, Args, Channel, Interrupt, Position};
 
 use crate::arguments::{position, unusable, warn};
+use crate::condition::{branches, holds, split};
 
 /// Goes into a subroutine.
 pub(crate) static GOSUB: Application = Application {
@@ -45,10 +46,8 @@ async fn gosub_if(call: &mut Channel, args: Args<'_>) -> AppResult {
         let why = "write it as GosubIf(condition?label(arguments):label(arguments))";
         return Err(unusable(call, "GosubIf", &args, why));
     };
-    let condition = condition.trim();
-    let is_true = !condition.is_empty() && condition != "0";
-    let (yes, no) = split(rest, ':').unwrap_or((rest, ""));
-    match if is_true { yes.trim() } else { no.trim() } {
+    let (yes, no) = branches(rest);
+    match if holds(condition) { yes } else { no } {
         "" => Ok(()),
         target => enter(call, "GosubIf", &args, target),
     }
@@ -126,26 +125,9 @@ fn unquoted(argument: &str) -> String {
     inside.unwrap_or(argument).to_owned()
 }
 
-/// Splits at the first separator outside of parentheses and quotes.
-fn split(text: &str, separator: char) -> Option<(&str, &str)> {
-    let (mut depth, mut quoted) = (0_u32, false);
-    for (at, character) in text.char_indices() {
-        match character {
-            '"' => quoted = !quoted,
-            '(' if !quoted => depth += 1,
-            ')' if !quoted => depth = depth.saturating_sub(1),
-            _ if character == separator && depth == 0 && !quoted => {
-                return Some((&text[..at], &text[at + separator.len_utf8()..]));
-            }
-            _ => {}
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{split, with_arguments};
+    use super::with_arguments;
 
     #[test]
     fn arguments_stand_behind_the_place() {
@@ -154,11 +136,5 @@ mod tests {
         assert_eq!(arguments, ["a", "b,c", "d(e,f)"]);
         assert_eq!(with_arguments("sub,s,1()", ','), ("sub,s,1", Vec::new()));
         assert_eq!(with_arguments("s,1", ','), ("s,1", Vec::new()));
-    }
-
-    #[test]
-    fn a_colon_within_arguments_divides_nothing() {
-        assert_eq!(split("a,1(x:y):b,1", ':'), Some(("a,1(x:y)", "b,1")));
-        assert_eq!(split("a,1(x:y)", ':'), None);
     }
 }

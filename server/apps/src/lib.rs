@@ -6,14 +6,22 @@
 mod answer;
 mod arguments;
 mod background;
+mod clock;
+mod condition;
+mod db_delete;
 mod dial;
 mod echo;
+mod exec_if;
 mod function;
 mod gosub;
 mod goto;
+mod goto_if;
 mod hangup;
+mod indicate;
+mod macro_call;
 mod manual;
 mod message_send;
+mod mset;
 mod noop;
 mod playback;
 mod playtones;
@@ -24,6 +32,7 @@ mod stream_echo;
 mod verbose;
 mod wait;
 mod wait_exten;
+mod while_loop;
 
 use switch::{Application, Function};
 
@@ -33,25 +42,47 @@ pub use manual::manual;
 pub static APPLICATIONS: &[&Application] = &[
     &answer::ANSWER,
     &background::BACKGROUND,
+    &indicate::BUSY,
+    &indicate::CONGESTION,
+    &while_loop::CONTINUE_WHILE,
+    &db_delete::DB_DEL,
+    &db_delete::DB_DEL_TREE,
     &dial::DIAL,
     &echo::ECHO,
+    &while_loop::END_WHILE,
+    &exec_if::EXEC,
+    &exec_if::EXEC_IF,
+    &exec_if::EXEC_IF_TIME,
+    &while_loop::EXIT_WHILE,
     &gosub::GOSUB,
     &gosub::GOSUB_IF,
     &goto::GOTO,
+    &goto_if::GOTO_IF,
+    &goto_if::GOTO_IF_TIME,
     &hangup::HANGUP,
+    &macro_call::MACRO,
+    &macro_call::MACRO_EXIT,
+    &macro_call::MACRO_IF,
     &message_send::MESSAGE_SEND,
+    &indicate::MILLIWATT,
+    &mset::MSET,
     &noop::NOOP,
     &playback::PLAYBACK,
     &playtones::PLAYTONES,
+    &indicate::PROCEEDING,
+    &indicate::PROGRESS,
     &read::READ,
     &gosub::RETURN,
+    &indicate::RINGING,
     &set::SET,
     &gosub::STACK_POP,
     &playtones::STOP_PLAYTONES,
     &stream_echo::STREAM_ECHO,
+    &exec_if::TRY_EXEC,
     &verbose::VERBOSE,
     &wait::WAIT,
     &wait_exten::WAIT_EXTEN,
+    &while_loop::WHILE,
 ];
 
 /// Every function of the dial plan.

@@ -1,5 +1,6 @@
 //! What the applications that play files have in common.
 
+use codec::ToneScript;
 use media::Playable;
 use switch::{AppResult, Args, Channel};
 
@@ -40,6 +41,30 @@ pub(crate) async fn play_files(
         }
     }
     Ok(heard)
+}
+
+/// A sound; a beep in its place where there is none.
+pub(crate) async fn sound_or_beep(
+    call: &mut Channel,
+    application: &str,
+    args: &Args<'_>,
+    name: &str,
+) -> AppResult<Playable> {
+    Ok(match call.sound(name).await? {
+        Ok(sound) => Playable::Sound(sound),
+        Err(why) => {
+            // Everybody can have this one.
+            if name != "beep" {
+                warn(call, application, args, format!("{why}; it is a beep"));
+            }
+            Playable::Tones(beep())
+        }
+    })
+}
+
+/// As Asterisk's file of that name.
+fn beep() -> ToneScript {
+    ToneScript::parse("!1400/200").expect("a tone and its length")
 }
 
 /// Makes the call ready to hear something: answered, unless it is to be `skipped` or is played to

@@ -24,7 +24,7 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
 }
 
 /// Splits at the first `=` that is not inside the parentheses of a function.
-fn split(text: &str) -> Option<(&str, &str)> {
+pub(crate) fn split(text: &str) -> Option<(&str, &str)> {
     let mut depth = 0_u32;
     let at = text.find(|character| {
         match character {

@@ -9,8 +9,7 @@ mod aside;
 mod attended;
 mod blind;
 mod hold;
-
-use std::time::Duration;
+mod limit;
 
 use media::Way;
 use tokio::time::Instant;
@@ -24,11 +23,14 @@ use crate::leg::Joint;
 use crate::story::{Side, StoryEvent};
 use crate::transfer;
 
+use limit::Clock;
+pub use limit::Limit;
+
 /// What a conversation is bound by.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Rules {
     /// How long it may last.
-    pub limit: Option<Duration>,
+    pub limit: Option<Limit>,
     /// What digits of the caller do.
     pub caller: Keys,
     /// What digits of the called do.
@@ -52,7 +54,7 @@ pub enum Parted {
 pub async fn run(caller: &mut Channel, callee: &mut Channel, rules: &Rules) -> Parted {
     let matchers = [&rules.caller, &rules.callee].map(|keys| Matcher::new(keys.clone()));
     let mut talk = Talk {
-        end: rules.limit.map(|limit| Instant::now() + limit),
+        clock: Clock::start(rules.limit.as_ref(), caller, callee),
         caller,
         callee,
         joint: None,
@@ -76,8 +78,8 @@ struct Talk<'a> {
     joint: Option<Joint>,
     /// The digits of the caller and of the called.
     matchers: [Matcher; 2],
-    /// When the time is over.
-    end: Option<Instant>,
+    /// How long it may last.
+    clock: Clock<'a>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +104,8 @@ enum Moment {
     Woken(Party, Wake),
     /// A digit that was held back is held no longer.
     Pause(Party),
-    Over,
+    /// The clock strikes.
+    Time,
 }
 
 /// Whether it was the one who woke that was interrupted.
@@ -121,7 +124,10 @@ impl Talk<'_> {
                     let judged = self.matchers[side as usize].on_pause();
                     self.on_judged(side, judged).await
                 }
-                Moment::Over => Err(Parted::Limit),
+                Moment::Time => match self.clock.on(self.caller, self.callee) {
+                    true => Err(Parted::Limit),
+                    false => Ok(()),
+                },
             };
             if let Err(parted) = went {
                 return parted;
@@ -135,7 +141,7 @@ impl Talk<'_> {
             due.map(|due| (due, side))
         });
         let held = held.min_by_key(|(due, _)| *due);
-        let end = self.end;
+        let end = self.clock.next();
         tokio::select! {
             biased;
             wake = self.caller.wake() => Moment::Woken(Party::Caller, wake),
@@ -143,7 +149,7 @@ impl Talk<'_> {
             () = until(held.map(|(due, _)| due)) => {
                 Moment::Pause(held.map_or(Party::Caller, |(_, side)| side))
             }
-            () = until(end) => Moment::Over,
+            () = until(end) => Moment::Time,
         }
     }
 

@@ -66,6 +66,8 @@ pub struct Dialling {
     tally: Tally,
     /// The most telling cause of those that came to nothing.
     failed: Option<Cause>,
+    /// What those are told that did not answer first.
+    losers: Option<Cause>,
 }
 
 /// How those ended that came to nothing, as `DIALSTATUS` counts them.
@@ -184,7 +186,7 @@ impl Dialling {
             News::Early => Some(Dialled::Early(leg.id())),
             News::Answered => {
                 let answered = self.legs.swap_remove(index);
-                self.cancel(Cause::AnsweredElsewhere);
+                self.cancel(self.losers.unwrap_or(Cause::AnsweredElsewhere));
                 Some(Dialled::Answered(Box::new(answered)))
             }
             News::Failed(cause) => {
@@ -222,6 +224,11 @@ impl Dialling {
                 return Ok(moment);
             }
         }
+    }
+
+    /// What those are told that did not answer first, instead of that somebody else did.
+    pub fn tell_losers(&mut self, cause: Cause) {
+        self.losers = Some(cause);
     }
 
     /// A leg that is being called.

@@ -83,6 +83,16 @@ impl Channel {
         Ok(matches!(step, Ok(Some(_))))
     }
 
+    /// The application of another step of the extension where the channel stands; `None`: there is no such step.
+    pub async fn application_at(&mut self, priority: u32) -> AppResult<Option<String>> {
+        let there = |at: &Position| Position {
+            priority,
+            ..at.clone()
+        };
+        let step = self.search(|lookup, at| lookup.step(&there(at))).await?;
+        Ok(step.ok().flatten().map(|step| step.application))
+    }
+
     /// Whether there is such an extension of the channel's context, with a first priority.
     pub async fn has_extension(&mut self, exten: &str) -> AppResult<Result<bool, StoreError>> {
         self.search(|lookup, at| lookup.exists(&at.context, exten))

@@ -43,7 +43,7 @@ pub use channel::{
 };
 pub use config::{ActivatedBy, CallerId, RedirectMethod};
 pub use dial::{Ask, Dialled, Dialling, Forward, LEGS_MAX, Moment, Tally, Woken};
-pub use dialplan::Position;
+pub use dialplan::{BadTiming, Moment as TimeOfDay, Position, Timing};
 pub use directory::{
     CHANNELS_MAX, ChannelHandle, ChannelId, ChannelInfo, ChannelState, Directory, Full, STORIES_MAX,
 };

@@ -173,6 +173,20 @@ async fn run_step(channel: &mut Channel, step: &Step) -> AppResult {
     (application.run)(channel, Args::new(&arguments, &step.file, step.line)).await
 }
 
+/// Runs an application for another one that stands there. `None`: there is none of this name.
+pub async fn execute(
+    channel: &mut Channel,
+    name: &str,
+    arguments: &str,
+    at: &Args<'_>,
+) -> Option<AppResult> {
+    let application = channel.switch().application(name)?;
+    channel.record_runs(application.name, arguments);
+    channel.runs(format!("{}({arguments})", application.name));
+    let args = Args::new(arguments, at.file(), at.line());
+    Some((application.run)(channel, args).await)
+}
+
 /// A call without extension `T` ends when it has lasted as long as it may.
 fn end_if_time_is_up(channel: &mut Channel) -> AppResult {
     match channel.at.exten == ABSOLUTE {
@@ -317,11 +331,73 @@ pub async fn subroutine(channel: &mut Channel, at: Position, arguments: &[String
         return Ok(());
     }
     channel.at = at;
+    let result = nested(channel, depth, None).await.map(|_| ());
+    while channel.depth() > depth {
+        channel.leave();
+    }
+    channel.at = back;
+    result
+}
+
+/// Runs a macro on a channel: extension `s` of context `macro-NAME`, until its steps end or `MacroExit`.
+///
+/// # Errors
+///
+/// When the call ended meanwhile; or where a `Goto` led out of the macro, which is over then.
+pub async fn macro_call(channel: &mut Channel, name: &str, arguments: &[String]) -> AppResult {
+    let (back, depth) = (channel.at.clone(), channel.depth());
+    if let Err(why) = channel.enter(back.clone(), arguments) {
+        tracing::warn!(channel = channel.name(), "macro not run: {why}");
+        return Ok(());
+    }
+    // Within macros these name who called the outermost one, as in Asterisk.
+    if channel
+        .vars
+        .value("MACRO_CONTEXT")
+        .is_none_or(str::is_empty)
+    {
+        let priority = back.priority.to_string();
+        let places = [
+            ("MACRO_CONTEXT", &back.context),
+            ("MACRO_EXTEN", &back.exten),
+            ("MACRO_PRIORITY", &priority),
+        ];
+        for (name, value) in places {
+            // A place is short; a full table is told by Set itself.
+            let _ = channel.set_local(name, value);
+        }
+    }
+    let context = format!("macro-{name}");
+    channel.at = Position {
+        context: context.clone(),
+        exten: "s".to_owned(),
+        priority: 1,
+    };
+    let result = nested(channel, depth, Some(&context)).await;
+    while channel.depth() > depth {
+        channel.leave();
+    }
+    match result? {
+        Some(elsewhere) => Err(Interrupt::Redirect(elsewhere)),
+        None => {
+            channel.at = back;
+            Ok(())
+        }
+    }
+}
+
+/// Runs from where the channel stands, until fewer than so many subroutines and one more are left, or the
+/// steps end. Where it is told the context to stay in: the place in another one that a `Goto` led to.
+async fn nested(
+    channel: &mut Channel,
+    depth: usize,
+    context: Option<&str>,
+) -> AppResult<Option<Position>> {
     let mut budget = Budget::default();
-    let result = loop {
-        let ran = match exists(channel).await {
-            Ok(true) => Box::pin(run_extension(channel, &mut budget)).await,
-            Ok(false) => {
+    loop {
+        let ran = match exists(channel).await? {
+            true => Box::pin(run_extension(channel, &mut budget)).await,
+            false => {
                 let Position {
                     context,
                     exten,
@@ -332,24 +408,23 @@ pub async fn subroutine(channel: &mut Channel, at: Position, arguments: &[String
                 channel.tell(StoryEvent::Remark { text });
                 Ok(())
             }
-            Err(interrupt) => Err(interrupt),
         };
         match ran {
-            Err(Interrupt::Redirect(to)) => {
+            Ok(()) => return Ok(None),
+            Err(Interrupt::Redirect(to)) if channel.depth() <= depth => {
                 channel.at = to;
-                if channel.depth() <= depth {
-                    break Ok(());
-                }
+                return Ok(None);
             }
-            Ok(()) => break Ok(()),
-            Err(interrupt @ (Interrupt::Hangup(_) | Interrupt::Join(_))) => break Err(interrupt),
+            Err(Interrupt::Redirect(to)) => {
+                let own = channel.depth() == depth + 1;
+                if own && context.is_some_and(|context| context != to.context) {
+                    return Ok(Some(to));
+                }
+                channel.at = to;
+            }
+            Err(interrupt @ (Interrupt::Hangup(_) | Interrupt::Join(_))) => return Err(interrupt),
         }
-    };
-    while channel.depth() > depth {
-        channel.leave();
     }
-    channel.at = back;
-    result
 }
 
 /// Runs extension `h` of the context a channel stands in, once it is over.

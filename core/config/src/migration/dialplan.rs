@@ -131,7 +131,7 @@ const APPLICATIONS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "the flow of the dial plan has Goto alone",
+        "this part of the flow of the dial plan is not there",
         &[
             "GotoIf",
             "GotoIfTime",

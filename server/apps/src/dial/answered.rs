@@ -4,49 +4,108 @@ use switch::bridge::{self, Parted};
 use switch::{AppResult, Args, Cause, Channel, Interrupt, Position, pbx};
 use tokio::time::Instant;
 
+use super::announce::{Gone, announce};
 use super::options::Options;
-use super::{account, cause_of, lasted, set};
+use super::screen::Screen;
+use super::{account, cause_of, lasted, limit, set};
 use crate::arguments::{position, warn};
 
-/// Connects the caller to who answered, until one of them leaves.
-pub(super) async fn talk(
-    call: &mut Channel,
-    mut callee: Channel,
-    options: &Options,
-    args: &Args<'_>,
-    began: Instant,
-) -> AppResult {
-    let name = callee.name().to_owned();
-    let number = callee.vars.value("DIALEDPEERNUMBER").unwrap_or_default();
-    let number = number.to_owned();
-    set(call, "DIALEDPEERNAME", &name);
-    set(call, "DIALEDPEERNUMBER", &number);
-    set(call, "DIALSTATUS", "ANSWER");
-    let account = account(&callee);
-    call.record_mut().connect(&name, &account);
-    if let Some(place) = &options.both_go {
-        return both_go(call, callee, place, args);
-    }
-    if let Some(text) = &options.routine {
-        match routine(call, &mut callee, text).await {
-            Ok(After::Connect) => {}
-            Ok(after) => return instead(call, callee, after, args).await,
+/// A call that somebody answered.
+pub(super) struct Answered<'a> {
+    pub(super) options: &'a Options,
+    pub(super) args: &'a Args<'a>,
+    pub(super) began: Instant,
+}
+
+impl Answered<'_> {
+    /// Connects the caller to who answered, until one of them leaves.
+    pub(super) async fn meet(
+        &self,
+        call: &mut Channel,
+        mut callee: Channel,
+        screen: Option<Screen>,
+    ) -> AppResult {
+        let Self { options, args, .. } = *self;
+        let name = callee.name().to_owned();
+        let number = callee.vars.value("DIALEDPEERNUMBER").unwrap_or_default();
+        let number = number.to_owned();
+        set(call, "DIALEDPEERNAME", &name);
+        set(call, "DIALEDPEERNUMBER", &number);
+        set(call, "DIALSTATUS", "ANSWER");
+        let account = account(&callee);
+        call.record_mut().connect(&name, &account);
+        let after = match self.before_they_talk(call, &mut callee, screen).await {
+            Ok(after) => after,
             Err(interrupt) => return leave(callee, interrupt).await,
+        };
+        match after {
+            After::Connect => self.talk(call, callee).await,
+            After::BothGo(place) => both_go(call, callee, &place, args),
+            after => instead(call, callee, after, options, args).await,
         }
     }
-    let met = match call.suit(&callee) {
-        Ok(()) => call.answer().await,
-        Err(interrupt) => Err(interrupt),
-    };
-    if let Err(interrupt) = met {
-        return leave(callee, interrupt).await;
+
+    /// What comes before the two are connected, in Asterisk's order.
+    async fn before_they_talk(
+        &self,
+        call: &mut Channel,
+        callee: &mut Channel,
+        screen: Option<Screen>,
+    ) -> AppResult<After> {
+        let Self { options, args, .. } = *self;
+        if options.answers_at_once {
+            call.suit(callee)?;
+            call.answer().await?;
+        }
+        if let Some(screen) = screen
+            && !screen.admits(call, callee, args).await?
+        {
+            return Ok(After::Continue);
+        }
+        match announce(call, callee, options, args).await {
+            Ok(()) => {}
+            Err(Gone::Caller(interrupt)) => return Err(interrupt),
+            Err(Gone::Callee(interrupt)) => return Ok(After::Gone(cause_of(&interrupt))),
+        }
+        if let Some(place) = &options.both_go {
+            return Ok(After::BothGo(place.clone()));
+        }
+        for (text, is_macro) in [(&options.macro_call, true), (&options.routine, false)] {
+            if let Some(text) = text {
+                match routine(call, callee, text, is_macro).await? {
+                    After::Connect => {}
+                    after => return Ok(after),
+                }
+            }
+        }
+        Ok(After::Connect)
     }
-    let answered = Instant::now();
-    let rules = options.rules(call, &callee);
-    let parted = bridge::run(call, &mut callee, &rules).await;
-    lasted(call, "ANSWEREDTIME", answered.elapsed());
-    lasted(call, "DIALEDTIME", began.elapsed());
-    part(call, callee, parted, options, args).await
+
+    async fn talk(&self, call: &mut Channel, mut callee: Channel) -> AppResult {
+        let Self {
+            options,
+            args,
+            began,
+        } = *self;
+        let met = match call.suit(&callee) {
+            Ok(()) => call.answer().await,
+            Err(interrupt) => Err(interrupt),
+        };
+        let limit = match met {
+            Ok(()) => limit::of(call, options, args).await,
+            Err(interrupt) => Err(interrupt),
+        };
+        let limit = match limit {
+            Ok(limit) => limit,
+            Err(interrupt) => return leave(callee, interrupt).await,
+        };
+        let answered = Instant::now();
+        let rules = options.rules(call, &callee, limit);
+        let parted = bridge::run(call, &mut callee, &rules).await;
+        lasted(call, "ANSWEREDTIME", answered.elapsed());
+        lasted(call, "DIALEDTIME", began.elapsed());
+        part(call, callee, parted, options, args).await
+    }
 }
 
 /// The caller is gone, or cannot be connected.
@@ -74,9 +133,12 @@ fn both_go(call: &mut Channel, mut callee: Channel, place: &str, args: &Args<'_>
     Err(Interrupt::Redirect(to))
 }
 
-/// What the subroutine of `U` says is to happen: `GOSUB_RESULT`.
+/// What is to happen: as the subroutine of `U` says (`GOSUB_RESULT`), the macro of `M` (`MACRO_RESULT`), and
+/// others that come before the two are connected.
 enum After {
     Connect,
+    /// The two go on in the dial plan.
+    BothGo(String),
     /// Both are hung up.
     Abort,
     /// As if nobody had answered, for this reason.
@@ -89,20 +151,42 @@ enum After {
     Gone(Cause),
 }
 
-/// `U(context^argument…)`: runs extension `s` of the context on who answered.
-async fn routine(call: &mut Channel, callee: &mut Channel, text: &str) -> AppResult<After> {
+/// `U(context^argument…)`: runs extension `s` of the context on who answered; `M(name^argument…)`: the same of
+/// context `macro-name`.
+async fn routine(
+    call: &mut Channel,
+    callee: &mut Channel,
+    text: &str,
+    is_macro: bool,
+) -> AppResult<After> {
     let mut words = text.split('^').map(str::to_owned);
-    let at = Position {
-        context: words.next().unwrap_or_default(),
-        exten: "s".to_owned(),
-        priority: 1,
-    };
+    let name = words.next().unwrap_or_default();
     let arguments: Vec<String> = words.collect();
-    let ran = call.during(pbx::subroutine(callee, at, &arguments)).await?;
-    if let Err(interrupt) = ran {
-        return Ok(After::Gone(cause_of(&interrupt)));
+    let ran = match is_macro {
+        true => {
+            call.during(pbx::macro_call(callee, &name, &arguments))
+                .await?
+        }
+        false => {
+            let at = Position {
+                context: name,
+                exten: "s".to_owned(),
+                priority: 1,
+            };
+            call.during(pbx::subroutine(callee, at, &arguments)).await?
+        }
+    };
+    match ran {
+        // A macro that went elsewhere is over.
+        Ok(()) | Err(Interrupt::Redirect(_)) => {}
+        Err(interrupt @ (Interrupt::Hangup(_) | Interrupt::Join(_))) => {
+            return Ok(After::Gone(cause_of(&interrupt)));
+        }
     }
-    let result = callee.vars.value("GOSUB_RESULT").unwrap_or_default();
+    let result = match is_macro {
+        true => callee.vars.value("MACRO_RESULT").unwrap_or_default(),
+        false => callee.vars.value("GOSUB_RESULT").unwrap_or_default(),
+    };
     Ok(match result {
         "ABORT" => After::Abort,
         "BUSY" => After::Unanswered("BUSY", Cause::UserBusy),
@@ -120,18 +204,21 @@ async fn instead(
     call: &mut Channel,
     mut callee: Channel,
     after: After,
+    options: &Options,
     args: &Args<'_>,
 ) -> AppResult {
     callee.hangup(Cause::NormalClearing);
     callee.release().await;
     match after {
-        After::Connect | After::Continue => Ok(()),
+        After::Connect | After::BothGo(_) | After::Continue => Ok(()),
         After::Abort => Err(call.hangup(Cause::NormalClearing)),
         After::Unanswered(status, cause) => {
             set(call, "DIALSTATUS", status);
             call.set_cause(cause);
             Ok(())
         }
+        // Once the caller has been answered for it, it goes the way of a conversation.
+        After::Gone(cause) if options.answers_at_once => goes_on(call, cause, options),
         After::Gone(cause) => {
             call.set_cause(cause);
             Ok(())

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use switch::bridge::Rules;
-use switch::{ActivatedBy, Channel, Grants, Keys};
+use switch::bridge::{Limit, Rules};
+use switch::{ActivatedBy, Cause, Channel, Grants, Keys};
 
 /// What the options ask for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -24,8 +24,36 @@ pub(super) struct Options {
     pub(super) caller_number: Option<String>,
     /// `o`: the leg has the caller's identity, instead of the extension that was dialled.
     pub(super) original: bool,
-    /// `S(seconds)`, `L(milliseconds)`: how long they may talk.
-    pub(super) limit: Option<Duration>,
+    /// `S(seconds)`: how long they may talk.
+    pub(super) stop: Option<Duration>,
+    /// `L(ms[:ms[:ms]])`: the same with warnings, in place of `S`.
+    pub(super) limit: Option<Limited>,
+    /// `A(sound[:sound])`: heard by the called and by the caller before they talk.
+    pub(super) announce: Option<(String, String)>,
+    /// `a`: the caller is answered as soon as the called answers.
+    pub(super) answers_at_once: bool,
+    /// `C`: the call's record begins anew.
+    pub(super) record_anew: bool,
+    /// `d`: the caller may leave with a digit while it waits.
+    pub(super) leaves_by_digit: bool,
+    /// `M(name^arguments)`: a macro for who answers, before the two are connected.
+    pub(super) macro_call: Option<String>,
+    /// `Q(cause)`: what those are told who did not answer first.
+    pub(super) losers: Option<Cause>,
+    /// `R`: the caller hears ringing until there is something else to hear.
+    pub(super) ring_first: bool,
+    /// `r(tone)`: what it hears instead of ringing.
+    pub(super) ring_tone: Option<String>,
+    /// `o(number)`: the number the leg has.
+    pub(super) original_number: Option<String>,
+    /// `z`: who is sent on rings without end.
+    pub(super) forward_rings_on: bool,
+    /// `p`: the called decides about each caller.
+    pub(super) screens: bool,
+    /// `P(name)`: the decision is kept under this name; empty: under the extension.
+    pub(super) privacy: Option<String>,
+    /// `N`: callers with a number need no decision.
+    pub(super) screens_no_numbers: bool,
     /// `b(place(arguments))`: a subroutine for each called channel before it is called.
     pub(super) before_call: Option<String>,
     /// `B(place(arguments))`: one for the caller before anybody is called.
@@ -44,8 +72,30 @@ pub(super) struct Options {
     pub(super) problems: Vec<String>,
 }
 
+/// `L`: how long they may talk, and when they are warned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Limited {
+    /// How long.
+    pub(super) lasts: Duration,
+    /// How much is left at the first warning; nothing: there is none.
+    pub(super) warning: Duration,
+    /// The time between two warnings; nothing: there is one.
+    pub(super) again: Duration,
+}
+
 /// Options of Asterisk that are not there yet.
-const LACKING: &str = "AaDdEJjKkNnOpPQRsuvWwXxz";
+const LACKING: &str = "DKkuWwXx";
+
+/// Options that make no sense here, and why.
+const REFUSED: &[(char, &str)] = &[
+    ('E', "MF pulses belong to analog lines"),
+    (
+        'n',
+        "no caller's name is recorded for screening, so there is none to keep or delete",
+    ),
+    ('O', "operator services belong to analog lines"),
+    ('s', "a caller's identity has no tag"),
+];
 
 impl Options {
     pub(super) fn parse(text: &str) -> Self {
@@ -60,73 +110,141 @@ impl Options {
     }
 
     fn add(&mut self, letter: char, argument: Option<&str>) {
+        let owned = argument.map(str::to_owned);
         match letter {
-            'g' => self.goes_on = true,
-            'r' => self.ring = true,
-            'm' => {
-                self.music = Some(argument.unwrap_or("default").to_owned());
-                self.problem("option m: there is no music on hold yet, the caller hears ringing");
-            }
+            'a' => self.answers_at_once = true,
+            'A' => match argument.filter(|sounds| !sounds.is_empty()) {
+                Some(sounds) => {
+                    let (called, caller) = sounds.split_once(':').unwrap_or((sounds, ""));
+                    self.announce = Some((called.to_owned(), caller.to_owned()));
+                }
+                None => self.problem("option A needs a sound"),
+            },
+            'b' => self.before_call = Some(owned.unwrap_or_default()),
+            'B' => self.before_all = Some(owned.unwrap_or_default()),
             'c' => self.elsewhere = true,
-            'h' | 't' => self.callee.grant(letter),
-            'H' | 'T' => self.caller.grant(letter),
-            // Nothing of the kind is passed on.
-            'I' => {}
-            'b' => self.before_call = Some(argument.unwrap_or_default().to_owned()),
-            'B' => self.before_all = Some(argument.unwrap_or_default().to_owned()),
-            'U' => self.routine = argument.map(str::to_owned),
-            'G' => self.both_go = argument.map(str::to_owned),
-            'F' => self.callee_goes = Some(argument.unwrap_or_default().to_owned()),
+            'C' => self.record_anew = true,
+            'd' => self.leaves_by_digit = true,
             'e' => self.farewell = true,
-            'i' => self.stays = true,
-            'M' => self.problem("option M: there are no macros; use a subroutine with U"),
-            'o' if argument.is_none() => self.original = true,
-            'f' => match argument.filter(|number| !number.is_empty()) {
-                Some(number) => self.caller_number = Some(number.to_owned()),
+            'f' => match owned.filter(|number| !number.is_empty()) {
+                Some(number) => self.caller_number = Some(number),
                 None => self.problem("option f needs a number"),
             },
-            'S' => self.limited(letter, argument.unwrap_or_default(), 1000),
-            'L' => {
-                let argument = argument.unwrap_or_default();
-                let (limit, warnings) = argument.split_once(':').unwrap_or((argument, ""));
-                self.limited(letter, limit, 1);
-                if !warnings.is_empty() {
-                    self.problem("option L: nothing can be played yet, so nobody is warned");
-                }
+            'F' => self.callee_goes = Some(owned.unwrap_or_default()),
+            'g' => self.goes_on = true,
+            'G' => self.both_go = owned,
+            'h' | 't' => self.callee.grant(letter),
+            'H' | 'T' => self.caller.grant(letter),
+            'i' => self.stays = true,
+            // Nothing of the kind is passed on. Each leg is offered what its caller has in any case (j, J).
+            'I' | 'j' | 'J' => {}
+            'L' => self.limited(argument.unwrap_or_default()),
+            'm' => {
+                self.music = Some(owned.unwrap_or_else(|| "default".to_owned()));
+                self.problem("option m: there is no music on hold yet, the caller hears ringing");
             }
+            'M' => self.macro_call = owned,
+            'N' => self.screens_no_numbers = true,
+            'o' => {
+                self.original = true;
+                self.original_number = owned.filter(|number| !number.is_empty());
+            }
+            'p' => self.screens = true,
+            'P' => self.privacy = Some(owned.unwrap_or_default()),
+            'Q' => self.told_to_losers(argument.unwrap_or_default()),
+            'r' => {
+                self.ring = true;
+                self.ring_tone = owned.filter(|tone| !tone.is_empty());
+            }
+            'R' => self.ring_first = true,
+            'S' => self.stops(argument.unwrap_or_default()),
+            'U' => self.routine = owned,
+            'z' => self.forward_rings_on = true,
             ' ' | ',' => {}
-            letter if LACKING.contains(letter) || letter == 'o' => {
-                self.problems
-                    .push(format!("option {letter} is not there yet; ignored"));
-            }
-            letter => self.problems.push(format!("there is no option {letter}")),
+            letter => self.unknown(letter),
         }
+    }
+
+    fn unknown(&mut self, letter: char) {
+        let refused = REFUSED.iter().find(|(known, _)| *known == letter);
+        self.problems.push(match refused {
+            Some((_, why)) => format!("option {letter} is ignored: {why}"),
+            None if LACKING.contains(letter) => {
+                format!("option {letter} is not there yet; ignored")
+            }
+            None => format!("there is no option {letter}"),
+        });
     }
 
     fn problem(&mut self, what: &str) {
         self.problems.push(what.to_owned());
     }
 
-    /// The shorter of two limits holds.
-    fn limited(&mut self, letter: char, count: &str, unit_ms: u64) {
-        let count = count.trim().parse::<u64>().ok().filter(|count| *count > 0);
-        let Some(count) = count else {
-            self.problems
-                .push(format!("option {letter} needs a time; ignored"));
-            return;
+    fn told_to_losers(&mut self, cause: &str) {
+        self.losers = match cause.trim() {
+            "0" => Some(Cause::NormalClearing),
+            none if none.eq_ignore_ascii_case("none") => Some(Cause::NormalClearing),
+            cause => cause.parse().ok(),
         };
-        let limit = Duration::from_millis(count.saturating_mul(unit_ms)).min(LIMIT_MAX);
-        self.limit = Some(self.limit.map_or(limit, |other| other.min(limit)));
+        if self.losers.is_none() {
+            let what = format!("option Q: '{cause}' is no cause; ignored");
+            self.problems.push(what);
+        }
+    }
+
+    fn stops(&mut self, seconds: &str) {
+        self.stop = time(seconds, 1000);
+        if self.stop.is_none() {
+            self.problem("option S needs a time; ignored");
+        }
+    }
+
+    /// `ms[:ms[:ms]]`. As in Asterisk, a first warning that would come before the beginning comes as much
+    /// later as its repetitions need to be in time, and never where there are none.
+    fn limited(&mut self, argument: &str) {
+        let mut times = argument.split(':');
+        let Some(lasts) = times.next().and_then(|text| time(text, 1)) else {
+            return self.problem("option L needs a time; ignored");
+        };
+        let mut next = || {
+            times
+                .next()
+                .and_then(|text| time(text, 1))
+                .unwrap_or_default()
+        };
+        let (mut warning, again) = (next(), next());
+        if warning > lasts {
+            let surplus = (warning - lasts).as_millis();
+            let steps = surplus
+                .checked_div(again.as_millis())
+                .map(|steps| steps + u128::from(!surplus.is_multiple_of(again.as_millis())));
+            let steps = steps.and_then(|steps| u32::try_from(steps).ok());
+            let back = steps.and_then(|steps| again.checked_mul(steps));
+            warning = back.map_or(Duration::ZERO, |back| warning.saturating_sub(back));
+        }
+        self.limit = Some(Limited {
+            lasts,
+            warning,
+            again,
+        });
+    }
+
+    /// What those who ring are told when nobody waits for them any more.
+    pub(super) fn given_up(&self, cause: Cause) -> Cause {
+        match self.elsewhere {
+            true => Cause::AnsweredElsewhere,
+            false => cause,
+        }
     }
 
     /// What the conversation is bound by.
-    pub(super) fn rules(&self, caller: &Channel, callee: &Channel) -> Rules {
+    pub(super) fn rules(&self, caller: &Channel, callee: &Channel, limit: Option<Limit>) -> Rules {
         let (own, theirs) = (dynamic(caller), dynamic(callee));
         // What is said for the caller holds for who answers as well, unless something else is.
         let theirs = theirs.or(own).unwrap_or_default();
         let (by_caller, by_callee) = (ActivatedBy::Caller, ActivatedBy::Callee);
         Rules {
-            limit: self.limit,
+            limit,
             caller: Keys::new(
                 &caller.features(),
                 self.caller,
@@ -141,6 +259,12 @@ impl Options {
 /// The features of `[applicationmap]` a party has.
 fn dynamic(channel: &Channel) -> Option<&str> {
     channel.vars.value("DYNAMIC_FEATURES")
+}
+
+/// So many units, if it is a number and not 0.
+fn time(text: &str, unit_ms: u64) -> Option<Duration> {
+    let count = text.trim().parse::<u64>().ok().filter(|count| *count > 0)?;
+    Some(Duration::from_millis(count.saturating_mul(unit_ms)).min(LIMIT_MAX))
 }
 
 /// Longer than any call, and short enough for every clock.
@@ -167,29 +291,56 @@ fn argument<'a>(rest: &mut &'a str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use super::Options;
+    use super::{Limited, Options};
     use std::time::Duration;
+    use switch::Cause;
 
     #[test]
     fn letters_stand_alone_or_with_an_argument() {
-        let options = Options::parse("gf(70(0))rL(60000:30000)S(5)cH");
+        let options =
+            Options::parse("gf(70(0))r(busy)L(60000:30000)S(5)cHQ(NO_ANSWER)A(beep:hi)o(12)");
         assert!(options.goes_on && options.ring && options.elsewhere);
         assert!(options.caller.disconnect && !options.callee.disconnect);
         assert_eq!(options.caller_number.as_deref(), Some("70(0)"));
-        assert_eq!(options.limit, Some(Duration::from_secs(5)));
-        assert_eq!(options.problems.len(), 1, "{:?}", options.problems);
+        assert_eq!(options.stop, Some(Duration::from_secs(5)));
+        assert_eq!(options.losers, Some(Cause::NoAnswer));
+        assert_eq!(options.announce, Some(("beep".to_owned(), "hi".to_owned())));
+        assert_eq!(options.ring_tone.as_deref(), Some("busy"));
+        assert_eq!(options.original_number.as_deref(), Some("12"));
+        assert!(options.problems.is_empty(), "{:?}", options.problems);
     }
 
     #[test]
     fn what_cannot_be_done_is_named() {
-        let options = Options::parse("AZS(x)m");
+        let options = Options::parse("kZS(x)mnQ(x)L()");
         let expected = [
-            "option A is not there yet; ignored",
+            "option k is not there yet; ignored",
             "there is no option Z",
             "option S needs a time; ignored",
             "option m: there is no music on hold yet, the caller hears ringing",
+            "option n is ignored: no caller's name is recorded for screening, so there is none to keep or delete",
+            "option Q: 'x' is no cause; ignored",
+            "option L needs a time; ignored",
         ];
         assert_eq!(options.problems, expected);
-        assert_eq!(options.limit, None);
+        assert_eq!((options.stop, options.limit), (None, None));
+    }
+
+    #[test]
+    fn warnings_that_would_come_too_early_come_later() {
+        let limit = |text: &str| {
+            let Limited {
+                lasts,
+                warning,
+                again,
+            } = Options::parse(&format!("L({text})")).limit.unwrap();
+            [lasts, warning, again].map(|time| time.as_millis())
+        };
+        assert_eq!(limit("60000:30000:10000"), [60_000, 30_000, 10_000]);
+        assert_eq!(limit("60000"), [60_000, 0, 0]);
+        assert_eq!(limit("10000:30000"), [10_000, 0, 0], "never");
+        assert_eq!(limit("10000:30000:7000"), [10_000, 9_000, 7_000]);
+        assert_eq!(limit("10000:30000:10000"), [10_000, 10_000, 10_000]);
+        assert_eq!(limit("10000:30000:90000"), [10_000, 0, 90_000]);
     }
 }

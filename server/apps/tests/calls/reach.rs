@@ -118,7 +118,11 @@ impl Reach {
 
     /// With something changed about the endpoint at the places.
     pub(crate) async fn with(plan: &str, change: impl FnOnce(&mut config::Endpoint)) -> Self {
-        let mut world = World::new(plan).await;
+        Self::on(World::new(plan).await, change)
+    }
+
+    /// In this world.
+    pub(crate) fn on(mut world: World, change: impl FnOnce(&mut config::Endpoint)) -> Self {
         change(&mut world.endpoint);
         world.endpoint.max_video_streams = 4;
         let opened = Arc::<Mutex<Vec<InboxSender>>>::default();

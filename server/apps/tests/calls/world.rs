@@ -78,6 +78,10 @@ pub(crate) struct Script {
     pub(crate) refuse: Vec<Refused>,
     /// `allocate` fails.
     pub(crate) full: bool,
+    /// Legs that were allocated.
+    pub(crate) legs: usize,
+    /// What was played, and to which of them: that of the caller is allocated as the last one before the answer.
+    pub(crate) played: Vec<(usize, String)>,
 }
 
 /// What one leg has negotiated.
@@ -97,7 +101,10 @@ impl MediaPlane for Media {
         if self.script.lock().unwrap().full {
             return Err(AllocateError::Full);
         }
+        let mut script = self.script.lock().unwrap();
+        script.legs += 1;
         Ok(Box::new(Leg {
+            number: script.legs - 1,
             ladder: self.ladder.clone(),
             script: Arc::clone(&self.script),
             rounds: Mutex::default(),
@@ -110,6 +117,7 @@ impl MediaPlane for Media {
 }
 
 struct Leg {
+    number: usize,
     ladder: Ladder,
     script: Arc<Mutex<Script>>,
     rounds: Mutex<Rounds>,
@@ -152,6 +160,8 @@ impl MediaLeg for Leg {
             Playable::Music(music) => (format!("play music {}", music.name()), None),
         };
         self.ladder.write(&name);
+        let played = (self.number, name.clone());
+        self.script.lock().unwrap().played.push(played);
         let end = lasts.map(|lasts| Instant::now() + lasts);
         tokio::spawn(async move {
             match end {

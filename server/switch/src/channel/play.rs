@@ -72,6 +72,12 @@ impl Channel {
         }
     }
 
+    /// Lets the far end hear this, in place of what it is connected to, until its end or until the guard is
+    /// dropped.
+    pub(crate) fn begin_playing(&self, playable: Playable) -> Option<Playing> {
+        self.leg.as_deref().map(|leg| leg.play(playable))
+    }
+
     /// Lets the far end hear this while the dial plan goes on, until [`Self::stop_tones`] or the next
     /// [`Self::play`].
     pub fn play_on(&mut self, playable: Playable) {

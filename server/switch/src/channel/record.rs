@@ -114,6 +114,21 @@ impl CallRecord {
         self.enabled = enabled;
     }
 
+    /// Begins anew, as if the call had come in now; whom it was connected to is forgotten.
+    pub fn restart(&mut self) {
+        if self.over {
+            return;
+        }
+        let now_us = self.now_us();
+        self.cdr.start_us = now_us;
+        self.since = Instant::now();
+        if self.cdr.answer_us.is_some() {
+            self.cdr.answer_us = Some(now_us);
+        }
+        self.cdr.dstchannel.clear();
+        self.cdr.peeraccount.clear();
+    }
+
     /// The party it was connected to. Called by whoever makes that channel.
     pub fn connect(&mut self, channel: &str, account: &str) {
         if !self.over {

@@ -1,0 +1,169 @@
+//! What the caller is told and may do while it waits for an answer.
+
+use std::time::Duration;
+
+use media::Playable;
+use switch::{
+    AppResult, Args, Channel, ChannelId, Dialled, Dialling, Happened, Joint, Moment, Position,
+};
+use tokio::time::Instant;
+
+use super::lasted;
+use super::options::Options;
+use crate::arguments::warn;
+use crate::playtones::signal;
+
+/// How often one call is sent on.
+const FORWARDS_MAX: usize = 16;
+
+/// A caller that waits.
+pub(super) struct Waiting<'a> {
+    options: &'a Options,
+    began: Instant,
+    /// When nobody has answered.
+    pub(super) end: Option<Instant>,
+    /// It has been told that it rings there.
+    rings: bool,
+    /// How often somebody sent the call on.
+    forwards: usize,
+    /// The leg that is heard before it answers.
+    hears: Option<Joint>,
+    /// The digits it has dialled.
+    digits: String,
+}
+
+/// Whether it goes on waiting.
+pub(super) enum Waited {
+    On,
+    /// It has had enough, and goes on there, or after this step.
+    GivenUp(Option<Position>),
+}
+
+impl<'a> Waiting<'a> {
+    pub(super) fn begin(options: &'a Options, timeout: Option<Duration>) -> Self {
+        let began = Instant::now();
+        Self {
+            options,
+            began,
+            end: timeout.and_then(|timeout| began.checked_add(timeout)),
+            rings: false,
+            forwards: 0,
+            hears: None,
+            digits: String::new(),
+        }
+    }
+
+    /// Whether it hears something of ours whatever the called send.
+    fn pretends(&self) -> bool {
+        self.options.ring || self.options.music.is_some()
+    }
+
+    /// Lets it hear at once what it is to hear whoever rings.
+    pub(super) async fn pretend(&mut self, call: &mut Channel, args: &Args<'_>) -> AppResult {
+        if !self.pretends() && !self.options.ring_first {
+            return Ok(());
+        }
+        self.rings = true;
+        if let Some(name) = &self.options.ring_tone {
+            match signal(name) {
+                Some(tones) => {
+                    if call.is_up() || call.early().await? {
+                        call.play_on(Playable::Tones(tones));
+                        return Ok(());
+                    }
+                }
+                None => {
+                    let what = format!("option r: no tone is called '{name}'; it is ringing");
+                    warn(call, "Dial", args, what);
+                }
+            }
+        }
+        call.ring();
+        Ok(())
+    }
+
+    /// Whether one more place that sends its callers on is followed; then it may ring without end (`z`).
+    pub(super) fn follows(&mut self) -> bool {
+        self.forwards += 1;
+        let follows = !self.options.stays && self.forwards <= FORWARDS_MAX;
+        if follows && self.options.forward_rings_on {
+            self.end = None;
+        }
+        follows
+    }
+
+    /// Something happened that is no end.
+    pub(super) async fn on(
+        &mut self,
+        call: &mut Channel,
+        dialling: &mut Dialling,
+        moment: Moment,
+    ) -> AppResult<Waited> {
+        match moment {
+            Moment::Caller(Happened::Digit(digit)) => return self.dialled(call, digit).await,
+            Moment::Leg(Dialled::Ringing) => {
+                if !std::mem::replace(&mut self.rings, true) {
+                    lasted(call, "RINGTIME", self.began.elapsed());
+                    call.ring();
+                }
+            }
+            Moment::Leg(Dialled::Early(id)) if !self.pretends() => {
+                self.hear(call, dialling, id).await?;
+            }
+            Moment::Caller(_) | Moment::Leg(_) | Moment::Over => {}
+        }
+        Ok(Waited::On)
+    }
+
+    /// `H`: the digits that end a call end the waiting. `d`: one digit may be an extension to go to.
+    async fn dialled(&mut self, call: &mut Channel, digit: char) -> AppResult<Waited> {
+        if self.options.caller.disconnect {
+            self.digits.push(digit);
+            let code = call.features().map.disconnect;
+            if !code.is_empty() && self.digits.ends_with(&code) {
+                return Ok(Waited::GivenUp(None));
+            }
+        }
+        if !self.options.leaves_by_digit {
+            return Ok(Waited::On);
+        }
+        let context = call.vars.value("EXITCONTEXT").unwrap_or(&call.at.context);
+        let to = Position {
+            context: context.to_owned(),
+            exten: digit.to_string(),
+            priority: 1,
+        };
+        let (switch, caller) = (call.switch().clone(), call.caller.number.clone());
+        let known = switch.has_extension(&to.context, &to.exten, Some(&caller));
+        let known = call.during(known).await?;
+        Ok(match known {
+            Ok(true) => Waited::GivenUp(Some(to)),
+            Ok(false) | Err(_) => Waited::On,
+        })
+    }
+
+    /// Lets the caller hear a leg that has not answered; the first one keeps it.
+    #[expect(
+        clippy::needless_pass_by_ref_mut,
+        reason = "a shared borrow held across the await would need Signaling to be Sync"
+    )]
+    async fn hear(
+        &mut self,
+        call: &mut Channel,
+        dialling: &mut Dialling,
+        id: ChannelId,
+    ) -> AppResult {
+        if self.hears.is_some() {
+            return Ok(());
+        }
+        if let Some(leg) = dialling.leg(id) {
+            call.suit(leg)?;
+        }
+        if !call.is_up() && !call.early().await? {
+            return Ok(());
+        }
+        call.stop_tones();
+        self.hears = dialling.leg(id).and_then(|leg| call.connect(leg));
+        Ok(())
+    }
+}
