@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rtp::DigitReceiver;
+use rtp::{DigitEvent, DigitReceiver};
 use std::time::{Duration, Instant};
 
 // Each packet: a pause, a timestamp, a length, a payload.
@@ -21,14 +21,25 @@ fuzz_target!(|bytes: &[u8]| {
         packets += len / 4;
         now += Duration::from_millis(u64::from(head[0]));
         receiver.handle_packet(now, 8000, timestamp, payload);
-        while let Some(digit) = receiver.poll_digit() {
-            assert!("0123456789*#ABCD".contains(digit.digit));
-            digits += 1;
+        while let Some(event) = receiver.poll_digit() {
+            digits += count(event);
         }
     }
     while let Some(due) = receiver.poll_timeout() {
         receiver.handle_timeout(due);
-        digits += std::iter::from_fn(|| receiver.poll_digit()).count();
+        while let Some(event) = receiver.poll_digit() {
+            digits += count(event);
+        }
     }
     assert!(digits <= packets, "no digit out of nothing");
 });
+
+/// Digits are counted by their ends.
+fn count(event: DigitEvent) -> usize {
+    let (digit, ends) = match event {
+        DigitEvent::Began(digit) => (digit, 0),
+        DigitEvent::Ended(digit) => (digit.digit, 1),
+    };
+    assert!("0123456789*#ABCD".contains(digit));
+    ends
+}

@@ -90,6 +90,11 @@ impl DtmfDetector {
         self.open.is_some()
     }
 
+    /// Whether a digit may have begun, which the next block tells.
+    pub fn is_suspicious(&self) -> bool {
+        self.open.is_none() && self.last.is_some()
+    }
+
     fn on_block(&mut self, heard: Option<char>, events: &mut Vec<DtmfEvent>) {
         let before = std::mem::replace(&mut self.last, heard);
         if let Some(open) = &mut self.open {

@@ -74,6 +74,19 @@ impl ToneScript {
         Ok(Self { steps, again })
     }
 
+    /// The tones of a digit, for as long as it is pressed. `None`: there is no such digit.
+    pub fn digit(digit: char) -> Option<Self> {
+        let (first_hz, second_hz) = dtmf_pair(digit)?;
+        let step = Step {
+            first_hz,
+            second_hz,
+            is_modulated: false,
+            length_ms: None,
+        };
+        let steps = vec![step];
+        Some(Self { steps, again: 0 })
+    }
+
     /// The tones of digits, each so long, with silence between.
     pub fn digits(digits: &str, on_ms: u32, off_ms: u32) -> Self {
         let pairs = digits.chars().filter_map(dtmf_pair).take(STEPS_MAX / 2);

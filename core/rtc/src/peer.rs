@@ -23,7 +23,7 @@ use crate::dtls::Certificate;
 use crate::policy::{Policy, Transport};
 use crate::topology::Topology;
 use desk::DeskPeer;
-use rtp::Digit;
+use rtp::{DigitEvent, EventPacket};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -111,8 +111,8 @@ pub enum Event {
     Packet(Packet),
     /// The peer needs a key frame on a stream we send.
     KeyframeRequested(StreamId),
-    /// A digit was pressed.
-    Digit(Digit),
+    /// A digit was pressed or let go: telephone events.
+    Digit(DigitEvent),
     /// Packets of a stream were lost for good.
     Losses {
         /// Which stream.
@@ -230,6 +230,28 @@ impl Peer {
     /// sent, or the peer has not agreed to this codec on it.
     pub fn write(&mut self, now: Instant, stream: StreamId, origin: u32, packet: &Packet) -> bool {
         machine!(&mut self.0, peer => peer.write(now, stream, origin, packet))
+    }
+
+    /// The clock of telephone events that may be sent on a stream now; `None`: the peer takes none.
+    pub fn event_clock(&self, stream: StreamId) -> Option<u32> {
+        machine!(&self.0, peer => peer.event_clock(stream))
+    }
+
+    /// Sends a packet of a digit between those of others. The first has no `start`; the one that is
+    /// returned goes with all others of the digit. `None`: it cannot be sent.
+    pub fn write_event(
+        &mut self,
+        now: Instant,
+        stream: StreamId,
+        start: Option<u32>,
+        event: &EventPacket,
+    ) -> Option<u32> {
+        machine!(&mut self.0, peer => peer.write_event(now, stream, start, event))
+    }
+
+    /// A packet that [`Self::write`] would have sent is not sent, and the receiver does not miss it.
+    pub fn skip(&mut self, stream: StreamId, origin: u32, packet: &Packet) {
+        machine!(&mut self.0, peer => peer.skip(stream, origin, packet));
     }
 
     /// Asks the peer for a key frame of a stream it sends, at most once per [`KEYFRAME_PAUSE`]; a

@@ -87,6 +87,35 @@ impl Timeline {
         source.highest = sequence;
     }
 
+    /// The timestamp of this moment.
+    pub(crate) fn stamp(&self, now: Instant, clock_hz: u32) -> u32 {
+        let pause = self
+            .sent_last
+            .map_or(Duration::ZERO, |sent| now.saturating_duration_since(sent));
+        let step = (pause.as_secs_f64() * f64::from(clock_hz)) as u64 as u32;
+        self.timestamp_last.wrapping_add(step)
+    }
+
+    /// The number of a packet that is made here and goes between those of the source. Where it is the
+    /// first of what it tells, its timestamp is that of this moment.
+    pub(crate) fn insert(&mut self, now: Instant, first: Option<u32>) -> u64 {
+        let sequence = self.sequence_next;
+        self.sequence_next += 1;
+        if let Some(timestamp) = first {
+            self.timestamp_last = timestamp;
+            self.sent_last = Some(now);
+        }
+        if let Some(source) = &mut self.source {
+            let since = source.highest.wrapping_add(1);
+            if source.since != since {
+                source.shift_before = source.shift;
+                source.since = since;
+            }
+            source.shift = source.shift.wrapping_add(1);
+        }
+        sequence
+    }
+
     fn attach(
         &mut self,
         now: Instant,
@@ -99,11 +128,8 @@ impl Timeline {
             source.key != key || sequence.abs_diff(source.highest) > SEQUENCE_JUMP_MAX
         });
         if stale {
-            let pause = self
-                .sent_last
-                .map_or(Duration::ZERO, |sent| now.saturating_duration_since(sent));
             // The receiver's clock ran on during the pause: at least one packet's worth of it.
-            let step = (pause.as_secs_f64() * f64::from(clock_hz)) as u64 as u32;
+            let step = self.stamp(now, clock_hz).wrapping_sub(self.timestamp_last);
             let begin = self.timestamp_last.wrapping_add(step.max(clock_hz / 50));
             let shift = self.sequence_next.wrapping_sub(sequence);
             self.source = Some(Source {
@@ -180,6 +206,34 @@ mod tests {
         }
         let first = numbers[0];
         assert_eq!(numbers, [first, first + 2, first + 3, first + 1]);
+    }
+
+    #[test]
+    fn packets_made_here_push_the_source_on_and_late_ones_keep_their_place() {
+        let (mut timeline, now) = timeline();
+        let place = |timeline: &mut Timeline, sequence| {
+            timeline.place(now, 1, sequence, 0, CLOCK_HZ).unwrap().0
+        };
+        let first = place(&mut timeline, 10);
+        assert_eq!(place(&mut timeline, 12), first + 2);
+        let later = now + Duration::from_millis(20);
+        let stamp = timeline.stamp(later, CLOCK_HZ);
+        let begun = timeline.place(now, 1, 12, 0, CLOCK_HZ).unwrap().1;
+        assert_eq!(stamp, begun + 960);
+        assert_eq!(timeline.insert(later, Some(stamp)), first + 3);
+        assert_eq!(timeline.insert(later, None), first + 4);
+        assert_eq!(place(&mut timeline, 13), first + 5);
+        assert_eq!(place(&mut timeline, 11), first + 1);
+        assert_eq!(place(&mut timeline, 14), first + 6);
+    }
+
+    #[test]
+    fn two_digits_in_silence_have_their_own_times() {
+        let (mut timeline, now) = timeline();
+        let one = timeline.stamp(now, 8000);
+        timeline.insert(now, Some(one));
+        let later = now + Duration::from_millis(150);
+        assert_eq!(timeline.stamp(later, 8000), one + 1200);
     }
 
     #[test]

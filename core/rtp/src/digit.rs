@@ -1,9 +1,14 @@
 //! Digits sent as telephone events: RFC 4733 §2.
 //!
-//! A receiver reports each event once, when it has ended, with its duration. The end is the E bit,
-//! the end of a later event, or silence: all three packets with the E bit may be lost. Packets of
+//! A receiver reports each event twice: when it begins, and when it has ended, with its duration. The
+//! end is the E bit, a later event, or silence: all three packets with the E bit may be lost. Packets of
 //! one event share a timestamp, which tells a copy or a late packet from a new event with the same
-//! digit. Events other than the sixteen DTMF digits (§3.2) are ignored.
+//! digit. A digit begins when the one before has ended, also where its packets overtook the end of that.
+//! Events other than the sixteen DTMF digits (§3.2) are ignored.
+
+mod sender;
+
+pub use sender::{EventPacket, EventSender};
 
 use std::time::{Duration, Instant};
 
@@ -16,6 +21,23 @@ pub struct Digit {
     pub duration: Duration,
 }
 
+impl Digit {
+    /// A digit of which nobody said how long it was pressed.
+    pub fn brief(digit: char) -> Self {
+        let duration = DURATION;
+        Self { digit, duration }
+    }
+}
+
+/// What became known of a digit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DigitEvent {
+    /// It is pressed.
+    Began(char),
+    /// It is let go.
+    Ended(Digit),
+}
+
 /// Turns the packets of one telephone-event source into digits.
 #[derive(Debug, Default)]
 pub struct DigitReceiver {
@@ -23,7 +45,7 @@ pub struct DigitReceiver {
     open: Vec<Event>,
     /// Timestamps of the events reported last.
     closed: Vec<u32>,
-    reported: Vec<Digit>,
+    reported: Vec<DigitEvent>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +58,8 @@ struct Event {
     duration: u16,
     clock_hz: u32,
     heard: Instant,
+    /// Its beginning has been reported.
+    is_told: bool,
 }
 
 impl DigitReceiver {
@@ -67,8 +91,8 @@ impl DigitReceiver {
         }
     }
 
-    /// The next digit, in the order they ended.
-    pub fn poll_digit(&mut self) -> Option<Digit> {
+    /// What became known next: a digit begins, then it ends, then the next one begins.
+    pub fn poll_digit(&mut self) -> Option<DigitEvent> {
         (!self.reported.is_empty()).then(|| self.reported.remove(0))
     }
 
@@ -93,15 +117,41 @@ impl DigitReceiver {
             .open
             .iter()
             .position(|event| event.timestamp == timestamp);
-        let index = known.unwrap_or_else(|| self.open_event(now, clock_hz, timestamp, code));
+        let mut index = known.unwrap_or_else(|| self.open_event(now, clock_hz, timestamp, code));
         let event = &mut self.open[index];
         event.duration = event.duration.max(duration);
         event.heard = now;
+        // What began before has ended too; its last packet may still be on its way for a moment.
+        let is_over = |before: &Event| now.saturating_duration_since(before.heard) >= OVERTAKEN;
+        while index > 0 && (ended || is_over(&self.open[0])) {
+            self.close(0);
+            index -= 1;
+        }
+        if index == 0 {
+            self.announce();
+        }
         if ended {
-            // What began before has ended too, and is reported before.
-            for _ in 0..=index {
-                self.close(0);
-            }
+            self.close(0);
+        }
+    }
+
+    /// Reports the beginning of the oldest event, if that is news.
+    fn announce(&mut self) {
+        if let Some(event) = self.open.first_mut()
+            && !event.is_told
+            && let Some(digit) = digit_of(event.code)
+        {
+            event.is_told = true;
+            self.report(DigitEvent::Began(digit));
+        }
+    }
+
+    /// Room is left for the ends of what has begun.
+    fn report(&mut self, event: DigitEvent) {
+        let is_begin = matches!(event, DigitEvent::Began(_));
+        let room = REPORTED_MAX - usize::from(is_begin);
+        if self.reported.len() < room {
+            self.reported.push(event);
         }
     }
 
@@ -135,24 +185,29 @@ impl DigitReceiver {
             duration: 0,
             clock_hz,
             heard: now,
+            is_told: false,
         };
         self.open.insert(index, event);
         index
     }
 
     fn close(&mut self, index: usize) {
+        if index == 0 {
+            self.announce();
+        }
         let event = self.open.remove(index);
         self.closed.push(event.timestamp);
         self.forget();
         let units = event.duration_before + u64::from(event.duration);
         let micros = units.saturating_mul(1_000_000) / u64::from(event.clock_hz.max(1));
-        if let Some(digit) = digit_of(event.code)
-            && self.reported.len() < REPORTED_MAX
-        {
-            self.reported.push(Digit {
+        if let Some(digit) = digit_of(event.code).filter(|_| event.is_told) {
+            self.report(DigitEvent::Ended(Digit {
                 digit,
                 duration: Duration::from_micros(micros),
-            });
+            }));
+        }
+        if index == 0 {
+            self.announce();
         }
     }
 
@@ -168,6 +223,13 @@ fn digit_of(code: u8) -> Option<char> {
     DIGITS.get(usize::from(code)).copied()
 }
 
+/// The same the other way.
+fn code_of(digit: char) -> Option<u8> {
+    let digit = digit.to_ascii_uppercase();
+    let position = DIGITS.iter().position(|own| *own == digit);
+    position.map(|position| position as u8)
+}
+
 fn is_before(timestamp: u32, other: u32) -> bool {
     timestamp.wrapping_sub(other).cast_signed() < 0
 }
@@ -180,10 +242,14 @@ const END_BIT: u8 = 0x80;
 const SEGMENT_LEN: u32 = 0xFFFF;
 /// Browsers and phones repeat the event every 20 to 50 ms while the tone lasts.
 const SILENCE: Duration = Duration::from_millis(300);
+/// A packet that was overtaken comes within this time.
+const OVERTAKEN: Duration = Duration::from_millis(60);
+/// How long a digit is where nobody said it: as long as Asterisk's.
+const DURATION: Duration = Duration::from_millis(100);
 const EVENTS_PER_PACKET_MAX: usize = 8;
 /// One, unless packets of the next event overtook the end of this one.
 const EVENTS_OPEN_MAX: usize = 2;
 /// How many timestamps are remembered, so that a late copy is not a new event.
 const CLOSED_MAX: usize = 32;
 /// Whoever sends faster than digits are taken loses the excess.
-const REPORTED_MAX: usize = 32;
+const REPORTED_MAX: usize = 64;

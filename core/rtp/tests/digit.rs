@@ -5,7 +5,7 @@
     reason = "a test chooses where its time begins"
 )]
 
-use rtp::{Digit, DigitReceiver};
+use rtp::{Digit, DigitEvent, DigitReceiver, EventSender};
 use std::time::{Duration, Instant};
 
 const CLOCK_HZ: u32 = 8000;
@@ -36,7 +36,16 @@ fn receive(packets: &[(u32, [u8; 4])]) -> Vec<Digit> {
     receiver.handle_timeout(now + Duration::from_secs(1));
     digits.extend(std::iter::from_fn(|| receiver.poll_digit()));
     assert_eq!(receiver.poll_timeout(), None, "nothing is left open");
-    digits
+    ended(&digits)
+}
+
+/// The digits of what became known: each begins and ends before the next.
+fn ended(events: &[DigitEvent]) -> Vec<Digit> {
+    let pairs = events.chunks(2).map(|pair| match pair {
+        [DigitEvent::Began(began), DigitEvent::Ended(digit)] if *began == digit.digit => *digit,
+        other => panic!("{other:?} of {events:?}"),
+    });
+    pairs.collect()
 }
 
 fn text(digits: &[Digit]) -> String {
@@ -103,6 +112,7 @@ fn a_tone_whose_end_is_lost_ends_in_silence() {
     let now = Instant::now();
     let mut receiver = DigitReceiver::default();
     receiver.handle_packet(now, CLOCK_HZ, 1000, &block(9, false, 800));
+    assert_eq!(receiver.poll_digit(), Some(DigitEvent::Began('9')));
     assert_eq!(receiver.poll_digit(), None);
     let due = receiver.poll_timeout().unwrap();
     receiver.handle_timeout(due);
@@ -110,7 +120,7 @@ fn a_tone_whose_end_is_lost_ends_in_silence() {
         digit: '9',
         duration: Duration::from_millis(100),
     };
-    assert_eq!(receiver.poll_digit(), Some(expected));
+    assert_eq!(receiver.poll_digit(), Some(DigitEvent::Ended(expected)));
 }
 
 #[test]
@@ -138,7 +148,7 @@ fn several_events_in_one_packet_are_several_digits() {
     receiver.handle_packet(now, CLOCK_HZ, 1000, &payload);
     receiver.handle_packet(now, CLOCK_HZ, 1000, &payload);
     let digits: Vec<_> = std::iter::from_fn(|| receiver.poll_digit()).collect();
-    assert_eq!(text(&digits), "12");
+    assert_eq!(text(&ended(&digits)), "12");
 }
 
 #[test]
@@ -156,6 +166,61 @@ fn a_flood_of_events_is_bounded() {
     for timestamp in 0..10_000 {
         receiver.handle_packet(now, CLOCK_HZ, timestamp * 7, &block(1, false, 1));
     }
-    let digits = std::iter::from_fn(|| receiver.poll_digit()).count();
-    assert!(digits <= 32, "{digits} digits kept");
+    let digits: Vec<_> = std::iter::from_fn(|| receiver.poll_digit()).collect();
+    assert!(digits.len() <= 64, "{} kept", digits.len());
+    let begun = |event: &DigitEvent| matches!(event, DigitEvent::Began(_));
+    assert!(digits.chunks(2).all(|pair| begun(&pair[0])));
+}
+
+/// Sends a digit and returns its packets with the milliseconds they are sent at.
+fn sent(digit: char, clock_hz: u32, lasts: Duration) -> Vec<(u128, rtp::EventPacket)> {
+    let start = Instant::now();
+    let mut sender = EventSender::new(start, digit, clock_hz).expect("it is a digit");
+    let (mut now, mut packets, mut is_over) = (start, Vec::new(), false);
+    while let Some(due) = sender.poll_timeout() {
+        now = due.max(now);
+        if !is_over && now >= start + lasts {
+            is_over = true;
+            now = start + lasts;
+            sender.end(now, lasts);
+        }
+        while let Some(packet) = sender.poll(now) {
+            packets.push(((now - start).as_millis(), packet));
+        }
+    }
+    packets
+}
+
+#[test]
+fn a_digit_is_sent_with_its_duration_and_ends_three_times() {
+    let packets = sent('#', 8000, Duration::from_millis(110));
+    let first = packets[0].1;
+    assert!(first.marker && first.payload[0] == 11);
+    assert!(packets[1..].iter().all(|(_, packet)| !packet.marker));
+    let is_end = |packet: &rtp::EventPacket| packet.payload[1] & 0x80 != 0;
+    let ends: Vec<_> = packets.iter().filter(|(_, p)| is_end(p)).collect();
+    let times: Vec<u128> = ends.iter().map(|(at, _)| *at).collect();
+    assert_eq!(times, [110, 130, 150]);
+    for (_, packet) in ends {
+        assert_eq!(packet.payload[2..], 880u16.to_be_bytes());
+    }
+}
+
+#[test]
+fn what_is_sent_is_what_is_received_whatever_its_length() {
+    for (clock_hz, ms) in [(8000, 40), (8000, 9000), (48_000, 70), (48_000, 5000)] {
+        let lasts = Duration::from_millis(ms);
+        let mut receiver = DigitReceiver::default();
+        let start = Instant::now();
+        let mut events = Vec::new();
+        for (at, packet) in sent('7', clock_hz, lasts) {
+            let now = start + Duration::from_millis(at as u64);
+            let timestamp = 77u32.wrapping_add(packet.offset);
+            receiver.handle_packet(now, clock_hz, timestamp, &packet.payload);
+            events.extend(std::iter::from_fn(|| receiver.poll_digit()));
+        }
+        let digits = ended(&events);
+        assert_eq!(text(&digits), "7", "{clock_hz} {ms}");
+        assert_eq!(digits[0].duration, lasts);
+    }
 }

@@ -4,7 +4,7 @@ use crate::echo::EchoMode;
 use crate::node::play::Playable;
 use crate::shard::{Command, Far, Relayed, Request};
 use rtc::{Down, Outcome, PeerStats, Refused, Round};
-use rtp::Digit;
+use rtp::DigitEvent;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -121,8 +121,13 @@ pub enum LegEvent {
         /// Whether it came from the peer.
         received: bool,
     },
-    /// A digit was pressed.
-    Digit(Digit),
+    /// A digit was pressed or let go.
+    Digit {
+        /// In which form it came.
+        form: DigitForm,
+        /// What became known of it.
+        event: DigitEvent,
+    },
     /// Packets were lost for good on the way here.
     Losses {
         /// The number of the m-line.
@@ -134,6 +139,15 @@ pub enum LegEvent {
     },
     /// The last event: nothing comes any more.
     Down(DownReason),
+}
+
+/// In which form a digit comes in media.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DigitForm {
+    /// Telephone events (RFC 4733).
+    Event,
+    /// Tones in the sound.
+    Tone,
 }
 
 /// Why a leg is down.
@@ -285,6 +299,23 @@ impl Leg {
             permit: stop,
         };
         (PlayGuard(Some(end)), ended)
+    }
+
+    /// Sends a digit in place of what is sent otherwise: as telephone events, or as tones to a peer that
+    /// takes no events. One that ends without having begun is sent whole; they go one after the other.
+    pub fn dial(&self, event: DigitEvent) {
+        let request = Command::Leg(self.id, Request::Digit(event));
+        if self.commands.try_send(request).is_err() {
+            tracing::warn!(leg = %self.id, "a digit is lost: the queue of the media shard is full");
+        }
+    }
+
+    /// Finds digits in the peer's sound from now on, or no more.
+    pub fn listen(&self, is_on: bool) {
+        let request = Command::Leg(self.id, Request::Listen(is_on));
+        if self.commands.try_send(request).is_err() {
+            tracing::warn!(leg = %self.id, "not listened to: the queue of the media shard is full");
+        }
     }
 
     /// What the leg carried so far. Empty if it is down.

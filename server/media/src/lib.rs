@@ -21,10 +21,12 @@ mod shard;
 pub use debug::RTP_TARGET;
 pub use echo::EchoMode;
 pub use leg::{
-    DownReason, EchoGuard, EventSink, Joint, Leg, LegConfig, LegEvent, LegId, Place, PlayGuard,
+    DigitForm, DownReason, EchoGuard, EventSink, Joint, Leg, LegConfig, LegEvent, LegId, Place,
+    PlayGuard,
 };
 pub use node::music::{Music, Programme, Repertoire};
 pub use node::play::Playable;
 pub use plan::{Line, Way, plan};
 pub use plane::{AllocateError, Counts, Plane, PlaneConfig, StartError};
 pub use rtc::PeerStats as LegStats;
+pub use rtp::{Digit, DigitEvent};

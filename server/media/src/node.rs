@@ -1,5 +1,7 @@
 //! What is done to the sound of a stream on its way, one file for each.
 
+pub(crate) mod ear;
+pub(crate) mod keys;
 pub(crate) mod music;
 mod packets;
 pub(crate) mod play;

@@ -24,6 +24,7 @@ use crate::plane::Gauges;
 use crate::ports::BoundPair;
 use crate::{DownReason, LegStats};
 use rtc::{Certificate, Outcome, Peer, PeerConfig, PortPair, Refused, Round, Transmit};
+use rtp::DigitEvent;
 use slot::Slot;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -85,6 +86,10 @@ pub(crate) enum Request {
     EndPlay {
         number: u64,
     },
+    /// Finds digits in the peer's sound, or no more.
+    Listen(bool),
+    /// Sends a digit: one begins or ends.
+    Digit(DigitEvent),
     Stats {
         reply: oneshot::Sender<LegStats>,
     },
@@ -246,7 +251,7 @@ impl Shard {
             },
         );
         self.legs
-            .insert(id.serial, Slot::new(id, peer, config.events));
+            .insert(id.serial, Slot::new(now, id, peer, config.events));
         self.step(now, id.serial, |_, _| {});
     }
 

@@ -165,6 +165,10 @@ impl Talk<'_> {
     fn meet(&mut self) -> Goes {
         self.connect()?;
         meet(self.caller, self.callee);
+        for side in Party::BOTH {
+            let firsts = self.matchers[side as usize].firsts();
+            self.pair(side).0.hold_digits(&firsts);
+        }
         if let Some(text) = recoded(self.caller, self.callee) {
             self.caller.tell(StoryEvent::Remark { text });
         }
@@ -185,6 +189,8 @@ impl Talk<'_> {
     /// They hear each other no longer.
     fn part(&mut self) {
         self.joint = None;
+        self.caller.stop_passing(self.callee);
+        self.callee.stop_passing(self.caller);
         for channel in [&*self.caller, &*self.callee] {
             channel.condition().connect(false);
         }
@@ -205,7 +211,9 @@ impl Talk<'_> {
             }
             wake => wake,
         };
-        match step(own, other, wake).await {
+        let stepped = step(own, other, wake).await;
+        own.pass_digits(other);
+        match stepped {
             Ok(Some(digit)) => {
                 let judged = self.matchers[side as usize].on_digit(Instant::now(), digit);
                 self.on_judged(side, judged).await
@@ -224,6 +232,11 @@ impl Talk<'_> {
 
     /// Does what was dialled.
     async fn on_judged(&mut self, side: Party, judged: Judged) -> Goes {
+        let (own, other) = self.pair(side);
+        own.release_digits(other, judged.passed.len());
+        if judged.operation.is_some() {
+            own.drop_digits();
+        }
         match judged.operation {
             None => Ok(()),
             Some(Operation::Disconnect) => Err(Parted::Disconnected),

@@ -6,6 +6,7 @@
 //! hangs up what has not been hung up.
 
 mod dial;
+mod digits;
 mod features;
 mod hold;
 mod leg_event;
@@ -20,13 +21,13 @@ mod subroutine;
 mod timeouts;
 
 pub(crate) use dial::News;
+pub use digits::DIGITS_MAX;
 pub use features::Instead;
 pub(crate) use features::{DIAL_TONE, RING_TONE, tones};
 pub use record::CallRecord;
 pub use round::{NotRenegotiated, Offered};
 pub use subroutine::NotEntered;
 
-use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -47,6 +48,7 @@ use crate::event::{AppResult, ChannelEvent, Control, Happened, Interrupt};
 use crate::inbox::{Condition, InboxReceiver};
 use crate::leg::{Echo, MediaLeg, Playing};
 use crate::policy;
+use crate::presses::Form;
 use crate::signaling::Signaling;
 use crate::story::{Side, Story, StoryEvent, Surroundings};
 use crate::switch::Switch;
@@ -54,6 +56,7 @@ use crate::text::Text;
 use crate::transfer::{self, Referred};
 use crate::variables::Variables;
 
+use self::digits::Digits;
 use self::music::Listening;
 use self::record::Begun;
 use self::round::Turn;
@@ -63,12 +66,6 @@ use self::timeouts::Timeouts;
 /// How long a call whose signalling connection broke waits for the far end to come back. Media is kept
 /// meanwhile: a page that is reloaded or a laptop that changes networks reconnects within seconds.
 pub const FLOW_GRACE: Duration = Duration::from_secs(30);
-
-/// Two equal digits closer together than this are one that came both in media and in signalling.
-pub const DIGIT_REPEAT_MIN: Duration = Duration::from_millis(100);
-
-/// Digits kept for an application that is busy with another verb.
-pub const DIGITS_MAX: usize = 32;
 
 /// The longest a verb waits: longer than any call, and short enough for every clock.
 const WAIT_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
@@ -95,11 +92,10 @@ pub struct Channel {
     state: State,
     established: bool,
     grace_until: Option<Instant>,
-    digits: VecDeque<char>,
+    digits: Digits,
     /// What the caller has begun to dial, for the pbx loop.
     dialled: Option<String>,
     timeouts: Timeouts,
-    digit_last: Option<(char, Instant)>,
     offer: Option<Sdp>,
     /// What its streams may be.
     policy: Policy,
@@ -228,10 +224,9 @@ impl Channel {
             },
             established: false,
             grace_until: None,
-            digits: VecDeque::new(),
+            digits: Digits::default(),
             dialled: None,
             timeouts: Timeouts::default(),
-            digit_last: None,
             offer: parts.offer,
             policy,
             leg: parts.leg,
@@ -385,14 +380,14 @@ impl Channel {
                 break Err(interrupt);
             }
         };
-        self.digits.clear();
+        self.digits.kept.clear();
         self.waited |= !duration.is_zero();
         result
     }
 
     /// Waits for the next thing an application may care for.
     pub async fn next(&mut self) -> AppResult<Happened> {
-        if let Some(digit) = self.digits.pop_front() {
+        if let Some(digit) = self.digits.kept.pop_front() {
             return Ok(Happened::Digit(digit));
         }
         loop {
@@ -427,7 +422,7 @@ impl Channel {
 
     /// Waits for the next thing an application may care for, but not after `end`.
     pub async fn next_until(&mut self, end: Instant) -> AppResult<Option<Happened>> {
-        if let Some(digit) = self.digits.pop_front() {
+        if let Some(digit) = self.digits.kept.pop_front() {
             return Ok(Some(Happened::Digit(digit)));
         }
         self.waited |= end > Instant::now();
@@ -568,7 +563,7 @@ impl Channel {
                 self.on_offer_withdrawn().await;
                 Ok(None)
             }
-            ChannelEvent::Digit(digit) => Ok(self.on_digit(digit)),
+            ChannelEvent::Digit(event) => Ok(self.on_digit(Form::Signal, event)),
             ChannelEvent::Hangup(cause) => Err(self.end(Side::Them, cause)),
             // Somebody to talk to is what a conversation sees to.
             ChannelEvent::Transfer(_) => {
@@ -601,31 +596,6 @@ impl Channel {
                 self.tell(event);
                 Ok(None)
             }
-        }
-    }
-
-    fn on_digit(&mut self, digit: char) -> Option<Happened> {
-        let now = Instant::now();
-        if let Some((last, at)) = self.digit_last
-            && last == digit
-            && now - at < DIGIT_REPEAT_MIN
-        {
-            return None;
-        }
-        self.digit_last = Some((digit, now));
-        self.tell(StoryEvent::Digit { digit });
-        Some(Happened::Digit(digit))
-    }
-
-    /// Digits that were dialled before are for nobody.
-    pub(crate) fn forget_digits(&mut self) {
-        self.digits.clear();
-        self.waited = true;
-    }
-
-    fn keep_digit(&mut self, digit: char) {
-        if self.digits.len() < DIGITS_MAX {
-            self.digits.push_back(digit);
         }
     }
 

@@ -68,6 +68,8 @@ pub struct Dialling {
     failed: Option<Cause>,
     /// What those are told that did not answer first.
     losers: Option<Cause>,
+    /// The one the caller hears already.
+    heard: Option<ChannelId>,
 }
 
 /// How those ended that came to nothing, as `DIALSTATUS` counts them.
@@ -220,6 +222,7 @@ impl Dialling {
                 Now::Leg(woken) => self.on(woken).await.map(Moment::Leg),
                 Now::Over => Some(Moment::Over),
             };
+            self.pass_digits(caller);
             if let Some(moment) = moment {
                 return Ok(moment);
             }
@@ -229,6 +232,20 @@ impl Dialling {
     /// What those are told that did not answer first, instead of that somebody else did.
     pub fn tell_losers(&mut self, cause: Cause) {
         self.losers = Some(cause);
+    }
+
+    /// The caller hears this leg before it answers, and dials into it.
+    pub fn hear(&mut self, id: ChannelId) {
+        self.heard = Some(id);
+    }
+
+    /// What the caller and the leg it hears have pressed goes to the other.
+    fn pass_digits(&mut self, caller: &mut Channel) {
+        let heard = self.heard;
+        if let Some(leg) = self.legs.iter_mut().find(|leg| heard == Some(leg.id())) {
+            caller.pass_digits(leg);
+            leg.pass_digits(caller);
+        }
     }
 
     /// A leg that is being called.

@@ -1,7 +1,7 @@
 //! What reaches a call task, and what leaves an application early.
 
 use dialplan::Position;
-use media::LegEvent;
+use media::{Digit, DigitEvent, LegEvent};
 use rtc::topology::Topology;
 use sdp::Sdp;
 
@@ -38,8 +38,8 @@ pub enum ChannelEvent {
     /// The far end took its last offer back before our answer could reach it: for the far end, what
     /// stood before stands.
     OfferWithdrawn,
-    /// A digit that came by signalling (INFO).
-    Digit(char),
+    /// A digit that came by signalling (INFO): begun, ended, or whole.
+    Digit(DigitEvent),
     /// The far end left, or signalling gave it up. The last event of a channel.
     Hangup(Cause),
     /// The far end asks for the party it talks to to be sent on (REFER).
@@ -56,6 +56,13 @@ pub enum ChannelEvent {
     Control(Control),
     /// A line for the story.
     Note(StoryEvent),
+}
+
+impl ChannelEvent {
+    /// A digit of which nobody said how long it was pressed.
+    pub fn digit(digit: char) -> Self {
+        Self::Digit(DigitEvent::Ended(Digit::brief(digit)))
+    }
 }
 
 impl From<LegEvent> for ChannelEvent {

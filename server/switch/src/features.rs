@@ -209,6 +209,12 @@ impl<O: Clone> Matcher<O> {
         }
     }
 
+    /// The digits that codes begin with.
+    pub(crate) fn firsts(&self) -> String {
+        let codes = self.keys.codes.iter();
+        codes.filter_map(|(code, _)| code.chars().next()).collect()
+    }
+
     /// Takes a digit.
     pub(crate) fn on_digit(&mut self, now: Instant, digit: char) -> Judged<O> {
         let mut judged = Judged {

@@ -8,7 +8,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use media::{AllocateError, EchoMode, EventSink, Leg, LegConfig, LegStats, Place, Plane, Playable};
+use media::{
+    AllocateError, DigitEvent, EchoMode, EventSink, Leg, LegConfig, LegStats, Place, Plane,
+    Playable,
+};
 use rtc::policy::Policy;
 use rtc::{Outcome, Refused, Round};
 use tokio::sync::oneshot;
@@ -73,6 +76,17 @@ pub trait MediaLeg: Send + Sync {
 
     /// Plays this in place of what was played before, until its end or until the guard is dropped.
     fn play(&self, playable: Playable) -> Playing;
+
+    /// Sends a digit to the peer, in place of what it hears otherwise. `false`: this leg carries none.
+    fn dial(&self, event: DigitEvent) -> bool {
+        let _ = event;
+        false
+    }
+
+    /// Finds digits in the peer's sound from now on, or no more.
+    fn listen(&self, is_on: bool) {
+        let _ = is_on;
+    }
 
     /// Negotiates within these bounds from now on. A leg that was allocated with its policy keeps that.
     fn limit(&self, policy: &Policy) {
@@ -210,6 +224,15 @@ impl MediaLeg for Leg {
     fn play(&self, playable: Playable) -> Playing {
         let (guard, over) = Self::play(self, playable);
         Playing::new(guard, over)
+    }
+
+    fn dial(&self, event: DigitEvent) -> bool {
+        Self::dial(self, event);
+        true
+    }
+
+    fn listen(&self, is_on: bool) {
+        Self::listen(self, is_on);
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -25,6 +25,7 @@ mod music;
 mod originate;
 pub mod pbx;
 mod policy;
+mod presses;
 mod signaling;
 mod sounds;
 mod stop;
@@ -38,8 +39,7 @@ mod variables;
 pub use application::{Application, Args, Run, Running};
 pub use cause::{Cause, UnknownCause};
 pub use channel::{
-    CallRecord, Channel, DIGIT_REPEAT_MIN, DIGITS_MAX, FLOW_GRACE, Instead, NotEntered,
-    NotRenegotiated, Offered,
+    CallRecord, Channel, DIGITS_MAX, FLOW_GRACE, Instead, NotEntered, NotRenegotiated, Offered,
 };
 pub use config::{ActivatedBy, CallerId, RedirectMethod};
 pub use dial::{Ask, Dialled, Dialling, Forward, LEGS_MAX, Moment, Tally, Woken};

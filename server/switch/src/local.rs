@@ -12,6 +12,7 @@ mod pipe;
 use std::sync::Arc;
 
 use config::{CallerId, Endpoint, Subscriber};
+use media::DigitEvent;
 use rtc::Refused;
 use sdp::Sdp;
 
@@ -172,6 +173,11 @@ impl Signaling for First {
         self.tell(ChannelEvent::OfferRejected { status });
     }
 
+    fn send_digit(&mut self, event: DigitEvent) -> bool {
+        self.tell(ChannelEvent::Digit(event));
+        true
+    }
+
     fn hangup(&mut self, cause: Cause) {
         self.call = None;
         self.tell(ChannelEvent::Hangup(cause));
@@ -230,6 +236,11 @@ impl Signaling for Second {
                 self.far.send(ChannelEvent::OfferRejected { status });
             }
         }
+    }
+
+    fn send_digit(&mut self, event: DigitEvent) -> bool {
+        self.far.send(ChannelEvent::Digit(event));
+        true
     }
 
     fn hangup(&mut self, cause: Cause) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use config::{CallerId, Subscriber};
-use media::Place;
+use media::{DigitEvent, Place};
 use rtc::Refused;
 use sdp::Sdp;
 
@@ -45,6 +45,13 @@ pub trait Signaling: Send {
     /// Refuses the offer in hand. Before the answer this refuses the whole call; in the middle of it the
     /// call goes on with what stood.
     fn refuse(&mut self, refused: &Refused);
+
+    /// Sends a digit by signalling (INFO), where that is told whole when it has ended. `false`: this
+    /// protocol cannot.
+    fn send_digit(&mut self, event: DigitEvent) -> bool {
+        let _ = event;
+        false
+    }
 
     /// Ends the call: BYE with a Reason header, before the answer `cause.status()`, or CANCEL where we call.
     fn hangup(&mut self, cause: Cause);

@@ -162,12 +162,13 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "Makes the certificate of DTLS itself.",
         "a certificate is made in any case",
     ),
-    inert(
+    row(
         "dtmf_mode",
         "rfc4733",
         Parse::Own(dtmf_mode),
-        "How digits are sent to it.",
-        "digits are taken as they come, as RFC 4733 events or SIP INFO, and none are sent yet",
+        "How digits come from it and are sent to it: `rfc4733` as telephone events, as tones where it takes none; \
+         `inband` as tones; `info` by SIP INFO; `auto` and `auto_info` as events, and where it takes none as tones or \
+         by INFO. INFO is heard in any case, tones with `inband` and with `auto` where it takes no events.",
     ),
     row(
         "from_domain",

@@ -20,6 +20,7 @@ use control::Clock;
 use line::{Heard, Line};
 use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
+use rtp::EventPacket;
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -199,6 +200,31 @@ impl DeskPeer {
         let is_written = line.write(now, origin, packet);
         self.collect();
         is_written
+    }
+
+    pub(super) fn event_clock(&self, stream: StreamId) -> Option<u32> {
+        let line = self.lines.iter().find(|line| line.id == stream)?;
+        line.event_clock()
+    }
+
+    pub(super) fn write_event(
+        &mut self,
+        now: Instant,
+        stream: StreamId,
+        start: Option<u32>,
+        event: &EventPacket,
+    ) -> Option<u32> {
+        let line = self.lines.iter_mut().find(|line| line.id == stream);
+        let line = line.filter(|_| self.state == State::Up)?;
+        let start = line.write_event(now, start, event);
+        self.collect();
+        start
+    }
+
+    pub(super) fn skip(&mut self, stream: StreamId, origin: u32, packet: &Packet) {
+        if let Some(line) = self.lines.iter_mut().find(|line| line.id == stream) {
+            line.skip(origin, packet);
+        }
     }
 
     pub(super) fn request_keyframe(&mut self, now: Instant, stream: StreamId) {

@@ -171,6 +171,15 @@ impl Format {
     }
 }
 
+/// The clock of telephone events among formats: that of the first codec, if it may be (RFC 4733 §2.1).
+pub(super) fn event_clock<'a>(formats: impl Iterator<Item = &'a Format> + Clone) -> Option<u32> {
+    let codec = formats.clone().find(|format| format.codec().is_some());
+    let clocks = formats.filter(|format| format.is_telephone_event());
+    let own = codec.map(|codec| codec.clock_hz());
+    let clocks = clocks.map(|format| format.clock_hz());
+    clocks.min_by_key(|clock_hz| own != Some(*clock_hz))
+}
+
 /// Header extensions that describe the payload: loudness of audio, rotation of video.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Extensions {

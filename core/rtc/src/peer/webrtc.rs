@@ -17,6 +17,7 @@ use crate::webrtc::{Happening, WebRtc};
 use line::Line;
 use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
+use rtp::EventPacket;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -166,6 +167,34 @@ impl WebRtcPeer {
         is_written
     }
 
+    pub(super) fn event_clock(&self, stream: StreamId) -> Option<u32> {
+        let line = self.lines.iter().find(|line| line.id == stream)?;
+        line.event_clock()
+    }
+
+    pub(super) fn write_event(
+        &mut self,
+        now: Instant,
+        stream: StreamId,
+        start: Option<u32>,
+        event: &EventPacket,
+    ) -> Option<u32> {
+        let State::Connected { .. } = self.state else {
+            return None;
+        };
+        let line = self.lines.iter_mut().find(|line| line.id == stream)?;
+        let start = line.write_event(now, &mut self.engine, start, event);
+        self.now = now;
+        self.is_dirty |= start.is_some();
+        start
+    }
+
+    pub(super) fn skip(&mut self, stream: StreamId, origin: u32, packet: &Packet) {
+        if let Some(line) = self.lines.iter_mut().find(|line| line.id == stream) {
+            line.skip(origin, packet);
+        }
+    }
+
     /// Asks the peer for a key frame of a stream it sends, at most once per [`KEYFRAME_PAUSE`]; a
     /// request that comes too early is made when the pause is over.
     pub(super) fn request_keyframe(&mut self, now: Instant, stream: StreamId) {
@@ -224,9 +253,7 @@ impl WebRtcPeer {
     /// What the peer likes best to receive on a stream, digits aside; for whoever makes packets itself
     /// instead of sending on those of others.
     pub(super) fn format(&self, stream: StreamId) -> Option<Format> {
-        let line = self.lines.iter().find(|line| line.id == stream)?;
-        let mut formats = line.sendable.iter().map(|(format, _)| *format);
-        formats.find(|format| format.codec().is_some())
+        self.lines.iter().find(|line| line.id == stream)?.format()
     }
 
     /// The agreed streams, in the order of their m-lines.

@@ -412,7 +412,9 @@ fn digits_are_told_once_with_their_duration_and_passed_on() {
     let digits: Vec<_> = events
         .iter()
         .filter_map(|event| match event {
-            Event::Digit(digit) => Some((digit.digit, digit.duration.as_millis())),
+            Event::Digit(rtp::DigitEvent::Ended(digit)) => {
+                Some((digit.digit, digit.duration.as_millis()))
+            }
             _ => None,
         })
         .collect();

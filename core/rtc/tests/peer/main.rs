@@ -230,7 +230,7 @@ fn digits_come_once_each_over_a_bad_network() {
     }
     world.run(Duration::from_secs(1));
     let digits = world.told.iter().filter_map(|(_, event)| match event {
-        Event::Digit(digit) => Some(digit.digit),
+        Event::Digit(rtp::DigitEvent::Ended(digit)) => Some(digit.digit),
         _ => None,
     });
     assert_eq!(digits.collect::<String>(), "122#");

@@ -143,10 +143,6 @@ impl<'a> Waiting<'a> {
     }
 
     /// Lets the caller hear a leg that has not answered; the first one keeps it.
-    #[expect(
-        clippy::needless_pass_by_ref_mut,
-        reason = "a shared borrow held across the await would need Signaling to be Sync"
-    )]
     async fn hear(
         &mut self,
         call: &mut Channel,
@@ -164,6 +160,7 @@ impl<'a> Waiting<'a> {
         }
         call.stop_tones();
         self.hears = dialling.leg(id).and_then(|leg| call.connect(leg));
+        dialling.hear(id);
         Ok(())
     }
 }

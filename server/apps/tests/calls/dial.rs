@@ -242,7 +242,7 @@ async fn a_conversation_lasts_no_longer_than_it_may() {
 #[tokio::test(start_paused = true)]
 async fn digits_hang_up_for_whom_they_may() {
     let (reach, call) = connected("Dial(TEST/1,,Hg)").await;
-    reach.send(0, ChannelEvent::Digit('*')).await;
+    reach.send(0, ChannelEvent::digit('*')).await;
     assert!(!reach.world.ladder.has("parted"), "not for the called");
     call.press('*').await;
     assert!(reach.world.ladder.has("0: hangup 16"));
@@ -250,7 +250,7 @@ async fn digits_hang_up_for_whom_they_may() {
     let (reach, call) = connected("Dial(TEST/1,,h)").await;
     call.press('*').await;
     assert!(!reach.world.ladder.has("parted"));
-    reach.send(0, ChannelEvent::Digit('*')).await;
+    reach.send(0, ChannelEvent::digit('*')).await;
     assert!(call.is_over());
 }
 

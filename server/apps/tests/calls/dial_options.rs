@@ -134,7 +134,7 @@ async fn who_was_called_can_be_led_elsewhere() {
     });
     crate::world::settle().await;
     assert_eq!(result(&reach), "ANSWER 16");
-    reach.send(0, ChannelEvent::Digit('1')).await;
+    reach.send(0, ChannelEvent::digit('1')).await;
     let runs: Vec<_> = reach.states().into_iter().map(|(_, runs)| runs).collect();
     assert_eq!(runs, ["Wait(300)"]);
 }

@@ -296,8 +296,8 @@ async fn who_is_called_decides_about_each_caller() {
         reach.answer(0).await;
         call.sees("ring", 1).await;
         assert!(!call.saw("connected"));
-        reach.send(0, ChannelEvent::Digit('9')).await;
-        reach.send(0, ChannelEvent::Digit(digit)).await;
+        reach.send(0, ChannelEvent::digit('9')).await;
+        reach.send(0, ChannelEvent::digit(digit)).await;
         for _ in 0..200 {
             pass(millis(1)).await;
         }

@@ -8,6 +8,7 @@ mod blind;
 mod dial;
 mod dial_options;
 mod dial_talk;
+mod digits;
 mod echo;
 mod features;
 mod flow;

@@ -61,7 +61,7 @@ async fn who_answers_gets_the_application_and_then_the_end() {
     assert_eq!(begun.await.unwrap().unwrap(), "PJSIP/alice-00000000");
     assert_eq!(reach.states(), [(ChannelState::Up, "Echo()".to_owned())]);
     assert!(ladder.has("echo one to one"));
-    reach.send(0, ChannelEvent::Digit('#')).await;
+    reach.send(0, ChannelEvent::digit('#')).await;
     assert!(ladder.has("0: hangup 16"));
     assert_eq!(reach.count(), 0);
     let story = reach.world.story();

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use config::Subscriber;
+use media::DigitEvent;
 use rtc::Refused;
 use sdp::Sdp;
 use switch::{
@@ -10,7 +11,7 @@ use switch::{
     Unreachable,
 };
 
-use crate::world::{Ladder, World, millis, pass, sdp, settle, told};
+use crate::world::{Ladder, World, in_words, millis, pass, sdp, settle, told};
 
 /// `TEST/3` is reached at three places.
 struct Places {
@@ -96,6 +97,13 @@ impl Signaling for Place {
         self.write(&format!("refuse {}", refused.status()));
     }
 
+    fn send_digit(&mut self, event: DigitEvent) -> bool {
+        if let DigitEvent::Ended(digit) = event {
+            self.write(&format!("INFO {}", in_words(digit)));
+        }
+        true
+    }
+
     fn hangup(&mut self, cause: Cause) {
         self.write(&format!("hangup {}", cause.q850()));
     }
@@ -164,7 +172,7 @@ impl Reach {
     /// The far end of a leg dials.
     pub(crate) async fn press(&self, leg: usize, digits: &str) {
         for digit in digits.chars() {
-            self.send(leg, ChannelEvent::Digit(digit)).await;
+            self.send(leg, ChannelEvent::digit(digit)).await;
             pass(millis(150)).await;
         }
     }

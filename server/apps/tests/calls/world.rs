@@ -8,7 +8,7 @@ use std::time::Duration;
 use codec::Kind;
 use config::{Config, Endpoint, Subscriber};
 use dialplan::Plan;
-use media::{AllocateError, EchoMode, LegStats, Playable};
+use media::{AllocateError, Digit, DigitEvent, DigitForm, EchoMode, LegEvent, LegStats, Playable};
 use rtc::topology::{Direction, Format, Payload, Stream, Topology};
 use rtc::{Outcome, Refused, Round};
 use sdp::Sdp;
@@ -171,6 +171,20 @@ impl MediaLeg for Leg {
             let _ = over.send(());
         });
         Playing::new(Guard(self.ladder.clone(), name), ended)
+    }
+
+    fn dial(&self, event: DigitEvent) -> bool {
+        self.ladder.write(&match event {
+            DigitEvent::Began(digit) => format!("digit {digit} begins"),
+            DigitEvent::Ended(digit) => in_words(digit),
+        });
+        true
+    }
+
+    fn listen(&self, is_on: bool) {
+        if is_on {
+            self.ladder.write("listens for tones");
+        }
     }
 
     fn as_any(&self) -> &dyn std::any::Any {
@@ -369,6 +383,13 @@ impl Signaling for Recorder {
         self.0.write(format!("refuse {}", refused.status()));
     }
 
+    fn send_digit(&mut self, event: DigitEvent) -> bool {
+        if let DigitEvent::Ended(digit) = event {
+            self.0.write(format!("INFO {}", in_words(digit)));
+        }
+        true
+    }
+
     fn hangup(&mut self, cause: Cause) {
         self.0.write(format!("hangup {}", cause.q850()));
     }
@@ -376,6 +397,12 @@ impl Signaling for Recorder {
     fn header(&self, name: &str) -> Option<String> {
         (name == "X-Test").then(|| "yes".to_owned())
     }
+}
+
+/// `digit 5 of 100 ms`.
+pub(crate) fn in_words(digit: Digit) -> String {
+    let Digit { digit, duration } = digit;
+    format!("digit {digit} of {} ms", duration.as_millis())
 }
 
 pub(crate) struct World {
@@ -554,7 +581,25 @@ impl Call {
     }
 
     pub(crate) async fn press(&self, digit: char) {
-        self.send(ChannelEvent::Digit(digit)).await;
+        self.send(ChannelEvent::digit(digit)).await;
+    }
+
+    /// A digit as telephone events: it is let go after a time.
+    pub(crate) async fn events(&self, digit: char, duration: Duration) {
+        self.in_media(DigitForm::Event, digit, duration).await;
+    }
+
+    /// A digit as tones.
+    pub(crate) async fn tones(&self, digit: char, duration: Duration) {
+        self.in_media(DigitForm::Tone, digit, duration).await;
+    }
+
+    async fn in_media(&self, form: DigitForm, digit: char, duration: Duration) {
+        let event = DigitEvent::Began(digit);
+        self.send(LegEvent::Digit { form, event }).await;
+        pass(duration).await;
+        let event = DigitEvent::Ended(Digit { digit, duration });
+        self.send(LegEvent::Digit { form, event }).await;
     }
 
     pub(crate) async fn leave(&self) {

@@ -112,13 +112,19 @@ impl Player {
         self.due
     }
 
-    /// Sends what is due.
+    /// Whether the time of the first packet has come.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
+    /// Sends what is due; nobody hears it while it `is_muted`.
     pub(crate) fn handle_timeout(
         &mut self,
         now: Instant,
         peer: &mut Peer,
         origin: u32,
         stations: &mut Stations,
+        is_muted: bool,
     ) -> Played {
         let mut played = Played::default();
         if now.saturating_duration_since(self.due) > LATE_MAX {
@@ -134,7 +140,7 @@ impl Player {
                 played.is_over = true;
             } else {
                 self.tune(peer);
-                let is_sent = self.send(now, peer, origin, stations);
+                let is_sent = self.send(now, peer, origin, stations, is_muted);
                 self.has_begun |= is_sent || self.output.is_none() || now >= self.patience;
                 played.is_sent |= is_sent;
                 self.due += PACKET;
@@ -163,9 +169,11 @@ impl Player {
         peer: &mut Peer,
         origin: u32,
         stations: &mut Stations,
+        is_muted: bool,
     ) -> bool {
         let due = self.due;
-        let Some(output) = &mut self.output else {
+        let output = self.output.as_mut().filter(|_| !is_muted);
+        let Some(output) = output else {
             // Nobody can hear it; it goes on all the same.
             if let Some(source) = &mut self.source
                 && !source.read(&mut Vec::new())

@@ -3,7 +3,7 @@
 //! Packets go through a jitter buffer that adds no delay while nothing is missing, are decoded at a
 //! rate both codecs run at if there is one, resampled if there is none, cut into packets of the other
 //! side's length and encoded. The outgoing numbers are its own: a timeline without gaps but those of
-//! silence, a source that never changes. Digits (RFC 4733) pass by, on that timeline.
+//! silence, a source that never changes. What is no sound takes a number and is not missing.
 //!
 //! A sender that pauses (discontinuous transmission) is heard as the comfort noise of its codec, or as the
 //! one it describes (RFC 3389), since a phone that knows no pauses would hear a hole. A receiver that asks
@@ -29,8 +29,6 @@ pub(crate) struct Recipe<'a> {
     pub(crate) fmtp: &'a str,
     /// The length of packets the receiver asked for (`a=ptime`, `a=maxptime`).
     pub(crate) packet_ms: u16,
-    /// The clock of digits towards the receiver, if it takes any.
-    pub(crate) digits_hz: Option<u32>,
     /// The source of what goes out.
     pub(crate) ssrc: u32,
 }
@@ -50,8 +48,6 @@ pub(crate) struct Made {
     pub(crate) sequence: u64,
     pub(crate) timestamp: u32,
     pub(crate) marker: bool,
-    /// Digits of this clock rather than sound.
-    pub(crate) digits_hz: Option<u32>,
     pub(crate) payload: Arc<[u8]>,
 }
 
@@ -72,7 +68,6 @@ pub(crate) struct Transcoder {
     rate_in_hz: u32,
     rate_out_hz: u32,
     clock_out_hz: u32,
-    digits_hz: Option<u32>,
     jitter: JitterBuffer<Arc<[u8]>>,
     decoder: Box<dyn Decode>,
     resampler: Option<Resampler>,
@@ -99,7 +94,6 @@ pub(crate) struct Transcoder {
     noise: Option<Noise>,
     /// The receiver knows that there is silence.
     is_quiet: bool,
-    digit: Option<DigitClock>,
     malformed: u64,
     concealed_ms: u64,
 }
@@ -115,13 +109,6 @@ struct Pause {
     filled: u32,
     /// Whether the sender describes what is to be heard.
     is_described: bool,
-}
-
-/// How the digit that is being sent stands on our timeline.
-#[derive(Clone, Copy, Debug)]
-struct DigitClock {
-    timestamp_in: u32,
-    timestamp_out: u32,
 }
 
 impl Transcoder {
@@ -145,7 +132,6 @@ impl Transcoder {
             rate_in_hz,
             rate_out_hz,
             clock_out_hz: recipe.to.clock_hz,
-            digits_hz: recipe.digits_hz,
             jitter: JitterBuffer::new(jitter),
             decoder: (from.decoder)(&settings(rate_in_hz, "")).ok()?,
             resampler,
@@ -165,7 +151,6 @@ impl Transcoder {
             pause: None,
             noise: None,
             is_quiet: false,
-            digit: None,
             malformed: 0,
             concealed_ms: 0,
         })
@@ -231,32 +216,9 @@ impl Transcoder {
         pause.is_described = true;
     }
 
-    /// Takes a packet of a telephone event of this clock (RFC 4733).
-    pub(crate) fn handle_digit(
-        &mut self,
-        now: Instant,
-        clock_hz: u32,
-        marker: bool,
-        packet: &Incoming,
-    ) {
-        self.jitter.skip(packet.ssrc, packet.sequence);
-        let (Some(out_hz), Ok([event, flags, high, low])) =
-            (self.digits_hz, <[u8; 4]>::try_from(&*packet.payload))
-        else {
-            return;
-        };
-        let (timestamp, is_new) = self.digit_time(now, packet.timestamp);
-        let duration = u16::from_be_bytes([high, low]);
-        let duration = scale(duration.into(), out_hz, clock_hz).min(u16::MAX.into()) as u16;
-        let [high, low] = duration.to_be_bytes();
-        self.push(Made {
-            sequence: self.sequence,
-            timestamp,
-            // Some senders never set it; a new event has it (RFC 4733 §2.5.1.2).
-            marker: marker || is_new,
-            digits_hz: Some(out_hz),
-            payload: Arc::from([event, flags, high, low]),
-        });
+    /// A packet of something else, a digit for instance, took this number.
+    pub(crate) fn skip(&mut self, ssrc: u32, sequence: u64) {
+        self.jitter.skip(ssrc, sequence);
     }
 
     /// The next packet to send, if one is ready.
@@ -422,7 +384,6 @@ impl Transcoder {
                     sequence: self.sequence,
                     timestamp: self.timestamp,
                     marker: std::mem::take(&mut self.is_onset),
-                    digits_hz: None,
                     payload: Arc::from(&*self.payload),
                 };
                 self.push(made);
@@ -473,36 +434,6 @@ impl Transcoder {
             let silent = (passed - packet).max(0.0) * f64::from(self.clock_out_hz);
             self.timestamp = self.timestamp.wrapping_add(silent as u64 as u32);
         }
-    }
-
-    /// Where a packet of a digit stands on our timeline, and whether it is the digit's first.
-    fn digit_time(&mut self, now: Instant, timestamp_in: u32) -> (u32, bool) {
-        if let Some(digit) = self.digit {
-            let ahead = timestamp_in.wrapping_sub(digit.timestamp_in);
-            if ahead == 0 {
-                return (digit.timestamp_out, false);
-            }
-        }
-        let passed = self
-            .made_last
-            .map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
-        let units = (passed.as_secs_f64() * f64::from(self.clock_out_hz)) as u64 as u32;
-        let mut timestamp_out = self.timestamp.wrapping_add(units);
-        if let Some(digit) = self.digit {
-            // Two digits never share a time, however fast they follow each other.
-            let is_later = timestamp_out
-                .wrapping_sub(digit.timestamp_out)
-                .cast_signed()
-                > 0;
-            if !is_later {
-                timestamp_out = digit.timestamp_out.wrapping_add(1);
-            }
-        }
-        self.digit = Some(DigitClock {
-            timestamp_in,
-            timestamp_out,
-        });
-        (timestamp_out, true)
     }
 }
 

@@ -11,6 +11,7 @@ use codec::{Codec, Kind};
 use rtc::topology::{Format as Carries, Stream, Topology, Wishes};
 use rtc::{Extensions, Format, Packet, StreamId};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::mpsc;
 
@@ -189,6 +190,25 @@ impl Bridge {
         }
     }
 
+    /// A packet of our peer that is not for the other: nothing is missing for it.
+    pub(super) fn skip(&mut self, own: LegId, packet: &Packet, out: &mut VecDeque<Relayed>) {
+        let is_its = |line: &&Line| line.source == packet.stream && line.way != Way::Drop;
+        let Some(line) = self.lines.iter().find(is_its).copied() else {
+            return;
+        };
+        if let Some(coder) = self.coders.iter_mut().find(|coder| coder.line == line) {
+            coder.transcoder.skip(packet.ssrc, packet.sequence);
+        } else {
+            let target = line.target;
+            let payload = Arc::from([]);
+            let packet = Packet {
+                payload,
+                ..packet.clone()
+            };
+            self.send(own, Cargo::Packet { target, packet }, out);
+        }
+    }
+
     /// Sends what the transcoders have ready.
     pub(super) fn flush(&mut self, now: Instant, own: LegId, out: &mut VecDeque<Relayed>) {
         let mut coders = std::mem::take(&mut self.coders);
@@ -228,8 +248,7 @@ impl Bridge {
         self.coders = coders;
     }
 
-    /// Whether a packet of a line that is transcoded goes on as it is: its codec is one the other
-    /// takes, or it is a digit among packets of such a codec.
+    /// Whether a packet of a line that is transcoded goes on as it is: its codec is one the other takes.
     fn passes(&self, line: &Line, packet: &Packet) -> bool {
         let Some(stream) = self.target(line) else {
             return false;
@@ -237,8 +256,7 @@ impl Bridge {
         let has_coder = self.coders.iter().any(|coder| coder.line == *line);
         match packet.format.codec() {
             Some(codec) => formats(stream).any(|format| format == Carries::Codec(codec)),
-            None if packet.format.is_noise() => !has_coder && takes_noise(stream),
-            None => !has_coder,
+            None => packet.format.is_noise() && !has_coder && takes_noise(stream),
         }
     }
 
@@ -278,13 +296,6 @@ impl Bridge {
             return;
         }
         let Some(from) = packet.format.codec() else {
-            let coder = self.coders.iter_mut().find(|coder| coder.line == *line);
-            if let Some(coder) = coder {
-                let clock_hz = packet.format.clock_hz();
-                coder
-                    .transcoder
-                    .handle_digit(now, clock_hz, packet.marker, &incoming);
-            }
             return;
         };
         let is_its = |coder: &Coder| coder.line == *line && coder.transcoder.from() == from;
@@ -303,10 +314,6 @@ impl Bridge {
     ) -> Option<usize> {
         self.coders.retain(|coder| coder.line != *line);
         let target = self.target(line)?;
-        let clocks = formats(target).filter_map(|format| match format {
-            Carries::Digits { clock_hz } => Some(clock_hz),
-            Carries::Codec(_) | Carries::Noise { .. } => None,
-        });
         let wishes = target.wishes.clone();
         let usual_ms = to.coding.map_or(20, |coding| coding.packet_ms);
         let transcoder = Transcoder::new(&Recipe {
@@ -314,8 +321,6 @@ impl Bridge {
             to,
             fmtp: wishes.fmtp(to),
             packet_ms: wishes.packet_ms(usual_ms),
-            // RFC 4733 §2.1: on the clock of the audio, if the receiver takes that.
-            digits_hz: clocks.min_by_key(|clock_hz| *clock_hz != to.clock_hz),
             // No two of our sources are alike, or one would go on with the numbers of another.
             ssrc: self.coders_made,
         })?;
@@ -365,14 +370,10 @@ struct Coder {
 
 impl Coder {
     fn packet(&self, made: Made) -> Packet {
-        let carries = match made.digits_hz {
-            Some(clock_hz) => Carries::Digits { clock_hz },
-            None => Carries::Codec(self.to),
-        };
         Packet {
             stream: self.line.source,
             kind: Kind::Audio,
-            format: Format::new(carries, None),
+            format: Format::new(Carries::Codec(self.to), None),
             ssrc: self.transcoder.ssrc(),
             sequence: made.sequence,
             timestamp: made.timestamp,

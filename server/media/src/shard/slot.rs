@@ -4,11 +4,14 @@ use super::bridge::{Bridge, Cargo, Relayed};
 use super::{ADDRESSES_PER_LEG_MAX, LegEvent, Path, RETRY_PAUSE, Request};
 use crate::DownReason;
 use crate::echo::{self, EchoMode, Route};
-use crate::leg::{EventSink, LegId};
+use crate::leg::{DigitForm, EventSink, LegId};
+use crate::node::ear::{Ear, Heard};
+use crate::node::keys::Keys;
 use crate::node::music::Stations;
 use crate::node::play::Player;
 use codec::Kind;
 use rtc::{Event, Packet, Peer, StreamId, Transmit};
+use rtp::DigitEvent;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -24,6 +27,12 @@ pub(super) struct Slot {
     bridge: Option<Bridge>,
     /// What is played to it, in place of what others send to the same stream.
     player: Option<Player>,
+    /// The digits that are sent to it, in place of everything else.
+    keys: Keys,
+    /// Finds digits in what its peer says.
+    ear: Option<Ear>,
+    /// Its peer presses a key, which it tells by events.
+    is_pressed: bool,
     /// Audio and video, received and sent.
     first_packets: Vec<(Kind, bool)>,
     /// The farewell of a peer that is gone.
@@ -49,7 +58,7 @@ enum State {
 }
 
 impl Slot {
-    pub(super) fn new(id: LegId, peer: Peer, events: EventSink) -> Self {
+    pub(super) fn new(now: Instant, id: LegId, peer: Peer, events: EventSink) -> Self {
         Self {
             id,
             state: State::Live(Box::new(peer)),
@@ -58,6 +67,9 @@ impl Slot {
             routes: Vec::new(),
             bridge: None,
             player: None,
+            keys: Keys::new(now),
+            ear: None,
+            is_pressed: false,
             first_packets: Vec::new(),
             farewell: Vec::new(),
             addresses: Vec::new(),
@@ -84,6 +96,8 @@ impl Slot {
                 let bridge = self.bridge.as_ref().and_then(Bridge::poll_timeout);
                 let player = self.player.as_ref().map(Player::poll_timeout);
                 let own = bridge.into_iter().chain(player);
+                let ear = self.ear.as_ref().and_then(Ear::poll_timeout);
+                let own = own.chain(self.keys.poll_timeout()).chain(ear);
                 peer.poll_timeout().into_iter().chain(own).min()
             }
             State::Ending { retry, .. } => Some(*retry),
@@ -182,6 +196,14 @@ impl Slot {
             Request::EndPlay { number } => {
                 self.player.take_if(|player| player.number() == number);
             }
+            Request::Listen(is_on) => match is_on {
+                true => drop(self.ear.get_or_insert_default()),
+                false => self.ear = None,
+            },
+            Request::Digit(event) => {
+                self.keys.press(now, event);
+                self.play(now, stations);
+            }
             Request::Stats { reply } => {
                 let _ = reply.send(peer.stats());
             }
@@ -202,6 +224,9 @@ impl Slot {
                 let is_played_to = |player: &Player| player.has(target);
                 if self.player.as_ref().is_some_and(is_played_to) {
                     return;
+                }
+                if self.keys.blocks(target) {
+                    return peer.skip(target, relayed.from, &packet);
                 }
                 if peer.write(now, target, relayed.from, &packet) {
                     self.tell_first(now, packet.kind, false);
@@ -246,6 +271,10 @@ impl Slot {
         transmits: &mut VecDeque<Transmit>,
         relayed: &mut VecDeque<Relayed>,
     ) {
+        if let Some(ear) = &mut self.ear {
+            let heard = ear.handle_timeout(now);
+            self.on_heard(now, heard, relayed);
+        }
         loop {
             transmits.extend(self.farewell.drain(..));
             let State::Live(peer) = &mut self.state else {
@@ -296,7 +325,11 @@ impl Slot {
                 LegEvent::MediaUp { dtls, srtp }
             }
             Event::SourceLearned { local, remote } => LegEvent::SourceLearned { local, remote },
-            Event::Digit(digit) => LegEvent::Digit(digit),
+            Event::Digit(event) => {
+                self.is_pressed = matches!(event, DigitEvent::Began(_));
+                let form = DigitForm::Event;
+                LegEvent::Digit { form, event }
+            }
             Event::Losses {
                 stream,
                 lost,
@@ -325,11 +358,18 @@ impl Slot {
         let player = self.player.as_ref();
         let is_free = |target: &&StreamId| player.is_none_or(|player| !player.has(**target));
         for target in targets.into_iter().flatten().filter(is_free) {
-            is_sent |= peer.write(now, *target, self.id.origin(), &packet);
+            match self.keys.blocks(*target) {
+                true => peer.skip(*target, self.id.origin(), &packet),
+                false => is_sent |= peer.write(now, *target, self.id.origin(), &packet),
+            }
         }
         let kind = packet.kind;
-        if let Some(bridge) = &mut self.bridge {
-            bridge.pass(now, self.id, packet, relayed);
+        match &mut self.ear {
+            Some(ear) => {
+                let heard = ear.listen(now, packet);
+                self.on_heard(now, heard, relayed);
+            }
+            None => self.pass(now, packet, relayed),
         }
         self.tell_first(now, kind, true);
         if is_sent {
@@ -337,16 +377,46 @@ impl Slot {
         }
     }
 
+    /// Hands a packet to the leg this one is connected to. What a digit sounds like is not for that: it is
+    /// sent the digit.
+    fn pass(&mut self, now: Instant, packet: Packet, relayed: &mut VecDeque<Relayed>) {
+        let is_digit =
+            packet.format.is_telephone_event() || (self.is_pressed && packet.kind == Kind::Audio);
+        match &mut self.bridge {
+            Some(bridge) if is_digit => bridge.skip(self.id, &packet, relayed),
+            Some(bridge) => bridge.pass(now, self.id, packet, relayed),
+            None => {}
+        }
+    }
+
+    fn on_heard(&mut self, now: Instant, heard: Heard, relayed: &mut VecDeque<Relayed>) {
+        for packet in heard.packets {
+            self.pass(now, packet, relayed);
+        }
+        for event in heard.events {
+            let form = DigitForm::Tone;
+            self.tell(now, LegEvent::Digit { form, event });
+        }
+    }
+
     /// Sends what the player has to send by now.
     fn play(&mut self, now: Instant, stations: &mut Stations) {
-        let (State::Live(peer), Some(player)) = (&mut self.state, &mut self.player) else {
+        let State::Live(peer) = &mut self.state else {
             return;
         };
-        let played = player.handle_timeout(now, peer, self.id.origin(), stations);
-        if played.is_over {
-            self.player = None;
+        let mut is_sent = self
+            .keys
+            .handle_timeout(now, peer, self.id.origin(), stations);
+        if let Some(player) = &mut self.player {
+            let audio = peer.sending().find(|(_, kind)| *kind == Kind::Audio);
+            let is_muted = audio.is_some_and(|(stream, _)| self.keys.blocks(stream));
+            let played = player.handle_timeout(now, peer, self.id.origin(), stations, is_muted);
+            is_sent |= played.is_sent;
+            if played.is_over {
+                self.player = None;
+            }
         }
-        if played.is_sent {
+        if is_sent {
             self.tell_first(now, Kind::Audio, false);
         }
     }

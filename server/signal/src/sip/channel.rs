@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ::sip::{Body, Flow, HeaderName, InviteId, Request, Status};
-use media::Place;
+use media::{DigitEvent, Place};
 use rtc::Refused;
 use sdp::Sdp;
 use switch::{Cause, Referred, Signaling};
@@ -141,6 +141,13 @@ impl Signaling for SipSignaling {
 
     fn place(&self) -> Place {
         self.place
+    }
+
+    fn send_digit(&mut self, event: DigitEvent) -> bool {
+        if let DigitEvent::Ended(digit) = event {
+            self.tell(Verb::Digit(digit));
+        }
+        true
     }
 
     fn referred(&mut self, referred: Referred) {

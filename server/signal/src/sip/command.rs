@@ -6,6 +6,7 @@ use ::sip::{
     Body, Flow, HeaderName, InviteId, Login, Reliability, RequestId, Response, SessionRules,
     Status, Uri,
 };
+use media::Digit;
 use store::SavedContact;
 use switch::Referred;
 
@@ -114,6 +115,8 @@ pub(crate) enum Verb {
         status: Status,
         headers: Vec<(HeaderName, String)>,
     },
+    /// A digit, by INFO.
+    Digit(Digit),
     /// What became of the far end's REFER.
     Referred(Referred),
     /// The caller of this INVITE is known now.

@@ -5,6 +5,7 @@
 
 mod calls;
 mod dials;
+mod digits;
 mod letters;
 mod probes;
 pub(crate) mod refer;
@@ -353,6 +354,7 @@ impl Driver {
                 for id in self.calls.of_parties(&parties, flow.id) {
                     self.agent.rebind(now, id, flow);
                     self.calls.restored(id, flow);
+                    self.calls.dial_again(&mut self.agent, now, id);
                 }
             }
         }
@@ -397,6 +399,7 @@ impl Driver {
                     self.agent.refuse(now, id, status, headers);
                 }
             }
+            Verb::Digit(digit) => self.calls.dial(&mut self.agent, now, id, digit),
             Verb::Referred(referred) => self.calls.referred(&mut self.agent, now, id, referred),
             Verb::Hangup { status, headers } => {
                 self.calls.take_retry(id);
@@ -659,7 +662,8 @@ impl Driver {
             Event::Response { id, result } => {
                 let (now, response) = (now(), result.as_ref().ok());
                 let (agent, shared) = (&mut self.agent, &self.shared);
-                if !self.letters.on_response(agent, id, response, now)
+                if !self.calls.on_response(agent, id, response, now)
+                    && !self.letters.on_response(agent, id, response, now)
                     && !self.probes.on_response(agent, shared, id, response, now)
                 {
                     self.on_registered(now, id, response);

@@ -31,7 +31,7 @@ impl Channel {
                     received,
                 });
             }
-            LegEvent::Digit(digit) => return Ok(self.on_digit(digit.digit)),
+            LegEvent::Digit { form, event } => return Ok(self.on_digit(form.into(), event)),
             // They come as they happen; the story has the sums at the end.
             LegEvent::Losses { .. } => {}
             LegEvent::Down(reason) => {

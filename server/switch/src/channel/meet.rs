@@ -52,6 +52,7 @@ impl Channel {
         self.signaling.ring(Some(&sdp));
         self.local = Some(sdp);
         self.early = Some(agreed);
+        self.listen_for_tones();
         Ok(true)
     }
 

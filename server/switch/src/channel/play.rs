@@ -35,7 +35,7 @@ impl Channel {
         playable: Playable,
         stops: impl Fn(char) -> bool,
     ) -> AppResult<Option<char>> {
-        while let Some(digit) = self.digits.pop_front() {
+        while let Some(digit) = self.digits.kept.pop_front() {
             if stops(digit) {
                 return Ok(Some(digit));
             }

@@ -484,6 +484,7 @@ impl Channel {
         });
         self.unheld = streams::without_hold(&self.unheld, &agreed);
         self.topology = agreed;
+        self.listen_for_tones();
         let on_hold = !self.topology.is_empty() && !streams::sends(&self.topology);
         if on_hold != self.on_hold {
             self.on_hold = on_hold;

@@ -4,17 +4,21 @@ use super::control::{self, Clock, Control, Sender, Sent};
 use super::{Event, Format, Packet, StreamId, Transmit};
 use crate::negotiate::desk::{Keys, Live, Remote};
 use crate::negotiate::format::{COMFORT_NOISE, Described};
-use crate::peer::packet::Extensions;
+use crate::peer::packet::{Extensions, event_clock};
 use crate::peer::stats::StreamStats;
 use crate::peer::{KEYFRAME_PAUSE, PortPair};
 use crate::policy::Terms;
 use crate::timeline::Timeline;
+use crate::topology::Format as Carries;
 use codec::Kind;
 use rand_chacha::ChaCha12Rng;
 use rand_core::Rng;
 use rtp::rtcp::{Block, Rtcp};
 use rtp::srtp::{MasterKey, Opener, Sealer, Suite};
-use rtp::{Claim, Digit, DigitReceiver, Latch, Reception, RtpPacket, Sorted, Sorter, Verdict};
+use rtp::{
+    Claim, DigitEvent, DigitReceiver, EventPacket, Latch, Reception, RtpPacket, Sorted, Sorter,
+    Verdict,
+};
 use sdp::Direction;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -279,7 +283,7 @@ impl Line {
         })
     }
 
-    pub(super) fn poll_digits(&mut self) -> impl Iterator<Item = Digit> {
+    pub(super) fn poll_digits(&mut self) -> impl Iterator<Item = DigitEvent> {
         std::iter::from_fn(|| self.digits.poll_digit())
     }
 
@@ -404,6 +408,47 @@ impl Line {
             self.last_out = Some((timestamp, now, clock_hz));
         }
         is_sent
+    }
+
+    /// The clock of telephone events that the peer takes; RFC 4733 §2.1: that of the audio, if it may be.
+    pub(super) fn event_clock(&self) -> Option<u32> {
+        event_clock(self.sendable.iter().map(|(format, _)| format))
+    }
+
+    /// Sends a packet of a digit; the timestamp of its start.
+    pub(super) fn write_event(
+        &mut self,
+        now: Instant,
+        start: Option<u32>,
+        event: &EventPacket,
+    ) -> Option<u32> {
+        let clock_hz = self.event_clock()?;
+        let carries = Carries::Digits { clock_hz };
+        let suits = |(format, _): &&(Format, u8)| format.suits(&Format::new(carries, None));
+        let (_, number) = *self.sendable.iter().find(suits)?;
+        let own_hz = self.format().map_or(clock_hz, |format| format.clock_hz());
+        let first = start.is_none().then(|| self.timeline.stamp(now, own_hz));
+        let start = start.or(first)?;
+        let sequence = self.timeline.insert(now, first);
+        let is_sent = self.send_packet(&RtpPacket {
+            marker: event.marker,
+            payload_type: number,
+            sequence: sequence as u16,
+            timestamp: start.wrapping_add(event.offset),
+            ssrc: self.ssrc_out,
+            payload: &event.payload,
+        });
+        if is_sent {
+            self.packets_out += 1;
+            self.bytes_out += event.payload.len() as u64;
+        }
+        is_sent.then_some(start)
+    }
+
+    /// A packet that would have gone out does not; it leaves no gap.
+    pub(super) fn skip(&mut self, origin: u32, packet: &Packet) {
+        let key = u64::from(origin) << 32 | u64::from(packet.ssrc);
+        self.timeline.skip(key, packet.sequence);
     }
 
     /// RFC 3264 §5.1 has packets go where the description says; a symmetric peer gets them where its own

@@ -2,9 +2,11 @@
 
 use super::super::stats::StreamStats;
 use super::{Event, Format, KEYFRAME_PAUSE, Packet, StreamId};
+use crate::peer::packet::{Extensions, event_clock};
 use crate::timeline::Timeline;
+use crate::topology::Format as Carries;
 use crate::webrtc::{Outgoing, WebRtc};
-use rtp::{Digit, DigitReceiver, Reception};
+use rtp::{DigitEvent, DigitReceiver, EventPacket, Reception};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use str0m::media::{Mid, Pt};
@@ -118,7 +120,7 @@ impl Line {
         }
     }
 
-    pub(super) fn poll_digits(&mut self) -> impl Iterator<Item = Digit> {
+    pub(super) fn poll_digits(&mut self) -> impl Iterator<Item = DigitEvent> {
         std::iter::from_fn(|| self.digits.poll_digit())
     }
 
@@ -179,6 +181,59 @@ impl Line {
             self.bytes_out += packet.payload.len() as u64;
         }
         is_written
+    }
+
+    /// What the peer likes best to receive, digits aside.
+    pub(super) fn format(&self) -> Option<Format> {
+        let mut formats = self.sendable.iter().map(|(format, _)| *format);
+        formats.find(|format| format.codec().is_some())
+    }
+
+    /// The clock of telephone events that the peer takes; RFC 4733 §2.1: that of the audio, if it may be.
+    pub(super) fn event_clock(&self) -> Option<u32> {
+        event_clock(self.sendable.iter().map(|(format, _)| format))
+    }
+
+    /// Sends a packet of a digit; the timestamp of its start.
+    pub(super) fn write_event(
+        &mut self,
+        now: Instant,
+        engine: &mut WebRtc,
+        start: Option<u32>,
+        event: &EventPacket,
+    ) -> Option<u32> {
+        let clock_hz = self.event_clock()?;
+        let carries = Carries::Digits { clock_hz };
+        let suits = |(format, _): &&(Format, Pt)| format.suits(&Format::new(carries, None));
+        let (_, pt) = *self.sendable.iter().find(suits)?;
+        let own_hz = self.format().map_or(clock_hz, |format| format.clock_hz());
+        let first = start.is_none().then(|| self.timeline.stamp(now, own_hz));
+        let start = start.or(first)?;
+        let sequence = self.timeline.insert(now, first);
+        let is_written = engine.write(
+            self.mid,
+            Outgoing {
+                now,
+                pt,
+                sequence,
+                timestamp: start.wrapping_add(event.offset),
+                marker: event.marker,
+                nackable: false,
+                extensions: Extensions::default().to_engine(),
+                payload: Arc::from(event.payload),
+            },
+        );
+        if is_written {
+            self.packets_out += 1;
+            self.bytes_out += event.payload.len() as u64;
+        }
+        is_written.then_some(start)
+    }
+
+    /// A packet that would have gone out does not; it leaves no gap.
+    pub(super) fn skip(&mut self, origin: u32, packet: &Packet) {
+        let key = u64::from(origin) << 32 | u64::from(packet.ssrc);
+        self.timeline.skip(key, packet.sequence);
     }
 
     pub(super) fn request_keyframe(&mut self, now: Instant, engine: &mut WebRtc) {

@@ -7,15 +7,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ::sip::{
-    Agent, Body, Busy, Contacts, Ended, Event, Failure, Flow, FlowId, HeaderName, InviteId, Method,
-    OfferVia, Request, RequestId, Response, Status,
+    Agent, Body, Busy, ClientId, Contacts, Ended, Event, Failure, Flow, FlowId, HeaderName,
+    InviteId, Method, OfferVia, Request, RequestId, Response, Status,
 };
+use media::DigitEvent;
 use sdp::Sdp;
 use switch::story::StoryEvent;
 use switch::{Cause, ChannelEvent, InboxSender};
 
 use crate::sip::authenticate::Denied;
 use crate::sip::command::{CallRef, Party};
+use crate::sip::driver::digits::Digits;
 use crate::sip::driver::refer::Refer;
 use crate::sip::info;
 use crate::sip::outbound::Ask;
@@ -29,6 +31,8 @@ pub(crate) struct Calls {
     pub(super) calls: BTreeMap<InviteId, Call>,
     /// The calls whose party is known, by its endpoint: each REGISTER asks.
     by_endpoint: BTreeMap<String, BTreeSet<InviteId>>,
+    /// The digits that wait for their answer.
+    pub(super) infos: BTreeMap<ClientId, InviteId>,
 }
 
 #[derive(Debug)]
@@ -50,6 +54,8 @@ pub(super) struct Call {
     retry: Option<Box<Retry>>,
     /// A REFER of the far end that is not answered yet.
     pub(super) refer: Option<Refer>,
+    /// What is sent it by INFO.
+    pub(super) digits: Digits,
 }
 
 /// What an INVITE to another place is made of.
@@ -103,6 +109,7 @@ impl Calls {
             stage: Stage::Theirs,
             retry: None,
             refer: None,
+            digits: Digits::default(),
         };
         call.received(&format_args!("INVITE {}", printable(request.uri.address())));
         self.calls.insert(id, call);
@@ -121,6 +128,7 @@ impl Calls {
             stage: Stage::Calling,
             retry: ours.retry,
             refer: None,
+            digits: Digits::default(),
         };
         self.index(id, &call);
         self.calls.insert(id, call);
@@ -176,6 +184,9 @@ impl Calls {
 
     fn remove(&mut self, id: InviteId) -> Option<Call> {
         let call = self.calls.remove(&id)?;
+        if let Some(client) = call.digits.sent() {
+            self.infos.remove(&client);
+        }
         if let Some(party) = &call.party
             && let Some(calls) = self.by_endpoint.get_mut(&party.endpoint)
         {
@@ -311,7 +322,10 @@ impl Calls {
                     call.inbox.send(ChannelEvent::FlowLost);
                 }
             }
-            Event::FlowRestored { id, flow } => self.restored(id, flow),
+            Event::FlowRestored { id, flow } => {
+                self.restored(id, flow);
+                self.dial_again(agent, now, id);
+            }
             Event::GivenUp { id } => self.on_given_up(id),
             Event::Ended { id, cause } => self.on_ended(id, &cause),
             Event::OfferWithdrawn { id } => {
@@ -441,7 +455,7 @@ impl Calls {
         let denied = match &request.method {
             Method::Info => match info::digit(&content_type, &request.body) {
                 Some(digit) => {
-                    self.tell(id, ChannelEvent::Digit(digit));
+                    self.tell(id, ChannelEvent::Digit(DigitEvent::Ended(digit)));
                     None
                 }
                 // RFC 6086 §4.2.1: an INFO without a body is a sign of life.
@@ -510,6 +524,11 @@ impl Calls {
 }
 
 impl Call {
+    /// Whether its connection is gone and has not come back.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost
+    }
+
     pub(super) fn received(&self, message: &dyn fmt::Display) {
         let (message, flow) = (message.to_string(), Name(&self.flow).to_string());
         self.inbox.note(StoryEvent::Received { message, flow });

@@ -1,0 +1,173 @@
+//! Digits of a conversation: in whatever form they come, the other party gets each once, in its own form,
+//! and none of those that were for the exchange.
+
+use std::time::Duration;
+
+use config::DtmfMode;
+use media::{Digit, DigitEvent, DigitForm, LegEvent};
+use switch::ChannelEvent;
+
+use crate::reach::Reach;
+use crate::world::{Call, millis, pass, sdp};
+
+const PLAN: &str = "exten => 100,1,Dial(TEST/1)\n";
+
+async fn connected(mode: DtmfMode) -> (Reach, Call) {
+    let reach = Reach::with(PLAN, |endpoint| endpoint.dtmf_mode = mode).await;
+    let call = reach.world.dial("100").await;
+    reach.answer(0).await;
+    assert!(call.saw("connected"), "{:?}", reach.world.ladder.lines());
+    (reach, call)
+}
+
+/// What was sent of digits.
+fn sent(reach: &Reach) -> Vec<String> {
+    let lines = reach.world.ladder.lines();
+    lines
+        .into_iter()
+        .filter(|line| line.contains("digit"))
+        .collect()
+}
+
+fn whole(digit: char, ms: u64) -> ChannelEvent {
+    let duration = Duration::from_millis(ms);
+    ChannelEvent::Digit(DigitEvent::Ended(Digit { digit, duration }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_digit_goes_on_in_the_form_of_the_other_party_and_as_long_as_it_was() {
+    let in_media = ["digit 5 begins", "digit 5 of 320 ms"];
+    let at_once = ["digit 5 of 320 ms"];
+    let info = ["0: INFO digit 5 of 320 ms"];
+    let cases: &[(DtmfMode, &[&str], &[&str])] = &[
+        (DtmfMode::Rfc4733, &in_media, &at_once),
+        (DtmfMode::Inband, &in_media, &at_once),
+        (DtmfMode::Auto, &in_media, &at_once),
+        // The parties of this test take no telephone events.
+        (DtmfMode::AutoInfo, &info, &info),
+        (DtmfMode::Info, &info, &info),
+    ];
+    for (mode, live, told_whole) in cases {
+        for form in ["events", "tones", "INFO"] {
+            let (reach, call) = connected(*mode).await;
+            match form {
+                "events" => call.events('5', millis(320)).await,
+                "tones" => call.tones('5', millis(320)).await,
+                _ => call.send(whole('5', 320)).await,
+            }
+            let expected = if form == "INFO" { told_whole } else { live };
+            assert_eq!(sent(&reach), **expected, "{form} to {mode:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn tones_are_listened_for_where_the_far_end_sends_its_digits_as_such() {
+    for (mode, listens) in [
+        (DtmfMode::Rfc4733, false),
+        (DtmfMode::Inband, true),
+        (DtmfMode::Auto, true),
+        (DtmfMode::AutoInfo, false),
+        (DtmfMode::Info, false),
+    ] {
+        let (_reach, call) = connected(mode).await;
+        assert_eq!(call.saw("listens for tones"), listens, "{mode:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phone_that_sends_a_digit_twice_pressed_it_once() {
+    let (reach, call) = connected(DtmfMode::Rfc4733).await;
+    for digit in "5567".chars() {
+        let event = DigitEvent::Began(digit);
+        let form = DigitForm::Event;
+        call.send(LegEvent::Digit { form, event }).await;
+        pass(millis(30)).await;
+        let form = DigitForm::Tone;
+        call.send(LegEvent::Digit { form, event }).await;
+        pass(millis(50)).await;
+        let duration = millis(80);
+        let event = DigitEvent::Ended(Digit { digit, duration });
+        for form in [DigitForm::Event, DigitForm::Tone] {
+            call.send(LegEvent::Digit { form, event }).await;
+        }
+        call.send(whole(digit, 80)).await;
+        pass(millis(60)).await;
+    }
+    let ends = sent(&reach);
+    let ends: Vec<_> = ends.iter().filter(|line| line.contains(" of ")).collect();
+    let expected = ["5", "5", "6", "7"].map(|digit| format!("digit {digit} of 80 ms"));
+    assert_eq!(ends, expected.iter().collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_called_party_dials_too() {
+    let (reach, _call) = connected(DtmfMode::Info).await;
+    reach.send(0, whole('#', 90)).await;
+    assert_eq!(sent(&reach), ["INFO digit # of 90 ms"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_be_a_code_is_held_back_and_let_go_as_long_as_it_was() {
+    let plan = "exten => 100,1,Dial(TEST/1,,H)\n";
+    let reach = Reach::featured(plan, "[featuremap]\ndisconnect => *0\n").await;
+    let call = reach.world.dial("100").await;
+    reach.answer(0).await;
+    call.events('1', millis(70)).await;
+    assert_eq!(sent(&reach), ["digit 1 begins", "digit 1 of 70 ms"]);
+    call.events('*', millis(120)).await;
+    assert_eq!(sent(&reach).len(), 2, "it may be the code");
+    call.events('5', millis(90)).await;
+    assert_eq!(
+        sent(&reach)[2..],
+        ["digit * of 120 ms", "digit 5 of 90 ms"],
+        "it was not"
+    );
+    // A pause says so too.
+    call.events('*', millis(130)).await;
+    pass(millis(1100)).await;
+    assert_eq!(sent(&reach)[4..], ["digit * of 130 ms"]);
+    call.events('*', millis(100)).await;
+    call.events('0', millis(100)).await;
+    assert!(call.is_over());
+    assert_eq!(sent(&reach).len(), 5, "the code is for nobody else");
+}
+
+#[tokio::test(start_paused = true)]
+async fn digits_go_to_a_leg_that_is_heard_before_it_answers() {
+    let reach = Reach::new(PLAN).await;
+    let call = reach.world.dial("100").await;
+    let (status, answer) = (183, Some(sdp(&["audio", "video"])));
+    reach
+        .send(0, ChannelEvent::Progress { status, answer })
+        .await;
+    assert!(call.saw("connected"));
+    call.events('3', millis(100)).await;
+    assert_eq!(sent(&reach), ["digit 3 begins", "digit 3 of 100 ms"]);
+    // It is pressed when the call is answered, and let go after that.
+    let form = DigitForm::Event;
+    let event = DigitEvent::Began('4');
+    call.send(LegEvent::Digit { form, event }).await;
+    reach.answer(0).await;
+    let duration = millis(300);
+    let event = DigitEvent::Ended(Digit {
+        digit: '4',
+        duration,
+    });
+    call.send(LegEvent::Digit { form, event }).await;
+    assert_eq!(sent(&reach)[2..], ["digit 4 begins", "digit 4 of 300 ms"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_digit_that_is_pressed_when_the_two_part_ends() {
+    let plan = "exten => 100,1,Dial(TEST/1,,S(2))\n";
+    let reach = Reach::new(plan).await;
+    let call = reach.world.dial("100").await;
+    reach.answer(0).await;
+    let form = DigitForm::Event;
+    let event = DigitEvent::Began('4');
+    call.send(LegEvent::Digit { form, event }).await;
+    pass(millis(2000)).await;
+    assert!(call.is_over());
+    assert_eq!(sent(&reach), ["digit 4 begins", "digit 4 of 100 ms"]);
+}
