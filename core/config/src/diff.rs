@@ -4,6 +4,7 @@ use crate::auth::Auth;
 use crate::database::Database;
 use crate::http::Http;
 use crate::logger::Logger;
+use crate::music_on_hold::{MusicClass, MusicOnHold};
 use crate::shown::Shown;
 use crate::snapshot::Config;
 use dialplan::{Extension, Plan};
@@ -195,7 +196,7 @@ fn database(old: &Database, new: &Database) -> Vec<Detail> {
     differ
 }
 
-/// `cdr.conf`, `logger.conf`, `features.conf`, `confbridge.conf`.
+/// `cdr.conf`, `logger.conf`, `features.conf`, `confbridge.conf`, `musiconhold.conf`.
 fn other_files(old: &Config, new: &Config, changes: &mut Vec<Change>) {
     changes.extend(one("cdr.conf", &old.cdr, &new.cdr, options));
     logger(&old.logger, &new.logger, changes);
@@ -214,6 +215,20 @@ fn other_files(old: &Config, new: &Config, changes: &mut Vec<Change>) {
         options,
     ));
     changes.extend(named("menu", &before.menus, &after.menus, options));
+    let (before, after) = (&old.music, &new.music);
+    let without = |music: &MusicOnHold| MusicOnHold {
+        classes: BTreeMap::new(),
+        ..music.clone()
+    };
+    let (general_before, general_after) = (without(before), without(after));
+    changes.extend(one(
+        "musiconhold.conf",
+        &general_before,
+        &general_after,
+        options,
+    ));
+    let class = |old: &Arc<MusicClass>, new: &Arc<MusicClass>| options(&**old, &**new);
+    changes.extend(named("music class", &before.classes, &after.classes, class));
 }
 
 /// Each channel is an object of its own.

@@ -1,5 +1,5 @@
 //! Files whose sections have fixed names: `http.conf`, `rtp.conf`, `sidetone.conf`, `cdr.conf`,
-//! `logger.conf`, `features.conf`, `confbridge.conf`, `acl.conf`.
+//! `logger.conf`, `features.conf`, `confbridge.conf`, `musiconhold.conf`, `acl.conf`.
 //!
 //! There is no object to drop, so a broken option is left out alone.
 
@@ -9,12 +9,14 @@ use crate::confbridge::ConfBridge;
 use crate::features::Features;
 use crate::http::{General, Http, HttpRestriction, Missing};
 use crate::logger::Logger;
+use crate::music_on_hold::{MusicClass, MusicOnHold};
 use crate::option::Object;
 use crate::own::Own;
 use crate::reader::Reader;
 use crate::rtp::Rtp;
 use conf::{Document, Report, Section, Severity, closest};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Reads `http.conf`; `lists` are those of `acl.conf`.
 pub(crate) fn http(
@@ -246,6 +248,31 @@ pub(crate) fn confbridge(document: &Document, report: &mut Report) -> ConfBridge
         }
     }
     confbridge
+}
+
+/// Reads `musiconhold.conf`.
+pub(crate) fn music(document: &Document, report: &mut Report) -> MusicOnHold {
+    let mut reader = Reader::new(document, report);
+    let mut music = MusicOnHold::default();
+    for section in document.sections.iter().filter(|s| !s.template) {
+        if section.name == "general" {
+            reader.fill(&mut music, section);
+            continue;
+        }
+        let Some(class) = reader.object::<MusicClass>(section) else {
+            continue;
+        };
+        if let Some((why, advice)) = class.lacks() {
+            let message = format!(
+                "music class `{}` is not heard, because {why}; who asks for it hears `default`",
+                section.name
+            );
+            reader.say(Severity::Warning, section, message, advice);
+            continue;
+        }
+        music.classes.insert(section.name.clone(), Arc::new(class));
+    }
+    music
 }
 
 /// Reads `acl.conf`. A list with a slip in it lets nobody in: it is as good as not defined.

@@ -23,6 +23,7 @@ mod known;
 mod logger;
 mod manual;
 pub mod migration;
+mod music_on_hold;
 mod option;
 mod own;
 mod pjsip;
@@ -60,6 +61,7 @@ pub use http::{Acme, AcmeChallenge, Http, HttpRestriction, HttpTls, HttpTlsSetti
 pub use identify::{HeaderMatch, Identify, IdentifyBy, TextMatch};
 pub use logger::{LogChannel, LogFormat, LogLevel, LogTarget, Logger, RotateStrategy};
 pub use manual::manual;
+pub use music_on_hold::{MusicClass, MusicMode, MusicOnHold, MusicSort};
 pub use option::{Applied, BadColumn, Fault, Field, Object, Parse, Row};
 pub use own::Own;
 pub use reference::Dangling;

@@ -7,8 +7,8 @@ use crate::http::General;
 use crate::option::Object;
 use crate::{
     Acl, Aor, Auth, BridgeProfile, Cdr, DatabaseFile, DomainAlias, Endpoint, FeatureGeneral,
-    FeatureMap, Global, HttpRestriction, Identify, Logger, Menu, Own, Registration, Rtp, System,
-    TransportConfig, UserProfile, known,
+    FeatureMap, Global, HttpRestriction, Identify, Logger, Menu, MusicClass, MusicOnHold, Own,
+    Registration, Rtp, System, TransportConfig, UserProfile, known,
 };
 
 /// Every option of every kind of object, in Markdown. Made from the tables that the readers use, so
@@ -58,6 +58,9 @@ pub fn manual() -> String {
     describe::<UserProfile>(&mut page);
     describe::<BridgeProfile>(&mut page);
     describe::<Menu>(&mut page);
+    page.push_str("\n## musiconhold.conf\n");
+    describe::<MusicOnHold>(&mut page);
+    describe::<MusicClass>(&mut page);
     page
 }
 

@@ -258,6 +258,10 @@ pub enum Fault {
     NotOrigin,
     /// Not a URL of a database; why.
     NotDatabase(String),
+    /// Not one digit of a telephone.
+    NotDigit,
+    /// Not a path from the root.
+    NotWholePath,
     /// Too many of something; the limit.
     TooMany(usize),
 }
@@ -306,6 +310,8 @@ impl fmt::Display for Fault {
             Self::NotTos => f.write_str("is no type of service"),
             Self::NotOrigin => f.write_str("names something that is no site, and not `*`"),
             Self::NotDatabase(why) => f.write_str(why),
+            Self::NotDigit => f.write_str("is not one of the digits 0-9, *, # and A-D"),
+            Self::NotWholePath => f.write_str("is no path that begins with /"),
             Self::TooMany(most) => write!(f, "names more than {most}"),
         }
     }
@@ -361,6 +367,11 @@ impl Fault {
                     .to_owned()
             }
             Self::NotDatabase(_) => "write for example `mysql://user@host/asterisk`".to_owned(),
+            Self::NotDigit => "write for example `1`".to_owned(),
+            Self::NotWholePath => {
+                "write for example `/var/lib/asterisk/moh/song`; nothing is fetched from a URL"
+                    .to_owned()
+            }
             Self::TooMany(most) => format!("keep it below {most}"),
         })
     }
@@ -395,6 +406,8 @@ impl Fault {
             | Self::NotTos
             | Self::NotOrigin
             | Self::NotDatabase(_)
+            | Self::NotDigit
+            | Self::NotWholePath
             | Self::TooMany(_) => None,
             Self::NotAction(action) => closest(action, crate::confbridge::ACTIONS.iter().copied()),
         }

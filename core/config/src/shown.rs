@@ -3,9 +3,9 @@
 use crate::option::{Object, Parse};
 use crate::{
     Acl, Aor, Auth, AuthKind, BridgeProfile, Cdr, DtmfMode, Endpoint, FeatureGeneral, FeatureMap,
-    Global, Identify, Logger, MediaEncryption, Menu, Own, ProvisionalAcks, RedirectMethod,
-    Registration, RotateStrategy, Rtp, SessionTimers, StrictRtp, System, TextMatch, UserProfile,
-    VideoMode,
+    Global, Identify, Logger, MediaEncryption, Menu, MusicClass, MusicMode, MusicOnHold, Own,
+    ProvisionalAcks, RedirectMethod, Registration, RotateStrategy, Rtp, SessionTimers, StrictRtp,
+    System, TextMatch, UserProfile, VideoMode,
 };
 use codec::Codec;
 
@@ -199,6 +199,28 @@ impl Shown for Rtp {
                 StrictRtp::SeqNo => "seqno",
             }
             .to_owned(),
+            _ => return None,
+        })
+    }
+}
+
+impl Shown for MusicOnHold {
+    fn own(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
+impl Shown for MusicClass {
+    fn own(&self, option: &str) -> Option<String> {
+        Some(match option {
+            "digit" => self.digit.map(String::from).unwrap_or_default(),
+            "entry" => self.entries.join(","),
+            "mode" => self
+                .mode
+                .map(MusicMode::as_str)
+                .unwrap_or_default()
+                .to_owned(),
+            "sort" => self.sort.as_str().to_owned(),
             _ => return None,
         })
     }

@@ -12,6 +12,7 @@ use crate::global::Global;
 use crate::http::Http;
 use crate::identify::Identify;
 use crate::logger::Logger;
+use crate::music_on_hold::MusicOnHold;
 use crate::own::Own;
 use crate::registration::Registration;
 use crate::rows::ObjectRows;
@@ -60,6 +61,8 @@ pub struct Config {
     pub features: Features,
     /// `confbridge.conf`.
     pub confbridge: ConfBridge,
+    /// `musiconhold.conf`.
+    pub music: MusicOnHold,
     /// `http.conf`.
     pub http: Http,
     /// `rtp.conf`.
@@ -103,6 +106,7 @@ pub fn load_with(source: &dyn Source, elsewhere: &Elsewhere) -> (Option<Config>,
     let (http, rtp) = (read("http.conf"), read("rtp.conf"));
     let (cdr, logger) = (read("cdr.conf"), read("logger.conf"));
     let (features, confbridge) = (read("features.conf"), read("confbridge.conf"));
+    let music = read("musiconhold.conf");
     let report_ref = &mut report;
     if let Some(document) = acl {
         config.named_acls = crate::general::acl(&document, report_ref);
@@ -125,6 +129,9 @@ pub fn load_with(source: &dyn Source, elsewhere: &Elsewhere) -> (Option<Config>,
     }
     if let Some(document) = confbridge {
         config.confbridge = crate::general::confbridge(&document, report_ref);
+    }
+    if let Some(document) = music {
+        config.music = crate::general::music(&document, report_ref);
     }
     if let Some(document) = Document::read(source, "sidetone.conf", &mut report) {
         config.own = crate::general::own(&document, &mut report);
@@ -165,7 +172,7 @@ fn report_deaf(transport: &TransportConfig, http: &Http, report: &mut Report) {
 }
 
 /// What [`load`] reads.
-pub const FILES: [&str; 17] = [
+pub const FILES: [&str; 18] = [
     "extensions.conf",
     "acl.conf",
     "pjsip.conf",
@@ -176,6 +183,7 @@ pub const FILES: [&str; 17] = [
     "logger.conf",
     "features.conf",
     "confbridge.conf",
+    "musiconhold.conf",
     "database.conf",
     "extconfig.conf",
     "sorcery.conf",

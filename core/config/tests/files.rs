@@ -450,3 +450,81 @@ fn a_reason_is_said_once_for_each_option() {
         .collect();
     assert!(messages.len() <= 1, "{messages:?}");
 }
+
+/// `musiconhold.conf` with classes of all sorts.
+const MUSIC: &str = "\
+[general]
+preferchannelclass=no
+cachertclasses=yes
+[default]
+mode=files
+directory=moh
+sort=randstart
+digit=1
+[named]
+mode=playlist
+entry=/srv/one
+entry=/srv/two.wav
+loop_last=yes
+answeredonly=yes
+announcement=queue-youarenext
+[stream]
+mode=custom
+application=/usr/bin/mpg123 -s
+[nothing]
+directory=/srv
+[folderless]
+mode=files
+[remote]
+mode=playlist
+entry=http://example.com/a.wav
+[spelled]
+mode=filse
+directory=/srv
+digit=12
+";
+
+#[test]
+fn classes_of_music_are_read_and_what_cannot_be_heard_is_said() {
+    let config = check(
+        &[("musiconhold.conf", MUSIC)],
+        &expect![[r#"
+        warning musiconhold.conf:16:2: music class `stream` is not heard, because no program runs on behalf of a call; who asks for it hears `default`
+         16 | [stream]
+            |  ^
+            = put files into a folder and write `mode=files` and `directory=…`
+        warning musiconhold.conf:19:2: music class `nothing` is not heard, because it has no `mode=`; who asks for it hears `default`
+         19 | [nothing]
+            |  ^
+            = add `mode=files` and `directory=…`
+        warning musiconhold.conf:21:2: music class `folderless` is not heard, because it names no folder; who asks for it hears `default`
+         21 | [folderless]
+            |  ^
+            = add `directory=…`
+        error musiconhold.conf:25:7: music class `remote` is not used: entry is no path that begins with /
+         25 | entry=http://example.com/a.wav
+            |       ^
+            = write for example `/var/lib/asterisk/moh/song`; nothing is fetched from a URL
+        error musiconhold.conf:27:6: music class `spelled` is not used: mode is none of files, playlist, custom, mp3, mp3nb, quietmp3, quietmp3nb
+         27 | mode=filse
+            |      ^
+            = did you mean `files`?
+        error musiconhold.conf:29:7: music class `spelled` is not used: digit is not one of the digits 0-9, *, # and A-D
+         29 | digit=12
+            |       ^
+            = write for example `1`
+    "#]],
+    );
+    let music = &config.music;
+    assert!(!music.prefer_channel_class);
+    let names: Vec<&String> = music.classes.keys().collect();
+    assert_eq!(names, ["default", "named"]);
+    let named = &music.classes["named"];
+    assert_eq!(named.entries, ["/srv/one", "/srv/two.wav"]);
+    assert!(named.loop_last && named.answered_only);
+    let default = &music.classes["default"];
+    assert_eq!(
+        (default.sort, default.digit),
+        (config::MusicSort::RandomStart, Some('1'))
+    );
+}

@@ -76,6 +76,9 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
         before,
     };
     let answered = dial(call, &all, &options, &args).await;
+    if options.music.is_some() {
+        call.stop_music();
+    }
     let callee = match answered {
         Ok(Some(callee)) => *callee,
         Ok(None) => {

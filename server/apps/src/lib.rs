@@ -22,6 +22,7 @@ mod macro_call;
 mod manual;
 mod message_send;
 mod mset;
+mod music_on_hold;
 mod noop;
 mod playback;
 mod playtones;
@@ -66,6 +67,7 @@ pub static APPLICATIONS: &[&Application] = &[
     &message_send::MESSAGE_SEND,
     &indicate::MILLIWATT,
     &mset::MSET,
+    &music_on_hold::MUSIC_ON_HOLD,
     &noop::NOOP,
     &playback::PLAYBACK,
     &playtones::PLAYTONES,
@@ -76,6 +78,8 @@ pub static APPLICATIONS: &[&Application] = &[
     &indicate::RINGING,
     &set::SET,
     &gosub::STACK_POP,
+    &music_on_hold::START_MUSIC_ON_HOLD,
+    &music_on_hold::STOP_MUSIC_ON_HOLD,
     &playtones::STOP_PLAYTONES,
     &stream_echo::STREAM_ECHO,
     &exec_if::TRY_EXEC,

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use media::Playable;
 use switch::{AppResult, Application, Args, Cause, Channel, Interrupt, Position};
 
 use crate::arguments::{unusable, warn};
+use crate::playtones::signal;
 
 /// Waits for the caller to dial.
 pub(crate) static WAIT_EXTEN: Application = Application {
@@ -13,6 +15,39 @@ pub(crate) static WAIT_EXTEN: Application = Application {
     doc: include_str!("wait_exten.md"),
     run: |call, args| Box::pin(run(call, args)),
 };
+
+/// What is heard meanwhile.
+enum Heard {
+    Nothing,
+    Music,
+    Tone,
+}
+
+/// `m[(class)]` and `d`.
+async fn begin(call: &mut Channel, args: &Args<'_>) -> Heard {
+    let options = args.at(1).unwrap_or_default();
+    let (letter, argument) = options.split_at(options.len().min(1));
+    let argument = argument
+        .strip_prefix('(')
+        .map(|text| text.trim_end_matches(')'));
+    match letter {
+        "" => return Heard::Nothing,
+        "m" => {
+            call.start_music(argument).await;
+            return Heard::Music;
+        }
+        "d" => {
+            if let Some(tone) = signal(argument.unwrap_or("dial")) {
+                call.play_on(Playable::Tones(tone));
+                return Heard::Tone;
+            }
+        }
+        _ => {}
+    }
+    let what = format!("options `{options}` have no effect: there are m(class) and d(tone)");
+    warn(call, "WaitExten", args, what);
+    Heard::Nothing
+}
 
 async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
     let patience = match args.at(0).map(str::parse::<f64>) {
@@ -26,11 +61,14 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
             return Err(unusable(call, "WaitExten", &args, why));
         }
     };
-    if let Some(options) = args.at(1) {
-        let what = format!("options `{options}` have no effect: there is no music on hold");
-        warn(call, "WaitExten", &args, what);
+    let heard = begin(call, &args).await;
+    let digit = call.read_digit_within(patience).await;
+    match heard {
+        Heard::Nothing => {}
+        Heard::Music => call.stop_music(),
+        Heard::Tone => call.stop_tones(),
     }
-    if let Some(digit) = call.read_digit_within(patience).await? {
+    if let Some(digit) = digit? {
         call.dials(&digit.to_string());
         return Ok(());
     }

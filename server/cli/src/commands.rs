@@ -9,6 +9,7 @@ pub(crate) mod dialplan;
 pub(crate) mod http;
 pub(crate) mod live;
 pub(crate) mod logger;
+pub(crate) mod music;
 pub(crate) mod originate;
 pub(crate) mod pjsip;
 pub(crate) mod qualify;
@@ -70,6 +71,9 @@ pub static COMMANDS: &[&Command] = &[
     &logger::SHOW_CHANNELS,
     &logger::SHOW_LEVELS,
     &reload::MODULE_RELOAD,
+    &music::RELOAD,
+    &music::SHOW_CLASSES,
+    &music::SHOW_FILES,
     &qualify::QUALIFY,
     &pjsip::registration::SEND_REGISTER,
     &pjsip::registration::SEND_UNREGISTER,

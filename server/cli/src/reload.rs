@@ -38,6 +38,8 @@ pub enum Part {
     Features,
     /// `confbridge.conf`.
     ConfBridge,
+    /// `musiconhold.conf`.
+    Music,
     /// `database.conf`, and Asterisk's files that choose a database.
     Database,
 }
@@ -72,6 +74,7 @@ impl Part {
             "logger.conf" => Self::Logger,
             "features.conf" => Self::Features,
             "confbridge.conf" => Self::ConfBridge,
+            "musiconhold.conf" => Self::Music,
             "database.conf"
             | "extconfig.conf"
             | "odbc.ini"
@@ -97,12 +100,14 @@ pub(crate) const MODULES: &[(&str, Part)] = &[
     ("features", Part::Features),
     ("http", Part::Http),
     ("logger", Part::Logger),
+    ("moh", Part::Music),
     ("pbx_config", Part::Dialplan),
     ("pjsip", Part::Pjsip),
     ("res_config_mysql", Part::Database),
     ("res_config_odbc", Part::Database),
     ("res_config_pgsql", Part::Database),
     ("res_config_sqlite3", Part::Database),
+    ("res_musiconhold", Part::Music),
     ("res_odbc", Part::Database),
     ("res_pjsip", Part::Pjsip),
     ("res_rtp_asterisk", Part::Rtp),
@@ -291,13 +296,12 @@ fn merge(old: &Config, new: Config, part: Part) -> Config {
         logger,
         features,
         confbridge,
+        music,
         plan,
         database,
     } = new;
     let mut merged = old.clone();
-    if part.has(Part::Dialplan) {
-        merged.plan = plan;
-    }
+    put(part, Part::Dialplan, &mut merged.plan, plan);
     if part.has(Part::Pjsip) {
         merged.global = global;
         merged.transports = transports;
@@ -315,31 +319,25 @@ fn merge(old: &Config, new: Config, part: Part) -> Config {
     if part.has(Part::Pjsip) || part.has(Part::Http) || part.has(Part::Acl) {
         merged.named_acls = named_acls;
     }
-    if part.has(Part::Cdr) {
-        merged.cdr = cdr;
-    }
-    if part.has(Part::Logger) {
-        merged.logger = logger;
-    }
-    if part.has(Part::Features) {
-        merged.features = features;
-    }
-    if part.has(Part::ConfBridge) {
-        merged.confbridge = confbridge;
-    }
-    if part.has(Part::Http) {
-        merged.http = http;
-    }
-    if part.has(Part::Rtp) {
-        merged.rtp = rtp;
-    }
+    put(part, Part::Cdr, &mut merged.cdr, cdr);
+    put(part, Part::Logger, &mut merged.logger, logger);
+    put(part, Part::Features, &mut merged.features, features);
+    put(part, Part::ConfBridge, &mut merged.confbridge, confbridge);
+    put(part, Part::Music, &mut merged.music, music);
+    put(part, Part::Http, &mut merged.http, http);
+    put(part, Part::Rtp, &mut merged.rtp, rtp);
     if part == Part::All {
         merged.own = own;
     }
-    if part.has(Part::Database) {
-        merged.database = database;
-    }
+    put(part, Part::Database, &mut merged.database, database);
     merged
+}
+
+/// Takes what belongs to a part, if that is put in force.
+fn put<T>(part: Part, of: Part, place: &mut T, new: T) {
+    if part.has(of) {
+        *place = new;
+    }
 }
 
 fn ended(mut text: String) -> String {

@@ -58,8 +58,11 @@ const UNSERVED: [(&str, &str); 6] = [
     ("queues", "there are no call queues yet"),
     ("queue_members", "there are no call queues yet"),
     ("voicemail", "there is no voicemail yet"),
-    ("musiconhold", "there is no music on hold yet"),
-    ("musiconhold_entry", "there is no music on hold yet"),
+    ("musiconhold", "music on hold is read from musiconhold.conf"),
+    (
+        "musiconhold_entry",
+        "music on hold is read from musiconhold.conf",
+    ),
     (
         "ps_resource_list",
         "lists of subscriptions (RFC 4662) are not served",

@@ -533,6 +533,16 @@ impl Channel {
     }
 
     pub(crate) async fn on_wake(&mut self, wake: Wake) -> AppResult<Option<Happened>> {
+        let happened = self.happened(wake).await?;
+        if let Some(Happened::Digit(digit)) = happened
+            && let Some(class) = self.music_by_digit(digit)
+        {
+            self.hear(&class).await;
+        }
+        Ok(happened)
+    }
+
+    async fn happened(&mut self, wake: Wake) -> AppResult<Option<Happened>> {
         match wake {
             Wake::Event(event) => self.on_event(event).await,
             Wake::Overflowed => Err(self.hangup(Cause::SwitchCongestion)),

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::SystemTime;
 
-use codec::{BadSound, SOUND_ENDINGS, Sound};
+use codec::{BadSound, Codec, SOUND_ENDINGS, Sound};
 
 /// The sounds that are being played.
 #[derive(Debug, Default)]
@@ -96,6 +96,8 @@ pub(crate) struct Wanted {
     pub(crate) language: String,
     /// The rate of the call's codec.
     pub(crate) rate_hz: u32,
+    /// The codec: a file in it is sent as it is.
+    pub(crate) codec: Option<&'static Codec>,
 }
 
 impl Sounds {
@@ -161,6 +163,7 @@ fn find(wanted: &Wanted) -> Result<PathBuf, NoSound> {
         folder,
         language,
         rate_hz,
+        codec,
     } = wanted;
     let mut unplayable = None;
     let mut folders = Vec::new();
@@ -177,7 +180,8 @@ fn find(wanted: &Wanted) -> Result<PathBuf, NoSound> {
             parent.join(file)
         };
         let mut endings: Vec<&str> = SOUND_ENDINGS.to_vec();
-        endings.sort_by_key(|ending| unfitness(ending, *rate_hz));
+        let is_coded = |ending: &str| codec.is_some_and(|codec| codec.name == coding_of(ending));
+        endings.sort_by_key(|ending| (!is_coded(ending), unfitness(ending, *rate_hz)));
         let mut files = endings.into_iter().map(named);
         if let Some(file) = files.find(|file| file.is_file()) {
             return Ok(file);
@@ -236,6 +240,15 @@ fn unfitness(ending: &str, rate_hz: u32) -> (u8, u32, u8) {
     }
 }
 
+/// The codec a format is in, as `allow` names it.
+fn coding_of(ending: &str) -> &str {
+    match ending {
+        "ulaw" | "ul" | "pcm" | "mu" => "ulaw",
+        "alaw" | "al" | "alw" => "alaw",
+        other => other,
+    }
+}
+
 fn ending(file: &Path) -> Option<&str> {
     file.extension()?.to_str()
 }
@@ -284,6 +297,7 @@ mod tests {
                 folder: self.0.clone(),
                 language: language.to_owned(),
                 rate_hz,
+                codec: None,
             };
             let sound = Sounds::default().load(&wanted)?;
             Ok((sound.rate_hz(), sound.count()))
@@ -330,6 +344,36 @@ mod tests {
     }
 
     #[test]
+    fn a_file_in_the_codec_of_the_call_goes_before_all_others() {
+        let folder = Folder::new("coded");
+        for (ending, len) in [
+            ("sln16", 2),
+            ("g722", 3),
+            ("alaw", 5),
+            ("ulaw", 7),
+            ("sln", 22),
+        ] {
+            folder.put(&format!("a.{ending}"), len);
+        }
+        let mut wanted = Wanted {
+            name: "a".to_owned(),
+            folder: folder.0.clone(),
+            language: "en".to_owned(),
+            rate_hz: 8000,
+            codec: None,
+        };
+        let mut count = |codec, rate_hz| {
+            wanted.codec = codec::by_name(codec);
+            wanted.rate_hz = rate_hz;
+            Sounds::default().load(&wanted).unwrap().count()
+        };
+        assert_eq!(count("ulaw", 8000), 7);
+        assert_eq!(count("alaw", 8000), 5);
+        assert_eq!(count("g722", 16_000), 6);
+        assert_eq!(count("opus", 48_000), 1);
+    }
+
+    #[test]
     fn what_is_missing_names_the_folder_and_what_was_found_instead() {
         let folder = Folder::new("missing");
         let text = folder.find("hello", "en", 8000).unwrap_err().to_string();
@@ -362,6 +406,7 @@ mod tests {
             folder: folder.0.clone(),
             language: "en".to_owned(),
             rate_hz: 8000,
+            codec: None,
         };
         let first = sounds.load(&wanted).unwrap();
         let _second = sounds.load(&wanted).unwrap();

@@ -2,11 +2,12 @@
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use config::Config;
+use config::{Config, MusicClass};
 use dialplan::Position;
 use futures_util::FutureExt;
 use media::{AllocateError, Place};
@@ -27,7 +28,7 @@ use crate::function::Function;
 use crate::inbox::{InboxSender, inbox};
 use crate::leg::{LegRequest, MediaCounts, MediaLeg, MediaPlane};
 use crate::local;
-use crate::music::MusicLibrary;
+use crate::music::{self, Folders, MusicLibrary};
 use crate::pbx::{self, Work};
 use crate::signaling::Incoming;
 use crate::sounds::Sounds;
@@ -70,7 +71,7 @@ struct Shared {
     applications: &'static [&'static Application],
     functions: &'static [&'static Function],
     directory: Directory,
-    sounds: Sounds,
+    sounds: Arc<Sounds>,
     music: MusicLibrary,
     technologies: OnceLock<Vec<Arc<dyn Technology>>>,
     globals: Mutex<Variables>,
@@ -95,6 +96,7 @@ impl Switch {
             functions,
             seed,
         } = parts;
+        let sounds = Arc::<Sounds>::default();
         Self {
             shared: Arc::new(Shared {
                 store,
@@ -102,8 +104,8 @@ impl Switch {
                 applications,
                 functions,
                 directory: Directory::default(),
-                sounds: Sounds::default(),
-                music: MusicLibrary::default(),
+                music: MusicLibrary::new(Arc::clone(&sounds)),
+                sounds,
                 technologies: OnceLock::new(),
                 globals: Mutex::default(),
                 rng: Mutex::new(ChaCha12Rng::from_seed(seed)),
@@ -140,6 +142,17 @@ impl Switch {
     /// The music of those who wait.
     pub(crate) fn music(&self) -> &MusicLibrary {
         &self.shared.music
+    }
+
+    /// The pieces of a class of music, in the order of their names. It reads the folder: not for a task.
+    pub fn music_pieces(&self, class: &MusicClass) -> Vec<PathBuf> {
+        let folders = Folders::of(&self.config(), class);
+        music::pieces(class, folders.class.as_deref())
+    }
+
+    /// The folder of a class of music, if it has one.
+    pub fn music_folder(&self, class: &MusicClass) -> Option<PathBuf> {
+        Folders::of(&self.config(), class).class
     }
 
     /// Live channels and the latest stories.

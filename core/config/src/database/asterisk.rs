@@ -33,8 +33,11 @@ const UNSERVED: [(&str, &str); 25] = [
     ("iaxusers", "IAX2 is not spoken"),
     ("iaxfriends", "IAX2 is not spoken"),
     ("meetme", "MeetMe is not there"),
-    ("musiconhold", "there is no music on hold yet"),
-    ("musiconhold_entry", "there is no music on hold yet"),
+    ("musiconhold", "music on hold is read from musiconhold.conf"),
+    (
+        "musiconhold_entry",
+        "music on hold is read from musiconhold.conf",
+    ),
     ("parkinglots", "calls are not parked yet"),
     (
         "ps_asterisk_publications",

@@ -77,7 +77,6 @@ const FILES: &[Foreign] = &[
     file("enum.conf", Unsupported, "numbers are not looked up in ENUM", "", ""),
     file("phone.conf", Unsupported, "telephone cards are not driven", "", ""),
     file("festival.conf", Unsupported, "text is not spoken", "", ""),
-    file("musiconhold.conf", Unsupported, "there is no music on hold yet", "", "class"),
     file("res_fax.conf", Unsupported, "faxes are not served", "", ""),
     file("udptl.conf", Unsupported, "faxes are not served", "", ""),
     file("res_snmp.conf", Unsupported, "SNMP is not served", "GET /status has the numbers", ""),

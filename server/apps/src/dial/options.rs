@@ -12,7 +12,7 @@ pub(super) struct Options {
     pub(super) goes_on: bool,
     /// `r`: the caller hears ringing whatever the called sends.
     pub(super) ring: bool,
-    /// `m(class)`: the caller hears music.
+    /// `m(class)`: the caller hears music; empty: of the class it has.
     pub(super) music: Option<String>,
     /// `c`: a cancelled call was answered elsewhere.
     pub(super) elsewhere: bool,
@@ -139,10 +139,7 @@ impl Options {
             // Nothing of the kind is passed on. Each leg is offered what its caller has in any case (j, J).
             'I' | 'j' | 'J' => {}
             'L' => self.limited(argument.unwrap_or_default()),
-            'm' => {
-                self.music = Some(owned.unwrap_or_else(|| "default".to_owned()));
-                self.problem("option m: there is no music on hold yet, the caller hears ringing");
-            }
+            'm' => self.music = Some(owned.unwrap_or_default()),
             'M' => self.macro_call = owned,
             'N' => self.screens_no_numbers = true,
             'o' => {
@@ -311,13 +308,20 @@ mod tests {
     }
 
     #[test]
+    fn music_has_a_class_or_none() {
+        let music = |text| Options::parse(text).music;
+        assert_eq!(music("m(jazz)").as_deref(), Some("jazz"));
+        assert_eq!(music("gm").as_deref(), Some(""));
+        assert_eq!(music("g"), None);
+    }
+
+    #[test]
     fn what_cannot_be_done_is_named() {
-        let options = Options::parse("kZS(x)mnQ(x)L()");
+        let options = Options::parse("kZS(x)nQ(x)L()");
         let expected = [
             "option k is not there yet; ignored",
             "there is no option Z",
             "option S needs a time; ignored",
-            "option m: there is no music on hold yet, the caller hears ringing",
             "option n is ignored: no caller's name is recorded for screening, so there is none to keep or delete",
             "option Q: 'x' is no cause; ignored",
             "option L needs a time; ignored",

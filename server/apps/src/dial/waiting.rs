@@ -64,6 +64,16 @@ impl<'a> Waiting<'a> {
             return Ok(());
         }
         self.rings = true;
+        if let Some(class) = &self.options.music {
+            // Without an offer of its own it can hear nothing before the answer, and is alerted instead.
+            if call.is_up() || call.early().await? {
+                match class.as_str() {
+                    "" => call.start_music(None).await,
+                    class => call.start_music_of(class).await,
+                }
+            }
+            return Ok(());
+        }
         if let Some(name) = &self.options.ring_tone {
             match signal(name) {
                 Some(tones) => {

@@ -28,8 +28,8 @@ pub(crate) static MODULE_RELOAD: Command = Command {
     takes: Takes::Module,
     synopsis: "Reload configuration for a module",
     doc: "Reads the files again and puts those of one module in force: http, pjsip (res_pjsip),\n\
-          dialplan (pbx_config), rtp, acl, cdr, logger, features or confbridge (app_confbridge);\n\
-          without a module, all.",
+          dialplan (pbx_config), rtp, acl, cdr, logger, features, confbridge (app_confbridge) or\n\
+          moh (res_musiconhold); without a module, all.",
     run: |exchange, words| Box::pin(module_reload(exchange, words)),
 };
 
@@ -43,7 +43,7 @@ async fn module_reload(exchange: &Exchange, words: &[String]) -> Outcome {
     }
 }
 
-async fn reload(exchange: &Exchange, part: Part, module: Option<&str>) -> Outcome {
+pub(crate) async fn reload(exchange: &Exchange, part: Part, module: Option<&str>) -> Outcome {
     match exchange.reload(part, "the console").await {
         Ok(mut text) => {
             if let Some(module) = module {

@@ -93,6 +93,10 @@ async fn what_is_shown_keeps_its_shape() {
                 ("pjsip.conf", world.pjsip(PJSIP)),
                 ("http.conf", world.http(HTTP)),
                 ("extensions.conf", PLAN.to_owned()),
+                ("musiconhold.conf", music(world)),
+                ("moh/b.ulaw", "x".to_owned()),
+                ("moh/b.wav", "x".to_owned()),
+                ("moh/a.g722", "x".to_owned()),
             ]
         },
         &[],
@@ -126,6 +130,15 @@ async fn what_is_shown_keeps_its_shape() {
             .any(|line| *line == command.path || line.starts_with(&words));
         assert!(is_shown, "the shape of `{}` is not kept", command.path);
     }
+}
+
+/// A folder and a playlist.
+fn music(world: &World) -> String {
+    let folder = world.root().join("etc/moh").display().to_string();
+    format!(
+        "[default]\nmode=files\ndirectory={folder}\n\
+         [list]\nmode=playlist\nentry={folder}/b\nentry={folder}/a\ndigit=2\n"
+    )
 }
 
 const PJSIP: &str = "\
@@ -229,6 +242,10 @@ const SHOWN: &[(&str, &[&str])] = &[
             "pjsip qualify alice",
             "pjsip qualify nobody",
         ],
+    ),
+    (
+        "music",
+        &["moh show classes", "moh show files", "moh reload"],
     ),
     (
         "rest",

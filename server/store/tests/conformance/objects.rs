@@ -121,7 +121,7 @@ async fn rows_that_nobody_reads_are_told(scratch: Scratch) {
             "",
         ),
         (
-            "musiconhold has rows, which are not used here: there is no music on hold yet",
+            "musiconhold has rows, which are not used here: music on hold is read from musiconhold.conf",
             "",
         ),
     ] {

@@ -17,16 +17,24 @@ pub(super) struct Listening {
 impl Channel {
     /// Lets the far end hear music until [`Self::stop_music`]. What others send it is not heard meanwhile; a
     /// prompt that is played interrupts it. Which music: the class set for the channel
-    /// ([`Self::set_music_class`]), else the one that is suggested here, else `default`.
+    /// ([`Self::set_music_class`]), else the one that is suggested here, else `default`; the other way round
+    /// with `preferchannelclass=no`.
     pub async fn start_music(&mut self, suggested: Option<&str>) {
-        let class = self.music_class.as_deref().or(suggested);
-        let class = class.filter(|class| !class.is_empty());
-        let music = self.switch.music().find(class.unwrap_or(DEFAULT_CLASS));
-        let text = format!("music on hold starts: {}", music.name());
-        self.tell(StoryEvent::Remark { text });
-        let playing = None;
-        self.music = Some(Listening { music, playing });
-        self.go_on_with_music();
+        let prefers_own = self.switch.config().music.prefer_channel_class;
+        let own = self.music_class.clone();
+        let [first, second] = match prefers_own {
+            true => [own.as_deref(), suggested],
+            false => [suggested, own.as_deref()],
+        };
+        let mut named = [first, second].into_iter().flatten();
+        let class = named.find(|class| !class.is_empty());
+        let class = class.unwrap_or(DEFAULT_CLASS).to_owned();
+        self.hear(&class).await;
+    }
+
+    /// The same of this class, whatever was set or suggested.
+    pub async fn start_music_of(&mut self, class: &str) {
+        self.hear(class).await;
     }
 
     /// Ends the music. Without effect if there is none.
@@ -51,6 +59,47 @@ impl Channel {
     /// The class that was set, or empty.
     pub fn music_class(&self) -> &str {
         self.music_class.as_deref().unwrap_or_default()
+    }
+
+    pub(super) async fn hear(&mut self, class: &str) {
+        let config = self.switch.config();
+        let music = self.switch.music().find(&config, class);
+        let music = music.or_else(|| {
+            let text =
+                format!("musiconhold.conf has no class `{class}`; `{DEFAULT_CLASS}` is heard");
+            tracing::warn!(channel = self.name(), "{text}");
+            self.tell(StoryEvent::Remark { text });
+            self.switch.music().find(&config, DEFAULT_CLASS)
+        });
+        let Some(mut music) = music else {
+            return;
+        };
+        let class = config.music.classes.get(music.name());
+        if class.is_some_and(|class| class.answered_only) && !self.is_up() {
+            return;
+        }
+        if let Some(name) = class.and_then(|class| class.announcement.as_deref()) {
+            let (wanted, switch) = (self.wanted(name), self.switch.clone());
+            let load = move || switch.sounds().load(&wanted);
+            // One that cannot be read is told by the programme, where it stands between two pieces.
+            if let Ok(Ok(sound)) = tokio::task::spawn_blocking(load).await {
+                music = music.with_welcome(sound);
+            }
+        }
+        let text = format!("music on hold starts: {}", music.name());
+        self.tell(StoryEvent::Remark { text });
+        let playing = None;
+        self.music = Some(Listening { music, playing });
+        self.go_on_with_music();
+    }
+
+    /// The class that a digit chooses, while music is on and it is another one.
+    pub(super) fn music_by_digit(&self, digit: char) -> Option<String> {
+        let listening = self.music.as_ref()?;
+        let config = self.switch.config();
+        let mut classes = config.music.classes.values();
+        let chosen = classes.find(|class| class.digit == Some(digit))?;
+        (chosen.name != listening.music.name()).then(|| chosen.name.clone())
     }
 
     /// Takes up the music again, after something else was played in its place.

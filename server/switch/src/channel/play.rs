@@ -1,6 +1,6 @@
 //! What the far end hears from us: sounds and tones.
 
-use codec::{Kind, Sound};
+use codec::{Codec, Kind, Sound};
 use media::Playable;
 
 use super::Channel;
@@ -11,16 +11,26 @@ use crate::sounds::{NoSound, Wanted};
 impl Channel {
     /// Finds a sound by its name in the dial plan, in the call's language and for its codec.
     pub async fn sound(&mut self, name: &str) -> AppResult<Result<Sound, NoSound>> {
-        let wanted = Wanted {
-            name: name.to_owned(),
-            folder: self.switch.config().own.sounds.clone().into(),
-            language: self.language().to_owned(),
-            rate_hz: self.rate_hz(),
-        };
+        let wanted = self.wanted(name);
         let switch = self.switch.clone();
         let load = move || switch.sounds().load(&wanted);
         let loaded = self.during(tokio::task::spawn_blocking(load)).await?;
         Ok(loaded.expect("reading a file does not panic"))
+    }
+
+    pub(super) fn wanted(&self, name: &str) -> Wanted {
+        let codec = self.codec();
+        let coding = codec.and_then(|codec| codec.coding);
+        let rates = coding.map(|coding| coding.rates_hz);
+        Wanted {
+            name: name.to_owned(),
+            folder: self.switch.config().own.sounds.clone().into(),
+            language: self.language().to_owned(),
+            rate_hz: rates
+                .and_then(|rates| rates.first().copied())
+                .unwrap_or(8000),
+            codec,
+        }
     }
 
     /// The language of its prompts.
@@ -95,13 +105,11 @@ impl Channel {
         }
     }
 
-    /// The rate of the codec agreed on.
-    fn rate_hz(&self) -> u32 {
+    /// The codec agreed on for sound.
+    fn codec(&self) -> Option<&'static Codec> {
         let streams = &self.early.as_ref().unwrap_or(&self.topology);
         let audio = streams.streams(Kind::Audio).next();
-        let codecs = audio.into_iter().flat_map(|stream| &stream.payloads);
-        let coding = codecs.filter_map(|payload| payload.format.codec()?.coding);
-        let rates = coding.filter_map(|coding| coding.rates_hz.first().copied());
-        rates.take(1).next().unwrap_or(8000)
+        let mut payloads = audio.into_iter().flat_map(|stream| &stream.payloads);
+        payloads.find_map(|payload| payload.format.codec())
     }
 }
