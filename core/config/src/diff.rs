@@ -196,7 +196,7 @@ fn database(old: &Database, new: &Database) -> Vec<Detail> {
     differ
 }
 
-/// `cdr.conf`, `logger.conf`, `features.conf`, `confbridge.conf`, `musiconhold.conf`.
+/// `cdr.conf`, `logger.conf`, `features.conf`, `res_parking.conf`, `confbridge.conf`, `musiconhold.conf`.
 fn other_files(old: &Config, new: &Config, changes: &mut Vec<Change>) {
     changes.extend(one("cdr.conf", &old.cdr, &new.cdr, options));
     logger(&old.logger, &new.logger, changes);
@@ -206,6 +206,8 @@ fn other_files(old: &Config, new: &Config, changes: &mut Vec<Change>) {
         details.extend(options(&old.map, &new.map));
         details
     }));
+    let (before, after) = (&old.parking, &new.parking);
+    changes.extend(named("parking lot", &before.lots, &after.lots, options));
     let (before, after) = (&old.confbridge, &new.confbridge);
     changes.extend(named("user profile", &before.users, &after.users, options));
     changes.extend(named(

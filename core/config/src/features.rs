@@ -109,8 +109,8 @@ pub enum ActivatedBy {
 }
 
 /// Of the features only hanging up, blind transfers (options h, H, t and T of Dial) and applications are there.
-pub(crate) const NO_FEATURES: &str = "of the features that digits start in the middle of a call, only `disconnect`, `blindxfer`, `atxfer` \
-     and those of `[applicationmap]` are there yet";
+pub(crate) const NO_FEATURES: &str = "of the features that digits start in the middle of a call, only `disconnect`, `blindxfer`, `atxfer`, \
+     `parkcall` and those of `[applicationmap]` are there yet";
 
 impl Default for FeatureGeneral {
     fn default() -> Self {
@@ -342,12 +342,11 @@ const MAP: &[Row<FeatureMap>] = &[
         Parse::Own(|f, v| digits(&mut f.disconnect, v)),
         "Digits that end the call, for whom `Dial` lets (options h and H).",
     ),
-    inert(
+    row(
         "parkcall",
         "",
         Parse::Own(|f, v| digits(&mut f.park_call, v)),
         "Digits that park the call.",
-        NO_FEATURES,
     ),
 ];
 

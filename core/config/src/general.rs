@@ -12,6 +12,7 @@ use crate::logger::Logger;
 use crate::music_on_hold::{MusicClass, MusicOnHold};
 use crate::option::Object;
 use crate::own::Own;
+use crate::parking::{LOTS_MAX, Parking, ParkingLot};
 use crate::reader::Reader;
 use crate::rtp::Rtp;
 use conf::{Document, Report, Section, Severity, closest};
@@ -207,6 +208,26 @@ pub(crate) fn features(document: &Document, report: &mut Report) -> Features {
         }
     }
     features
+}
+
+/// Reads `res_parking.conf`.
+pub(crate) fn parking(document: &Document, report: &mut Report) -> Parking {
+    let mut reader = Reader::new(document, report);
+    let mut parking = Parking::default();
+    for section in document.sections.iter().filter(|s| !s.template) {
+        if section.name == "general" {
+            reader.fill(&mut parking.general, section);
+        } else if parking.lots.len() < LOTS_MAX || parking.lots.contains_key(&section.name) {
+            let mut lot = ParkingLot::named(&section.name);
+            reader.fill(&mut lot, section);
+            parking.lots.insert(lot.id.clone(), lot);
+        } else {
+            let message = format!("there are more than {LOTS_MAX} lots; this one is left out");
+            let diagnostic = reader.at_section(Severity::Error, section, message);
+            reader.push(diagnostic);
+        }
+    }
+    parking
 }
 
 /// Reads `confbridge.conf`.

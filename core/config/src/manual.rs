@@ -8,7 +8,7 @@ use crate::option::Object;
 use crate::{
     Acl, Aor, Auth, BridgeProfile, Cdr, DatabaseFile, DomainAlias, Endpoint, FeatureGeneral,
     FeatureMap, Global, HttpRestriction, Identify, Logger, Menu, MusicClass, MusicOnHold, Own,
-    Registration, Rtp, System, TransportConfig, UserProfile, known,
+    ParkingGeneral, ParkingLot, Registration, Rtp, System, TransportConfig, UserProfile, known,
 };
 
 /// Every option of every kind of object, in Markdown. Made from the tables that the readers use, so
@@ -54,6 +54,9 @@ pub fn manual() -> String {
     page.push_str("\n## features.conf\n");
     describe::<FeatureGeneral>(&mut page);
     describe::<FeatureMap>(&mut page);
+    page.push_str("\n## res_parking.conf\n");
+    describe::<ParkingGeneral>(&mut page);
+    describe::<ParkingLot>(&mut page);
     page.push_str("\n## confbridge.conf\n");
     describe::<UserProfile>(&mut page);
     describe::<BridgeProfile>(&mut page);

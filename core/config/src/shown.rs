@@ -2,10 +2,10 @@
 
 use crate::option::{Object, Parse};
 use crate::{
-    Acl, Aor, Auth, AuthKind, BridgeProfile, Cdr, DtmfMode, Endpoint, FeatureGeneral, FeatureMap,
-    Global, Identify, Logger, MediaEncryption, Menu, MusicClass, MusicMode, MusicOnHold, Own,
-    ProvisionalAcks, RedirectMethod, Registration, RotateStrategy, Rtp, SessionTimers, StrictRtp,
-    System, TextMatch, UserProfile, VideoMode,
+    Acl, ActivatedBy, Aor, Auth, AuthKind, BridgeProfile, Cdr, DtmfMode, Endpoint, FeatureGeneral,
+    FeatureMap, Global, Identify, Logger, MediaEncryption, Menu, MusicClass, MusicMode,
+    MusicOnHold, Own, ParkingLot, ProvisionalAcks, RedirectMethod, Registration, RotateStrategy,
+    Rtp, SessionTimers, StrictRtp, System, TextMatch, UserProfile, VideoMode,
 };
 use codec::Codec;
 
@@ -297,11 +297,37 @@ impl Shown for FeatureMap {
         Some(match option {
             "atxfer" => self.attended_transfer.clone(),
             "automixmon" => self.record.clone(),
+            "automon" => self.monitor.clone(),
             "blindxfer" => self.blind_transfer.clone(),
             "disconnect" => self.disconnect.clone(),
             "parkcall" => self.park_call.clone(),
             _ => return None,
         })
+    }
+}
+
+impl Shown for ParkingLot {
+    fn own(&self, option: &str) -> Option<String> {
+        let who = |who: Option<ActivatedBy>| match who {
+            None => "no",
+            Some(ActivatedBy::Caller) => "caller",
+            Some(ActivatedBy::Callee) => "callee",
+            Some(ActivatedBy::Both) => "both",
+        };
+        let word = match option {
+            "findslot" if self.takes_next => "next",
+            "findslot" => "first",
+            "parkedcallhangup" => who(self.hangup),
+            "parkedcallrecording" => who(self.recording),
+            "parkedcallreparking" => who(self.reparking),
+            "parkedcalltransfers" => who(self.transfers),
+            "parkedplay" => who(self.played_to),
+            "parkpos" => {
+                return Some(format!("{}-{}", self.spaces.start(), self.spaces.end()));
+            }
+            _ => return None,
+        };
+        Some(word.to_owned())
     }
 }
 

@@ -14,6 +14,7 @@ use crate::identify::Identify;
 use crate::logger::Logger;
 use crate::music_on_hold::MusicOnHold;
 use crate::own::Own;
+use crate::parking::Parking;
 use crate::registration::Registration;
 use crate::rows::ObjectRows;
 use crate::rtp::Rtp;
@@ -59,6 +60,8 @@ pub struct Config {
     pub logger: Logger,
     /// `features.conf`.
     pub features: Features,
+    /// `res_parking.conf`.
+    pub parking: Parking,
     /// `confbridge.conf`.
     pub confbridge: ConfBridge,
     /// `musiconhold.conf`.
@@ -96,10 +99,16 @@ pub fn load(source: &dyn Source) -> (Option<Config>, Vec<Diagnostic>) {
 /// The same where it is known what a database defines: names of those objects are not dangling.
 pub fn load_with(source: &dyn Source, elsewhere: &Elsewhere) -> (Option<Config>, Vec<Diagnostic>) {
     let mut report = Report::default();
-    let mut config = Config {
-        plan: Arc::new(Plan::read(source, &mut report)),
-        ..Config::default()
-    };
+    let mut config = Config::default();
+    if let Some(document) = Document::read(source, "res_parking.conf", &mut report) {
+        config.parking = crate::general::parking(&document, &mut report);
+        let contexts = config.parking.contexts();
+        let mut plan = Plan::read(source, &contexts, &mut report);
+        config.parking.extend(&mut plan);
+        config.plan = Arc::new(plan);
+    } else {
+        config.plan = Arc::new(Plan::read(source, &[], &mut report));
+    }
     config.database = crate::database::read(source, &config.plan, &mut report);
     let mut read = |name: &str| Document::read(source, name, &mut report);
     let (acl, pjsip) = (read("acl.conf"), read("pjsip.conf"));
@@ -172,7 +181,7 @@ fn report_deaf(transport: &TransportConfig, http: &Http, report: &mut Report) {
 }
 
 /// What [`load`] reads.
-pub const FILES: [&str; 18] = [
+pub const FILES: [&str; 19] = [
     "extensions.conf",
     "acl.conf",
     "pjsip.conf",
@@ -182,6 +191,7 @@ pub const FILES: [&str; 18] = [
     "cdr.conf",
     "logger.conf",
     "features.conf",
+    "res_parking.conf",
     "confbridge.conf",
     "musiconhold.conf",
     "database.conf",

@@ -528,3 +528,58 @@ fn classes_of_music_are_read_and_what_cannot_be_heard_is_said() {
         (config::MusicSort::RandomStart, Some('1'))
     );
 }
+
+#[test]
+fn parking_lots_have_spaces_and_extensions() {
+    let parking = "\
+[general]
+parkeddynamic=yes
+[default]
+parkext=700
+parkpos=701-703
+findslot=next
+[shop]
+parkext=800
+parkext_exclusive=yes
+parkpos=805-801
+context=default
+parkedplay=nobody
+";
+    let plan = "\
+[office]
+include => parkedcalls
+[parkedcalls]
+exten => 702,1,NoOp(mine)
+";
+    let config = check(
+        &[("extensions.conf", plan), ("res_parking.conf", parking)],
+        &expect![[r#"
+            error res_parking.conf:10:9: option is left out: parkpos is not a number from 805 to 1804
+             10 | parkpos=805-801
+                |         ^
+                = write a number from 805 to 1804
+            error res_parking.conf:12:12: option is left out: parkedplay is none of no, caller, callee, both
+             12 | parkedplay=nobody
+                |            ^
+                = write one of no, caller, callee, both
+        "#]],
+    );
+    let step = |context: &str, exten: &str| {
+        let at = dialplan::Position {
+            context: context.to_owned(),
+            exten: exten.to_owned(),
+            priority: 1,
+        };
+        let step = config.plan.step(&at, None)?;
+        Some(format!("{}({})", step.application, step.arguments))
+    };
+    assert_eq!(step("office", "700").as_deref(), Some("Park()"));
+    assert_eq!(
+        step("office", "701").as_deref(),
+        Some("ParkedCall(default,701)")
+    );
+    assert_eq!(step("office", "702").as_deref(), Some("NoOp(mine)"));
+    assert_eq!(step("office", "704"), None);
+    assert_eq!(step("default", "800").as_deref(), Some("Park(shop)"));
+    assert!(config.parking.lots["default"].takes_next);
+}

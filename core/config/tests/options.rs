@@ -172,6 +172,7 @@ fn an_object_without_options_has_the_defaults_of_its_table() {
     check_defaults::<Global>();
     check_defaults::<System>();
     check_defaults::<Rtp>();
+    check_defaults::<config::ParkingLot>();
     check_defaults::<TransportConfig>();
     check_defaults::<Identify>();
     check_defaults::<Registration>();

@@ -46,6 +46,23 @@ impl Plan {
         Ok(())
     }
 
+    /// Adds extensions that another file stands for, written as in `extensions.conf`. Those that are there already
+    /// stay as they are.
+    pub fn add_all(&mut self, file: &str, text: &str) {
+        let (added, _) = Self::parse(file, text);
+        for (context, extensions) in added.contexts {
+            let known = self.contexts.get(&context).cloned();
+            let mut all = known.unwrap_or_default().list();
+            let count = all.len();
+            for one in extensions.iter() {
+                if !all[..count].iter().any(|own| own.is_named_as(one)) {
+                    all.push(one.clone());
+                }
+            }
+            self.put(&context, all);
+        }
+    }
+
     /// Takes one priority of an extension out, or the whole extension.
     pub fn remove(
         &mut self,

@@ -16,17 +16,23 @@ use std::sync::Arc;
 /// Reads one text that includes nothing.
 pub(crate) fn parse(file: &str, text: &str) -> (Plan, Vec<Diagnostic>) {
     let mut report = Report::default();
-    let plan = read(&[(file, text)].as_slice(), file, &mut report);
+    let plan = read(&[(file, text)].as_slice(), file, &[], &mut report);
     (plan, report.finish())
 }
 
 /// Reads a file and what it includes.
-pub(crate) fn read(source: &dyn Source, file: &str, report: &mut Report) -> Plan {
+pub(crate) fn read(
+    source: &dyn Source,
+    file: &str,
+    elsewhere: &[&str],
+    report: &mut Report,
+) -> Plan {
     let Some(document) = Document::read(source, file, report) else {
         return Plan::default();
     };
     let mut reader = Reader {
         document: &document,
+        elsewhere,
         report,
         plan: Plan::default(),
         drafts: BTreeMap::new(),
@@ -50,6 +56,8 @@ pub(crate) fn read(source: &dyn Source, file: &str, report: &mut Report) -> Plan
 
 struct Reader<'a> {
     document: &'a Document,
+    /// Contexts that other files make.
+    elsewhere: &'a [&'a str],
     report: &'a mut Report,
     plan: Plan,
     drafts: BTreeMap<&'a str, Draft>,
@@ -475,9 +483,11 @@ impl<'a> Reader<'a> {
                     !section.template && !matches!(section.name.as_str(), "general" | "globals")
                 };
                 let mut sections = self.document.sections.iter().filter(known);
-                if !sections
-                    .clone()
-                    .any(|section| section.name == include.context)
+                let is_made = self.elsewhere.contains(&include.context.as_str());
+                if !is_made
+                    && !sections
+                        .clone()
+                        .any(|section| section.name == include.context)
                 {
                     let names = sections.by_ref().map(|section| section.name.as_str());
                     let meant = closest(&include.context, names);

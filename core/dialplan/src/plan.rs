@@ -187,9 +187,10 @@ impl Plan {
         crate::extensions::parse(file, text)
     }
 
-    /// Reads `extensions.conf` and what it includes; an empty plan if there is no such file.
-    pub fn read(source: &dyn Source, report: &mut Report) -> Self {
-        crate::extensions::read(source, "extensions.conf", report)
+    /// Reads `extensions.conf` and what it includes; an empty plan if there is no such file. The contexts
+    /// `elsewhere` are made by other files.
+    pub fn read(source: &dyn Source, elsewhere: &[&str], report: &mut Report) -> Self {
+        crate::extensions::read(source, "extensions.conf", elsewhere, report)
     }
 
     /// A search that goes on to the tables of `switch` lines.

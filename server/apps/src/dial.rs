@@ -307,7 +307,7 @@ fn ask(call: &Channel, destination: &str, options: &Options) -> Ask {
 fn cause_of(interrupt: &Interrupt) -> Cause {
     match interrupt {
         Interrupt::Hangup(cause) => *cause,
-        Interrupt::Redirect(_) | Interrupt::Join(_) => Cause::NormalClearing,
+        Interrupt::Redirect(_) | Interrupt::Join(_) | Interrupt::Park(_) => Cause::NormalClearing,
     }
 }
 

@@ -74,9 +74,8 @@ async fn exec(call: &mut Channel, args: Args<'_>) -> AppResult {
 async fn try_exec(call: &mut Channel, args: Args<'_>) -> AppResult {
     let (name, arguments) = call_of(args.text());
     let status = match pbx::execute(call, name, arguments, &args).await {
-        Some(Err(interrupt @ (Interrupt::Hangup(_) | Interrupt::Join(_))))
-            if call.ended().is_some() || matches!(interrupt, Interrupt::Join(_)) =>
-        {
+        Some(Err(interrupt @ (Interrupt::Join(_) | Interrupt::Park(_)))) => return Err(interrupt),
+        Some(Err(interrupt @ Interrupt::Hangup(_))) if call.ended().is_some() => {
             return Err(interrupt);
         }
         Some(Err(interrupt @ Interrupt::Redirect(_))) => {

@@ -24,6 +24,7 @@ mod message_send;
 mod mset;
 mod music_on_hold;
 mod noop;
+mod park;
 mod playback;
 mod playtones;
 mod prompt;
@@ -69,6 +70,8 @@ pub static APPLICATIONS: &[&Application] = &[
     &mset::MSET,
     &music_on_hold::MUSIC_ON_HOLD,
     &noop::NOOP,
+    &park::PARK,
+    &park::PARKED_CALL,
     &playback::PLAYBACK,
     &playtones::PLAYTONES,
     &indicate::PROCEEDING,

@@ -48,7 +48,7 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
     let shown = match &asked {
         Ok(shown) => shown,
         Err(Interrupt::Hangup(_)) => "HANGUP",
-        Err(Interrupt::Redirect(_) | Interrupt::Join(_)) => "INTERRUPTED",
+        Err(Interrupt::Redirect(_) | Interrupt::Join(_) | Interrupt::Park(_)) => "INTERRUPTED",
     };
     status(call, &args, shown)?;
     asked.map(|_| ())

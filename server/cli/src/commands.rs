@@ -11,6 +11,7 @@ pub(crate) mod live;
 pub(crate) mod logger;
 pub(crate) mod music;
 pub(crate) mod originate;
+pub(crate) mod parking;
 pub(crate) mod pjsip;
 pub(crate) mod qualify;
 pub(crate) mod reload;
@@ -74,6 +75,7 @@ pub static COMMANDS: &[&Command] = &[
     &music::RELOAD,
     &music::SHOW_CLASSES,
     &music::SHOW_FILES,
+    &parking::SHOW,
     &qualify::QUALIFY,
     &pjsip::registration::SEND_REGISTER,
     &pjsip::registration::SEND_UNREGISTER,

@@ -36,6 +36,8 @@ pub enum Part {
     Logger,
     /// `features.conf`.
     Features,
+    /// `res_parking.conf`.
+    Parking,
     /// `confbridge.conf`.
     ConfBridge,
     /// `musiconhold.conf`.
@@ -73,6 +75,7 @@ impl Part {
             "cdr.conf" => Self::Cdr,
             "logger.conf" => Self::Logger,
             "features.conf" => Self::Features,
+            "res_parking.conf" => Self::Parking,
             "confbridge.conf" => Self::ConfBridge,
             "musiconhold.conf" => Self::Music,
             "database.conf"
@@ -109,6 +112,7 @@ pub(crate) const MODULES: &[(&str, Part)] = &[
     ("res_config_sqlite3", Part::Database),
     ("res_musiconhold", Part::Music),
     ("res_odbc", Part::Database),
+    ("res_parking", Part::Parking),
     ("res_pjsip", Part::Pjsip),
     ("res_rtp_asterisk", Part::Rtp),
     ("rtp", Part::Rtp),
@@ -295,13 +299,18 @@ fn merge(old: &Config, new: Config, part: Part) -> Config {
         cdr,
         logger,
         features,
+        parking,
         confbridge,
         music,
         plan,
         database,
     } = new;
     let mut merged = old.clone();
-    put(part, Part::Dialplan, &mut merged.plan, plan);
+    // The plan holds the extensions of the lots.
+    if part.has(Part::Dialplan) || part.has(Part::Parking) {
+        merged.plan = plan;
+        merged.parking = parking;
+    }
     if part.has(Part::Pjsip) {
         merged.global = global;
         merged.transports = transports;

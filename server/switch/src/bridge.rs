@@ -10,6 +10,7 @@ mod attended;
 mod blind;
 mod hold;
 mod limit;
+mod park;
 
 use media::Way;
 use tokio::time::Instant;
@@ -68,6 +69,22 @@ pub async fn run(caller: &mut Channel, callee: &mut Channel, rules: &Rules) -> P
     hold::end(talk.caller).await;
     hold::end(talk.callee).await;
     parted
+}
+
+/// A party of a conversation that is over goes where this leads; one that hung up is let go.
+pub fn send_on(mut channel: Channel, interrupt: Interrupt) {
+    let switch = channel.switch().clone();
+    match interrupt {
+        Interrupt::Hangup(cause) => {
+            channel.hangup(cause);
+        }
+        Interrupt::Redirect(to) => {
+            channel.at = to;
+            switch.go_on(channel);
+        }
+        Interrupt::Join(place) => switch.join(channel, &place),
+        Interrupt::Park(ticket) => switch.park(channel, ticket),
+    }
 }
 
 /// A conversation.
@@ -176,6 +193,8 @@ impl Talk<'_> {
     }
 
     fn connect(&mut self) -> Goes {
+        self.caller.stop_music();
+        self.callee.stop_music();
         self.joint = self.caller.connect(self.callee);
         if self.joint.is_none() {
             let text = "the two parties have no media that can be connected".to_owned();
@@ -242,7 +261,8 @@ impl Talk<'_> {
             Some(Operation::Disconnect) => Err(Parted::Disconnected),
             Some(Operation::BlindTransfer) => Box::pin(self.blind_transfer(side)).await,
             Some(Operation::AttendedTransfer) => Box::pin(self.attended_transfer(side)).await,
-            Some(Operation::Park | Operation::Record(_)) => Ok(()),
+            Some(Operation::Park) => Box::pin(self.park(side)).await,
+            Some(Operation::Record(_)) => Ok(()),
             Some(Operation::Application(feature)) => {
                 Box::pin(self.application(side, &feature)).await
             }

@@ -23,7 +23,7 @@ mod timeouts;
 pub(crate) use dial::News;
 pub use digits::DIGITS_MAX;
 pub use features::Instead;
-pub(crate) use features::{DIAL_TONE, RING_TONE, tones};
+pub(crate) use features::{DIAL_TONE, tones};
 pub use record::CallRecord;
 pub use round::{NotRenegotiated, Offered};
 pub use subroutine::NotEntered;

@@ -6,6 +6,7 @@ use rtc::topology::Topology;
 use sdp::Sdp;
 
 use crate::cause::Cause;
+use crate::park::Ticket;
 use crate::story::{Side, StoryEvent};
 use crate::transfer::{Newcomer, Seat, Transfer};
 
@@ -116,6 +117,8 @@ pub enum Interrupt {
     Redirect(Position),
     /// The call goes on in the place of another channel.
     Join(Seat),
+    /// The call is parked, in the space that is reserved for it.
+    Park(Ticket),
 }
 
 /// The result of an application and of every verb that may be interrupted.

@@ -23,6 +23,7 @@ mod leg;
 mod local;
 mod music;
 mod originate;
+mod park;
 pub mod pbx;
 mod policy;
 mod presses;
@@ -41,7 +42,7 @@ pub use cause::{Cause, UnknownCause};
 pub use channel::{
     CallRecord, Channel, DIGITS_MAX, FLOW_GRACE, Instead, NotEntered, NotRenegotiated, Offered,
 };
-pub use config::{ActivatedBy, CallerId, RedirectMethod};
+pub use config::{ActivatedBy, CallerId, DEFAULT_LOT, ParkingLot, RedirectMethod};
 pub use dial::{Ask, Dialled, Dialling, Forward, LEGS_MAX, Moment, Tally, Woken};
 pub use dialplan::{BadTiming, Moment as TimeOfDay, Position, Timing};
 pub use directory::{
@@ -53,6 +54,7 @@ pub use function::{Function, Read, Write};
 pub use inbox::{INBOX_MAX, InboxReceiver, InboxSender, inbox};
 pub use leg::{Echo, Joint, LegRequest, MediaCounts, MediaLeg, MediaPlane, Playing, Reply};
 pub use originate::{Begun, NotOriginated, ORIGINATE_TIMEOUT, Originate, Purpose};
+pub use park::{NotParked, Parked, Parkings, Ticket, Wish};
 pub use policy::of as policy_of;
 pub use signaling::{Incoming, Signaling};
 pub use sounds::NoSound;

@@ -15,6 +15,7 @@ use crate::application::{Application, Args};
 use crate::cause::Cause;
 use crate::channel::Channel;
 use crate::event::{AppResult, Interrupt};
+use crate::park::{self, Ticket, Unparked};
 use crate::story::StoryEvent;
 use crate::transfer::Seat;
 
@@ -44,6 +45,8 @@ pub(crate) enum Work {
     Application(&'static Application, String),
     /// It is answered and takes the place of another channel.
     Replace(Seat),
+    /// It waits where it is parked.
+    Parked(Ticket),
 }
 
 /// Runs the channel to its end and releases it.
@@ -53,6 +56,7 @@ pub(crate) async fn run(mut channel: Channel, work: Work) {
         Work::Application(application, arguments) => {
             Some(alone(&mut channel, application, &arguments).await)
         }
+        Work::Parked(ticket) => return Box::pin(parked(channel, ticket)).await,
         Work::Replace(place) => match channel.answer().await {
             Ok(()) => return place.take(channel),
             Err(interrupt) => Some(Err(interrupt)),
@@ -63,6 +67,7 @@ pub(crate) async fn run(mut channel: Channel, work: Work) {
             Ok(()) => Cause::NormalClearing,
             Err(Interrupt::Hangup(cause)) => cause,
             Err(Interrupt::Join(place)) => return place.take(channel),
+            Err(Interrupt::Park(ticket)) => return Box::pin(parked(channel, ticket)).await,
             Err(Interrupt::Redirect(to)) => {
                 channel.at = to;
                 return Box::pin(run(channel, Work::DialPlan)).await;
@@ -74,11 +79,36 @@ pub(crate) async fn run(mut channel: Channel, work: Work) {
     let cause = match start(&mut channel).await {
         Err(Interrupt::Hangup(cause)) => cause,
         Err(Interrupt::Join(place)) => return place.take(channel),
+        Err(Interrupt::Park(ticket)) => return Box::pin(parked(channel, ticket)).await,
         Err(Interrupt::Redirect(_)) | Ok(()) => Cause::NormalClearing,
     };
     channel.hangup(cause);
     channel.release_media().await;
     run_h(&mut channel).await;
+}
+
+/// Lets the channel wait where it is parked, and run on when its time is over.
+pub(crate) async fn parked(channel: Channel, ticket: Ticket) {
+    match park::wait(channel, ticket).await {
+        Unparked::PickedUp => {}
+        Unparked::GoesOn(mut channel, to)
+        | Unparked::Left(mut channel, Interrupt::Redirect(to)) => {
+            channel.at = to;
+            run(channel, Work::DialPlan).await;
+        }
+        Unparked::Left(channel, Interrupt::Join(place)) => place.take(channel),
+        Unparked::Left(mut channel, Interrupt::Hangup(_) | Interrupt::Park(_)) => {
+            channel.hangup(Cause::NormalClearing);
+            channel.release_media().await;
+            run_h(&mut channel).await;
+        }
+        Unparked::Back(mut channel, arguments) => match channel.switch().application("Dial") {
+            Some(dial) => run(channel, Work::Application(dial, arguments)).await,
+            None => {
+                channel.hangup(Cause::NormalClearing);
+            }
+        },
+    }
 }
 
 /// Runs one application outside of the dial plan, so without `h`.
@@ -122,7 +152,7 @@ async fn start(channel: &mut Channel) -> AppResult {
                     invalid(channel).await?;
                 }
             }
-            Err(interrupt @ (Interrupt::Hangup(_) | Interrupt::Join(_))) => return Err(interrupt),
+            Err(interrupt) => return Err(interrupt),
         }
     }
 }
@@ -422,7 +452,7 @@ async fn nested(
                 }
                 channel.at = to;
             }
-            Err(interrupt @ (Interrupt::Hangup(_) | Interrupt::Join(_))) => return Err(interrupt),
+            Err(interrupt) => return Err(interrupt),
         }
     }
 }
@@ -442,7 +472,7 @@ async fn run_h(channel: &mut Channel) {
     loop {
         match run_extension(channel, &mut budget).await {
             Err(Interrupt::Redirect(to)) => channel.at = to,
-            Ok(()) | Err(Interrupt::Hangup(_) | Interrupt::Join(_)) => return,
+            Ok(()) | Err(Interrupt::Hangup(_) | Interrupt::Join(_) | Interrupt::Park(_)) => return,
         }
     }
 }

@@ -29,6 +29,7 @@ use crate::inbox::{InboxSender, inbox};
 use crate::leg::{LegRequest, MediaCounts, MediaLeg, MediaPlane};
 use crate::local;
 use crate::music::{self, Folders, MusicLibrary};
+use crate::park::Parkings;
 use crate::pbx::{self, Work};
 use crate::signaling::Incoming;
 use crate::sounds::Sounds;
@@ -73,6 +74,7 @@ struct Shared {
     directory: Directory,
     sounds: Arc<Sounds>,
     music: MusicLibrary,
+    parkings: Parkings,
     technologies: OnceLock<Vec<Arc<dyn Technology>>>,
     globals: Mutex<Variables>,
     rng: Mutex<ChaCha12Rng>,
@@ -106,6 +108,7 @@ impl Switch {
                 directory: Directory::default(),
                 music: MusicLibrary::new(Arc::clone(&sounds)),
                 sounds,
+                parkings: Parkings::default(),
                 technologies: OnceLock::new(),
                 globals: Mutex::default(),
                 rng: Mutex::new(ChaCha12Rng::from_seed(seed)),
@@ -137,6 +140,19 @@ impl Switch {
     /// The sounds that are being played.
     pub(crate) fn sounds(&self) -> &Sounds {
         &self.shared.sounds
+    }
+
+    /// The calls that are parked.
+    pub fn parkings(&self) -> &Parkings {
+        &self.shared.parkings
+    }
+
+    /// A number nobody can guess.
+    pub(crate) fn lucky(&self) -> u32 {
+        let rng = &self.shared.rng;
+        rng.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .next_u32()
     }
 
     /// The music of those who wait.

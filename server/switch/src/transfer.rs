@@ -162,7 +162,7 @@ pub(crate) async fn resolve(
     };
     let variable = match &interrupt {
         Interrupt::Join(_) => "ATTENDEDTRANSFER",
-        Interrupt::Redirect(_) | Interrupt::Hangup(_) => "BLINDTRANSFER",
+        Interrupt::Redirect(_) | Interrupt::Hangup(_) | Interrupt::Park(_) => "BLINDTRANSFER",
     };
     let by = own.name().to_owned();
     let told = [
@@ -180,7 +180,9 @@ pub(crate) async fn resolve(
     }
     let text = match &interrupt {
         Interrupt::Redirect(to) => format!("transferred to {} by {by}", to.exten),
-        Interrupt::Join(_) | Interrupt::Hangup(_) => format!("transferred to another call by {by}"),
+        Interrupt::Join(_) | Interrupt::Hangup(_) | Interrupt::Park(_) => {
+            format!("transferred to another call by {by}")
+        }
     };
     tracing::info!(channel = other.name(), by, "{text}");
     other.tell(StoryEvent::Remark { text });

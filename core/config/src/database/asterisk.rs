@@ -38,7 +38,7 @@ const UNSERVED: [(&str, &str); 25] = [
         "musiconhold_entry",
         "music on hold is read from musiconhold.conf",
     ),
-    ("parkinglots", "calls are not parked yet"),
+    ("parkinglots", "lots are read from res_parking.conf alone"),
     (
         "ps_asterisk_publications",
         "states of devices are not exchanged with other servers",

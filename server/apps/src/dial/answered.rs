@@ -179,7 +179,7 @@ async fn routine(
     match ran {
         // A macro that went elsewhere is over.
         Ok(()) | Err(Interrupt::Redirect(_)) => {}
-        Err(interrupt @ (Interrupt::Hangup(_) | Interrupt::Join(_))) => {
+        Err(interrupt) => {
             return Ok(After::Gone(cause_of(&interrupt)));
         }
     }
@@ -252,17 +252,12 @@ async fn part(
             callee.hangup(cause_of(&interrupt));
             Err(interrupt)
         }
-        Parted::Callee(Interrupt::Redirect(to)) => {
-            callee.at = to;
-            call.switch().go_on(callee);
-            return goes_on(call, Cause::NormalClearing, options);
-        }
-        Parted::Callee(Interrupt::Join(place)) => {
+        Parted::Callee(Interrupt::Hangup(cause)) => goes_on(call, cause, options),
+        Parted::Callee(interrupt) => {
             let result = goes_on(call, Cause::NormalClearing, options);
-            call.switch().join(callee, &place);
+            bridge::send_on(callee, interrupt);
             return result;
         }
-        Parted::Callee(Interrupt::Hangup(cause)) => goes_on(call, cause, options),
         Parted::Disconnected | Parted::Limit => {
             callee.hangup(Cause::NormalClearing);
             goes_on(call, Cause::NormalClearing, options)

@@ -84,7 +84,7 @@ pub(super) struct Limited {
 }
 
 /// Options of Asterisk that are not there yet.
-const LACKING: &str = "DKkuWwXx";
+const LACKING: &str = "DuWwXx";
 
 /// Options that make no sense here, and why.
 const REFUSED: &[(char, &str)] = &[
@@ -133,8 +133,8 @@ impl Options {
             'F' => self.callee_goes = Some(owned.unwrap_or_default()),
             'g' => self.goes_on = true,
             'G' => self.both_go = owned,
-            'h' | 't' => self.callee.grant(letter),
-            'H' | 'T' => self.caller.grant(letter),
+            'h' | 'k' | 't' => self.callee.grant(letter),
+            'H' | 'K' | 'T' => self.caller.grant(letter),
             'i' => self.stays = true,
             // Nothing of the kind is passed on. Each leg is offered what its caller has in any case (j, J).
             'I' | 'j' | 'J' => {}
@@ -317,9 +317,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_done_is_named() {
-        let options = Options::parse("kZS(x)nQ(x)L()");
+        let options = Options::parse("DZS(x)nQ(x)L()");
         let expected = [
-            "option k is not there yet; ignored",
+            "option D is not there yet; ignored",
             "there is no option Z",
             "option S needs a time; ignored",
             "option n is ignored: no caller's name is recorded for screening, so there is none to keep or delete",

@@ -18,6 +18,7 @@ mod hold;
 mod limits;
 mod local;
 mod originate;
+mod park;
 mod pbx;
 mod reach;
 mod records;

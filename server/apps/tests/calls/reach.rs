@@ -156,7 +156,7 @@ impl Reach {
         reach
     }
 
-    /// Reads these files in place of those before; the dial plan stays.
+    /// Reads these files in place of those before; the dial plan stays where it is not among them.
     pub(crate) fn configure(&self, files: &[(&str, &str)]) {
         let (config, diagnostics) = config::load(&files);
         let bad = |it: &&config::Diagnostic| it.severity > config::Severity::Info;
@@ -164,7 +164,9 @@ impl Reach {
         assert!(bad.is_empty(), "{bad:?}");
         let mut config = config.unwrap();
         let old = self.world.switch.config();
-        config.plan = Arc::clone(&old.plan);
+        if !files.iter().any(|(name, _)| *name == "extensions.conf") {
+            config.plan = Arc::clone(&old.plan);
+        }
         config.own = old.own.clone();
         self.world.switch.store().set_config(Arc::new(config));
     }

@@ -15,10 +15,12 @@ impl Talk<'_> {
             false => side,
         };
         let feature = feature.clone();
-        self.aside(on, |channel| {
+        let music = feature.music_class.clone();
+        self.aside(on, music.as_deref(), |channel| {
             Box::pin(async move { apply(channel, &feature).await })
         })
-        .await
+        .await?;
+        self.rejoin().await
     }
 }
 

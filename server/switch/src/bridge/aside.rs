@@ -10,27 +10,17 @@ use crate::event::AppResult;
 pub(super) type Aside<'a, T> = std::pin::Pin<Box<dyn Future<Output = AppResult<T>> + Send + 'a>>;
 
 impl Talk<'_> {
-    /// Parts the two, lets one of them do something while the other one waits, and connects them again. The end
-    /// of either ends it.
+    /// Parts the two and lets one of them do something while the other one hears music. The end of either ends it.
     pub(super) async fn aside<T: Send>(
         &mut self,
         side: Party,
-        act: impl FnOnce(&mut Channel) -> Aside<'_, T>,
-    ) -> Goes<T> {
-        let result = self.aside_only(side, act).await?;
-        self.rejoin().await?;
-        Ok(result)
-    }
-
-    /// The same, for what ends the conversation: they are not connected again.
-    pub(super) async fn aside_only<T: Send>(
-        &mut self,
-        side: Party,
+        music: Option<&str>,
         act: impl FnOnce(&mut Channel) -> Aside<'_, T>,
     ) -> Goes<T> {
         self.joint = None;
         let (own, other) = self.pair(side);
         own.forget_digits();
+        other.start_music(music).await;
         match other.during(act(own)).await {
             Ok(Ok(result)) => Ok(result),
             Ok(Err(interrupt)) => Err(parted(side, true, interrupt)),

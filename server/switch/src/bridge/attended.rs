@@ -8,16 +8,16 @@ use std::time::Duration;
 
 use config::{FeatureGeneral, Features};
 use dialplan::Position;
-use media::Playable;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::blind::number;
 use super::{Goes, Interrupted, Party, Talk, parted, step};
 use crate::cause::Cause;
-use crate::channel::{Channel, Instead, RING_TONE, Wake, tones};
+use crate::channel::{Channel, Instead, Wake};
 use crate::dial::{Ask, Dialled, Dialling, Woken, until};
 use crate::event::{Happened, Interrupt};
 use crate::features::{Judged, Keys, Matcher};
+use crate::park::reach_of;
 use crate::story::StoryEvent;
 use crate::switch::Switch;
 use crate::technology::Unreachable;
@@ -64,7 +64,7 @@ struct Consultation {
 
 impl Talk<'_> {
     pub(super) async fn attended_transfer(&mut self, side: Party) -> Goes {
-        let dialled = self.aside_only(side, |own| Box::pin(number(own))).await?;
+        let dialled = self.aside(side, None, |own| Box::pin(number(own))).await?;
         let Some(to) = dialled else {
             return self.rejoin().await;
         };
@@ -76,6 +76,7 @@ impl Talk<'_> {
             to,
         };
         let mut dialling = Dialling::default();
+        other.start_music(None).await;
         let called = other.during(consultation.call(own, &mut dialling)).await;
         match called {
             Err(interrupt) => {
@@ -107,9 +108,18 @@ impl Talk<'_> {
             let (own, other) = self.pair(side);
             let keys = consultation.keys();
             let talked = match to_target {
-                true => other.during(talk(own, &mut target, keys)).await,
-                false => target.during(talk(own, other, keys)).await,
+                true => {
+                    target.stop_music();
+                    other.start_music(None).await;
+                    other.during(talk(own, &mut target, keys)).await
+                }
+                false => {
+                    other.stop_music();
+                    target.start_music(None).await;
+                    target.during(talk(own, other, keys)).await
+                }
             };
+            target.stop_music();
             match (talked, to_target) {
                 (Ok(Talked::Wish(Wish::Swap)), _) => to_target = !to_target,
                 (Ok(Talked::Wish(Wish::Abort)), _)
@@ -181,8 +191,9 @@ impl Talk<'_> {
         let (own, other) = self.pair(side);
         let gone = own.hangup(Cause::NormalClearing);
         own.release().await;
-        other.play_on(Playable::Tones(tones(RING_TONE)));
-        let (switch, back) = (own.switch().clone(), recall_of(own));
+        other.stop_music();
+        other.play_ringing();
+        let (switch, back) = (own.switch().clone(), reach_of(own.name()));
         let ask = consultation.ask(own);
         let found = other
             .during(consultation.chase(&switch, dialling, &ask, &back))
@@ -197,7 +208,7 @@ impl Talk<'_> {
 
     /// Lets one of the two hear a sound of the exchange's own while the other one waits.
     pub(super) async fn tells(&mut self, side: Party, sound: String, instead: Instead) -> Goes {
-        self.aside_only(side, move |own| {
+        self.aside(side, None, move |own| {
             Box::pin(async move {
                 own.prompt(&sound, instead, |_| false).await?;
                 Ok(())
@@ -278,7 +289,7 @@ impl Consultation {
                 Now::Leg(woken) => {
                     match dialling.on(woken).await {
                         Some(Dialled::Ringing) if hears.is_none() => {
-                            own.play_on(Playable::Tones(tones(RING_TONE)));
+                            own.play_ringing();
                         }
                         Some(Dialled::Early(id)) => {
                             own.stop_tones();
@@ -403,12 +414,4 @@ async fn talk(own: &mut Channel, partner: &mut Channel, mut keys: Matcher<Wish>)
 
 fn rings(general: &FeatureGeneral) -> Duration {
     Duration::from_secs(general.attended_no_answer_timeout_s.into())
-}
-
-/// What is dialled to reach a party again: its channel's name without the number.
-fn recall_of(own: &Channel) -> String {
-    let name = own.name();
-    name.rsplit_once('-')
-        .map_or(name, |(place, _)| place)
-        .to_owned()
 }

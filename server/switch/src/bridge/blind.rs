@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use config::FeatureGeneral;
+use config::{DEFAULT_LOT, FeatureGeneral};
 use dialplan::Position;
 use media::Playable;
 
@@ -16,14 +16,31 @@ const NUMBER_DIGITS_MAX: usize = 80;
 
 impl Talk<'_> {
     pub(super) async fn blind_transfer(&mut self, side: Party) -> Goes {
-        let dialled = self.aside_only(side, |own| Box::pin(number(own))).await?;
+        let dialled = self.aside(side, None, |own| Box::pin(number(own))).await?;
         let Some(to) = dialled else {
             return self.rejoin().await;
         };
+        if let Some(lot) = parks(self.pair(side).0, &to) {
+            return self.park_in(side, lot).await;
+        }
         let (own, other) = self.pair(side);
         transfer::blind(own, other, &to);
         Err(parted(side, false, Interrupt::Redirect(to)))
     }
+}
+
+/// The lot whose extension this is: who is sent there is parked, and who sends it is told where.
+fn parks(own: &Channel, to: &Position) -> Option<String> {
+    let config = own.switch().config();
+    let step = config.plan.step(to, Some(&own.caller.number))?;
+    let lots = &mut config.parking.lots.values();
+    let own_lot = own.vars.value("PARKINGLOT").unwrap_or(DEFAULT_LOT);
+    let lot = lots.find(|lot| lot.extension == to.exten)?;
+    let is_park = step.application.eq_ignore_ascii_case("Park");
+    is_park.then(|| match lot.is_exclusive {
+        true => lot.id.clone(),
+        false => own_lot.to_owned(),
+    })
 }
 
 /// Asks a party for the extension the other one is to be sent to. `None`: it dialled none that exists, as often as

@@ -89,7 +89,7 @@ impl Channel {
             Ok(news) => news,
             Err(Interrupt::Hangup(cause)) => Some(News::Failed(cause)),
             // There is nothing to redirect before somebody has answered.
-            Err(Interrupt::Redirect(_) | Interrupt::Join(_)) => None,
+            Err(Interrupt::Redirect(_) | Interrupt::Join(_) | Interrupt::Park(_)) => None,
         }
     }
 

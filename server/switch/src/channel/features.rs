@@ -37,6 +37,11 @@ impl Channel {
             .get_or_insert_with(|| Box::new(switch.config().features.clone()))
     }
 
+    /// Lets the far end hear that somebody is called, until [`Self::stop_tones`].
+    pub(crate) fn play_ringing(&mut self) {
+        self.play_on(Playable::Tones(tones(RING_TONE)));
+    }
+
     /// Lets the far end hear a sound of the exchange's own until its end, or until a digit that `stops`. An empty
     /// name is none. Where there is no such sound a tone takes its place, and the log says so once.
     pub async fn prompt(

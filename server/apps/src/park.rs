@@ -1,0 +1,182 @@
+//! `Park` and `ParkedCall`.
+
+use std::time::Duration;
+
+use switch::bridge::{self, Parted, Rules};
+use switch::{
+    ActivatedBy, AppResult, Application, Args, Cause, Channel, DEFAULT_LOT, Grants, Instead,
+    Interrupt, Keys, ParkingLot, Wish,
+};
+
+use crate::arguments::{position, warn};
+
+/// Parks the call.
+pub(crate) static PARK: Application = Application {
+    name: "Park",
+    synopsis: "Park the call",
+    doc: include_str!("park.md"),
+    run: |call, args| Box::pin(park(call, args)),
+};
+
+/// Picks a parked call up.
+pub(crate) static PARKED_CALL: Application = Application {
+    name: "ParkedCall",
+    synopsis: "Pick up a parked call",
+    doc: include_str!("parked_call.md"),
+    run: |call, args| Box::pin(pick_up(call, args)),
+};
+
+async fn park(call: &mut Channel, args: Args<'_>) -> AppResult {
+    let mut wish = Wish {
+        lot: args.at(0).map(str::to_owned),
+        space: call
+            .vars
+            .value("PARKINGEXTEN")
+            .and_then(|it| it.parse().ok()),
+        ..Wish::default()
+    };
+    let is_silent = options(call, &args, &mut wish);
+    if !call.is_up() {
+        call.answer().await?;
+    }
+    let by = call.vars.value("BLINDTRANSFER");
+    let by = by.unwrap_or_else(|| call.name()).to_owned();
+    let is_transferred = by != call.name();
+    let ticket = match call.switch().reserve(call, &by, wish) {
+        Ok(ticket) => ticket,
+        Err(why) => {
+            warn(call, "Park", &args, why);
+            let failed = "pbx-parkingfailed";
+            call.prompt(failed, Instead::Refusal, |_| false).await?;
+            return Ok(());
+        }
+    };
+    // Whoever sent the call here does not hear it any more.
+    if !is_silent && !is_transferred {
+        call.say_digits(&ticket.space().to_string()).await?;
+    }
+    Err(Interrupt::Park(ticket))
+}
+
+/// Reads the options; whether the number of the space is not to be heard.
+fn options(call: &mut Channel, args: &Args<'_>, wish: &mut Wish) -> bool {
+    let mut is_silent = false;
+    let mut rest = args.at(1).unwrap_or_default();
+    while let Some(option) = rest.chars().next() {
+        rest = &rest[option.len_utf8()..];
+        let mut value = "";
+        if let Some((inside, after)) = rest.strip_prefix('(').and_then(|r| r.split_once(')')) {
+            (value, rest) = (inside.trim(), after);
+        }
+        match option {
+            'r' => wish.rings = true,
+            'R' => wish.random = true,
+            's' => is_silent = true,
+            't' => match value.parse() {
+                Ok(seconds) => wish.time = Some(Duration::from_secs(seconds)),
+                Err(_) => warn(call, "Park", args, "option t needs a number of seconds"),
+            },
+            'c' => match position(call, value, '^') {
+                Ok(then) => wish.then = Some(then),
+                Err(why) => warn(call, "Park", args, why),
+            },
+            other => {
+                let what = format!("option `{other}` has no effect; there are r, R, s, t and c");
+                warn(call, "Park", args, what);
+            }
+        }
+    }
+    is_silent
+}
+
+async fn pick_up(call: &mut Channel, args: Args<'_>) -> AppResult {
+    let config = call.switch().config();
+    let own = call.vars.value("PARKINGLOT");
+    let name = args.at(0).or(own).unwrap_or(DEFAULT_LOT).to_owned();
+    let space = args.at(1).map(str::parse);
+    if !call.is_up() {
+        call.answer().await?;
+    }
+    let lot = config.parking.lots.get(&name);
+    let switch = call.switch().clone();
+    let parked = match (lot, space) {
+        (Some(_), None) => call.during(switch.pick_up(&name, None)).await?,
+        (Some(_), Some(Ok(space))) => call.during(switch.pick_up(&name, Some(space))).await?,
+        (None, _) | (_, Some(Err(_))) => None,
+    };
+    let (Some(lot), Some(parked)) = (lot, parked) else {
+        warn(call, "ParkedCall", &args, "no call is parked there");
+        call.prompt("pbx-invalidpark", Instead::Refusal, |_| false)
+            .await?;
+        return Err(call.hangup(Cause::NormalClearing));
+    };
+    talk(call, *parked, lot).await
+}
+
+async fn talk(call: &mut Channel, mut parked: Channel, lot: &ParkingLot) -> AppResult {
+    let name = parked.name().to_owned();
+    call.record_mut().connect(&name, "");
+    if let Some(tone) = lot.courtesy_tone.as_deref() {
+        let is_for = |who| lot.played_to == Some(ActivatedBy::Both) || lot.played_to == Some(who);
+        if is_for(ActivatedBy::Caller) {
+            call.prompt(tone, Instead::Beep, |_| false).await?;
+        }
+        if is_for(ActivatedBy::Callee) {
+            // One that has left is noticed by the conversation.
+            let played = parked.prompt(tone, Instead::Beep, |_| false);
+            let _ = call.during(played).await?;
+        }
+    }
+    let rules = rules(call, &parked, lot);
+    let parted = bridge::run(call, &mut parked, &rules).await;
+    let (cause, result) = match parted {
+        Parted::Caller(interrupt) => {
+            let cause = match interrupt {
+                Interrupt::Hangup(cause) => cause,
+                Interrupt::Redirect(_) | Interrupt::Join(_) | Interrupt::Park(_) => {
+                    Cause::NormalClearing
+                }
+            };
+            (cause, Err(interrupt))
+        }
+        Parted::Callee(interrupt) => {
+            let cause = match &interrupt {
+                Interrupt::Hangup(cause) => *cause,
+                _ => Cause::NormalClearing,
+            };
+            bridge::send_on(parked, interrupt);
+            return Err(call.hangup(cause));
+        }
+        Parted::Disconnected | Parted::Limit => {
+            let cause = Cause::NormalClearing;
+            (cause, Err(call.hangup(cause)))
+        }
+    };
+    parked.hangup(cause);
+    parked.release().await;
+    result
+}
+
+/// What the two may do by digits.
+fn rules(call: &Channel, parked: &Channel, lot: &ParkingLot) -> Rules {
+    let grants = |who: ActivatedBy| {
+        let is_for =
+            |option: Option<ActivatedBy>| option == Some(who) || option == Some(ActivatedBy::Both);
+        Grants {
+            disconnect: is_for(lot.hangup),
+            transfer: is_for(lot.transfers),
+            park: is_for(lot.reparking),
+            mix_monitor: is_for(lot.recording),
+            ..Grants::default()
+        }
+    };
+    let keys = |channel: &Channel, who| {
+        let dynamic = channel.vars.value("DYNAMIC_FEATURES").unwrap_or_default();
+        Keys::new(&channel.features(), grants(who), dynamic, who)
+    };
+    Rules {
+        limit: None,
+        caller: keys(call, ActivatedBy::Caller),
+        callee: keys(parked, ActivatedBy::Callee),
+    }
+}
