@@ -8,7 +8,10 @@ use crate::option::{Object, Row};
 use codec::{Codec, Preference};
 use std::sync::Arc;
 
+mod groups;
 mod options;
+
+pub use groups::Groups;
 
 /// An endpoint with the objects it names.
 #[derive(Clone, Debug, PartialEq)]
@@ -147,6 +150,10 @@ pub struct Endpoint {
     pub timers_min_se_s: u32,
     /// The time between two signs of life that is asked for, in seconds.
     pub timers_sess_expires_s: u32,
+    /// Groups whose members may pick up its ringing calls.
+    pub call_groups: Groups,
+    /// Groups whose ringing calls it may pick up.
+    pub pickup_groups: Groups,
     /// What becomes of a call that it sends on to another address (3xx).
     pub redirect_method: RedirectMethod,
     /// Whether provisional answers are acknowledged (RFC 3262).
@@ -302,6 +309,8 @@ impl Endpoint {
             timers: SessionTimers::Yes,
             timers_min_se_s: 90,
             timers_sess_expires_s: 1800,
+            call_groups: Groups::default(),
+            pickup_groups: Groups::default(),
             redirect_method: RedirectMethod::User,
             provisional_acks: ProvisionalAcks::Yes,
         }

@@ -212,26 +212,23 @@ const GENERAL: &[Row<FeatureGeneral>] = &[
         Parse::Number(|f| &mut f.digit_timeout_ms, 1, 60_000),
         "Milliseconds between two digits of a feature.",
     ),
-    inert(
+    row(
         "pickupexten",
         "*8",
         Parse::Text(|f| &mut f.pickup_exten),
-        "The extension that picks up a ringing call.",
-        NO_FEATURES,
+        "The extension that picks up a ringing call of one's group (`pickup_group`); it stands in no dial plan.",
     ),
-    inert(
+    row(
         "pickupfailsound",
         "",
         Parse::Optional(|f| &mut f.pickup_fail_sound),
         "Played where there is nothing to pick up.",
-        NO_FEATURES,
     ),
-    inert(
+    row(
         "pickupsound",
         "",
         Parse::Optional(|f| &mut f.pickup_sound),
         "Played to who picked up.",
-        NO_FEATURES,
     ),
     inert(
         "recordingfailsound",

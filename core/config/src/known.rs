@@ -50,8 +50,6 @@ static GROUPS: &[Group] = &[
         &[("asymmetric_rtp_codec", "no")]),
     ("endpoint", "media is sent from the addresses and ports of rtp.conf, the same for all endpoints",
         &[("bind_rtp_to_media_address", "no"), ("media_address", ""), ("rtp_ipv6", "no"), ("rtp_port_end", "0"), ("rtp_port_start", "0")]),
-    ("endpoint", "ringing calls of a group are not picked up yet",
-        &[("call_group", ""), ("named_call_group", ""), ("named_pickup_group", ""), ("pickup_group", "")]),
     ("endpoint", "who is connected is told at the start of a call and not changed in the middle of it yet",
         &[("connected_line_method", "invite"), ("rpid_immediate", "no"), ("send_connected_line", "yes"), ("trust_connected_line", "yes")]),
     ("endpoint", "no number is private yet, so every endpoint may see it",

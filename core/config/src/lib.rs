@@ -52,8 +52,8 @@ pub use database::{
 };
 pub use diff::{Change, Detail, How, diff};
 pub use endpoint::{
-    CallerId, DtmfMode, Endpoint, MediaEncryption, ProvisionalAcks, RedirectMethod, SessionTimers,
-    Subscriber,
+    CallerId, DtmfMode, Endpoint, Groups, MediaEncryption, ProvisionalAcks, RedirectMethod,
+    SessionTimers, Subscriber,
 };
 pub use features::{ActivatedBy, FeatureApplication, FeatureGeneral, FeatureMap, Features};
 pub use files::{CertificateFiles, certificate_files, http_option, unreadable_files};

@@ -52,6 +52,10 @@ fn preference(endpoint: &Endpoint, option: &str) -> Option<String> {
 impl Shown for Endpoint {
     fn own(&self, option: &str) -> Option<String> {
         Some(match option {
+            "call_group" => return Some(self.call_groups.numbers()),
+            "named_call_group" => return Some(self.call_groups.names()),
+            "named_pickup_group" => return Some(self.pickup_groups.names()),
+            "pickup_group" => return Some(self.pickup_groups.numbers()),
             "100rel" => match self.provisional_acks {
                 ProvisionalAcks::No => "no",
                 ProvisionalAcks::Yes => "yes",

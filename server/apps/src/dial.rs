@@ -299,6 +299,7 @@ fn ask(call: &Channel, destination: &str, options: &Options) -> Ask {
         at: None,
         application: "AppDial((Outgoing Line))".to_owned(),
         recorded: false,
+        dialled: Some(call.at.clone()),
         far: Some(call.capabilities()),
         before: None,
     }

@@ -25,6 +25,7 @@ mod mset;
 mod music_on_hold;
 mod noop;
 mod park;
+mod pickup;
 mod playback;
 mod playtones;
 mod prompt;
@@ -72,6 +73,8 @@ pub static APPLICATIONS: &[&Application] = &[
     &noop::NOOP,
     &park::PARK,
     &park::PARKED_CALL,
+    &pickup::PICKUP,
+    &pickup::PICKUP_CHAN,
     &playback::PLAYBACK,
     &playtones::PLAYTONES,
     &indicate::PROCEEDING,

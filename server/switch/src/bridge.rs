@@ -222,6 +222,11 @@ impl Talk<'_> {
                 let resolved = transfer::resolve(own, other, *wish).await;
                 return resolved.map_or(Ok(()), |interrupt| Err(parted(side, false, interrupt)));
             }
+            Wake::Event(ChannelEvent::Replaced(newcomer)) if newcomer.wants_to_pick_up() => {
+                // It has been answered meanwhile.
+                newcomer.turn_away();
+                return Ok(());
+            }
             Wake::Event(ChannelEvent::Replaced(newcomer)) => {
                 self.part();
                 let (own, _) = self.pair(side);

@@ -505,6 +505,7 @@ impl Channel {
                 State::Ended { .. } => ChannelState::Ended,
             },
             streams: streams::in_words(&self.topology),
+            mark: self.vars.value("PICKUPMARK").unwrap_or_default().to_owned(),
         });
     }
 
@@ -612,6 +613,7 @@ impl Channel {
     /// Notes the end; the first one counts.
     fn end(&mut self, by: Side, cause: Cause) -> Interrupt {
         self.state = State::Ended { by, cause };
+        self.condition().ring(false);
         self.record_end(by, cause);
         self.publish();
         if self.only_text {

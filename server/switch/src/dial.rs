@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::cause::Cause;
 use crate::channel::{Channel, News, Wake};
 use crate::directory::ChannelId;
-use crate::event::{AppResult, Happened};
+use crate::event::{AppResult, ChannelEvent, Happened};
 use crate::leg::MediaLeg;
 use crate::pbx;
 use crate::switch::Switch;
@@ -40,6 +40,8 @@ pub struct Ask {
     pub application: String,
     /// Whether the legs have call detail records of their own.
     pub recorded: bool,
+    /// Where in the dial plan it is made, for who picks it up.
+    pub dialled: Option<Position>,
     /// What the party can have that the leg is going to be connected to.
     pub far: Option<Policy>,
     /// A subroutine of the dial plan that is run on each leg before it is called, and its arguments.
@@ -47,6 +49,17 @@ pub struct Ask {
 }
 
 impl Ask {
+    /// Where the leg stands in the dial plan: as Asterisk has it, at the extension that was dialled, in the
+    /// context of its own endpoint.
+    pub(crate) fn stands(&self, endpoint: &Endpoint) -> Position {
+        let dialled = self.dialled.as_ref();
+        self.at.clone().unwrap_or_else(|| Position {
+            context: endpoint.context.clone(),
+            exten: dialled.map(|at| at.exten.clone()).unwrap_or_default(),
+            priority: 1,
+        })
+    }
+
     /// Who the leg is: who answers is from then on the caller of whatever runs.
     pub(crate) fn identity(&self, endpoint: &Endpoint) -> CallerId {
         match &self.own {
@@ -183,14 +196,19 @@ impl Dialling {
     /// Deals with what [`Dialling::wait`] returned.
     pub async fn on(&mut self, Woken(index, wake): Woken) -> Option<Dialled> {
         let leg = self.legs.get_mut(index)?;
+        let wake = match wake {
+            Wake::Event(ChannelEvent::Replaced(newcomer)) => {
+                return match newcomer.picks_up(leg).await {
+                    true => Some(self.answered(index)),
+                    false => None,
+                };
+            }
+            wake => wake,
+        };
         match leg.on_called(wake).await? {
             News::Ringing => Some(Dialled::Ringing),
             News::Early => Some(Dialled::Early(leg.id())),
-            News::Answered => {
-                let answered = self.legs.swap_remove(index);
-                self.cancel(self.losers.unwrap_or(Cause::AnsweredElsewhere));
-                Some(Dialled::Answered(Box::new(answered)))
-            }
+            News::Answered => Some(self.answered(index)),
             News::Failed(cause) => {
                 let mut leg = self.legs.swap_remove(index);
                 if let Some(to) = leg.take_forward() {
@@ -201,6 +219,12 @@ impl Dialling {
                 self.failure().map(Dialled::Failed)
             }
         }
+    }
+
+    fn answered(&mut self, index: usize) -> Dialled {
+        let answered = self.legs.swap_remove(index);
+        self.cancel(self.losers.unwrap_or(Cause::AnsweredElsewhere));
+        Dialled::Answered(Box::new(answered))
     }
 
     /// The next thing that happens to the call that dials or to a leg, but not after `end`.

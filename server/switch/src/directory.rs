@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use config::{Endpoint, Subscriber};
 use dialplan::Position;
 use serde::Serialize;
 use tokio::sync::Notify;
@@ -16,6 +17,7 @@ use crate::cause::Cause;
 use crate::event::Control;
 use crate::inbox::InboxSender;
 use crate::story::FinishedStory;
+use crate::transfer::Seat;
 
 /// Calls that may exist at once; the next one is answered with 503.
 pub const CHANNELS_MAX: usize = 10_000;
@@ -62,6 +64,8 @@ pub struct ChannelInfo {
     pub state: ChannelState,
     /// Its streams in words.
     pub streams: String,
+    /// `PICKUPMARK`, by which it may be picked up; empty if it has none.
+    pub mark: String,
 }
 
 impl ChannelInfo {
@@ -85,6 +89,8 @@ struct Line {
     since: Instant,
     inbox: InboxSender,
     info: ArcSwap<ChannelInfo>,
+    subscriber: Arc<Subscriber>,
+    dialled: Option<Position>,
 }
 
 impl ChannelHandle {
@@ -101,6 +107,22 @@ impl ChannelHandle {
     /// `epoch.counter`.
     pub fn unique_id(&self) -> &str {
         &self.line.unique_id
+    }
+
+    /// The endpoint, as it was configured when the call began.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.line.subscriber.endpoint
+    }
+
+    /// Of a call of ours: where in the dial plan it was made.
+    pub fn dialled(&self) -> Option<&Position> {
+        self.line.dialled.as_ref()
+    }
+
+    /// Its place, for who picks it up. `None`: it does not ring.
+    pub(crate) fn ringing_seat(&self) -> Option<Seat> {
+        let rings = !self.is_gone() && self.line.inbox.is_ringing();
+        rings.then(|| Seat::ringing(&self.line.inbox))
     }
 
     /// How long the call has been there.
@@ -217,8 +239,12 @@ impl Directory {
             unique_id,
             inbox,
             info,
+            subscriber,
+            dialled,
         } = new;
         let line = Line {
+            subscriber,
+            dialled,
             id,
             name,
             unique_id,
@@ -272,6 +298,9 @@ pub(crate) struct New {
     pub(crate) unique_id: String,
     pub(crate) inbox: InboxSender,
     pub(crate) info: ChannelInfo,
+    pub(crate) subscriber: Arc<Subscriber>,
+    /// Of a call of ours: where in the dial plan it was made.
+    pub(crate) dialled: Option<Position>,
 }
 
 /// A channel is in the directory as long as this exists.
@@ -316,6 +345,9 @@ impl Drop for Registration {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use config::{Endpoint, Subscriber};
     use dialplan::Position;
 
     use super::{CHANNELS_MAX, ChannelId, ChannelInfo, ChannelState, Directory, New, STORIES_MAX};
@@ -339,7 +371,15 @@ mod tests {
                 application: String::new(),
                 state: ChannelState::Ringing,
                 streams: String::new(),
+                mark: String::new(),
             },
+            subscriber: Arc::new(Subscriber {
+                endpoint: Endpoint::new("alice"),
+                auths: Vec::new(),
+                aors: Vec::new(),
+                outbound_auths: Vec::new(),
+            }),
+            dialled: None,
         }
     }
 

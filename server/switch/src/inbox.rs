@@ -69,6 +69,11 @@ impl InboxSender {
         self.condition.connected.load(Ordering::Relaxed)
     }
 
+    /// Whether the far end rings, so that the call may be picked up.
+    pub(crate) fn is_ringing(&self) -> bool {
+        self.condition.ringing.load(Ordering::Relaxed)
+    }
+
     /// Whether both lead to the same call.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.condition, &other.condition)
@@ -119,6 +124,8 @@ pub(crate) struct Condition {
     overflowed: AtomicBool,
     /// The call talks to another one.
     connected: AtomicBool,
+    /// We call the far end, and it rings.
+    ringing: AtomicBool,
     notify: Notify,
     reads: AtomicU64,
 }
@@ -141,6 +148,11 @@ impl Condition {
     /// Notes whether the call talks to another one.
     pub(crate) fn connect(&self, connected: bool) {
         self.connected.store(connected, Ordering::Relaxed);
+    }
+
+    /// Notes whether the far end of a call of ours rings.
+    pub(crate) fn ring(&self, ringing: bool) {
+        self.ringing.store(ringing, Ordering::Relaxed);
     }
 
     pub(crate) fn is_overflowed(&self) -> bool {

@@ -25,6 +25,7 @@ mod music;
 mod originate;
 mod park;
 pub mod pbx;
+pub mod pickup;
 mod policy;
 mod presses;
 mod signaling;

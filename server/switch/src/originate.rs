@@ -132,6 +132,7 @@ impl Switch {
             at,
             application,
             recorded: true,
+            dialled: None,
             far: None,
             before: None,
         };

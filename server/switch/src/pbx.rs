@@ -16,6 +16,7 @@ use crate::cause::Cause;
 use crate::channel::Channel;
 use crate::event::{AppResult, Interrupt};
 use crate::park::{self, Ticket, Unparked};
+use crate::pickup;
 use crate::story::StoryEvent;
 use crate::transfer::Seat;
 
@@ -47,6 +48,8 @@ pub(crate) enum Work {
     Replace(Seat),
     /// It waits where it is parked.
     Parked(Ticket),
+    /// It takes a call of its group that rings (`pickupexten`).
+    PickUp,
 }
 
 /// Runs the channel to its end and releases it.
@@ -61,6 +64,10 @@ pub(crate) async fn run(mut channel: Channel, work: Work) {
             Ok(()) => return place.take(channel),
             Err(interrupt) => Some(Err(interrupt)),
         },
+        Work::PickUp => {
+            channel.runs("Pickup()".to_owned());
+            Some(pickup::group(&mut channel).await)
+        }
     };
     if let Some(result) = result {
         let cause = match result {

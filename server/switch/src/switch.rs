@@ -277,6 +277,7 @@ impl Switch {
             return None;
         }
         let replaces = incoming.replaces.take();
+        let picks_up = replaces.is_none() && self.is_pickup(&incoming.exten);
         let id = ChannelId(self.shared.calls.fetch_add(1, Ordering::Relaxed));
         let (channel, handle) = match self.channel(id, incoming) {
             Ok(made) => made,
@@ -291,11 +292,22 @@ impl Switch {
             }
         };
         let call = self.clone();
-        let work = replaces.map_or(Work::DialPlan, Work::Replace);
+        let work = match replaces {
+            Some(place) => Work::Replace(place),
+            None if picks_up => Work::PickUp,
+            None => Work::DialPlan,
+        };
         self.shared
             .tasks
             .spawn(async move { call.run(channel, work).await });
         Some(handle)
+    }
+
+    /// Whether what was dialled is `pickupexten` of features.conf, which stands in no dial plan.
+    pub fn is_pickup(&self, exten: &str) -> bool {
+        let config = self.config();
+        let pickup = &config.features.general.pickup_exten;
+        !pickup.is_empty() && pickup == exten
     }
 
     /// A channel that another call had takes the place of a third.
@@ -333,11 +345,7 @@ impl Switch {
         let (subscriber, called) = (target.subscriber, target.address);
         let endpoint = &subscriber.endpoint;
         let (name, unique_id) = names(id, &target.name, target.half);
-        let at = ask.at.clone().unwrap_or_else(|| Position {
-            context: endpoint.context.clone(),
-            exten: String::new(),
-            priority: 1,
-        });
+        let at = ask.stands(endpoint);
         let caller = ask.identity(endpoint);
         let (sender, receiver) = inbox();
         let registration = self.shared.directory.register(New {
@@ -351,7 +359,10 @@ impl Switch {
                 application: ask.application.clone(),
                 state: ChannelState::Dialling,
                 streams: String::new(),
+                mark: String::new(),
             },
+            subscriber: Arc::clone(&subscriber),
+            dialled: ask.dialled.clone(),
         });
         let Ok(registration) = registration else {
             tracing::error!(called, "{}", crate::directory::Full);
@@ -498,7 +509,10 @@ impl Switch {
                 application: String::new(),
                 state: ChannelState::Ringing,
                 streams: String::new(),
+                mark: String::new(),
             },
+            subscriber: Arc::clone(&incoming.subscriber),
+            dialled: None,
         });
         let Ok(registration) = registration else {
             return Err(Box::new(incoming));

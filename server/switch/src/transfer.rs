@@ -48,6 +48,8 @@ pub enum Referred {
 #[derive(Clone)]
 pub struct Seat {
     inbox: InboxSender,
+    /// It is that of a call that rings, which is picked up.
+    rings: bool,
 }
 
 impl Seat {
@@ -55,7 +57,21 @@ impl Seat {
     pub fn of(inbox: &InboxSender) -> Self {
         Self {
             inbox: inbox.clone(),
+            rings: false,
         }
+    }
+
+    /// The place of a channel whose far end rings, to pick its call up.
+    pub fn ringing(inbox: &InboxSender) -> Self {
+        Self {
+            inbox: inbox.clone(),
+            rings: true,
+        }
+    }
+
+    /// Whether the far end of its channel rings, so that the call can be picked up.
+    pub fn is_ringing(&self) -> bool {
+        !self.inbox.is_closed() && self.inbox.is_ringing()
     }
 
     /// Whether its channel talks to another one now, so that there is something to take over.
@@ -65,7 +81,10 @@ impl Seat {
 
     /// Puts a channel there. If the place is gone meanwhile, the channel is hung up.
     pub(crate) fn take(&self, channel: Channel) {
-        let newcomer = Newcomer(Box::new(channel));
+        let newcomer = Newcomer {
+            channel: Box::new(channel),
+            picks_up: self.rings,
+        };
         self.inbox.send(ChannelEvent::Replaced(newcomer));
     }
 
@@ -89,29 +108,62 @@ impl PartialEq for Seat {
 impl Eq for Seat {}
 
 /// A channel on its way into the place of another.
-pub struct Newcomer(Box<Channel>);
+pub struct Newcomer {
+    channel: Box<Channel>,
+    /// It wants the place of one that rings.
+    picks_up: bool,
+}
 
 impl fmt::Debug for Newcomer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Newcomer").field(&self.0.name()).finish()
+        f.debug_tuple("Newcomer")
+            .field(&self.channel.name())
+            .finish()
     }
 }
 
 impl Newcomer {
     pub(crate) fn of(channel: Channel) -> Self {
-        Self(Box::new(channel))
+        Self {
+            channel: Box::new(channel),
+            picks_up: false,
+        }
+    }
+
+    /// Whether it wants the place of one that rings, not of one that talks.
+    pub(crate) fn wants_to_pick_up(&self) -> bool {
+        self.picks_up
+    }
+
+    /// Takes the place of a leg that rings, which is told that it was answered elsewhere. `false`: it came for
+    /// something else, or is over itself.
+    pub(crate) async fn picks_up(self, leg: &mut Channel) -> bool {
+        if !self.picks_up || !self.channel.is_up() {
+            self.turn_away();
+            return false;
+        }
+        let number = leg.vars.value("DIALEDPEERNUMBER").unwrap_or_default();
+        let number = number.to_owned();
+        self.replace(leg, Cause::AnsweredElsewhere).await;
+        // A number is short; a full table is told by Set itself.
+        let _ = leg.vars.set("DIALEDPEERNUMBER", &number);
+        true
     }
 
     /// There is nothing it could take over.
     pub(crate) fn turn_away(mut self) {
         let text = "the call whose place it was to take is gone".to_owned();
-        self.0.tell(StoryEvent::Remark { text });
-        self.0.hangup(Cause::CallRejected);
+        self.channel.tell(StoryEvent::Remark { text });
+        self.channel.hangup(Cause::CallRejected);
     }
 
     /// Swaps it with the channel in whose place it comes, which is hung up.
     pub(crate) async fn swap(self, own: &mut Channel) {
-        let mut left = self.0;
+        self.replace(own, Cause::NormalClearing).await;
+    }
+
+    async fn replace(self, own: &mut Channel, cause: Cause) {
+        let mut left = self.channel;
         std::mem::swap(own, &mut *left);
         own.at = left.at.clone();
         let (new, old) = (own.name().to_owned(), left.name().to_owned());
@@ -120,7 +172,7 @@ impl Newcomer {
         own.tell(StoryEvent::Remark { text });
         let text = format!("{new} takes its place");
         left.tell(StoryEvent::Remark { text });
-        left.hangup(Cause::NormalClearing);
+        left.hangup(cause);
         left.release().await;
     }
 }

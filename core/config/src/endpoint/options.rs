@@ -78,6 +78,12 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "all streams of a browser share one port, always, and those of a desk phone have one each",
     ),
     row(
+        "call_group",
+        "",
+        Parse::Own(|e, v| e.call_groups.number(v)),
+        "Groups, 0 to 63, whose members may pick up its ringing calls: `1,3-5`.",
+    ),
+    row(
         "callerid",
         "",
         Parse::Own(caller_id),
@@ -258,6 +264,18 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "The class of music that those it holds hear, unless CHANNEL(musicclass) of theirs names another.",
     ),
     row(
+        "named_call_group",
+        "",
+        Parse::Own(|e, v| e.call_groups.name(v)),
+        "Names of groups whose members may pick up its ringing calls.",
+    ),
+    row(
+        "named_pickup_group",
+        "",
+        Parse::Own(|e, v| e.pickup_groups.name(v)),
+        "Names of groups whose ringing calls it may pick up.",
+    ),
+    row(
         "notify_early_inuse_ringing",
         "no",
         Parse::YesNo(|e| &mut e.notify_early_inuse_ringing),
@@ -293,6 +311,12 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "",
         Parse::Own(|e, v| e.acl.own.add(true, v)),
         "Networks its requests may come from; repeatable, the last one that fits decides.",
+    ),
+    row(
+        "pickup_group",
+        "",
+        Parse::Own(|e, v| e.pickup_groups.number(v)),
+        "Groups, 0 to 63, whose ringing calls it may pick up: `1,3-5`.",
     ),
     flag(
         "preferred_codec_only",

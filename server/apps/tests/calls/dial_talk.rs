@@ -154,8 +154,8 @@ async fn a_macro_of_who_answers_decides_whether_they_talk() {
     pass(seconds(2)).await;
     assert!(call.saw("connected"), "MacroExit");
     hangs_up(&asks, 0, Cause::NormalClearing).await;
-    // The leg stands in its endpoint's context, at no extension.
-    assert_eq!(result(&asks), "one  default");
+    // The leg stands at the extension that was dialled, in its endpoint's context.
+    assert_eq!(result(&asks), "one 100 default");
 
     let (goes, _folder) = reach("goes", "Dial(TEST/1,,M(goto))", MACROS).await;
     goes.world.dial("100").await;

@@ -20,6 +20,7 @@ mod local;
 mod originate;
 mod park;
 mod pbx;
+mod pickup;
 mod reach;
 mod records;
 mod rounds;

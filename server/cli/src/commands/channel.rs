@@ -241,6 +241,7 @@ pub(crate) mod tests {
                 application: "StreamEcho(4)".to_owned(),
                 state: ChannelState::Up,
                 streams: "audio opus, video VP8".to_owned(),
+                mark: String::new(),
             }),
             age: Duration::from_secs(7),
         }

@@ -92,7 +92,7 @@ async fn admit(
     let exten = extension_of(&config, request);
     // Whoever takes a place goes into no extension.
     replaces.check()?;
-    if replaces.is_nothing() {
+    if replaces.is_nothing() && !shared.switch.is_pickup(&exten) {
         check_extension(shared, endpoint, &caller, &exten).await?;
     }
     let offer = offer_of(request).inspect_err(|denied| {

@@ -11,6 +11,7 @@ mod login;
 mod names;
 mod options;
 mod outbound;
+mod pickup;
 mod places;
 mod presence;
 mod qualify;

@@ -24,13 +24,13 @@ const LOGINS: [(&str, &str, &str); 3] = [
     ("carol", "carol", "lewis"),
 ];
 
-fn login(user: &str) -> (&'static str, &'static str) {
+pub(crate) fn login(user: &str) -> (&'static str, &'static str) {
     let mut logins = LOGINS.iter().filter(|(name, ..)| *name == user);
     let (_, user, password) = logins.next().unwrap();
     (user, password)
 }
 
-async fn exchange(pjsip: &str) -> Exchange {
+pub(crate) async fn exchange(pjsip: &str) -> Exchange {
     let pjsip = pjsip.replace("supported_algorithms_uas=SHA-256\n", "");
     let pjsip = pjsip.replace("max_contacts=0", "max_contacts=1");
     let files = [("pjsip.conf", pjsip.as_str()), ("extensions.conf", PLAN)];
@@ -38,7 +38,7 @@ async fn exchange(pjsip: &str) -> Exchange {
 }
 
 /// A registered phone.
-async fn phone(exchange: &Exchange, user: &str) -> Phone {
+pub(crate) async fn phone(exchange: &Exchange, user: &str) -> Phone {
     let mut phone = exchange.phone().await;
     let text = register(user, &contact(&format!("{user}1"), user));
     let challenged = phone.ask(&text).await;
@@ -159,13 +159,13 @@ async fn transferred(phone: &mut Phone, refer: &str, cseq: u32) {
     leaves(phone).await;
 }
 
-async fn leaves(phone: &mut Phone) {
+pub(crate) async fn leaves(phone: &mut Phone) {
     let bye = phone.request().await;
     assert_eq!(bye.method, Method::Bye);
     phone.send(&reply(&bye, 200, EMPTY)).await;
 }
 
-fn channels(exchange: &Exchange) -> Vec<(String, String)> {
+pub(crate) fn channels(exchange: &Exchange) -> Vec<(String, String)> {
     let live = exchange.switch.status().live;
     let of = |call: switch::Live| {
         let (device, _) = call.channel.rsplit_once('-').unwrap();

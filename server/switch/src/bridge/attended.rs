@@ -235,6 +235,7 @@ impl Consultation {
     /// The target is called for the transferer.
     fn ask(&self, own: &Channel) -> Ask {
         Ask {
+            dialled: None,
             caller: own.caller.clone(),
             own: None,
             variables: own.vars.inherited(),

@@ -115,6 +115,7 @@ impl Channel {
             return Ok(None);
         }
         self.state = State::Alerting;
+        self.condition().ring(true);
         self.publish();
         Ok(Some(News::Ringing))
     }
@@ -130,6 +131,7 @@ impl Channel {
             return Err(self.hangup(Cause::BearerNotAvailable));
         }
         self.state = State::Up;
+        self.condition().ring(false);
         // Our ACK is on its way: either side may offer from now on.
         self.established = true;
         self.tell(StoryEvent::Up);

@@ -281,6 +281,10 @@ impl Channel {
 
     /// The call is about to be answered: whatever happens from here on, there will be a record.
     pub(crate) async fn record_answer(&mut self) {
+        // One that picked a call up was answered before.
+        if self.record.cdr.answer_us.is_some() {
+            return;
+        }
         let now_us = self.record.now_us();
         let record = &mut self.record;
         record.called_by(&self.caller);

@@ -154,9 +154,14 @@ impl Calls {
             Err(_) => return Replaced::Malformed,
         };
         let call = agent.replaced(&replaces).and_then(|id| self.calls.get(&id));
-        let Some(place) = call.map(|call| Seat::of(&call.inbox)) else {
+        let Some(inbox) = call.map(|call| &call.inbox) else {
             return Replaced::Gone;
         };
+        let (place, rings) = (Seat::of(inbox), Seat::ringing(inbox));
+        // RFC 3891 §3: an early dialog can be taken where it was begun, which is to pick a call up.
+        if rings.is_ringing() {
+            return Replaced::Place(rings);
+        }
         match (place.is_taken(), replaces.early_only) {
             (true, true) => Replaced::Answered,
             (true, false) => Replaced::Place(place),
