@@ -30,6 +30,7 @@ mod playback;
 mod playtones;
 mod prompt;
 mod read;
+mod send_dtmf;
 mod set;
 mod stream_echo;
 mod verbose;
@@ -82,6 +83,7 @@ pub static APPLICATIONS: &[&Application] = &[
     &read::READ,
     &gosub::RETURN,
     &indicate::RINGING,
+    &send_dtmf::SEND_DTMF,
     &set::SET,
     &gosub::STACK_POP,
     &music_on_hold::START_MUSIC_ON_HOLD,

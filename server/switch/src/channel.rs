@@ -599,6 +599,10 @@ impl Channel {
             ChannelEvent::Media(event) => self.on_media(&event),
             ChannelEvent::Control(Control::Hangup(cause)) => Err(self.hangup(cause)),
             ChannelEvent::Control(Control::Redirect(to)) => Err(Interrupt::Redirect(to)),
+            ChannelEvent::Control(Control::Digit(event)) => {
+                self.send_digit(event);
+                Ok(None)
+            }
             // Late news of a call that has been answered; `on_called` deals with it before that.
             ChannelEvent::Progress { .. }
             | ChannelEvent::Forwarded(_)

@@ -3,18 +3,22 @@
 //! Whoever dials owns the legs by value, so there is nothing to lock: the originating task, or the task of
 //! the call whose application dials. A leg that is dropped is cancelled.
 
+use std::collections::VecDeque;
 use std::future::pending;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use config::{CallerId, Endpoint, Subscriber};
 use dialplan::Position;
 use futures_util::future::select_all;
+use media::{Digit, DigitEvent};
 use rtc::policy::Policy;
 use tokio::time::{Instant, sleep_until};
 
 use crate::cause::Cause;
 use crate::channel::{Channel, News, Wake};
+use crate::digit_string::{DigitStep, digit_steps};
 use crate::directory::ChannelId;
 use crate::event::{AppResult, ChannelEvent, Happened};
 use crate::leg::MediaLeg;
@@ -83,6 +87,18 @@ pub struct Dialling {
     losers: Option<Cause>,
     /// The one the caller hears already.
     heard: Option<ChannelId>,
+    /// What is dialled into a leg that has not answered.
+    script: Option<Script>,
+}
+
+/// Digits for a leg, each in its time.
+struct Script {
+    leg: ChannelId,
+    steps: VecDeque<DigitStep>,
+    /// When the first of them is due.
+    due: Instant,
+    duration: Duration,
+    pause: Duration,
 }
 
 /// How those ended that came to nothing, as `DIALSTATUS` counts them.
@@ -233,18 +249,25 @@ impl Dialling {
             Caller(Wake),
             Leg(Woken),
             Over,
+            Dial,
         }
         loop {
+            let dial = self.script.as_ref().map(|script| script.due);
             let now = tokio::select! {
                 biased;
                 wake = caller.wake() => Now::Caller(wake),
                 woken = self.wait() => Now::Leg(woken),
                 () = until(end) => Now::Over,
+                () = until(dial) => Now::Dial,
             };
             let moment = match now {
                 Now::Caller(wake) => caller.on_wake(wake).await?.map(Moment::Caller),
                 Now::Leg(woken) => self.on(woken).await.map(Moment::Leg),
                 Now::Over => Some(Moment::Over),
+                Now::Dial => {
+                    self.dial_next();
+                    None
+                }
             };
             self.pass_digits(caller);
             if let Some(moment) = moment {
@@ -256,6 +279,37 @@ impl Dialling {
     /// What those are told that did not answer first, instead of that somebody else did.
     pub fn tell_losers(&mut self, cause: Cause) {
         self.losers = Some(cause);
+    }
+
+    /// Dials into a leg that has not answered: each digit so long, with a pause between.
+    pub fn dial_into(&mut self, leg: ChannelId, digits: &str, duration: Duration, pause: Duration) {
+        self.script = Some(Script {
+            leg,
+            steps: digit_steps(digits).collect(),
+            due: Instant::now(),
+            duration,
+            pause,
+        });
+    }
+
+    fn dial_next(&mut self) {
+        let Some(script) = &mut self.script else {
+            return;
+        };
+        let leg = self.legs.iter_mut().find(|leg| leg.id() == script.leg);
+        let (Some(leg), Some(step)) = (leg, script.steps.pop_front()) else {
+            self.script = None;
+            return;
+        };
+        script.due += match step {
+            DigitStep::Digit(digit) => {
+                let duration = script.duration;
+                leg.send_digit(DigitEvent::Ended(Digit { digit, duration }));
+                duration + script.pause
+            }
+            DigitStep::Pause(length) => length,
+            DigitStep::Unknown(_) => Duration::ZERO,
+        };
     }
 
     /// The caller hears this leg before it answers, and dials into it.

@@ -85,6 +85,8 @@ pub enum Control {
     Hangup(Cause),
     /// Go on at another place of the dial plan.
     Redirect(Position),
+    /// Send the far end a digit.
+    Digit(DigitEvent),
 }
 
 /// What an application that listens is told. The channel has dealt with its part already.

@@ -13,6 +13,7 @@ pub mod bridge;
 mod cause;
 mod channel;
 mod dial;
+mod digit_string;
 mod directory;
 mod event;
 mod extensions;
@@ -46,6 +47,7 @@ pub use channel::{
 pub use config::{ActivatedBy, CallerId, DEFAULT_LOT, ParkingLot, RedirectMethod};
 pub use dial::{Ask, Dialled, Dialling, Forward, LEGS_MAX, Moment, Tally, Woken};
 pub use dialplan::{BadTiming, Moment as TimeOfDay, Position, Timing};
+pub use digit_string::{DIGIT_STEPS_MAX, DigitStep, digit_steps};
 pub use directory::{
     CHANNELS_MAX, ChannelHandle, ChannelId, ChannelInfo, ChannelState, Directory, Full, STORIES_MAX,
 };

@@ -9,6 +9,7 @@ use super::options::Options;
 use super::screen::Screen;
 use super::{account, cause_of, lasted, limit, set};
 use crate::arguments::{position, warn};
+use crate::send_dtmf::{DURATION, PAUSE};
 
 /// A call that somebody answered.
 pub(super) struct Answered<'a> {
@@ -78,7 +79,12 @@ impl Answered<'_> {
                 }
             }
         }
-        Ok(After::Connect)
+        let digits = &options.digits.called;
+        let sent = call.during(callee.send_digits(digits, DURATION, PAUSE));
+        match sent.await? {
+            Ok(()) => Ok(After::Connect),
+            Err(interrupt) => Ok(After::Gone(cause_of(&interrupt))),
+        }
     }
 
     async fn talk(&self, call: &mut Channel, mut callee: Channel) -> AppResult {
@@ -89,6 +95,20 @@ impl Answered<'_> {
         } = *self;
         let met = match call.suit(&callee) {
             Ok(()) => call.answer().await,
+            Err(interrupt) => Err(interrupt),
+        };
+        let met = match met {
+            Ok(()) => {
+                let digits = &options.digits.caller;
+                match callee
+                    .during(call.send_digits(digits, DURATION, PAUSE))
+                    .await
+                {
+                    Ok(sent) => sent,
+                    // The conversation finds out that it is over.
+                    Err(_) => Ok(()),
+                }
+            }
             Err(interrupt) => Err(interrupt),
         };
         let limit = match met {

@@ -64,6 +64,9 @@ pub(super) struct Options {
     pub(super) both_go: Option<String>,
     /// `F(place)`: the called goes on in the dial plan when the caller hangs up; empty: after this step.
     pub(super) callee_goes: Option<String>,
+    /// `D([called][:caller[:progress]])`: digits sent to the called and to the caller before they talk, and to the
+    /// called as soon as it can be heard.
+    pub(super) digits: Dialled,
     /// `e`: extension `h` is run for the called too.
     pub(super) farewell: bool,
     /// `i`: who is called cannot send the call elsewhere.
@@ -83,8 +86,19 @@ pub(super) struct Limited {
     pub(super) again: Duration,
 }
 
+/// `D`: who is sent which digits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Dialled {
+    /// To the called, when it has answered.
+    pub(super) called: String,
+    /// To the caller.
+    pub(super) caller: String,
+    /// To the called, when it is heard before it answers.
+    pub(super) progress: String,
+}
+
 /// Options of Asterisk that are not there yet.
-const LACKING: &str = "DuWwXx";
+const LACKING: &str = "uWwXx";
 
 /// Options that make no sense here, and why.
 const REFUSED: &[(char, &str)] = &[
@@ -125,6 +139,7 @@ impl Options {
             'c' => self.elsewhere = true,
             'C' => self.record_anew = true,
             'd' => self.leaves_by_digit = true,
+            'D' => self.dials(argument.unwrap_or_default()),
             'e' => self.farewell = true,
             'f' => match owned.filter(|number| !number.is_empty()) {
                 Some(number) => self.caller_number = Some(number),
@@ -186,6 +201,21 @@ impl Options {
         if self.losers.is_none() {
             let what = format!("option Q: '{cause}' is no cause; ignored");
             self.problems.push(what);
+        }
+    }
+
+    fn dials(&mut self, argument: &str) {
+        let mut words = argument.split(':').map(str::to_owned);
+        let mut next = || words.next().unwrap_or_default();
+        self.digits = Dialled {
+            called: next(),
+            caller: next(),
+            progress: next(),
+        };
+        if words.any(|word| !word.is_empty()) {
+            self.problem(
+                "option D sends no MF and SF tones; what comes after the third colon is ignored",
+            );
         }
     }
 

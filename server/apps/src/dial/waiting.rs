@@ -12,6 +12,7 @@ use super::lasted;
 use super::options::Options;
 use crate::arguments::warn;
 use crate::playtones::signal;
+use crate::send_dtmf::{DURATION, PAUSE};
 
 /// How often one call is sent on.
 const FORWARDS_MAX: usize = 16;
@@ -30,6 +31,8 @@ pub(super) struct Waiting<'a> {
     hears: Option<Joint>,
     /// The digits it has dialled.
     digits: String,
+    /// Who is heard has been dialled into.
+    has_dialled: bool,
 }
 
 /// Whether it goes on waiting.
@@ -50,6 +53,7 @@ impl<'a> Waiting<'a> {
             forwards: 0,
             hears: None,
             digits: String::new(),
+            has_dialled: false,
         }
     }
 
@@ -115,6 +119,15 @@ impl<'a> Waiting<'a> {
                 if !std::mem::replace(&mut self.rings, true) {
                     lasted(call, "RINGTIME", self.began.elapsed());
                     call.ring();
+                }
+            }
+            Moment::Leg(Dialled::Early(id))
+                if !std::mem::replace(&mut self.has_dialled, true)
+                    && !self.options.digits.progress.is_empty() =>
+            {
+                dialling.dial_into(id, &self.options.digits.progress, DURATION, PAUSE);
+                if !self.pretends() {
+                    self.hear(call, dialling, id).await?;
                 }
             }
             Moment::Leg(Dialled::Early(id)) if !self.pretends() => {

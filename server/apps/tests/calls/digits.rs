@@ -171,3 +171,107 @@ async fn a_digit_that_is_pressed_when_the_two_part_ends() {
     assert!(call.is_over());
     assert_eq!(sent(&reach), ["digit 4 begins", "digit 4 of 100 ms"]);
 }
+
+/// Time passes in small steps, so that each timer has its moment.
+async fn run(ms: u64) {
+    for _ in 0..ms / 10 {
+        pass(millis(10)).await;
+    }
+}
+
+/// What was sent of digits, and when.
+fn timed(reach: &Reach, wanted: &str) -> Vec<(u128, String)> {
+    let lines = reach.world.ladder.timed().into_iter();
+    lines.filter(|(_, line)| line.contains(wanted)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn send_dtmf_sends_each_digit_in_its_time() {
+    let plan = "exten => 1,1,Answer()\nsame => n,SendDTMF(1w2W#x,200,80)\nsame => n,Hangup()\n";
+    let reach = Reach::new(plan).await;
+    let call = reach.world.dial("1").await;
+    run(5000).await;
+    assert!(call.is_over());
+    let sent = timed(&reach, "digit");
+    let start = sent[0].0;
+    let sent: Vec<_> = sent
+        .iter()
+        .map(|(at, line)| (at - start, line.as_str()))
+        .collect();
+    let expected = [
+        (0, "digit 1 of 80 ms"),
+        (780, "digit 2 of 80 ms"),
+        (2060, "digit # of 80 ms"),
+    ];
+    assert_eq!(sent, expected);
+    let end = timed(&reach, "hangup")[0].0 - start;
+    assert_eq!(end, 2340, "it returns after the last pause");
+}
+
+#[tokio::test(start_paused = true)]
+async fn send_dtmf_has_usual_lengths_and_reaches_other_channels() {
+    let plan = "exten => 1,1,Answer()\nsame => n,Wait(60)\n\
+                exten => 2,1,Answer()\nsame => n,SendDTMF(5,,,PJSIP/alice-00000001)\n\
+                same => n,SendDTMF(6)\nsame => n,SendDTMF(7,,,PJSIP/nobody-1)\nsame => n,SendDTMF()\n\
+                same => n,Wait(1)\n";
+    let reach = Reach::with(plan, |endpoint| endpoint.dtmf_mode = DtmfMode::Info).await;
+    let first = reach.world.dial("1").await;
+    let second = reach.world.dial("2").await;
+    run(3000).await;
+    assert!(!first.is_over() && second.is_over());
+    let sent = timed(&reach, "digit");
+    assert_eq!(sent.len(), 2);
+    assert!(sent[0].1.contains("digit 5 of 100 ms"));
+    assert!(sent[1].1.contains("digit 6 of 100 ms"));
+    assert_eq!(sent[1].0 - sent[0].0, 350);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dial_sends_digits_to_both_before_they_talk() {
+    let plan = "exten => 100,1,Dial(TEST/1,,D(w12:9))\n";
+    let reach = Reach::with(plan, |endpoint| endpoint.dtmf_mode = DtmfMode::Info).await;
+    let call = reach.world.dial("100").await;
+    reach.answer(0).await;
+    run(3000).await;
+    assert!(!call.is_over());
+    let sent = timed(&reach, "");
+    let lines: Vec<_> = sent.iter().map(|(_, line)| line.as_str()).collect();
+    let at = |wanted: &str| {
+        let found = lines.iter().position(|line| *line == wanted);
+        found.unwrap_or_else(|| panic!("no '{wanted}' in {lines:?}"))
+    };
+    let order = [
+        at("0: INFO digit 1 of 100 ms"),
+        at("0: INFO digit 2 of 100 ms"),
+        at("answer: audio, video"),
+        at("INFO digit 9 of 100 ms"),
+        at("connected"),
+    ];
+    assert!(order.is_sorted(), "{lines:?}");
+    let (one, two) = (sent[order[0]].0, sent[order[1]].0);
+    assert_eq!(two - one, 350);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dial_sends_digits_to_who_is_heard_before_it_answers() {
+    let plan = "exten => 100,1,Dial(TEST/1,,D(::5w6))\n";
+    let reach = Reach::with(plan, |endpoint| endpoint.dtmf_mode = DtmfMode::Info).await;
+    let call = reach.world.dial("100").await;
+    let answer = Some(sdp(&["audio", "video"]));
+    let (status, again) = (183, answer.clone());
+    reach
+        .send(0, ChannelEvent::Progress { status, answer })
+        .await;
+    let answer = again;
+    reach
+        .send(0, ChannelEvent::Progress { status, answer })
+        .await;
+    assert!(call.saw("connected"));
+    run(2000).await;
+    let sent = timed(&reach, "digit");
+    assert_eq!(sent.len(), 2, "{sent:?}");
+    assert_eq!(sent[1].0 - sent[0].0, 850);
+    reach.answer(0).await;
+    run(500).await;
+    assert_eq!(timed(&reach, "digit").len(), 2);
+}

@@ -40,6 +40,11 @@ impl Ladder {
         self.lines.lock().unwrap().push((at, line.into()));
     }
 
+    /// All lines so far, with the milliseconds they were written at.
+    pub(crate) fn timed(&self) -> Vec<(u128, String)> {
+        self.lines.lock().unwrap().clone()
+    }
+
     /// All lines so far, without times.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.lines

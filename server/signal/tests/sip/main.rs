@@ -5,6 +5,7 @@
 mod calls;
 mod database;
 mod dial;
+mod digits;
 mod early;
 mod identity;
 mod login;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use config::{Config, Object, TransportConfig};
 use futures_util::{SinkExt, StreamExt};
-use media::{AllocateError, EchoMode, LegStats, Playable};
+use media::{AllocateError, DigitEvent, EchoMode, LegStats, Playable};
 use rtc::topology::{Direction, Format, Payload, Stream, Topology};
 use rtc::{Outcome, Refused, Round};
 use signal::{Keepalive, Limits, Options, Signal};
@@ -610,6 +610,10 @@ impl MediaLeg for Leg {
 
     fn play(&self, _: Playable) -> Playing {
         Playing::new((), tokio::sync::oneshot::channel().1)
+    }
+
+    fn dial(&self, _: DigitEvent) -> bool {
+        true
     }
 
     fn as_any(&self) -> &dyn std::any::Any {

@@ -10,6 +10,7 @@ use rtc::topology::Format;
 use tokio::time::Instant;
 
 use super::Channel;
+use crate::digit_string::{DigitStep, digit_steps};
 use crate::event::{AppResult, Happened};
 use crate::presses::{Form, Presses};
 use crate::story::StoryEvent;
@@ -154,15 +155,14 @@ impl Channel {
         duration: Duration,
         pause: Duration,
     ) -> AppResult {
-        for digit in digits.chars() {
-            let length = match digit.to_ascii_uppercase() {
-                'W' if digit == 'w' => PAUSE_SHORT,
-                'W' => PAUSE_LONG,
-                digit if DIGITS.contains(digit) => {
+        for step in digit_steps(digits) {
+            let length = match step {
+                DigitStep::Digit(digit) => {
                     self.send_digit(DigitEvent::Ended(Digit { digit, duration }));
                     duration + pause
                 }
-                _ => continue,
+                DigitStep::Pause(length) => length,
+                DigitStep::Unknown(_) => continue,
             };
             self.during(tokio::time::sleep(length)).await?;
         }
@@ -201,9 +201,5 @@ impl From<DigitForm> for Form {
     }
 }
 
-const DIGITS: &str = "0123456789*#ABCD";
-/// As in Asterisk.
-const PAUSE_SHORT: Duration = Duration::from_millis(500);
-const PAUSE_LONG: Duration = Duration::from_secs(1);
 /// News of digits nobody asks for.
 const NEWS_MAX: usize = 64;

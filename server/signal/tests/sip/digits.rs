@@ -1,0 +1,147 @@
+//! Digits that go out by INFO: in their order, one after the other, whatever the far end makes of them.
+
+use std::time::Duration;
+
+use signal::Keepalive;
+use sip::{HeaderName, Method, Request};
+
+use crate::support::{Exchange, PJSIP, Phone, call, in_dialog, reply, until};
+
+const PLAN: &str = "[phones]
+exten => 100,1,Answer()
+ same => n,SendDTMF(12#,30,160)
+ same => n,Set(GLOBAL(sent)=yes)
+ same => n,Wait(20)
+exten => 200,1,Answer()
+ same => n,Dial(PJSIP/alice)
+";
+
+async fn exchange(dtmf_mode: &str) -> Exchange {
+    let pjsip = PJSIP.replace("webrtc=yes", &format!("webrtc=yes\ndtmf_mode={dtmf_mode}"));
+    let files = [("pjsip.conf", pjsip.as_str()), ("extensions.conf", PLAN)];
+    Exchange::with_files(&files, Keepalive::default()).await
+}
+
+async fn info(phone: &mut Phone) -> Request {
+    let request = phone.request().await;
+    assert_eq!(request.method, Method::Info, "{request:?}");
+    request
+}
+
+fn told(request: &Request) -> (String, String) {
+    let content_type = request.headers.get(&HeaderName::ContentType).unwrap();
+    let body = String::from_utf8(request.body.to_vec()).unwrap();
+    (content_type.to_owned(), body)
+}
+
+fn relay(digit: char) -> (String, String) {
+    let body = format!("Signal={digit}\r\nDuration=160\r\n");
+    ("application/dtmf-relay".to_owned(), body)
+}
+
+async fn says(exchange: &Exchange, what: &str) {
+    until("the story says so", || {
+        let stories = exchange.switch.status().stories;
+        let text = serde_json::to_string(&stories).unwrap();
+        text.contains(what)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn digits_go_out_one_after_the_other_with_their_length() {
+    for mode in ["info", "auto_info"] {
+        let exchange = exchange(mode).await;
+        let mut phone = exchange.phone().await;
+        call(&mut phone, "100", "u").await;
+        let first = info(&mut phone).await;
+        assert_eq!(told(&first), relay('1'));
+        // All are dialled by now, and nothing comes before the first is answered.
+        tokio::time::timeout(Duration::from_millis(700), phone.frame())
+            .await
+            .expect_err("nothing comes");
+        phone.send(&reply(&first, 200, "")).await;
+        for digit in "2#".chars() {
+            let next = info(&mut phone).await;
+            assert_eq!(told(&next), relay(digit));
+            phone.send(&reply(&next, 200, "")).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_info_goes_to_who_is_sent_tones_or_events() {
+    for mode in ["rfc4733", "inband", "auto"] {
+        let exchange = exchange(mode).await;
+        let mut phone = exchange.phone().await;
+        call(&mut phone, "100", "u").await;
+        tokio::time::timeout(Duration::from_millis(700), phone.frame())
+            .await
+            .expect_err("nothing comes");
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_take_the_first_form_is_sent_the_second() {
+    let exchange = exchange("info").await;
+    let mut phone = exchange.phone().await;
+    call(&mut phone, "100", "u").await;
+    let first = info(&mut phone).await;
+    phone.send(&reply(&first, 415, "")).await;
+    for digit in ["1", "2", "#"] {
+        let next = info(&mut phone).await;
+        let plain = ("application/dtmf".to_owned(), digit.to_owned());
+        assert_eq!(told(&next), plain);
+        phone.send(&reply(&next, 200, "")).await;
+    }
+}
+
+#[tokio::test]
+async fn who_takes_neither_is_sent_no_more_and_the_call_goes_on() {
+    let exchange = exchange("info").await;
+    let mut phone = exchange.phone().await;
+    let (invite, ok) = call(&mut phone, "100", "u").await;
+    for _ in 0..2 {
+        let request = info(&mut phone).await;
+        phone.send(&reply(&request, 415, "")).await;
+    }
+    tokio::time::timeout(Duration::from_millis(700), phone.frame())
+        .await
+        .expect_err("nothing comes");
+    let bye = in_dialog("BYE", 3, &invite, &ok, "");
+    assert_eq!(phone.ask(&bye).await.status.code(), 200);
+    says(&exchange, "takes no digits by INFO").await;
+}
+
+#[tokio::test]
+async fn a_digit_that_is_refused_is_told_and_the_next_one_goes_out() {
+    let exchange = exchange("info").await;
+    let mut phone = exchange.phone().await;
+    let (invite, ok) = call(&mut phone, "100", "u").await;
+    let first = info(&mut phone).await;
+    phone.send(&reply(&first, 500, "")).await;
+    let second = info(&mut phone).await;
+    assert_eq!(told(&second), relay('2'));
+    phone.send(&reply(&second, 200, "")).await;
+    let third = info(&mut phone).await;
+    phone.send(&reply(&third, 200, "")).await;
+    let bye = in_dialog("BYE", 3, &invite, &ok, "");
+    assert_eq!(phone.ask(&bye).await.status.code(), 200);
+    says(&exchange, "digit 1 by INFO is lost").await;
+}
+
+#[tokio::test]
+async fn a_far_end_that_has_lost_the_call_ends_it() {
+    let exchange = exchange("info").await;
+    let mut phone = exchange.phone().await;
+    call(&mut phone, "100", "u").await;
+    let first = info(&mut phone).await;
+    phone.send(&reply(&first, 481, "")).await;
+    let bye = phone.request().await;
+    assert_eq!(bye.method, Method::Bye);
+    phone.send(&reply(&bye, 481, "")).await;
+    until("the call is over", || {
+        exchange.switch.status().channels == 0
+    })
+    .await;
+}
