@@ -3,6 +3,7 @@
 use crate::acl::AddressLists;
 use crate::aor::Aor;
 use crate::auth::Auth;
+use crate::caller_id::{CallerId, Presentation};
 use crate::identify::IdentifyBy;
 use crate::option::{Object, Row};
 use codec::{Codec, Preference};
@@ -68,6 +69,10 @@ pub struct Endpoint {
     pub dtmf_mode: DtmfMode,
     /// How it is shown to those it calls.
     pub caller_id: Option<CallerId>,
+    /// Who may see that.
+    pub caller_privacy: Presentation,
+    /// `callerid_tag`: what the dial plan finds in `CALLERID(tag)`.
+    pub caller_tag: String,
     /// How its media is encrypted.
     pub media_encryption: MediaEncryption,
     /// Whether its RTP profile must be AVPF.
@@ -136,6 +141,18 @@ pub struct Endpoint {
     pub allow_unauthenticated_options: bool,
     /// Whether what it says of its caller in P-Asserted-Identity is believed.
     pub trust_id_inbound: bool,
+    /// Whether it may see numbers that are private.
+    pub trust_id_outbound: bool,
+    /// Whether it is told who it is connected to when that changes.
+    pub send_connected_line: bool,
+    /// Whether it is believed in the middle of a call who it is.
+    pub trust_connected_line: bool,
+    /// Whether it is told before the answer too, at once.
+    pub rpid_immediate: bool,
+    /// How it is told in the middle of a call.
+    pub connected_line_method: ConnectedLineMethod,
+    /// Whether it is told who sent a call on to it (RFC 5806).
+    pub send_diversion: bool,
     /// Whether the number that calls it is said in P-Asserted-Identity too (RFC 3325).
     pub send_pai: bool,
     /// Whether it is said in Remote-Party-ID too.
@@ -197,13 +214,13 @@ pub enum ProvisionalAcks {
     PeerSupported,
 }
 
-/// `callerid=Name <number>`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CallerId {
-    /// The name; empty if there is none.
-    pub name: String,
-    /// The number; empty if there is none.
-    pub number: String,
+/// `connected_line_method`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectedLineMethod {
+    /// `invite`: UPDATE if the peer allows it, else a re-INVITE.
+    Invite,
+    /// `update`: UPDATE, whatever the peer says it allows.
+    Update,
 }
 
 /// `dtmf_mode`.
@@ -232,6 +249,16 @@ pub enum MediaEncryption {
     Dtls,
 }
 
+impl ConnectedLineMethod {
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Invite => "invite",
+            Self::Update => "update",
+        }
+    }
+}
+
 impl Object for Endpoint {
     const KIND: &'static str = "endpoint";
     const OPTIONS: &'static [Row<Self>] = options::OPTIONS;
@@ -242,11 +269,13 @@ impl Object for Endpoint {
 
     fn finish(&mut self) {
         self.apply_webrtc();
+        self.apply_privacy();
     }
 }
 
 impl Endpoint {
     /// An object without options.
+    #[expect(clippy::too_many_lines, reason = "one line for each option")]
     pub fn new(id: &str) -> Self {
         Self {
             id: id.to_owned(),
@@ -268,6 +297,8 @@ impl Endpoint {
             max_video_streams: 1,
             dtmf_mode: DtmfMode::Rfc4733,
             caller_id: None,
+            caller_privacy: Presentation::default(),
+            caller_tag: String::new(),
             media_encryption: MediaEncryption::No,
             use_avpf: false,
             ice_support: false,
@@ -302,6 +333,12 @@ impl Endpoint {
             overlap_context: None,
             allow_unauthenticated_options: false,
             trust_id_inbound: false,
+            trust_id_outbound: false,
+            send_connected_line: true,
+            trust_connected_line: true,
+            rpid_immediate: false,
+            connected_line_method: ConnectedLineMethod::Invite,
+            send_diversion: true,
             send_pai: false,
             send_rpid: false,
             user_eq_phone: false,
@@ -330,6 +367,15 @@ impl Endpoint {
     /// What it is offered.
     pub fn offered(&self) -> Preference {
         self.outgoing_offer.unwrap_or(self.outgoing_call)
+    }
+
+    /// What is known of its caller gets its privacy and its tag, wherever in the section these stand.
+    fn apply_privacy(&mut self) {
+        if let Some(caller) = self.caller_id.take() {
+            let mut caller = caller.presented(self.caller_privacy);
+            caller.tag.clone_from(&self.caller_tag);
+            self.caller_id = Some(caller);
+        }
     }
 
     /// What `webrtc=yes` implies, whatever else is written: DTLS-SRTP with ICE on one port, in the

@@ -8,6 +8,7 @@
 mod acl;
 mod aor;
 mod auth;
+mod caller_id;
 mod cdr;
 mod confbridge;
 mod database;
@@ -42,6 +43,7 @@ mod transport;
 pub use acl::{Acl, AddressList, AddressLists, AddressRule, Network};
 pub use aor::Aor;
 pub use auth::{Auth, AuthKind, Credential, DigestAlgorithm, PasswordDigest};
+pub use caller_id::{CallerId, Presentation};
 pub use cdr::Cdr;
 pub use conf::{Diagnostic, Record, Severity, Source, Wildcard, closest, show_lines};
 pub use confbridge::{
@@ -52,8 +54,8 @@ pub use database::{
 };
 pub use diff::{Change, Detail, How, diff};
 pub use endpoint::{
-    CallerId, DtmfMode, Endpoint, Groups, MediaEncryption, ProvisionalAcks, RedirectMethod,
-    SessionTimers, Subscriber,
+    ConnectedLineMethod, DtmfMode, Endpoint, Groups, MediaEncryption, ProvisionalAcks,
+    RedirectMethod, SessionTimers, Subscriber,
 };
 pub use features::{ActivatedBy, FeatureApplication, FeatureGeneral, FeatureMap, Features};
 pub use files::{CertificateFiles, certificate_files, http_option, unreadable_files};

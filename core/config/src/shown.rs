@@ -3,7 +3,7 @@
 use crate::option::{Object, Parse};
 use crate::{
     Acl, ActivatedBy, Aor, Auth, AuthKind, BridgeProfile, Cdr, DtmfMode, Endpoint, FeatureGeneral,
-    FeatureMap, Global, Identify, Logger, MediaEncryption, Menu, MusicClass, MusicMode,
+    FeatureMap, Global, Identify, IdentifyBy, Logger, MediaEncryption, Menu, MusicClass, MusicMode,
     MusicOnHold, Own, ParkingLot, ProvisionalAcks, RedirectMethod, Registration, RotateStrategy,
     Rtp, SessionTimers, StrictRtp, System, TextMatch, UserProfile, VideoMode,
 };
@@ -77,13 +77,7 @@ impl Shown for Endpoint {
             "contact_permit" => self.contact_acl.own.written(true),
             "deny" => self.acl.own.written(false),
             "permit" => self.acl.own.written(true),
-            "identify_by" => match self.identify_by.as_slice() {
-                [] => "username,auth_username,ip".to_owned(),
-                some => {
-                    let names: Vec<&str> = some.iter().map(|by| by.as_str()).collect();
-                    names.join(",")
-                }
-            },
+            "identify_by" => identified_by(&self.identify_by),
             "timers" => match self.timers {
                 SessionTimers::No => "no",
                 SessionTimers::Yes => "yes",
@@ -95,6 +89,8 @@ impl Shown for Endpoint {
                 Some(id) => format!("\"{}\" <{}>", id.name, id.number),
                 None => "<unknown>".to_owned(),
             },
+            "callerid_privacy" => self.caller_privacy.as_str().to_owned(),
+            "connected_line_method" => self.connected_line_method.as_str().to_owned(),
             "dtls_auto_generate_cert" => "Yes".to_owned(),
             "dtmf_mode" => match self.dtmf_mode {
                 DtmfMode::Rfc4733 => "rfc4733",
@@ -121,6 +117,16 @@ impl Shown for Endpoint {
             }
             other => return preference(self, other),
         })
+    }
+}
+
+fn identified_by(by: &[IdentifyBy]) -> String {
+    match by {
+        [] => "username,auth_username,ip".to_owned(),
+        some => {
+            let names: Vec<&str> = some.iter().map(|by| by.as_str()).collect();
+            names.join(",")
+        }
     }
 }
 

@@ -57,12 +57,7 @@ fn caller_ids_have_a_name_and_a_number() {
         endpoint.set("callerid", value);
         endpoint.caller_id
     };
-    let of = |name: &str, number: &str| {
-        Some(CallerId {
-            name: name.to_owned(),
-            number: number.to_owned(),
-        })
-    };
+    let of = |name: &str, number: &str| Some(CallerId::new(name, number));
     assert_eq!(read("\"Alice A.\" <100>"), of("Alice A.", "100"));
     assert_eq!(read("Alice <+49 30 1>"), of("Alice", "+49 30 1"));
     assert_eq!(read("<100>"), of("", "100"));
@@ -168,10 +163,7 @@ fn transports_listen_on_the_port_of_their_protocol() {
 #[test]
 fn words_are_read_without_case() {
     let mut endpoint = Endpoint::named("x");
-    assert!(matches!(
-        endpoint.set("DTMF_Mode", "INFO"),
-        Applied::Inert(_)
-    ));
+    assert_eq!(endpoint.set("DTMF_Mode", "INFO"), Applied::Set);
     assert_eq!(endpoint.dtmf_mode, DtmfMode::Info);
     assert_eq!(endpoint.set("set_var", "GREETING = hello=1"), Applied::Set);
     assert_eq!(

@@ -319,6 +319,19 @@ impl Agent {
         self.offer(now, id, OfferVia::Update, offer)
     }
 
+    /// Headers that say who the peer is connected to; they go along with every provisional response and 2xx,
+    /// re-INVITE and UPDATE of ours from now on.
+    pub fn tell(&mut self, id: InviteId, headers: Vec<(HeaderName, String)>) {
+        self.with(id, |invite, _| invite.tell(headers));
+    }
+
+    /// Sends an UPDATE or re-INVITE that changes nothing of the session, so that the peer hears what
+    /// [`Agent::tell`] changed: [`OfferVia::Update`] is an UPDATE whatever the peer allows, everything else is
+    /// one where the peer allows it. It waits for its moment as an offer does.
+    pub fn announce(&mut self, now: Instant, id: InviteId, via: OfferVia) {
+        self.with(id, |invite, base| invite.announce(now, base, via));
+    }
+
     fn offer(
         &mut self,
         now: Instant,

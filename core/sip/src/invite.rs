@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::agent::{
-    Base, Body, ClientId, Ended, Event, Flow, FlowId, InviteId, REQUESTS_PER_INVITE_MAX, RequestId,
-    Timeout,
+    Base, Body, ClientId, Ended, Event, Flow, FlowId, InviteId, OfferVia, REQUESTS_PER_INVITE_MAX,
+    RequestId, Timeout,
 };
 use crate::dialog::{Dialog, DialogId};
 use crate::session_timer::{Due, SessionRules, SessionTimer, Terms};
@@ -68,6 +68,10 @@ pub(crate) struct Invite {
     preview: Option<Body>,
     /// The last description of ours that stands; sent again to refresh by re-INVITE.
     description: Option<Body>,
+    /// Headers that say who the peer is connected to, in whatever says something of the session.
+    told: Extra,
+    /// They have changed, and a request is to say so.
+    announced: Option<OfferVia>,
     /// What a challenge is answered with.
     logins: Vec<Login>,
     /// Requests inside the dialog that the layer above has not answered yet.
@@ -114,6 +118,8 @@ impl Invite {
             owns_call_id: false,
             preview: None,
             description: None,
+            told: Extra::new(),
+            announced: None,
             logins: Vec::new(),
             waiting: Vec::new(),
         }
@@ -127,6 +133,22 @@ impl Invite {
     /// What challenges of the peer are answered with from now on.
     pub(crate) fn log_in_with(&mut self, logins: Vec<Login>) {
         self.logins = logins;
+    }
+
+    /// These headers go along with every response, re-INVITE and UPDATE from now on.
+    pub(crate) fn tell(&mut self, headers: Extra) {
+        self.told = headers;
+    }
+
+    /// Does this request of the peer say who it is?
+    fn hear(&self, base: &mut Base, request: &Arc<Request>) {
+        let mut names = IDENTITY.iter();
+        if names.any(|name| request.headers.has(&HeaderName::from(*name))) {
+            base.emit(Event::Identity {
+                id: self.id,
+                request: Arc::clone(request),
+            });
+        }
     }
 
     pub(crate) const fn is_over(&self) -> bool {
@@ -191,6 +213,7 @@ impl Invite {
             Turn::Idle => {}
         }
         self.held = None;
+        self.announced = None;
         self.session_timer = None;
     }
 
@@ -562,12 +585,21 @@ fn attach_response(response: &mut Response, body: Option<Body>) {
 }
 
 /// What every 2xx to INVITE or UPDATE carries (§13.3.1.4, §12.1.1).
-fn dress_answer(base: &Base, flow: &Flow, request: &Request, response: &mut Response) {
+fn dress_answer(
+    base: &Base,
+    flow: &Flow,
+    request: &Request,
+    told: &Extra,
+    response: &mut Response,
+) {
     let headers = &mut response.headers;
     headers.copy(&request.headers, &HeaderName::RecordRoute);
     headers.push(HeaderName::Contact, &base.contact(flow));
     headers.push(HeaderName::Allow, crate::agent::ALLOW);
     headers.push(HeaderName::Supported, "replaces, timer");
+    for (name, value) in told {
+        headers.push(name.clone(), value);
+    }
 }
 
 /// The session description of a message, if it has one.
@@ -579,6 +611,9 @@ fn description(headers: &Headers, body: &Bytes) -> Option<Bytes> {
         .is_none_or(|media| media.essence() == "application/sdp");
     (is_sdp && !body.is_empty()).then(|| body.clone())
 }
+
+/// RFC 3325, and what phones had before it.
+const IDENTITY: [&str; 2] = ["P-Asserted-Identity", "Remote-Party-ID"];
 
 /// How often a challenge to one request is answered: the first one, and stale nonces after it.
 const LOGIN_TRIES_MAX: u8 = 3;

@@ -10,6 +10,7 @@ mod agent {
     mod dialog;
     mod flow;
     mod glare;
+    mod identity;
     mod invite;
     mod limits;
     mod login;

@@ -168,6 +168,7 @@ async fn dial(
     for destination in whom.destinations {
         add(call, &mut dialling, destination, options, whom).await?;
     }
+    tell_caller(call, &dialling, options);
     if let Some(leg) = dialling.first_leg() {
         let (name, account) = (leg.name().to_owned(), account(leg));
         call.record_mut().connect(&name, &account);
@@ -194,13 +195,17 @@ async fn dial(
                 call.stop_tones();
                 return Ok(Some(callee));
             }
+            Moment::Leg(Dialled::Connected(_)) => tell_caller(call, &dialling, options),
             Moment::Leg(Dialled::Forwarded(forward)) => {
                 match waiting
                     .follows()
                     .then(|| destination_of(call, &forward))
                     .flatten()
                 {
-                    Some(to) => add(call, &mut dialling, &to, options, whom).await?,
+                    Some(to) => {
+                        send_on(call, &forward, options);
+                        add(call, &mut dialling, &to, options, whom).await?;
+                    }
                     None => dialling.note(Cause::RedirectedToNewDestination),
                 }
             }
@@ -223,6 +228,29 @@ async fn dial(
                 }
             },
         }
+    }
+}
+
+/// Who is called is told to the caller, if there is but one: of several nobody knows who will answer.
+fn tell_caller(call: &mut Channel, dialling: &Dialling, options: &Options) {
+    if options.deaf {
+        return;
+    }
+    let called = dialling.only_leg().map(|leg| leg.caller.clone());
+    if let Some(called) = called.filter(|called| !called.is_nobody()) {
+        call.connect_line(called);
+    }
+}
+
+/// The call is sent on by somebody it was for.
+fn send_on(call: &mut Channel, forward: &Forward, options: &Options) {
+    let (_, address) = forward.to.split_once(':').unwrap_or_default();
+    let user = address.split(['@', ':', ';']).next().unwrap_or_default();
+    let mut redirecting = call.parties.redirecting.clone();
+    redirecting.sent_on(forward.from.clone(), CallerId::new("", user), "cfu");
+    match options.deaf {
+        true => call.parties.redirecting = redirecting,
+        false => call.redirect_line(redirecting),
     }
 }
 
@@ -278,10 +306,7 @@ fn ask(call: &Channel, destination: &str, options: &Options) -> Ask {
     let number = destination.split_once('/').map_or("", |(_, rest)| rest);
     let mut variables = call.vars.inherited();
     variables.push(("DIALEDPEERNUMBER".to_owned(), number.to_owned()));
-    let mut own = CallerId {
-        name: String::new(),
-        number: call.at.exten.clone(),
-    };
+    let mut own = CallerId::new("", call.at.exten.as_str());
     if options.original {
         own = call.caller.clone();
         if let Some(number) = &options.original_number {
@@ -292,9 +317,13 @@ fn ask(call: &Channel, destination: &str, options: &Options) -> Ask {
     if let Some(number) = &options.caller_number {
         caller.number.clone_from(number);
     }
+    if let Some(tag) = &options.caller_tag {
+        caller.tag.clone_from(tag);
+    }
     Ask {
         caller,
         own: Some(own),
+        redirecting: call.parties.redirecting.clone(),
         variables,
         at: None,
         application: "AppDial((Outgoing Line))".to_owned(),

@@ -30,7 +30,9 @@ mod playback;
 mod playtones;
 mod prompt;
 mod read;
+mod receive_text;
 mod send_dtmf;
+mod send_text;
 mod set;
 mod stream_echo;
 mod verbose;
@@ -81,9 +83,11 @@ pub static APPLICATIONS: &[&Application] = &[
     &indicate::PROCEEDING,
     &indicate::PROGRESS,
     &read::READ,
+    &receive_text::RECEIVE_TEXT,
     &gosub::RETURN,
     &indicate::RINGING,
     &send_dtmf::SEND_DTMF,
+    &send_text::SEND_TEXT,
     &set::SET,
     &gosub::STACK_POP,
     &music_on_hold::START_MUSIC_ON_HOLD,
@@ -100,9 +104,11 @@ pub static APPLICATIONS: &[&Application] = &[
 /// Every function of the dial plan.
 pub static FUNCTIONS: &[&Function] = &[
     &function::caller_id::CALLER_ID,
+    &function::caller_id::CALLER_PRES,
     &function::cdr::CDR,
     &function::cdr::CDR_PROP,
     &function::channel::CHANNEL,
+    &function::caller_id::CONNECTED_LINE,
     &function::db::DB,
     &function::db::DB_DELETE,
     &function::db::DB_EXISTS,
@@ -112,5 +118,6 @@ pub static FUNCTIONS: &[&Function] = &[
     &function::message::MESSAGE_DATA,
     &function::pjsip_dial_contacts::PJSIP_DIAL_CONTACTS,
     &function::pjsip_header::PJSIP_HEADER,
+    &function::caller_id::REDIRECTING,
     &function::timeout::TIMEOUT,
 ];

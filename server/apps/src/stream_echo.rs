@@ -88,6 +88,8 @@ async fn ask_and_echo(
             }
             Happened::Digit(_)
             | Happened::Established
+            | Happened::Connected
+            | Happened::Text(_)
             | Happened::Agreed { by: Side::Them, .. } => {}
         }
     }

@@ -445,10 +445,12 @@ async fn what_is_shown_keeps_its_shape() {
             expect![[r#"
                 Installed Custom Functions:
                 --------------------------------------------------------------------------------
-                CALLERID              CALLERID(...)                        Number and name of the caller
+                CALLERID              CALLERID(...)                        Number and name of the caller, who may see them, and what else is known of it
+                CALLERPRES            CALLERPRES(...)                      Who may see the caller; the same as CALLERID(pres)
                 CDR                   CDR(...)                             A field of the call detail record: CDR(billsec), CDR(start,u); accountcode, amaflags, userfield and names of your own can be set
                 CDR_PROP              CDR_PROP(...)                        Properties of the call detail record: Set(CDR_PROP(disable)=1)
                 CHANNEL               CHANNEL(...)                         Facts of the channel: name, uniqueid, linkedid, state, channeltype, endpoint, context, exten, …
+                CONNECTEDLINE         CONNECTEDLINE(...)                   Number and name of who the channel is connected to; set, it is told, unless with `,i`
                 DB                    DB(...)                              An entry of the dial plan's own database, which survives restarts: DB(family/key)
                 DB_DELETE             DB_DELETE(...)                       Reads DB(family/key) and removes it
                 DB_EXISTS             DB_EXISTS(...)                       1 if DB(family/key) is there, else 0
@@ -458,23 +460,24 @@ async fn what_is_shown_keeps_its_shape() {
                 MESSAGE_DATA          MESSAGE_DATA(...)                    A header of the channel's text message; one that is set goes along with MessageSend
                 PJSIP_DIAL_CONTACTS   PJSIP_DIAL_CONTACTS(...)             The contacts of an endpoint, or of one of its addresses of record, for Dial
                 PJSIP_HEADER          PJSIP_HEADER(...)                    A header of the INVITE that brought the call, or of one that is to go out
+                REDIRECTING           REDIRECTING(...)                     Who sent the call on (orig, from), to whom (to), why (reason) and how often (count)
                 TIMEOUT               TIMEOUT(...)                         How long a call may last, and a caller may take to dial: absolute, digit, response
-                14 custom functions installed.
+                17 custom functions installed.
             "#]],
         ),
         (
             "core show function CALLERID",
             expect![[r#"
 
-              -= Info about Function 'CALLERID' =-
+                  -= Info about Function 'CALLERID' =-
 
-            [Synopsis]
-            Number and name of the caller
+                [Synopsis]
+                Number and name of the caller, who may see them, and what else is known of it
 
-            [Description]
-            It can be set.
+                [Description]
+                It can be set.
 
-        "#]],
+            "#]],
         ),
         (
             "core show codecs",

@@ -13,6 +13,7 @@ mod destination;
 pub(crate) mod driver;
 mod flows;
 mod identify;
+mod identity;
 mod inbound;
 mod info;
 mod limiter;

@@ -22,6 +22,7 @@ use crate::event::{ChannelEvent, Happened, Interrupt};
 use crate::features::{Judged, Keys, Matcher, Operation};
 use crate::leg::Joint;
 use crate::story::{Side, StoryEvent};
+use crate::text::Text;
 use crate::transfer;
 
 use limit::Clock;
@@ -251,6 +252,7 @@ impl Talk<'_> {
     async fn seat(&mut self, side: Party) -> Goes {
         self.matchers[side as usize] = Matcher::new(Keys::default());
         self.meet()?;
+        introduce(self.caller, self.callee);
         self.match_streams().await
     }
 
@@ -298,8 +300,31 @@ async fn step(
             let matched = other.match_streams(&topology).await;
             matched.map_err(|it| (false, it)).map(|()| None)
         }
+        Some(Happened::Connected) => {
+            other.connect_line(own.caller.clone());
+            Ok(None)
+        }
+        Some(Happened::Text(text)) => {
+            pass_on(other, &text);
+            Ok(None)
+        }
         Some(Happened::Established | Happened::Agreed { .. } | Happened::OfferRefused { .. })
         | None => Ok(None),
+    }
+}
+
+/// Two parties who had not been told of each other.
+fn introduce(one: &mut Channel, other: &mut Channel) {
+    let (first, second) = (one.caller.clone(), other.caller.clone());
+    one.connect_line(second);
+    other.connect_line(first);
+}
+
+/// A text of one party is for the other.
+fn pass_on(other: &mut Channel, text: &Text) {
+    if !other.send_text(text) {
+        let text = "a text of the other party cannot be sent here".to_owned();
+        other.tell(StoryEvent::Remark { text });
     }
 }
 

@@ -47,6 +47,7 @@ use crate::directory::{ChannelHandle, ChannelId, ChannelInfo, ChannelState, Regi
 use crate::event::{AppResult, ChannelEvent, Control, Happened, Interrupt};
 use crate::inbox::{Condition, InboxReceiver};
 use crate::leg::{Echo, MediaLeg, Playing};
+use crate::party::{Parties, Redirecting};
 use crate::policy;
 use crate::presses::Form;
 use crate::signaling::Signaling;
@@ -77,6 +78,8 @@ const STATS_PATIENCE: Duration = Duration::from_millis(200);
 pub struct Channel {
     /// Who calls.
     pub caller: CallerId,
+    /// The other parties of the call.
+    pub parties: Box<Parties>,
     /// Its own variables; the dial plan also sees the exchange's, and EXTEN, CHANNEL and the like.
     pub vars: Variables,
     /// Where it stands in the dial plan.
@@ -168,6 +171,7 @@ pub(crate) enum Wake {
 pub(crate) struct Parts<'a> {
     pub(crate) id: ChannelId,
     pub(crate) caller: CallerId,
+    pub(crate) parties: Parties,
     pub(crate) at: Position,
     pub(crate) subscriber: Arc<Subscriber>,
     pub(crate) switch: Switch,
@@ -208,6 +212,7 @@ impl Channel {
         let record = CallRecord::begin(&parts.switch.config(), records, &begun);
         Self {
             caller: parts.caller,
+            parties: Box::new(parts.parties),
             vars,
             at: parts.at,
             id: parts.id,
@@ -334,6 +339,43 @@ impl Channel {
         self.only_text = true;
         self.story = None;
         self.record.set_enabled(false);
+    }
+
+    /// The far end is connected to `party` from now on, or will be, and is told so.
+    pub fn connect_line(&mut self, party: CallerId) {
+        if self.parties.connected != party {
+            self.parties.connected = party;
+            self.tell_connected();
+        }
+    }
+
+    /// Tells the far end whom it is connected to.
+    pub fn tell_connected(&mut self) {
+        if self.ended().is_none() {
+            self.signaling.connected(&self.parties.connected);
+            self.publish();
+        }
+    }
+
+    /// The call of the far end is sent on, and it is told so if it still waits.
+    pub fn redirect_line(&mut self, redirecting: Redirecting) {
+        *self.parties = Parties {
+            redirecting,
+            ..std::mem::take(&mut *self.parties)
+        };
+        self.tell_redirected();
+    }
+
+    /// Tells a far end that waits that its call is sent on.
+    pub fn tell_redirected(&mut self) {
+        if self.state == State::Ringing {
+            self.signaling.redirected(&self.parties.redirecting);
+        }
+    }
+
+    /// Sends the far end a text within the call. `false`: it is not answered, or takes none.
+    pub fn send_text(&mut self, text: &Text) -> bool {
+        self.is_up() && self.signaling.text(text)
     }
 
     /// Tells the far end that what it asked for is not done.
@@ -494,7 +536,8 @@ impl Channel {
     /// Tells the directory where the call stands.
     pub(crate) fn publish(&self) {
         self.registration.publish(ChannelInfo {
-            caller: self.caller.number.clone(),
+            caller: self.caller.clone(),
+            connected: self.parties.connected.clone(),
             at: self.at.clone(),
             application: self.application.clone(),
             state: match self.state {
@@ -574,6 +617,8 @@ impl Channel {
                 self.on_offer_withdrawn().await;
                 Ok(None)
             }
+            ChannelEvent::Connected(party) => Ok(self.on_connected(party)),
+            ChannelEvent::Text(text) => Ok(Some(Happened::Text(text))),
             ChannelEvent::Digit(event) => Ok(self.on_digit(Form::Signal, event)),
             ChannelEvent::Hangup(cause) => Err(self.end(Side::Them, cause)),
             // Somebody to talk to is what a conversation sees to.
@@ -612,6 +657,19 @@ impl Channel {
                 Ok(None)
             }
         }
+    }
+
+    /// The far end is somebody else now, or says so.
+    fn on_connected(&mut self, party: CallerId) -> Option<Happened> {
+        if self.caller == party {
+            return None;
+        }
+        let text = format!("the far end is {party} now");
+        self.tell(StoryEvent::Remark { text });
+        self.parties.ani = party.clone();
+        self.caller = party;
+        self.publish();
+        Some(Happened::Connected)
     }
 
     /// Notes the end; the first one counts.

@@ -22,6 +22,7 @@ use crate::digit_string::{DigitStep, digit_steps};
 use crate::directory::ChannelId;
 use crate::event::{AppResult, ChannelEvent, Happened};
 use crate::leg::MediaLeg;
+use crate::party::Redirecting;
 use crate::pbx;
 use crate::switch::Switch;
 use crate::technology::Target;
@@ -30,12 +31,15 @@ use crate::technology::Target;
 pub const LEGS_MAX: usize = 64;
 
 /// How a call goes out.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Ask {
     /// Who is shown to call.
     pub caller: CallerId,
-    /// Who the leg itself is, as the dial plan sees it: as who is shown to call, if `None`.
+    /// Who the leg itself is where its endpoint has no `callerid`, as the dial plan sees it and as whom its
+    /// caller is connected to: as who is shown to call, if `None`.
     pub own: Option<CallerId>,
+    /// Who sent the call on, if anybody did.
+    pub redirecting: Redirecting,
     /// Variables set on every leg.
     pub variables: Vec<(String, String)>,
     /// Where the leg will stand in the dial plan; nowhere if `None`.
@@ -67,7 +71,10 @@ impl Ask {
     /// Who the leg is: who answers is from then on the caller of whatever runs.
     pub(crate) fn identity(&self, endpoint: &Endpoint) -> CallerId {
         match &self.own {
-            Some(own) => own.clone(),
+            Some(own) => match &endpoint.caller_id {
+                Some(known) if !known.number.is_empty() => known.clone(),
+                Some(_) | None => own.clone(),
+            },
             None if self.caller == CallerId::default() => {
                 endpoint.caller_id.clone().unwrap_or_default()
             }
@@ -118,6 +125,8 @@ pub struct Tally {
 pub enum Dialled {
     /// One of the places rings.
     Ringing,
+    /// One of the places says who it is: [`Dialling::leg`].
+    Connected(ChannelId),
     /// One of the places has something to be heard before it answers: [`Dialling::leg`].
     Early(ChannelId),
     /// One of the places answered; the others are cancelled.
@@ -135,6 +144,8 @@ pub struct Forward {
     pub to: String,
     /// The endpoint that sends them.
     pub subscriber: Arc<Subscriber>,
+    /// Who that is.
+    pub from: CallerId,
 }
 
 /// A leg to which something happened; [`Dialling::on`] takes it.
@@ -224,12 +235,18 @@ impl Dialling {
         match leg.on_called(wake).await? {
             News::Ringing => Some(Dialled::Ringing),
             News::Early => Some(Dialled::Early(leg.id())),
+            News::Connected => Some(Dialled::Connected(leg.id())),
             News::Answered => Some(self.answered(index)),
             News::Failed(cause) => {
                 let mut leg = self.legs.swap_remove(index);
                 if let Some(to) = leg.take_forward() {
                     let subscriber = leg.subscriber();
-                    return Some(Dialled::Forwarded(Forward { to, subscriber }));
+                    let from = leg.caller.clone();
+                    return Some(Dialled::Forwarded(Forward {
+                        to,
+                        subscriber,
+                        from,
+                    }));
                 }
                 self.note(cause);
                 self.failure().map(Dialled::Failed)
@@ -336,6 +353,14 @@ impl Dialling {
         self.legs.first()
     }
 
+    /// The leg that is being called, if it is the only one.
+    pub fn only_leg(&self) -> Option<&Channel> {
+        match self.legs.as_slice() {
+            [leg] => Some(leg),
+            _ => None,
+        }
+    }
+
     /// Why there is no leg left; `None` while there is one.
     pub fn failure(&self) -> Option<Cause> {
         let over = self.legs.is_empty();
@@ -373,7 +398,7 @@ impl Dialling {
                 Some(Dialled::Answered(channel)) => return Ok(*channel),
                 Some(Dialled::Failed(cause)) => return Err(cause),
                 Some(Dialled::Forwarded(_)) => self.note(Cause::RedirectedToNewDestination),
-                Some(Dialled::Ringing | Dialled::Early(_)) | None => {}
+                Some(Dialled::Ringing | Dialled::Early(_) | Dialled::Connected(_)) | None => {}
             }
         }
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use config::{Endpoint, Subscriber};
+use config::{CallerId, Endpoint, Subscriber};
 use dialplan::Position;
 use serde::Serialize;
 use tokio::sync::Notify;
@@ -54,8 +54,10 @@ pub enum ChannelState {
 /// What others may know of a live channel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChannelInfo {
-    /// The caller's number.
-    pub caller: String,
+    /// Who is at its far end.
+    pub caller: CallerId,
+    /// Whom that one is connected to, or will be.
+    pub connected: CallerId,
     /// Where it stands in the dial plan.
     pub at: Position,
     /// The application that runs, with its arguments.
@@ -69,6 +71,19 @@ pub struct ChannelInfo {
 }
 
 impl ChannelInfo {
+    /// A call that begins.
+    pub fn new(caller: &CallerId, at: &Position, state: ChannelState) -> Self {
+        Self {
+            caller: caller.clone(),
+            connected: CallerId::default(),
+            at: at.clone(),
+            application: String::new(),
+            state,
+            streams: String::new(),
+            mark: String::new(),
+        }
+    }
+
     /// Whether the far end holds all of its streams.
     pub fn is_on_hold(&self) -> bool {
         // `sendrecv` and `sendonly` are what is not held.
@@ -347,7 +362,7 @@ impl Drop for Registration {
 mod tests {
     use std::sync::Arc;
 
-    use config::{Endpoint, Subscriber};
+    use config::{CallerId, Endpoint, Subscriber};
     use dialplan::Position;
 
     use super::{CHANNELS_MAX, ChannelId, ChannelInfo, ChannelState, Directory, New, STORIES_MAX};
@@ -362,7 +377,8 @@ mod tests {
             unique_id: format!("1.{id}"),
             inbox: inbox().0,
             info: ChannelInfo {
-                caller: String::new(),
+                caller: CallerId::default(),
+                connected: CallerId::default(),
                 at: Position {
                     context: "c".to_owned(),
                     exten: "1".to_owned(),

@@ -1,5 +1,6 @@
 //! What reaches a call task, and what leaves an application early.
 
+use config::CallerId;
 use dialplan::Position;
 use media::{Digit, DigitEvent, LegEvent};
 use rtc::topology::Topology;
@@ -8,6 +9,7 @@ use sdp::Sdp;
 use crate::cause::Cause;
 use crate::park::Ticket;
 use crate::story::{Side, StoryEvent};
+use crate::text::Text;
 use crate::transfer::{Newcomer, Seat, Transfer};
 
 /// Something that happened to a channel. All of them come through its one inbox.
@@ -39,6 +41,10 @@ pub enum ChannelEvent {
     /// The far end took its last offer back before our answer could reach it: for the far end, what
     /// stood before stands.
     OfferWithdrawn,
+    /// The far end says who it is, and is believed.
+    Connected(CallerId),
+    /// A text that came within the call.
+    Text(Box<Text>),
     /// A digit that came by signalling (INFO): begun, ended, or whole.
     Digit(DigitEvent),
     /// The far end left, or signalling gave it up. The last event of a channel.
@@ -96,6 +102,10 @@ pub enum Happened {
     Established,
     /// A digit, from media or from signalling.
     Digit(char),
+    /// The far end said who it is now; [`Channel::caller`](crate::Channel::caller) says so already.
+    Connected,
+    /// A text of the far end.
+    Text(Box<Text>),
     /// The streams of the call were agreed anew.
     Agreed {
         /// Who asked for the change.

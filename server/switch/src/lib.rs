@@ -25,6 +25,7 @@ mod local;
 mod music;
 mod originate;
 mod park;
+mod party;
 pub mod pbx;
 pub mod pickup;
 mod policy;
@@ -44,7 +45,7 @@ pub use cause::{Cause, UnknownCause};
 pub use channel::{
     CallRecord, Channel, DIGITS_MAX, FLOW_GRACE, Instead, NotEntered, NotRenegotiated, Offered,
 };
-pub use config::{ActivatedBy, CallerId, DEFAULT_LOT, ParkingLot, RedirectMethod};
+pub use config::{ActivatedBy, CallerId, DEFAULT_LOT, ParkingLot, Presentation, RedirectMethod};
 pub use dial::{Ask, Dialled, Dialling, Forward, LEGS_MAX, Moment, Tally, Woken};
 pub use dialplan::{BadTiming, Moment as TimeOfDay, Position, Timing};
 pub use digit_string::{DIGIT_STEPS_MAX, DigitStep, digit_steps};
@@ -58,6 +59,7 @@ pub use inbox::{INBOX_MAX, InboxReceiver, InboxSender, inbox};
 pub use leg::{Echo, Joint, LegRequest, MediaCounts, MediaLeg, MediaPlane, Playing, Reply};
 pub use originate::{Begun, NotOriginated, ORIGINATE_TIMEOUT, Originate, Purpose};
 pub use park::{NotParked, Parked, Parkings, Ticket, Wish};
+pub use party::{Parties, Redirecting, diversion_of_reason, reason_of_diversion};
 pub use policy::of as policy_of;
 pub use signaling::{Incoming, Signaling};
 pub use sounds::NoSound;

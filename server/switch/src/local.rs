@@ -20,9 +20,11 @@ use crate::cause::Cause;
 use crate::event::ChannelEvent;
 use crate::inbox::{InboxSender, inbox};
 use crate::leg::MediaLeg;
+use crate::party::Redirecting;
 use crate::signaling::{Incoming, Signaling};
 use crate::switch::Switch;
 use crate::technology::{Outgoing, Target, Unreachable};
+use crate::text::Text;
 
 pub(crate) use pipe::PipeEnd;
 
@@ -74,6 +76,7 @@ fn target(switch: &Switch, exten: String, context: String) -> Target {
                     switch,
                     subscriber: pinned,
                     caller: outgoing.caller,
+                    redirecting: outgoing.redirecting,
                     context,
                     exten,
                     variables: outgoing.variables,
@@ -91,6 +94,7 @@ struct Call {
     switch: Switch,
     subscriber: Arc<Subscriber>,
     caller: CallerId,
+    redirecting: Redirecting,
     context: String,
     exten: String,
     variables: Vec<(String, String)>,
@@ -134,6 +138,7 @@ impl Signaling for First {
             caller: call.caller,
             context: call.context,
             exten: call.exten,
+            redirecting: call.redirecting,
             call_id: String::new(),
             offer: Some(offer.clone()),
             replaces: None,
@@ -171,6 +176,18 @@ impl Signaling for First {
     fn refuse(&mut self, refused: &Refused) {
         let status = refused.status();
         self.tell(ChannelEvent::OfferRejected { status });
+    }
+
+    fn connected(&mut self, party: &CallerId) {
+        match &mut self.call {
+            Some(call) => call.caller = party.clone(),
+            None => self.tell(ChannelEvent::Connected(party.clone())),
+        }
+    }
+
+    fn text(&mut self, text: &Text) -> bool {
+        self.tell(ChannelEvent::Text(Box::new(text.clone())));
+        true
     }
 
     fn send_digit(&mut self, event: DigitEvent) -> bool {
@@ -236,6 +253,14 @@ impl Signaling for Second {
                 self.far.send(ChannelEvent::OfferRejected { status });
             }
         }
+    }
+
+    fn connected(&mut self, party: &CallerId) {
+        self.far.send(ChannelEvent::Connected(party.clone()));
+    }
+
+    fn text(&mut self, text: &Text) -> bool {
+        self.far.send(ChannelEvent::Text(Box::new(text.clone())))
     }
 
     fn send_digit(&mut self, event: DigitEvent) -> bool {

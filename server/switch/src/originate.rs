@@ -12,6 +12,7 @@ use crate::application::Application;
 use crate::cause::Cause;
 use crate::channel::Channel;
 use crate::dial::{Ask, Dialling};
+use crate::party::Redirecting;
 use crate::pbx::Work;
 use crate::switch::Switch;
 use crate::technology::{Target, Unreachable};
@@ -128,6 +129,7 @@ impl Switch {
         let ask = Ask {
             caller: originate.caller.clone(),
             own: None,
+            redirecting: Redirecting::default(),
             variables: originate.variables.clone(),
             at,
             application,

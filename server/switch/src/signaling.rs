@@ -10,6 +10,8 @@ use sdp::Sdp;
 use crate::cause::Cause;
 use crate::inbox::{InboxReceiver, InboxSender};
 use crate::leg::MediaLeg;
+use crate::party::Redirecting;
+use crate::text::Text;
 use crate::transfer::{Referred, Seat};
 
 /// The signalling of one leg. Commands go out at once and never wait; what comes of them arrives in the
@@ -56,6 +58,23 @@ pub trait Signaling: Send {
     /// Ends the call: BYE with a Reason header, before the answer `cause.status()`, or CANCEL where we call.
     fn hangup(&mut self, cause: Cause);
 
+    /// Tells the far end who it is connected to from now on, or will be; before [`Signaling::call`], who is
+    /// shown to call.
+    fn connected(&mut self, party: &CallerId) {
+        let _ = party;
+    }
+
+    /// Tells a caller that waits for its answer that its call is sent on (181).
+    fn redirected(&mut self, redirecting: &Redirecting) {
+        let _ = redirecting;
+    }
+
+    /// Sends the far end a text within the call. `false`: it cannot be sent this way.
+    fn text(&mut self, text: &Text) -> bool {
+        let _ = text;
+        false
+    }
+
     /// Where the far end is, as far as this leg knows: media of its own ports goes there.
     fn place(&self) -> Place {
         Place::default()
@@ -81,6 +100,8 @@ pub struct Incoming {
     pub context: String,
     /// The extension that was dialled.
     pub exten: String,
+    /// Who sent the call on to us.
+    pub redirecting: Redirecting,
     /// The protocol's own name of the call (SIP Call-ID), for the log and the story.
     pub call_id: String,
     /// The far end's offer; `None`: it wants one from us.

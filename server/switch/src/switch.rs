@@ -30,6 +30,7 @@ use crate::leg::{LegRequest, MediaCounts, MediaLeg, MediaPlane};
 use crate::local;
 use crate::music::{self, Folders, MusicLibrary};
 use crate::park::Parkings;
+use crate::party::Parties;
 use crate::pbx::{self, Work};
 use crate::signaling::Incoming;
 use crate::sounds::Sounds;
@@ -354,12 +355,8 @@ impl Switch {
             unique_id: unique_id.clone(),
             inbox: sender.clone(),
             info: ChannelInfo {
-                caller: caller.number.clone(),
-                at: at.clone(),
                 application: ask.application.clone(),
-                state: ChannelState::Dialling,
-                streams: String::new(),
-                mark: String::new(),
+                ..ChannelInfo::new(&caller, &at, ChannelState::Dialling)
             },
             subscriber: Arc::clone(&subscriber),
             dialled: ask.dialled.clone(),
@@ -382,12 +379,14 @@ impl Switch {
         });
         let signaling = (target.open)(Outgoing {
             caller: ask.caller.clone(),
+            redirecting: ask.redirecting.clone(),
             variables: ask.variables.clone(),
             channel: name,
             inbox: sender,
         });
         let mut channel = Channel::new(channel::Parts {
             id,
+            parties: Parties::of_leg(&caller, ask),
             caller,
             at,
             subscriber,
@@ -503,14 +502,7 @@ impl Switch {
             name: name.clone(),
             unique_id: unique_id.clone(),
             inbox: incoming.inbox.0.clone(),
-            info: ChannelInfo {
-                caller: incoming.caller.number.clone(),
-                at: at.clone(),
-                application: String::new(),
-                state: ChannelState::Ringing,
-                streams: String::new(),
-                mark: String::new(),
-            },
+            info: ChannelInfo::new(&incoming.caller, &at, ChannelState::Ringing),
             subscriber: Arc::clone(&incoming.subscriber),
             dialled: None,
         });
@@ -538,6 +530,7 @@ impl Switch {
         let handle = registration.handle().clone();
         let channel = Channel::new(channel::Parts {
             id,
+            parties: Parties::of_call(&incoming.caller, incoming.redirecting, &at.exten),
             caller: incoming.caller,
             at,
             subscriber: incoming.subscriber,
@@ -624,7 +617,7 @@ impl Live {
         Self {
             channel: handle.name().to_owned(),
             unique_id: handle.unique_id().to_owned(),
-            caller: info.caller.clone(),
+            caller: info.caller.number.clone(),
             location: format!("{exten}@{context}:{priority}"),
             application: info.application.clone(),
             state: info.state,

@@ -11,6 +11,7 @@ use config::{CallerId, Subscriber};
 use crate::cause::Cause;
 use crate::inbox::InboxSender;
 use crate::leg::{MediaLeg, Reply};
+use crate::party::Redirecting;
 use crate::signaling::Signaling;
 use crate::text::{NotSent, Text};
 
@@ -69,6 +70,8 @@ pub type Open = Box<dyn FnOnce(Outgoing) -> Box<dyn Signaling> + Send>;
 pub struct Outgoing {
     /// Who is shown to call; empty if nobody in particular.
     pub caller: CallerId,
+    /// Who sent the call on, if anybody did.
+    pub redirecting: Redirecting,
     /// Variables of its channel.
     pub variables: Vec<(String, String)>,
     /// The name of its channel.

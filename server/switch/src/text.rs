@@ -11,6 +11,7 @@ use sdp::Sdp;
 
 use crate::cause::Cause;
 use crate::inbox::inbox;
+use crate::party::Redirecting;
 use crate::pbx::Work;
 use crate::signaling::{Incoming, Signaling};
 use crate::switch::Switch;
@@ -153,6 +154,7 @@ impl Switch {
             caller,
             context,
             exten,
+            redirecting: Redirecting::default(),
             call_id,
             offer: None,
             replaces: None,

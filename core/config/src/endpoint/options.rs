@@ -1,8 +1,10 @@
 //! The options of an endpoint.
 
 use super::{
-    CallerId, DtmfMode, Endpoint, MediaEncryption, ProvisionalAcks, RedirectMethod, SessionTimers,
+    ConnectedLineMethod, DtmfMode, Endpoint, MediaEncryption, ProvisionalAcks, RedirectMethod,
+    SessionTimers,
 };
+use crate::caller_id::{CallerId, Presentation};
 use crate::identify::IdentifyBy;
 use crate::option::{Fault, Parse, Row, flag, inert, number, row, word};
 use crate::registration::proxy;
@@ -90,6 +92,18 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "How it is shown to those it calls.",
     ),
     row(
+        "callerid_privacy",
+        "allowed_not_screened",
+        Parse::Own(caller_privacy),
+        "Who may see it: allowed or prohib, alone or with _not_screened, _passed_screen, _failed_screen; unavailable.",
+    ),
+    row(
+        "callerid_tag",
+        "",
+        Parse::Text(|e| &mut e.caller_tag),
+        "What the dial plan finds in CALLERID(tag); nobody outside sees it.",
+    ),
+    row(
         "codec_prefs_incoming_answer",
         "",
         Parse::Own(incoming_answer),
@@ -118,6 +132,13 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "The codecs of an offer to it, by those of the party that calls: `prefer: pending, \
          operation: union, keep: all, transcode: allow` where it says nothing else; without this option \
          what `outgoing_call_offer_pref` says.",
+    ),
+    row(
+        "connected_line_method",
+        "invite",
+        Parse::Own(connected_line_method),
+        "How it is told in a call who it is connected to: `invite` is UPDATE where it allows that, else a \
+         re-INVITE; `update` is UPDATE in any case.",
     ),
     row(
         "contact_acl",
@@ -332,6 +353,12 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
          as an extension; uri_core and uri_pjsip call the address.",
     ),
     row(
+        "rpid_immediate",
+        "no",
+        Parse::YesNo(|e| &mut e.rpid_immediate),
+        "Says before the answer, as soon as it is known, who it is going to be connected to.",
+    ),
+    row(
         "rtcp_mux",
         "no",
         Parse::YesNo(|e| &mut e.rtcp_mux),
@@ -360,6 +387,18 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "0",
         Parse::Number(|e| &mut e.rtp_timeout_hold_s, 0, SECONDS_MAX),
         "The same while the call is on hold.",
+    ),
+    row(
+        "send_connected_line",
+        "yes",
+        Parse::YesNo(|e| &mut e.send_connected_line),
+        "Says in calls who it is connected to; only with send_pai or send_rpid.",
+    ),
+    row(
+        "send_diversion",
+        "yes",
+        Parse::YesNo(|e| &mut e.send_diversion),
+        "Says in Diversion (RFC 5806) who sent a call on to it.",
     ),
     row(
         "send_pai",
@@ -428,10 +467,22 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "What its calls come by; it is called over the flow it registered from.",
     ),
     row(
+        "trust_connected_line",
+        "yes",
+        Parse::YesNo(|e| &mut e.trust_connected_line),
+        "Believes it in calls who it is, if trust_id_inbound is set too.",
+    ),
+    row(
         "trust_id_inbound",
         "no",
         Parse::YesNo(|e| &mut e.trust_id_inbound),
         "Believes P-Asserted-Identity and Remote-Party-ID about who calls.",
+    ),
+    row(
+        "trust_id_outbound",
+        "no",
+        Parse::YesNo(|e| &mut e.trust_id_outbound),
+        "Lets it see private numbers: in P-Asserted-Identity and Remote-Party-ID, marked as private.",
     ),
     row(
         "use_avpf",
@@ -519,22 +570,25 @@ fn codecs(endpoint: &mut Endpoint, value: &str, allow: bool) -> Result<(), Fault
 
 /// `"Name" <number>`, `Name <number>`, `<number>`, or a number or name alone.
 fn caller_id(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    let (name, number) = match value.split_once('<') {
-        Some((name, number)) => (name.trim(), number.trim_end().trim_end_matches('>').trim()),
-        None if is_number(value) => ("", value),
-        None => (value, ""),
-    };
-    let name = name.trim_matches('"');
-    endpoint.caller_id = (!name.is_empty() || !number.is_empty()).then(|| CallerId {
-        name: name.to_owned(),
-        number: number.to_owned(),
-    });
+    endpoint.caller_id = Some(CallerId::parse(value)).filter(|caller| !caller.is_nobody());
     Ok(())
 }
 
-fn is_number(text: &str) -> bool {
-    let digit = |byte: u8| byte.is_ascii_digit() || b"*#+-.()".contains(&byte);
-    !text.is_empty() && text.bytes().all(digit)
+fn caller_privacy(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
+    let index = word(value, &Presentation::WORDS)?;
+    let presentation = Presentation::WORDS.get(index).copied();
+    endpoint.caller_privacy = presentation
+        .and_then(Presentation::parse)
+        .unwrap_or_default();
+    Ok(())
+}
+
+fn connected_line_method(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
+    endpoint.connected_line_method = match word(value, &["invite", "reinvite", "update"])? {
+        0 | 1 => ConnectedLineMethod::Invite,
+        _ => ConnectedLineMethod::Update,
+    };
+    Ok(())
 }
 
 fn incoming_offer(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {

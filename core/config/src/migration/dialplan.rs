@@ -160,7 +160,6 @@ const APPLICATIONS: &[(&str, &[&str])] = &[
             "Log",
             "SetAMAFlags",
             "RaiseException",
-            "ReceiveText",
         ],
     ),
     (
@@ -178,8 +177,8 @@ const APPLICATIONS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "the dial plan sends text outside calls alone, with MessageSend",
-        &["SendText", "SendImage", "SendURL", "JabberSend", "SMS"],
+        "the dial plan sends text alone, with MessageSend and SendText",
+        &["SendImage", "SendURL", "JabberSend", "SMS"],
     ),
     (
         "faxes are not served",

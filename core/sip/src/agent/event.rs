@@ -140,6 +140,8 @@ pub enum Event {
         status: Status,
         reason: Box<str>,
     },
+    /// A re-INVITE or UPDATE of the peer that was taken says who it is (P-Asserted-Identity, Remote-Party-ID).
+    Identity { id: InviteId, request: Arc<Request> },
     /// INFO, MESSAGE, REFER, NOTIFY… inside the dialog, to be answered by `respond`.
     InDialog {
         id: InviteId,

@@ -148,7 +148,7 @@ impl Invite {
             .get(server)
             .map_or(self.flow, |entry| entry.flow);
         let mut response = request.response(Status::OK);
-        dress_answer(base, &flow, request, &mut response);
+        dress_answer(base, &flow, request, &self.told, &mut response);
         let running = self.session_timer.as_ref().map(|timer| timer.delta_s);
         if matches!(self.phase, Phase::Established) {
             let terms = Terms::answer(request, running, self.session_rules)

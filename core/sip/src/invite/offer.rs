@@ -125,6 +125,35 @@ impl Invite {
         }
         if let Some(held) = self.held.take_if(|held| held.not_before.is_none()) {
             self.send_offer(now, base, held.offer);
+        } else if let Some(via) = self.announced.take_if(|_| self.held.is_none()) {
+            self.send_announcement(now, base, via);
+        }
+    }
+
+    /// Says what [`Invite::tell`] changed, as soon as the dialog is free: by an UPDATE without description where
+    /// the peer allows that or `via` wants it, else by a re-INVITE with the description that stands.
+    pub(crate) fn announce(&mut self, now: Instant, base: &mut Base, via: OfferVia) {
+        self.announced = Some(via);
+        self.pump(now, base);
+    }
+
+    fn send_announcement(&mut self, now: Instant, base: &mut Base, via: OfferVia) {
+        if via == OfferVia::Update || self.allows_update {
+            if let Some(update) = self.refreshing_request(base, &Method::Update) {
+                let user = ClientUser::Invite(self.id, Purpose::Refresh);
+                base.start(now, self.flow, update, user);
+            }
+        } else if let (Some(body), true) = (
+            self.description.clone(),
+            matches!(self.phase, Phase::Established),
+        ) {
+            let offer = Offer {
+                via: OfferVia::Reinvite,
+                body,
+                tries: 0,
+                refresh: true,
+            };
+            self.send_offer(now, base, offer);
         }
     }
 
@@ -214,6 +243,9 @@ impl Invite {
             if let Some(min_se) = self.min_se {
                 headers.push(HeaderName::MinSe, &min_se.to_string());
             }
+        }
+        for (name, value) in &self.told {
+            headers.push(name.clone(), value);
         }
         Some(request)
     }

@@ -160,6 +160,7 @@ impl Invite {
             self.confirmed(base, &unacked, None);
         }
         self.refresh_target(dialog, request);
+        self.hear(base, request);
         self.give_way(base);
         self.turn = Turn::Theirs(Theirs {
             server,
@@ -205,6 +206,7 @@ impl Invite {
         }
         self.may_offer(request)?;
         self.refresh_target(dialog, request);
+        self.hear(base, request);
         self.give_way(base);
         self.turn = Turn::Theirs(Theirs {
             server,
@@ -253,12 +255,13 @@ impl Invite {
         let running = self.session_timer.as_ref().map(|timer| timer.delta_s);
         let terms = self.terms(request, running)?;
         self.refresh_target(dialog, request);
+        self.hear(base, request);
         let flow = base
             .servers
             .get(server)
             .map_or(self.flow, |entry| entry.flow);
         let mut response = request.response(Status::OK);
-        dress_answer(base, &flow, request, &mut response);
+        dress_answer(base, &flow, request, &self.told, &mut response);
         if let Some(terms) = terms {
             terms.write(&mut response.headers);
         }

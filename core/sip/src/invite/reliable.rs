@@ -202,6 +202,9 @@ impl Invite {
         headers.copy(&invite.headers, &HeaderName::RecordRoute);
         headers.push(HeaderName::Contact, &base.contact(&self.flow));
         headers.push(HeaderName::Allow, crate::agent::ALLOW);
+        for (name, value) in &self.told {
+            headers.push(name.clone(), value);
+        }
         response
     }
 

@@ -54,6 +54,7 @@ impl Script {
                 | Event::Confirmed { .. }
                 | Event::GivenUp { .. }
                 | Event::OfferWithdrawn { .. }
+                | Event::Identity { .. }
                 | Event::Answer { .. }
                 | Event::OfferRefused { .. }
                 | Event::Response { .. }

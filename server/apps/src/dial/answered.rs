@@ -55,6 +55,7 @@ impl Answered<'_> {
     ) -> AppResult<After> {
         let Self { options, args, .. } = *self;
         if options.answers_at_once {
+            tell_of(call, callee, options);
             call.suit(callee)?;
             call.answer().await?;
         }
@@ -93,6 +94,7 @@ impl Answered<'_> {
             args,
             began,
         } = *self;
+        tell_of(call, &callee, options);
         let met = match call.suit(&callee) {
             Ok(()) => call.answer().await,
             Err(interrupt) => Err(interrupt),
@@ -125,6 +127,13 @@ impl Answered<'_> {
         lasted(call, "ANSWEREDTIME", answered.elapsed());
         lasted(call, "DIALEDTIME", began.elapsed());
         part(call, callee, parted, options, args).await
+    }
+}
+
+/// Who answered is told to the caller, with the answer.
+fn tell_of(call: &mut Channel, callee: &Channel, options: &Options) {
+    if !options.deaf && !callee.caller.is_nobody() {
+        call.connect_line(callee.caller.clone());
     }
 }
 

@@ -71,6 +71,10 @@ pub(super) struct Options {
     pub(super) farewell: bool,
     /// `i`: who is called cannot send the call elsewhere.
     pub(super) stays: bool,
+    /// `I`: what the called say of who they are, or of who sends the call on, is not taken.
+    pub(super) deaf: bool,
+    /// `s(tag)`: what `CALLERID(tag)` of who is shown to call is.
+    pub(super) caller_tag: Option<String>,
     /// What cannot be done, in words.
     pub(super) problems: Vec<String>,
 }
@@ -108,7 +112,6 @@ const REFUSED: &[(char, &str)] = &[
         "no caller's name is recorded for screening, so there is none to keep or delete",
     ),
     ('O', "operator services belong to analog lines"),
-    ('s', "a caller's identity has no tag"),
 ];
 
 impl Options {
@@ -151,8 +154,10 @@ impl Options {
             'h' | 'k' | 't' => self.callee.grant(letter),
             'H' | 'K' | 'T' => self.caller.grant(letter),
             'i' => self.stays = true,
-            // Nothing of the kind is passed on. Each leg is offered what its caller has in any case (j, J).
-            'I' | 'j' | 'J' => {}
+            'I' => self.deaf = true,
+            // Each leg is offered what its caller has in any case.
+            'j' | 'J' => {}
+            's' => self.caller_tag = owned,
             'L' => self.limited(argument.unwrap_or_default()),
             'm' => self.music = Some(owned.unwrap_or_default()),
             'M' => self.macro_call = owned,

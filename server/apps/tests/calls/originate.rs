@@ -15,10 +15,7 @@ impl Reach {
             destination: destination.to_owned(),
             purpose,
             timeout: seconds(30),
-            caller: CallerId {
-                name: "Carol".to_owned(),
-                number: "700".to_owned(),
-            },
+            caller: CallerId::new("Carol", "700"),
             variables: vec![("COLOUR".to_owned(), "blue".to_owned())],
         };
         let begun = self.world.switch.originate(originate).await;

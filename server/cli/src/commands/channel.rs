@@ -90,7 +90,7 @@ fn concise(lines: &[Line]) -> String {
             line.state().0,
             application,
             data,
-            &line.info.caller,
+            &line.info.caller.number,
             "",
             "",
             "3",
@@ -144,7 +144,7 @@ fn verbose(lines: &[Line]) -> String {
             line.state().0,
             application,
             data,
-            &line.info.caller,
+            &line.info.caller.number,
             &line.clock(),
         ]));
     }
@@ -168,6 +168,7 @@ fn describe(line: &Line) -> String {
     let (state, number) = line.state();
     let (application, data) = line.application();
     let at = &line.info.at;
+    let (caller, connected) = (&line.info.caller, &line.info.connected);
     let or = |text: &str, none: &str| if text.is_empty() { none } else { text }.to_owned();
     let mut text = String::from(" -- General --\n");
     let mut field = |name: &str, value: &str| text.push_str(&format!("{name:>15}: {value}\n"));
@@ -178,7 +179,13 @@ fn describe(line: &Line) -> String {
     );
     field("UniqueID", &line.unique_id);
     field("LinkedID", &line.unique_id);
-    field("Caller ID", &or(&line.info.caller, "(N/A)"));
+    field("Caller ID", &or(&caller.number, "(N/A)"));
+    field("Caller ID Name", &or(&caller.name, "(N/A)"));
+    for prefix in ["", "Eff. "] {
+        let title = format!("{prefix}Connected Line ID");
+        field(&title, &or(&connected.number, "(N/A)"));
+        field(&format!("{title} Name"), &or(&connected.name, "(N/A)"));
+    }
     field("State", &format!("{state} ({number})"));
     field("Elapsed Time", &elapsed);
     field("Bridge ID", "(Not bridged)");
@@ -222,7 +229,7 @@ pub(crate) mod tests {
     use std::time::Duration;
 
     use expect_test::expect;
-    use switch::{ChannelInfo, ChannelState, Position};
+    use switch::{CallerId, ChannelInfo, ChannelState, Position};
 
     use super::{concise, describe, table, totals, verbose};
     use crate::commands::live::Line;
@@ -232,7 +239,8 @@ pub(crate) mod tests {
             name: "PJSIP/WS_PHONE_A-00000004".to_owned(),
             unique_id: "1795385615.4".to_owned(),
             info: Arc::new(ChannelInfo {
-                caller: "WS_PHONE_A".to_owned(),
+                caller: CallerId::new("", "WS_PHONE_A"),
+                connected: CallerId::default(),
                 at: Position {
                     context: "sets".to_owned(),
                     exten: "246".to_owned(),
@@ -279,6 +287,11 @@ PJSIP/WS_PHONE_A-00000004                                        246@sets:4     
                    UniqueID: 1795385615.4
                    LinkedID: 1795385615.4
                   Caller ID: WS_PHONE_A
+             Caller ID Name: (N/A)
+            Connected Line ID: (N/A)
+            Connected Line ID Name: (N/A)
+            Eff. Connected Line ID: (N/A)
+            Eff. Connected Line ID Name: (N/A)
                       State: Up (6)
                Elapsed Time: 0h0m7s
                   Bridge ID: (Not bridged)
@@ -292,5 +305,18 @@ PJSIP/WS_PHONE_A-00000004                                        246@sets:4     
             audio opus, video VP8
         "#]]
         .assert_eq(&describe(&line()));
+    }
+
+    #[test]
+    fn one_channel_says_whom_it_is_connected_to() {
+        let mut line = line();
+        let info = Arc::make_mut(&mut line.info);
+        info.connected = CallerId::new("Bob", "1002");
+        let text = describe(&line);
+        assert!(text.contains("\nConnected Line ID: 1002\n"), "{text}");
+        assert!(
+            text.contains("\nEff. Connected Line ID Name: Bob\n"),
+            "{text}"
+        );
     }
 }

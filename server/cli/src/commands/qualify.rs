@@ -51,7 +51,8 @@ fn channels(lines: &[Line]) -> String {
         let (state, clock, exten) = (line.state().0, line.clock(), &line.info.at.exten);
         format!(
             "  Channel: {name:<52}  {state:<12}  {clock:<11}\n      \
-             Exten: {exten:<26}  CLCID: \"\" <>\n\n"
+             Exten: {exten:<26}  CLCID: {}\n\n",
+            line.info.connected
         )
     });
     let rows: String = rows.collect();

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use ::sip::{Body, Flow, HeaderName, InviteId, Request, Status};
+use ::sip::{Body, Flow, HeaderName, InviteId, OfferVia, Request, Status};
+use config::{CallerId, ConnectedLineMethod};
 use media::{DigitEvent, Place};
 use rtc::Refused;
 use sdp::Sdp;
-use switch::{Cause, Referred, Signaling};
+use switch::{Cause, Redirecting, Referred, Signaling, Text};
 
 use crate::sip::authenticate::{Denied, RETRY_AFTER_S};
-use crate::sip::command::{CallRef, Command, Verb};
+use crate::sip::command::{CallRef, Command, How, Told, Verb};
+use crate::sip::identity::{Identity, Role};
 use crate::sip::outbound::Ask;
 use crate::sip::shared::Shared;
 
@@ -23,6 +25,7 @@ pub(crate) struct SipSignaling {
     /// What our INVITE is made of, until it is sent.
     ask: Option<Box<Ask>>,
     place: Place,
+    identity: Arc<Identity>,
 }
 
 /// How far the call has come, as far as commands go.
@@ -43,6 +46,7 @@ impl SipSignaling {
         id: InviteId,
         invite: Arc<Request>,
         flow: &Flow,
+        identity: Identity,
     ) -> Self {
         Self {
             shared,
@@ -51,6 +55,7 @@ impl SipSignaling {
             invite: Some(invite),
             ask: None,
             place: place_of(flow),
+            identity: Arc::new(identity),
         }
     }
 
@@ -62,6 +67,7 @@ impl SipSignaling {
             progress: Progress::Planned,
             invite: None,
             place: ask.route().place(),
+            identity: ask.identity(),
             ask: Some(Box::new(ask)),
         }
     }
@@ -137,6 +143,48 @@ impl Signaling for SipSignaling {
             headers.push((HeaderName::RetryAfter, RETRY_AFTER_S.to_string()));
         }
         self.tell(Verb::Hangup { status, headers });
+    }
+
+    fn connected(&mut self, party: &CallerId) {
+        if let Some(ask) = &mut self.ask {
+            return ask.show(party.clone());
+        }
+        if self.progress == Progress::Over || !self.identity.is_told() {
+            return;
+        }
+        let how = match self.progress {
+            _ if !self.identity.shows(party) => How::InPassing,
+            Progress::Ringing if self.identity.is_told_at_once() => How::Ringing,
+            Progress::Ringing | Progress::Planned | Progress::Over => How::InPassing,
+            Progress::Open => How::By(match self.identity.method() {
+                ConnectedLineMethod::Invite => OfferVia::Reinvite,
+                ConnectedLineMethod::Update => OfferVia::Update,
+            }),
+        };
+        self.tell(Verb::Tell(Box::new(Told {
+            identity: Arc::clone(&self.identity),
+            party: party.clone(),
+            role: match self.invite {
+                Some(_) => Role::Calling,
+                None => Role::Called,
+            },
+            how,
+        })));
+    }
+
+    fn redirected(&mut self, redirecting: &Redirecting) {
+        if self.progress == Progress::Ringing {
+            let identity = Arc::clone(&self.identity);
+            self.tell(Verb::SentOn(identity, Box::new(redirecting.clone())));
+        }
+    }
+
+    fn text(&mut self, text: &Text) -> bool {
+        let is_open = self.progress == Progress::Open;
+        if is_open {
+            self.tell(Verb::Text(Box::new(text.clone())));
+        }
+        is_open
     }
 
     fn place(&self) -> Place {

@@ -3,15 +3,17 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ::sip::{
-    Body, Flow, HeaderName, InviteId, Login, Reliability, RequestId, Response, SessionRules,
-    Status, Uri,
+    Body, Flow, HeaderName, InviteId, Login, OfferVia, Reliability, RequestId, Response,
+    SessionRules, Status, Uri,
 };
+use config::CallerId;
 use media::Digit;
 use store::SavedContact;
-use switch::Referred;
+use switch::{Redirecting, Referred, Text};
 
 use tokio::sync::oneshot;
 
+use crate::sip::identity::{Identity, Role};
 use crate::sip::outbound::Ask;
 use crate::sip::presence::Subscribe;
 use crate::sip::resolve::Hop;
@@ -117,6 +119,12 @@ pub(crate) enum Verb {
     },
     /// A digit, by INFO.
     Digit(Digit),
+    /// Who the far end is connected to.
+    Tell(Box<Told>),
+    /// The call of the far end is sent on: 181.
+    SentOn(Arc<Identity>, Box<Redirecting>),
+    /// A text within the call.
+    Text(Box<Text>),
     /// What became of the far end's REFER.
     Referred(Referred),
     /// The caller of this INVITE is known now.
@@ -130,6 +138,28 @@ pub(crate) struct Rules {
     pub(crate) reliability: Reliability,
     /// What its challenges are answered with.
     pub(crate) logins: Vec<Login>,
+    /// Its tag, if it is believed who it is.
+    pub(crate) believed: Option<Box<str>>,
+}
+
+/// Who the far end of a call is connected to.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) party: CallerId,
+    pub(crate) role: Role,
+    pub(crate) how: How,
+}
+
+/// When the far end is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum How {
+    /// With whatever is said next.
+    InPassing,
+    /// At once, while it waits for the answer.
+    Ringing,
+    /// At once, in the call.
+    By(OfferVia),
 }
 
 /// Names a call. One of ours has its id from the moment the driver has sent the INVITE; what is asked of

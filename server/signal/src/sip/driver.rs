@@ -7,6 +7,7 @@ mod calls;
 mod dials;
 mod digits;
 mod letters;
+mod party;
 mod probes;
 pub(crate) mod refer;
 mod registrations;
@@ -400,6 +401,12 @@ impl Driver {
                 }
             }
             Verb::Digit(digit) => self.calls.dial(&mut self.agent, now, id, digit),
+            Verb::Tell(told) => self.calls.tell_party(&mut self.agent, now, id, &told),
+            Verb::SentOn(identity, redirecting) => {
+                let (calls, agent) = (&self.calls, &mut self.agent);
+                calls.sent_on(agent, now, id, &identity, &redirecting);
+            }
+            Verb::Text(text) => self.calls.send_text(&mut self.agent, now, id, &text),
             Verb::Referred(referred) => self.calls.referred(&mut self.agent, now, id, referred),
             Verb::Hangup { status, headers } => {
                 self.calls.take_retry(id);
@@ -413,7 +420,9 @@ impl Driver {
                     session,
                     reliability,
                     logins,
+                    believed,
                 } = *rules;
+                self.calls.believe(id, believed);
                 self.agent.watch(id, session);
                 self.agent.rely(id, reliability);
                 self.agent.log_in_with(id, logins);
@@ -452,9 +461,13 @@ impl Driver {
             party: ask.party(),
             line: ask.line(),
             retry,
+            believed: ask.believed.clone(),
+            told: ask.told(&flow),
         };
         let offer = self.seen_from(flow.id, offer);
+        let told = ours.told.clone();
         let id = self.agent.invite(now, flow, ask.invite(&flow, offer));
+        self.agent.tell(id, told);
         call.is(Some(id));
         self.calls.begin_ours(id, flow, ours);
     }
@@ -662,7 +675,8 @@ impl Driver {
             Event::Response { id, result } => {
                 let (now, response) = (now(), result.as_ref().ok());
                 let (agent, shared) = (&mut self.agent, &self.shared);
-                if !self.calls.on_response(agent, id, response, now)
+                if !self.calls.on_text_answered(id, response)
+                    && !self.calls.on_response(agent, id, response, now)
                     && !self.letters.on_response(agent, id, response, now)
                     && !self.probes.on_response(agent, shared, id, response, now)
                 {

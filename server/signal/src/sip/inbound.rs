@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ::sip::{Contacts, Flow, HeaderName, InviteId, NameAddr, Request, Status};
+use ::sip::{Contacts, Flow, HeaderName, InviteId, Request, Status};
 use config::{CallerId, Config, Endpoint, Subscriber};
 use sdp::Sdp;
 use store::StoreError;
@@ -13,6 +13,7 @@ use crate::sip::channel::SipSignaling;
 use crate::sip::command::{Command, Party, Rules, Verb};
 use crate::sip::driver::refer::Replaced;
 use crate::sip::identify;
+use crate::sip::identity::{self, Identity};
 use crate::sip::outbound::logins_of;
 use crate::sip::request::content_type;
 use crate::sip::session;
@@ -40,6 +41,7 @@ pub(crate) async fn invite(
                 session: session::rules(&subscriber.endpoint),
                 reliability: session::reliability(&subscriber.endpoint),
                 logins: logins_of(&shared, &subscriber),
+                believed: identity::believed(&subscriber.endpoint),
             });
             let verb = Verb::Admitted { party, rules };
             shared.command(Command::Call(id.into(), verb));
@@ -47,12 +49,19 @@ pub(crate) async fn invite(
                 caller,
                 context: subscriber.endpoint.context.clone(),
                 exten,
+                redirecting: identity::redirecting_of(&request),
                 call_id: request.headers.call_id().map(printable).unwrap_or_default(),
                 offer,
                 variables: Vec::new(),
                 name: None,
                 leg: None,
-                signaling: Box::new(SipSignaling::new(shared.clone(), id, request, &flow)),
+                signaling: Box::new(SipSignaling::new(
+                    shared.clone(),
+                    id,
+                    request,
+                    &flow,
+                    Identity::of(&shared, &subscriber),
+                )),
                 inbox,
                 replaces: replaces.place(),
                 subscriber,
@@ -87,7 +96,7 @@ async fn admit(
         return Err(Denied::new(Status::UNSUPPORTED_URI_SCHEME));
     }
     session::check(endpoint, request)?;
-    let caller = caller_of(endpoint, request);
+    let caller = identity::caller_of(endpoint, request);
     let config = shared.switch.config();
     let exten = extension_of(&config, request);
     // Whoever takes a place goes into no extension.
@@ -169,42 +178,6 @@ fn extension_of(config: &Config, request: &Request) -> String {
         Some(user) if !user.is_empty() => identify::without_options(config, &user).to_owned(),
         _ => "s".to_owned(),
     }
-}
-
-/// What the configuration says of the caller; else what From says. From is proven only as far as
-/// the endpoint is, so it never decides anything but what is shown.
-pub(crate) fn caller_of(endpoint: &Endpoint, request: &Request) -> CallerId {
-    if endpoint.trust_id_inbound
-        && let Some(caller) = asserted(request)
-    {
-        return caller;
-    }
-    if let Some(caller) = &endpoint.caller_id {
-        return caller.clone();
-    }
-    let Ok(from) = request.headers.from() else {
-        return CallerId::default();
-    };
-    CallerId {
-        name: printable(from.display_name.as_deref().unwrap_or_default()),
-        number: printable(from.uri.user().as_deref().unwrap_or_default()),
-    }
-}
-
-/// What a trusted peer says of who calls: P-Asserted-Identity (RFC 3325), else Remote-Party-ID.
-fn asserted(request: &Request) -> Option<CallerId> {
-    let headers = ["P-Asserted-Identity", "Remote-Party-ID"];
-    let addresses = headers.into_iter().filter_map(|name| {
-        let value = request.headers.get(&HeaderName::from(name))?;
-        // RFC 3325 §9.1: there may be a second value, the tel: URI of the same.
-        let first = value.split_inclusive('>').next().unwrap_or(value);
-        NameAddr::parse(first).ok()
-    });
-    let mut callers = addresses.map(|address| CallerId {
-        name: printable(address.display_name.as_deref().unwrap_or_default()),
-        number: printable(address.uri.user().as_deref().unwrap_or_default()),
-    });
-    callers.find(|caller| !caller.number.is_empty())
 }
 
 /// The offer in the body; none asks us to offer.

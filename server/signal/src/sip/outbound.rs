@@ -11,15 +11,18 @@ use std::sync::{Arc, Weak};
 
 use ::sip::digest::Algorithm;
 use ::sip::{
-    Body, Flow, HeaderName, Host, Login, NameAddr, OutgoingInvite, Reliability, SessionRules, Uri,
+    Body, Flow, HeaderName, Login, NameAddr, OutgoingInvite, Reliability, SessionRules, Uri,
 };
 use config::{Auth, CallerId, DigestAlgorithm, Subscriber};
 use media::Place as MediaPlace;
-use switch::{NotSent, Outgoing, Reply, Signaling, Target, Technology, Text, Unreachable};
+use switch::{
+    NotSent, Outgoing, Redirecting, Reply, Signaling, Target, Technology, Text, Unreachable,
+};
 
 use crate::sip::channel::{SipSignaling, place_of};
 use crate::sip::command::Party;
 use crate::sip::destination::Destination;
+use crate::sip::identity::{self, Identity, Role, marked};
 use crate::sip::resolve::{self, By, Hop};
 use crate::sip::session;
 use crate::sip::shared::{Shared, printable};
@@ -418,7 +421,9 @@ fn target(shared: &Arc<Shared>, subscriber: &Arc<Subscriber>, place: Place) -> T
             let ask = Ask {
                 caller: outgoing.caller,
                 call_id,
-                from: From::of(&shared, &own),
+                identity: Arc::new(Identity::of(&shared, &own)),
+                redirecting: outgoing.redirecting,
+                believed: identity::believed(&own.endpoint),
                 session: session::rules(&own.endpoint),
                 reliability: session::reliability(&own.endpoint),
                 logins: logins_of(&shared, &own),
@@ -477,8 +482,11 @@ pub(crate) fn call_id() -> String {
 #[derive(Debug, Clone)]
 pub(crate) struct Ask {
     caller: CallerId,
+    redirecting: Redirecting,
     call_id: String,
-    from: From,
+    identity: Arc<Identity>,
+    /// The tag of the far end, if it is believed who it is.
+    pub(crate) believed: Option<Box<str>>,
     logins: Vec<Login>,
     place: Place,
     session: SessionRules,
@@ -486,53 +494,6 @@ pub(crate) struct Ask {
     /// What the dial plan adds.
     headers: Vec<(HeaderName, String)>,
     pub(crate) inbox: switch::InboxSender,
-}
-
-/// What the configuration says of From.
-#[derive(Debug, Clone)]
-pub(crate) struct From {
-    user: Option<String>,
-    domain: Option<String>,
-    default_user: String,
-    /// P-Asserted-Identity (RFC 3325) and Remote-Party-ID go along.
-    asserted: bool,
-    remote_party: bool,
-    /// Numbers are marked as such.
-    is_phone: bool,
-}
-
-impl From {
-    pub(crate) fn of(shared: &Shared, subscriber: &Subscriber) -> Self {
-        Self {
-            user: subscriber.endpoint.from_user.clone(),
-            domain: subscriber.endpoint.from_domain.clone(),
-            default_user: shared.switch.config().global.default_from_user.clone(),
-            asserted: subscriber.endpoint.send_pai,
-            remote_party: subscriber.endpoint.send_rpid,
-            is_phone: subscriber.endpoint.user_eq_phone,
-        }
-    }
-}
-
-impl From {
-    /// From on this flow: `from_user`, else this user, else `default_from_user`; at `from_domain`, else our
-    /// address.
-    pub(crate) fn address(&self, flow: &Flow, user: Option<&str>, name: Option<&str>) -> NameAddr {
-        let user = self.user.as_deref().or(user).unwrap_or(&self.default_user);
-        self.at(flow, user, name)
-    }
-
-    /// This user at `from_domain`, else at our address.
-    fn at(&self, flow: &Flow, user: &str, name: Option<&str>) -> NameAddr {
-        let host = match &self.domain {
-            Some(domain) => Host::Name(domain.as_str().into()),
-            None => Host::from(flow.local.ip().to_canonical()),
-        };
-        let uri = marked(Uri::sip(Some(user), &host, None), self.is_phone);
-        let mut address = NameAddr::new(uri);
-        address.display_name = name.map(Into::into);
-        address
-    }
 }
 
 impl Ask {
@@ -570,6 +531,23 @@ impl Ask {
         added
     }
 
+    /// Who is shown to call, and how.
+    pub(crate) fn identity(&self) -> Arc<Identity> {
+        Arc::clone(&self.identity)
+    }
+
+    pub(crate) fn show(&mut self, caller: CallerId) {
+        self.caller = caller;
+    }
+
+    /// What requests in the call say of who calls.
+    pub(crate) fn told(&self, flow: &Flow) -> Vec<(HeaderName, String)> {
+        match self.identity.is_told() {
+            true => self.identity.headers(flow, &self.caller, Role::Called),
+            false => Vec::new(),
+        }
+    }
+
     /// The first line of the story.
     pub(crate) fn line(&self) -> String {
         format!("INVITE {}", printable(self.place.uri.address()))
@@ -580,8 +558,9 @@ impl Ask {
     pub(crate) fn invite(self, flow: &Flow, offer: Body) -> OutgoingInvite {
         let Self {
             caller,
+            redirecting,
             call_id,
-            from,
+            identity,
             logins,
             place,
             session,
@@ -589,27 +568,16 @@ impl Ask {
             headers: added,
             ..
         } = self;
-        let number = Some(printable(&caller.number)).filter(|number| !number.is_empty());
-        let name = Some(printable(&caller.name)).filter(|name| !name.is_empty());
         let hops = place.path.into_iter();
         let mut headers: Vec<_> = hops.map(|hop| (HeaderName::Route, hop)).collect();
-        // RFC 3325 §9.1: only who is known is asserted.
-        if let Some(number) = &number {
-            let who = from.at(flow, number, name.as_deref());
-            if from.asserted {
-                headers.push((HeaderName::from("P-Asserted-Identity"), who.to_string()));
-            }
-            if from.remote_party {
-                let value = format!("{who};party=calling;privacy=off;screen=no");
-                headers.push((HeaderName::from("Remote-Party-ID"), value));
-            }
-        }
+        headers.extend(identity.headers(flow, &caller, Role::Called));
+        headers.extend(identity.diversions(flow, &redirecting));
         headers.extend(added);
-        let uri = marked(place.uri, from.is_phone);
+        let uri = marked(place.uri, identity.is_phone());
         OutgoingInvite {
             to: NameAddr::new(uri.clone()),
             uri,
-            from: from.address(flow, number.as_deref(), name.as_deref()),
+            from: identity.from(flow, &caller),
             headers,
             offer: Some(offer),
             call_id: Some(call_id.into()),
@@ -652,36 +620,9 @@ const OWN_HEADERS: [&str; 25] = [
     "x",
 ];
 
-/// RFC 3261 §19.1.1: `user=phone` says that the user is a telephone number.
-fn marked(uri: Uri, is_phone: bool) -> Uri {
-    let is_number = |user: &str| {
-        let digits = user.strip_prefix('+').unwrap_or(user);
-        let dialled = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'*' | b'#');
-        !digits.is_empty() && digits.bytes().all(dialled)
-    };
-    let marks =
-        is_phone && uri.param("user").is_none() && uri.user().is_some_and(|user| is_number(&user));
-    match marks {
-        true => uri.with_param("user", Some("phone")),
-        false => uri,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_alone_are_marked() {
-        let mark = |uri: &str| marked(uri.parse().unwrap(), true).to_string();
-        assert_eq!(mark("sip:+4930@h;lr"), "sip:+4930@h;lr;user=phone");
-        assert_eq!(mark("sip:4930@h;user=ip"), "sip:4930@h;user=ip");
-        assert_eq!(mark("sip:alice@h"), "sip:alice@h");
-        assert_eq!(
-            marked("sip:1@h".parse().unwrap(), false).to_string(),
-            "sip:1@h"
-        );
-    }
 
     #[test]
     fn a_number_takes_the_place_of_the_contacts_user() {

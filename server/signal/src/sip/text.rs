@@ -9,7 +9,8 @@ use switch::{IncomingText, NotSent, Text};
 
 use crate::sip::authenticate::{Denied, RETRY_AFTER_S};
 use crate::sip::command::Command;
-use crate::sip::outbound::{self, From, Place, Route};
+use crate::sip::identity::{self, Identity};
+use crate::sip::outbound::{self, Place, Route};
 use crate::sip::request::content_type;
 use crate::sip::shared::{Shared, printable};
 use crate::sip::{identify, inbound};
@@ -57,7 +58,7 @@ pub(crate) async fn receive(
         "" => "s",
         exten => exten,
     };
-    let caller = inbound::caller_of(endpoint, request);
+    let caller = identity::caller_of(endpoint, request);
     let switch = &shared.switch;
     let number = Some(caller.number.as_str());
     let found = switch.has_extension(context, exten, number).await;
@@ -131,7 +132,7 @@ fn text_of(flow: &Flow, request: &Request) -> Text {
 pub(crate) struct Letter {
     pub(crate) place: Place,
     pub(crate) logins: Vec<Login>,
-    from: From,
+    identity: Identity,
     sender: Sender,
     body: Bytes,
     headers: Vec<(HeaderName, String)>,
@@ -161,7 +162,7 @@ pub(crate) async fn send(shared: &Arc<Shared>, to: &str, text: &Text) -> Result<
         let letter = Letter {
             place,
             logins: outbound::logins_of(shared, &subscriber),
-            from: From::of(shared, &subscriber),
+            identity: Identity::of(shared, &subscriber),
             sender: sender.clone(),
             body: Bytes::copy_from_slice(text.body.as_bytes()),
             headers: headers.clone(),
@@ -212,8 +213,8 @@ impl Letter {
         let mut request = Request::new(Method::Message, uri.clone());
         let mut from = match &self.sender {
             Sender::Address(address) => (**address).clone(),
-            Sender::User(user) => self.from.address(flow, Some(user), None),
-            Sender::Nobody => self.from.address(flow, None, None),
+            Sender::User(user) => self.identity.address(flow, Some(user), None),
+            Sender::Nobody => self.identity.address(flow, None, None),
         };
         // RFC 3261 §8.1.3.5: what answers a challenge keeps them.
         from.set_tag(&outbound::call_id());

@@ -180,10 +180,7 @@ async fn a_trunk_is_told_who_calls_and_its_challenge_is_answered() {
     let exchange = Exchange::with(&pjsip, Keepalive::default()).await;
     let phone = DeskPhone::at(port, exchange.udp).await;
     let originate = Originate {
-        caller: CallerId {
-            name: "Alice \"A\"".to_owned(),
-            number: "1001".to_owned(),
-        },
+        caller: CallerId::new("Alice \"A\"", "1001"),
         ..plain("PJSIP/4930@trunk")
     };
     let begun = exchange.switch.originate(originate).await.unwrap();

@@ -31,9 +31,13 @@ pub(crate) fn login(user: &str) -> (&'static str, &'static str) {
 }
 
 pub(crate) async fn exchange(pjsip: &str) -> Exchange {
+    with_plan(pjsip, PLAN).await
+}
+
+pub(crate) async fn with_plan(pjsip: &str, plan: &str) -> Exchange {
     let pjsip = pjsip.replace("supported_algorithms_uas=SHA-256\n", "");
     let pjsip = pjsip.replace("max_contacts=0", "max_contacts=1");
-    let files = [("pjsip.conf", pjsip.as_str()), ("extensions.conf", PLAN)];
+    let files = [("pjsip.conf", pjsip.as_str()), ("extensions.conf", plan)];
     Exchange::with_files(&files, Keepalive::default()).await
 }
 
@@ -49,14 +53,14 @@ pub(crate) async fn phone(exchange: &Exchange, user: &str) -> Phone {
 }
 
 /// A call between two phones: the INVITE of the caller with its 200, and the INVITE to the called.
-struct Call {
-    text: String,
-    ok: Response,
-    called: Request,
-    tag: String,
+pub(crate) struct Call {
+    pub(crate) text: String,
+    pub(crate) ok: Response,
+    pub(crate) called: Request,
+    pub(crate) tag: String,
 }
 
-async fn call(caller: &mut Phone, from: &str, callee: &mut Phone, to: &str) -> Call {
+pub(crate) async fn call(caller: &mut Phone, from: &str, callee: &mut Phone, to: &str) -> Call {
     let first = invite(from, to, &format!("{from}1"), OFFER);
     let challenged = caller.ask(&first).await;
     caller.send(&ack(&first, &challenged)).await;
@@ -82,11 +86,11 @@ async fn call(caller: &mut Phone, from: &str, callee: &mut Phone, to: &str) -> C
 }
 
 impl Call {
-    fn by_caller(&self, method: &str, cseq: u32, more: &str) -> String {
+    pub(crate) fn by_caller(&self, method: &str, cseq: u32, more: &str) -> String {
         in_dialog(method, cseq, &self.text, &self.ok, more)
     }
 
-    fn by_callee(&self, method: &str, cseq: u32, more: &str) -> String {
+    pub(crate) fn by_callee(&self, method: &str, cseq: u32, more: &str) -> String {
         let header = |name: HeaderName| self.called.headers.get(&name).unwrap().to_owned();
         let target = match self.called.headers.contacts().unwrap() {
             sip::Contacts::List(list) => list[0].address.uri.clone(),
@@ -104,7 +108,7 @@ impl Call {
     }
 
     /// The Replaces that asks the exchange to replace the caller of this call.
-    fn replaces_caller(&self) -> String {
+    pub(crate) fn replaces_caller(&self) -> String {
         let to = self.ok.headers.to().unwrap();
         let from = self.ok.headers.from().unwrap();
         format!(
@@ -116,7 +120,7 @@ impl Call {
     }
 
     /// The same for the called.
-    fn replaces_callee(&self) -> String {
+    pub(crate) fn replaces_callee(&self) -> String {
         let from = self.called.headers.from().unwrap();
         let call_id = self.called.headers.call_id().unwrap();
         format!(
@@ -127,11 +131,11 @@ impl Call {
     }
 }
 
-fn refer(to: &str) -> String {
+pub(crate) fn refer(to: &str) -> String {
     format!("Refer-To: <{to}>\r\nReferred-By: <sip:me@127.0.0.1>\r\nContent-Length: 0\r\n\r\n")
 }
 
-fn escaped(replaces: &str) -> String {
+pub(crate) fn escaped(replaces: &str) -> String {
     replaces
         .replace(';', "%3B")
         .replace('=', "%3D")

@@ -6,12 +6,12 @@
 
 use std::time::Duration;
 
-use config::{FeatureGeneral, Features};
+use config::{CallerId, FeatureGeneral, Features};
 use dialplan::Position;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::blind::number;
-use super::{Goes, Interrupted, Party, Talk, parted, step};
+use super::{Goes, Interrupted, Party, Talk, introduce, parted, step};
 use crate::cause::Cause;
 use crate::channel::{Channel, Instead, Wake};
 use crate::dial::{Ask, Dialled, Dialling, Woken, until};
@@ -106,6 +106,10 @@ impl Talk<'_> {
         let mut to_target = true;
         loop {
             let (own, other) = self.pair(side);
+            match to_target {
+                true => introduce(own, &mut target),
+                false => introduce(own, other),
+            }
             let keys = consultation.keys();
             let talked = match to_target {
                 true => {
@@ -132,6 +136,7 @@ impl Talk<'_> {
                         let sound = consultation.general().transfer_fail_sound.clone();
                         self.tells(side, sound, Instead::Refusal).await?;
                     }
+                    introduce(self.caller, self.callee);
                     return self.rejoin().await;
                 }
                 (Ok(Talked::Wish(Wish::Complete) | Talked::Own(Interrupt::Hangup(_))), _) => {
@@ -237,13 +242,11 @@ impl Consultation {
         Ask {
             dialled: None,
             caller: own.caller.clone(),
-            own: None,
+            own: Some(CallerId::new("", self.to.exten.as_str())),
             variables: own.vars.inherited(),
-            at: None,
             application: "AppDial((Attended Transfer))".to_owned(),
-            recorded: false,
             far: Some(own.capabilities()),
-            before: None,
+            ..Ask::default()
         }
     }
 
@@ -258,9 +261,8 @@ impl Consultation {
         match own.during(switch.find(&self.place())).await {
             Ok(Ok(targets)) => dialling.call(&switch, targets, &ask, Some(own)).await,
             Ok(Err(why)) => {
-                own.tell(StoryEvent::Remark {
-                    text: format!("{}: {why}", self.place()),
-                });
+                let text = format!("{}: {why}", self.place());
+                own.tell(StoryEvent::Remark { text });
                 return Called::Failed { aborted: false };
             }
             Err(interrupt) => return Called::Left(Some(interrupt)),
@@ -303,7 +305,8 @@ impl Consultation {
                         Some(Dialled::Forwarded(_)) => {
                             dialling.note(Cause::RedirectedToNewDestination);
                         }
-                        Some(Dialled::Ringing | Dialled::Failed(_)) | None => {}
+                        Some(Dialled::Ringing | Dialled::Connected(_) | Dialled::Failed(_))
+                        | None => {}
                     }
                     None
                 }

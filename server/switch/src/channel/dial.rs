@@ -8,7 +8,7 @@ use sdp::Sdp;
 use super::round::Turn;
 use super::{Channel, State, Wake, streams};
 use crate::cause::Cause;
-use crate::event::{AppResult, ChannelEvent, Interrupt};
+use crate::event::{AppResult, ChannelEvent, Happened, Interrupt};
 use crate::story::{Side, StoryEvent};
 
 /// What became known of a leg that is being called.
@@ -18,6 +18,8 @@ pub(crate) enum News {
     Ringing,
     /// The far end has something to be heard before it answers.
     Early,
+    /// The far end says who it is.
+    Connected,
     /// The far end answered; media is agreed.
     Answered,
     /// It came to nothing, and the leg is over.
@@ -83,7 +85,10 @@ impl Channel {
                 return None;
             }
             Wake::Event(ChannelEvent::Accepted(answer)) => self.on_accepted(answer).await,
-            wake => self.on_wake(wake).await.map(|_| None),
+            wake => self.on_wake(wake).await.map(|happened| match happened {
+                Some(Happened::Connected) => Some(News::Connected),
+                Some(_) | None => None,
+            }),
         };
         match result {
             Ok(news) => news,

@@ -173,6 +173,8 @@ impl Channel {
                 }
                 Happened::Agreed { by: Side::Them, .. }
                 | Happened::Digit(_)
+                | Happened::Connected
+                | Happened::Text(_)
                 | Happened::Established => {}
             }
         }

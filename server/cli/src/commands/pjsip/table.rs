@@ -109,8 +109,8 @@ fn endpoint_rows(subscriber: &Subscriber, view: &View, transports: &[TransportCo
         text.push_str(&format!(
             "    Channel: {name:<50}  {state:<12}  {clock:<11}\n"
         ));
-        let exten = &line.info.at.exten;
-        text.push_str(&format!("        Exten: {exten:<24}  CLCID: \"\" <>\n"));
+        let (exten, connected) = (&line.info.at.exten, &line.info.connected);
+        text.push_str(&format!("        Exten: {exten:<24}  CLCID: {connected}\n"));
     }
     text
 }

@@ -33,12 +33,14 @@ pub(crate) struct Calls {
     by_endpoint: BTreeMap<String, BTreeSet<InviteId>>,
     /// The digits that wait for their answer.
     pub(super) infos: BTreeMap<ClientId, InviteId>,
+    /// Texts within calls that wait for their answer.
+    pub(super) texts: BTreeMap<ClientId, InviteId>,
 }
 
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) inbox: InboxSender,
-    flow: Flow,
+    pub(super) flow: Flow,
     /// Known once the caller is authenticated.
     party: Option<Party>,
     /// The flow is gone and has not come back.
@@ -56,6 +58,10 @@ pub(super) struct Call {
     pub(super) refer: Option<Refer>,
     /// What is sent it by INFO.
     pub(super) digits: Digits,
+    /// The tag of the far end, if it is believed who it is.
+    pub(super) believed: Option<Box<str>>,
+    /// What the far end is told of who it is connected to.
+    pub(super) told: Vec<(HeaderName, String)>,
 }
 
 /// What an INVITE to another place is made of.
@@ -86,6 +92,10 @@ pub(crate) struct Ours {
     /// The first line of its story.
     pub(crate) line: String,
     pub(crate) retry: Option<Box<Retry>>,
+    /// The tag of the far end, if it is believed who it is.
+    pub(crate) believed: Option<Box<str>>,
+    /// What requests in the call say of who calls.
+    pub(crate) told: Vec<(HeaderName, String)>,
 }
 
 impl Calls {
@@ -110,6 +120,8 @@ impl Calls {
             retry: None,
             refer: None,
             digits: Digits::default(),
+            believed: None,
+            told: Vec::new(),
         };
         call.received(&format_args!("INVITE {}", printable(request.uri.address())));
         self.calls.insert(id, call);
@@ -129,6 +141,8 @@ impl Calls {
             retry: ours.retry,
             refer: None,
             digits: Digits::default(),
+            believed: ours.believed,
+            told: ours.told,
         };
         self.index(id, &call);
         self.calls.insert(id, call);
@@ -302,13 +316,10 @@ impl Calls {
                 if let Some(call) = self.calls.get(&id) {
                     call.received(&format_args!("{status} {}", printable(&reason)));
                 }
-                self.tell(
-                    id,
-                    ChannelEvent::OfferRejected {
-                        status: status.code(),
-                    },
-                );
+                let status = status.code();
+                self.tell(id, ChannelEvent::OfferRejected { status });
             }
+            Event::Identity { id, request } => self.hear(id, &request),
             Event::InDialog {
                 id,
                 request_id,
@@ -341,6 +352,7 @@ impl Calls {
                 self.take_retry(id);
                 if let Some(call) = self.calls.get(&id) {
                     call.received(&response.status);
+                    call.hear(&response.headers);
                     let status = response.status.code();
                     let answer = description(&response);
                     call.inbox.send(ChannelEvent::Progress { status, answer });
@@ -362,6 +374,7 @@ impl Calls {
         };
         call.stage = Stage::Answered;
         call.received(&response.status);
+        call.hear(&response.headers);
         call.inbox
             .send(ChannelEvent::Accepted(description(response)));
     }
@@ -468,7 +481,10 @@ impl Calls {
                 None if content_type == "application/media_control+xml" => None,
                 None => Some(unsupported("application/dtmf-relay, application/dtmf")),
             },
-            Method::Message if content_type.starts_with("text/") => None,
+            Method::Message if content_type.starts_with("text/") => {
+                self.on_text(id, request);
+                None
+            }
             Method::Message => Some(unsupported("text/plain")),
             Method::Options => None,
             Method::Refer => match self.on_refer(agent, id, request_id, request) {
@@ -516,7 +532,7 @@ impl Calls {
         call.inbox.send(ChannelEvent::Hangup(cause));
     }
 
-    fn tell(&self, id: InviteId, event: ChannelEvent) {
+    pub(super) fn tell(&self, id: InviteId, event: ChannelEvent) {
         if let Some(call) = self.calls.get(&id) {
             call.inbox.send(event);
         }
