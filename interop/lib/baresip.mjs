@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 
-import { freePort, temporaryFolder, until } from './server.mjs';
+import { freePort, temporaryFolder, until, wait } from './server.mjs';
 
 const TONE_S = 60;
 const MODULES = '/usr/lib/baresip/modules';
@@ -31,7 +31,7 @@ function wav(samples, rate_hz) {
 }
 
 /** How much of a piece of sound is this tone: 0 to 1 (Goertzel). */
-function share(samples, tone_hz, rate_hz) {
+export function share(samples, tone_hz, rate_hz) {
   const step = (2 * Math.PI * tone_hz) / rate_hz;
   let [one, two, energy] = [0, 0, 0];
   for (const sample of samples) {
@@ -42,7 +42,11 @@ function share(samples, tone_hz, rate_hz) {
   return energy === 0 ? 0 : (2 * power) / (energy * samples.length);
 }
 
-/** Starts a phone; `account` are parameters of its account, `tone_hz` what it says, `rate_hz` that of its codec. */
+/**
+ * Starts a phone; `account` are parameters of its account, `tone_hz` what it says, `rate_hz` that of its codec. What it
+ * hears is written down until it holds for the first time: baresip 1.0 takes the filter that writes it away then, and
+ * does not put it back.
+ */
 export async function startBaresip({ server, user, password, tone_hz = 440, rate_hz = 8_000, account = '', codecs = 'PCMU/8000/1', transport = 'udp' }) {
   const folder = await temporaryFolder('baresip');
   const ports = { sip: await freePort(), control: await freePort() };
@@ -139,13 +143,26 @@ class Baresip {
     await this.happened('CALL_ESTABLISHED');
   }
 
-  /** How much of the last half second it heard is this tone: 0 to 1. */
-  async heard(tone_hz, ms = 500) {
+  /** All it heard, of the last call. */
+  async sound() {
     const name = (await readdir(this.folder)).filter((own) => own.endsWith('-dec.wav')).sort().at(-1);
     const bytes = name ? await readFile(join(this.folder, name)) : Buffer.alloc(0);
     const samples = [];
     for (let at = 44; at + 1 < bytes.length; at += 2) samples.push(bytes.readInt16LE(at));
-    return share(samples.slice(-Math.floor((ms * this.rate_hz) / 1000)), tone_hz, this.rate_hz);
+    return samples;
+  }
+
+  /** What it hears from now on, for so long; what came before might still be there when nothing comes. */
+  async news(ms) {
+    const before = (await this.sound()).length;
+    await wait(ms);
+    return (await this.sound()).slice(before);
+  }
+
+  /** How much of what it hears in the next half second is this tone: 0 to 1; nothing if hardly anything comes. */
+  async heard(tone_hz, ms = 500) {
+    const news = await this.news(ms);
+    return news.length < (ms * this.rate_hz) / 2000 ? 0 : share(news, tone_hz, this.rate_hz);
   }
 
   async stop() {

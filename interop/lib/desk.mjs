@@ -1,7 +1,7 @@
 // A desk phone in a few lines: SIP over one UDP socket, RTP over another, everything in the clear.
 import { createSocket } from 'node:dgram';
 
-import { until } from './server.mjs';
+import { until, wait } from './server.mjs';
 
 async function socket() {
   const own = createSocket('udp4');
@@ -10,9 +10,10 @@ async function socket() {
 }
 
 export class DeskPhone {
-  static async start(server, user) {
+  /** The phone of `user`, which calls `number`. */
+  static async start(server, user, number = '600') {
     const phone = new DeskPhone();
-    Object.assign(phone, { server, user, sip: await socket(), rtp: await socket(), received: [], packets: [], sequence: 0 });
+    Object.assign(phone, { server, user, number, sip: await socket(), rtp: await socket(), received: [], packets: [], sequence: 0 });
     phone.id = Math.random().toString(36).slice(2);
     phone.sip.on('message', (bytes) => phone.onMessage(String(bytes)));
     phone.rtp.on('message', (bytes, from) => phone.packets.push({ bytes, from }));
@@ -20,6 +21,7 @@ export class DeskPhone {
   }
 
   close() {
+    clearInterval(this.saying);
     this.sip.close();
     this.rtp.close();
   }
@@ -37,8 +39,8 @@ export class DeskPhone {
 
   request(method, cseq, more = [], body = '') {
     const { port } = this.sip.address();
-    const to = this.toTag ? `<sip:600@127.0.0.1>;tag=${this.toTag}` : '<sip:600@127.0.0.1>';
-    const lines = [`${method} sip:600@127.0.0.1:${this.server.ports.sip} SIP/2.0`, `Via: SIP/2.0/UDP 127.0.0.1:${port};branch=z9hG4bK${this.id}${cseq}${method}`];
+    const to = this.toTag ? `<sip:${this.number}@127.0.0.1>;tag=${this.toTag}` : `<sip:${this.number}@127.0.0.1>`;
+    const lines = [`${method} sip:${this.number}@127.0.0.1:${this.server.ports.sip} SIP/2.0`, `Via: SIP/2.0/UDP 127.0.0.1:${port};branch=z9hG4bK${this.id}${cseq}${method}`];
     lines.push('Max-Forwards: 70', `From: <sip:${this.user}@127.0.0.1>;tag=${this.id}`, `To: ${to}`, `Call-ID: ${this.id}`, `CSeq: ${cseq} ${method}`);
     lines.push(`Contact: <sip:${this.user}@127.0.0.1:${port}>`, ...more, `Content-Length: ${Buffer.byteLength(body)}`, '', body);
     this.send(lines);
@@ -47,7 +49,7 @@ export class DeskPhone {
   /** Offers one audio stream; the status of the answer. `sdp` is the answer's description. */
   async invite({ cseq = 1, profile = 'RTP/AVP', formats = '0', lines = [] } = {}) {
     const { port } = this.rtp.address();
-    const sdp = ['v=0', 'o=- 1 1 IN IP4 127.0.0.1', 's=-', 'c=IN IP4 127.0.0.1', 't=0 0', `m=audio ${port} ${profile} ${formats}`, ...lines, ''];
+    const sdp = ['v=0', `o=- 1 ${cseq} IN IP4 127.0.0.1`, 's=-', 'c=IN IP4 127.0.0.1', 't=0 0', `m=audio ${port} ${profile} ${formats}`, ...lines, ''];
     this.request('INVITE', cseq, ['Content-Type: application/sdp'], sdp.join('\r\n'));
     const final = () => this.received.find((text) => /^SIP\/2\.0 [2-6]/.test(text) && text.includes(`CSeq: ${cseq} INVITE`));
     await until('a final answer', () => Boolean(final()), 5_000).catch((error) => {
@@ -62,6 +64,7 @@ export class DeskPhone {
   }
 
   hangUp() {
+    clearInterval(this.saying);
     this.request('BYE', 99);
   }
 
@@ -80,8 +83,46 @@ export class DeskPhone {
     from.send(packet, this.port, '127.0.0.1');
   }
 
+  /** Says this tone until it hangs up, in packets of 20 ms. */
+  say(tone_hz) {
+    this.saying = setInterval(() => {
+      const packet = Buffer.alloc(172);
+      packet.writeUInt16BE(0x8000, 0);
+      packet.writeUInt16BE(this.sequence & 0xffff, 2);
+      packet.writeUInt32BE((this.sequence * 160) >>> 0, 4);
+      packet.writeUInt32BE(7, 8);
+      for (let at = 0; at < 160; at += 1) {
+        packet[12 + at] = ulaw(8_000 * Math.sin((2 * Math.PI * tone_hz * (this.sequence * 160 + at)) / 8_000));
+      }
+      this.sequence += 1;
+      this.rtp.send(packet, this.port, '127.0.0.1');
+    }, 20);
+  }
+
+  /** The sound of the packets that come from now on, for so long. */
+  async news(ms) {
+    const before = this.packets.length;
+    await wait(ms);
+    const news = this.packets.slice(before).filter(({ bytes }) => (bytes[1] & 0x7f) === 0);
+    return news.flatMap(({ bytes }) => [...bytes.subarray(12)].map(linear));
+  }
+
   /** Payload types of the packets that came. */
   types() {
     return this.packets.map(({ bytes }) => bytes[1] & 0x7f);
   }
+}
+
+/** G.711 µ-law. */
+function ulaw(sample) {
+  const sign = sample < 0 ? 0x80 : 0;
+  const value = Math.min(Math.abs(Math.round(sample)), 32_635) + 132;
+  const exponent = Math.floor(Math.log2(value)) - 7;
+  return ~(sign | (exponent << 4) | ((value >> (exponent + 3)) & 15)) & 0xff;
+}
+
+function linear(byte) {
+  const code = ~byte & 0xff;
+  const value = (((code & 15) << 3) + 132) << ((code >> 4) & 7);
+  return code & 0x80 ? 132 - value : value - 132;
 }

@@ -495,50 +495,73 @@ fn payload_types_are_those_of_the_receiver() {
     );
 }
 
+/// Browser 0 has G.711 and browser 1 has Opus: a second of a tone from one arrives at the other.
+fn assert_heard(world: &mut World, from: usize, to: usize) {
+    use codec::Settings;
+    let codecs = [(Codec::PCMU, "ulaw", 8000), (Codec::Opus, "opus", 48_000)];
+    let (engine_codec, name, rate_hz) = codecs[from];
+    let coding = |name| by_name(name).unwrap().coding.unwrap();
+    let settings = |rate_hz| Settings {
+        rate_hz,
+        ..Settings::default()
+    };
+    let mut encoder = (coding(name).encoder)(&settings(rate_hz)).unwrap();
+    let frame = rate_hz as usize / 50;
+    for index in 0..50 {
+        let sample = |at: usize| {
+            let turn = std::f64::consts::TAU * 500.0 * at as f64 / f64::from(rate_hz);
+            (turn.sin() * 9000.0) as i16
+        };
+        let sound: Vec<i16> = (index * frame..(index + 1) * frame).map(sample).collect();
+        let mut payload = Vec::new();
+        encoder.encode(&sound, &mut payload).unwrap();
+        let (now, clock) = (world.now, [160, 960][from]);
+        world.browsers[from].send_payload(now, 0, engine_codec, clock, payload);
+        world.run(20);
+    }
+    let packets = world.received(to, 0);
+    assert!(packets.len() >= 48, "{} packets", packets.len());
+    assert_no_jump(&packets);
+    let (engine_codec, name, rate_hz) = codecs[to];
+    let pt = world.browsers[to].pt(engine_codec);
+    assert!(packets.iter().all(|p| p.header.payload_type == pt));
+    let mut decoder = (coding(name).decoder)(&settings(rate_hz)).unwrap();
+    let mut heard = Vec::new();
+    for packet in &packets {
+        decoder.decode(&packet.payload, &mut heard).unwrap();
+    }
+    // A tone of 500 Hz crosses zero a thousand times a second.
+    let second = &heard[heard.len() / 4..];
+    let crossings = second.windows(2).filter(|w| (w[0] < 0) != (w[1] < 0));
+    let per_s = crossings.count() as f64 * f64::from(rate_hz) / second.len() as f64;
+    assert!((980.0..1020.0).contains(&per_s), "{name} hears {per_s}");
+}
+
 #[test]
 fn sound_without_a_codec_in_common_is_made_anew_both_ways() {
-    use codec::Settings;
     for shards in [1, 2] {
         let mut world = World::new(shards, [&["ulaw", "vp8"], BOTH]);
         world.connect(1);
-        for (from, to) in [(0, 1), (1, 0)] {
-            let codecs = [(Codec::PCMU, "ulaw", 8000), (Codec::Opus, "opus", 48_000)];
-            let (engine_codec, name, rate_hz) = codecs[from];
-            let coding = |name| by_name(name).unwrap().coding.unwrap();
-            let settings = |rate_hz| Settings {
-                rate_hz,
-                ..Settings::default()
-            };
-            let mut encoder = (coding(name).encoder)(&settings(rate_hz)).unwrap();
-            let frame = rate_hz as usize / 50;
-            for index in 0..50 {
-                let sample = |at: usize| {
-                    let turn = std::f64::consts::TAU * 500.0 * at as f64 / f64::from(rate_hz);
-                    (turn.sin() * 9000.0) as i16
-                };
-                let sound: Vec<i16> = (index * frame..(index + 1) * frame).map(sample).collect();
-                let mut payload = Vec::new();
-                encoder.encode(&sound, &mut payload).unwrap();
-                let (now, clock) = (world.now, [160, 960][from]);
-                world.browsers[from].send_payload(now, 0, engine_codec, clock, payload);
-                world.run(20);
-            }
-            let packets = world.received(to, 0);
-            assert!(packets.len() >= 48, "{} packets", packets.len());
-            assert_no_jump(&packets);
-            let (engine_codec, name, rate_hz) = codecs[to];
-            let pt = world.browsers[to].pt(engine_codec);
-            assert!(packets.iter().all(|p| p.header.payload_type == pt));
-            let mut decoder = (coding(name).decoder)(&settings(rate_hz)).unwrap();
-            let mut heard = Vec::new();
-            for packet in &packets {
-                decoder.decode(&packet.payload, &mut heard).unwrap();
-            }
-            // A tone of 500 Hz crosses zero a thousand times a second.
-            let second = &heard[heard.len() / 4..];
-            let crossings = second.windows(2).filter(|w| (w[0] < 0) != (w[1] < 0));
-            let per_s = crossings.count() as f64 * f64::from(rate_hz) / second.len() as f64;
-            assert!((980.0..1020.0).contains(&per_s), "{name} hears {per_s}");
+        assert_heard(&mut world, 0, 1);
+        assert_heard(&mut world, 1, 0);
+    }
+}
+
+#[test]
+fn sound_that_is_made_anew_goes_on_after_a_hold_of_either() {
+    for holder in [0, 1] {
+        for hold in [Ours::RecvOnly, Ours::Inactive] {
+            let mut world = World::new(1, [&["ulaw", "vp8"], BOTH]);
+            world.connect(1);
+            assert_heard(&mut world, 0, 1);
+            assert_heard(&mut world, 1, 0);
+            world.redirect(holder, hold);
+            world.run(1500);
+            world.redirect(holder, Ours::SendRecv);
+            world.received(0, 0);
+            world.received(1, 0);
+            assert_heard(&mut world, 0, 1);
+            assert_heard(&mut world, 1, 0);
         }
     }
 }
