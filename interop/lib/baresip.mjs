@@ -63,6 +63,7 @@ module aubridge.so
 module sndfile.so
 snd_path ${folder}
 module srtp.so
+module ice.so
 module ctrl_tcp.so
 module_app account.so
 module_app menu.so

@@ -1,4 +1,4 @@
-// baresip as a desk phone without WebRTC: plain RTP and SDES, sound there and back, hold and resume.
+// baresip as a desk phone without WebRTC: plain RTP, SDES and ICE, sound there and back, hold and resume.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
@@ -38,6 +38,7 @@ bind=127.0.0.1:${ports.sip}
 ${account('plain', 'allow=ulaw')}
 ${account('secure', 'allow=ulaw\nmedia_encryption=sdes')}
 ${account('wide', 'allow=g722\nrtp_symmetric=yes\nrtcp_mux=yes')}
+${account('iced', 'allow=ulaw\nice_support=yes')}
 `,
   'http.conf': `[general]
 enabled=yes
@@ -107,6 +108,7 @@ for (const [user, transport, options] of [
   ['plain', 'tcp', {}],
   ['secure', 'udp', { account: ';mediaenc=srtp-mand' }],
   ['wide', 'udp', { codecs: 'G722/16000/1', rate_hz: 16_000 }],
+  ['iced', 'udp', { account: ';medianat=ice' }],
 ]) {
   test(`${user} over ${transport} calls the echo and hears itself, also after hold`, async () => {
     phone = await startBaresip({ server, user, password: PASSWORD, tone_hz: TONE_HZ, transport, ...options });
@@ -131,6 +133,7 @@ for (const [user, transport, options] of [
       const count = server.log.slice(before).split(way).length - 1;
       assert.ok(count >= 15, `${count} of '${way}' after the hold`);
     }
+    assert.equal(/ice_?pair/i.test(JSON.stringify((await server.status()).stories)), user === 'iced');
     phone.command('hangup');
     await phone.happened('CALL_CLOSED');
     await until('the sums', async () => Boolean(await counted()), 5_000);

@@ -1,10 +1,14 @@
 // The options of desk phones' media, each by what it changes on the wire.
 import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 
 import { DeskPhone } from '../lib/desk.mjs';
-import { startServer, until, wait } from '../lib/server.mjs';
+import { startServer, temporaryFolder, until, wait } from '../lib/server.mjs';
+import { directions } from '../lib/srtp.mjs';
 
 const endpoint = (name, options = []) => [`[${name}]`, 'type=endpoint', 'context=sets', 'disallow=all', 'allow=ulaw', ...options, ''].join('\n');
 
@@ -21,6 +25,8 @@ const files = (more) => (ports) => ({
     endpoint('maybe', ['media_encryption=sdes', 'media_encryption_optimistic=yes']),
     endpoint('muxed', ['rtcp_mux=yes']),
     endpoint('browser', ['webrtc=yes']),
+    endpoint('dtls', ['media_encryption=dtls', 'rtcp_mux=yes']),
+    endpoint('ice', ['ice_support=yes']),
     endpoint('ranked', ['allow=alaw,g722']),
     endpoint('theirs', ['allow=alaw,g722', 'codec_prefs_incoming_offer=prefer: pending, operation: intersect']),
     endpoint('remote', ['allow=alaw,g722', 'incoming_call_offer_pref=remote_first']),
@@ -140,6 +146,61 @@ test('encryption and profile are what the endpoint says', async () => {
     assert.equal(await own.invite(offer), status, `${user} ${JSON.stringify(offer)}`);
     if (status !== 200) continue;
     assert.equal(/^a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:/m.test(own.sdp), Boolean(offer.lines), own.sdp);
+    own.hangUp();
+  }
+});
+
+/** DTLS by OpenSSL, from a port of its own; what it exports for SRTP. */
+async function shakeHands(own, folder) {
+  const args = ['s_client', '-dtls1_2', '-connect', `127.0.0.1:${own.port}`, '-cert', join(folder, 'cert'), '-key', join(folder, 'key')];
+  args.push('-use_srtp', 'SRTP_AES128_CM_SHA1_80', '-keymatexport', 'EXTRACTOR-dtls_srtp', '-keymatexportlen', '60');
+  const client = spawn('openssl', args, { stdio: ['pipe', 'pipe', 'pipe'] });
+  let said = '';
+  for (const stream of [client.stdout, client.stderr]) stream.on('data', (text) => (said += text));
+  const exported = () => /Keying material: ([0-9A-F]{120})/.exec(said)?.[1];
+  await until('keys', () => Boolean(exported()), 5_000).catch((error) => {
+    throw new Error(`${error.message}\n${said}\n${server.log}`);
+  });
+  return { said, end: () => client.kill(), ...directions(Buffer.from(exported(), 'hex')) };
+}
+
+const printOf = (file) => /=([0-9A-F:]+)/.exec(execFileSync('openssl', ['x509', '-noout', '-sha256', '-fingerprint', ...file]))[1];
+
+test('DTLS without ICE: media is encrypted with what the handshake agreed', async () => {
+  const folder = await temporaryFolder('dtls');
+  await mkdir(folder, { recursive: true });
+  const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', '/CN=phone'];
+  execFileSync('openssl', [...request, '-keyout', join(folder, 'key'), '-out', join(folder, 'cert')], { stdio: 'ignore' });
+  const own = await phone('dtls');
+  const print = printOf(['-in', join(folder, 'cert')]);
+  assert.equal(await own.invite(), 488, 'without encryption');
+  const offer = { profile: 'UDP/TLS/RTP/SAVP', lines: ['a=rtcp-mux', `a=fingerprint:sha-256 ${print}`, 'a=setup:active'] };
+  own.toTag = undefined;
+  assert.equal(await own.invite({ cseq: 2, ...offer }), 200);
+  assert.match(own.sdp, /^m=audio \d+ UDP\/TLS\/RTP\/SAVP 0\r\n/m);
+  assert.match(own.sdp, /^a=setup:passive\r$/m);
+  const keys = await shakeHands(own, folder);
+  const shown = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/.exec(keys.said)[0];
+  const theirs = /=([0-9A-F:]+)/.exec(execFileSync('openssl', ['x509', '-noout', '-sha256', '-fingerprint'], { input: shown }))[1];
+  assert.ok(own.sdp.includes(`a=fingerprint:sha-256 ${theirs}`), 'the certificate that was told');
+  const clear = { send: (packet, port, host) => own.rtp.send(packet, port, host) };
+  const sealed = { send: (packet, port, host) => own.rtp.send(keys.client.seal(packet), port, host) };
+  for (let count = 0; count < 5; count += 1) own.speak(clear);
+  for (let count = 0; count < 5; count += 1) own.speak(sealed);
+  const echoed = () => own.packets.map(({ bytes }) => keys.server.open(bytes)).filter(Boolean);
+  await until('five packets under its key', () => echoed().length === 5, 3_000);
+  assert.deepEqual(echoed().map((packet) => packet[50]), [5, 6, 7, 8, 9], 'what came in the clear is not heard');
+  assert.equal(own.packets.length, 5, 'nothing is sent in the clear');
+  keys.end();
+});
+
+test('ICE is answered where the endpoint and the phone have it', async () => {
+  const lines = ['a=ice-ufrag:abcd', 'a=ice-pwd:0123456789012345678901', 'a=candidate:1 1 UDP 2130706431 127.0.0.1 9 typ host'];
+  for (const [user, offered, is] of [['ice', lines, true], ['ice', [], false], ['plain', lines, false]]) {
+    const own = await phone(user);
+    assert.equal(await own.invite({ lines: offered }), 200);
+    assert.equal(/^a=candidate:1 1 udp \d+ 127\.0\.0\.1 \d+ typ host\r$/m.test(own.sdp), is, own.sdp);
+    assert.equal(/^a=ice-ufrag:/m.test(own.sdp), is);
     own.hangUp();
   }
 });

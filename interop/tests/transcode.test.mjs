@@ -1,7 +1,9 @@
-// Two browsers without a codec in common hear each other: the exchange makes the sound anew.
+// Parties without a codec in common hear each other: the exchange makes the sound anew, between browsers and
+// between a browser and a desk phone.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
+import { startBaresip } from '../lib/baresip.mjs';
 import { startChromium } from '../lib/chromium.mjs';
 import { files, PASSWORD } from '../lib/files.mjs';
 import { loudestTone } from '../lib/page.mjs';
@@ -24,13 +26,21 @@ let server;
 const browsers = {};
 const pages = {};
 
+/** Desk phones: baresip with one codec, and a tone of its own. */
+const DESKS = {
+  600: { codec: 'ulaw', hz: 700, phone: {} },
+  700: { codec: 'g722', hz: 560, phone: { codecs: 'G722/16000/1', rate_hz: 16_000 } },
+};
+
 /** The one account of the other tests, once for each party, with its codec. */
 function accounts(ports) {
   const written = files(PLAN)(ports);
   const [head, alice] = written['pjsip.conf'].split('[alice](browser)');
   const of = ([name, { codec }]) =>
     `[alice](browser)\ndisallow=all\nallow=${codec}${alice}`.replaceAll('alice', name);
-  written['pjsip.conf'] = head + Object.entries(PARTIES).map(of).join('\n');
+  const desk = ([name, { codec }]) => of([name, { codec }]).replace(`[${name}](browser)`, `[${name}]\ntype=endpoint\ncontext=sets`);
+  written['pjsip.conf'] = `[transport-udp]\ntype=transport\nprotocol=udp\nbind=127.0.0.1:${ports.sip}\n${head}`;
+  written['pjsip.conf'] += [...Object.entries(PARTIES).map(of), ...Object.entries(DESKS).map(desk)].join('\n');
   return written;
 }
 
@@ -82,6 +92,33 @@ async function talks(caller, callee) {
 for (const [caller, callee] of [['100', '200'], ['200', '100'], ['100', '300'], ['300', '200']]) {
   const [from, to] = [PARTIES[caller].codec, PARTIES[callee].codec];
   test(`${from} calls ${to}: both hear the tone of the other`, () => talks(caller, callee));
+}
+
+for (const [user, { codec, hz, phone }] of Object.entries(DESKS)) {
+  test(`a browser with Opus and a desk phone with ${codec} hear each other, whoever calls`, async () => {
+    const desk = await startBaresip({ server, user, password: PASSWORD, tone_hz: hz, account: ';answermode=auto', ...phone });
+    const both = async (what) => {
+      await inPhase(pages[100], 'talking');
+      const tone = await pages[100].evaluate(loudestTone, { ms: 1_000 });
+      assert.ok(Math.abs(tone.hz - hz) < 10 && tone.over_db > 20, `${what}: ${JSON.stringify(tone)}\n${server.log}`);
+      await until(`${what}: the phone hears the browser`, async () => (await desk.heard(PARTIES[100].hz)) > 0.8, 6_000);
+    };
+    try {
+      await desk.registered();
+      await dials(pages[100], user);
+      await both('the browser calls');
+      await hangUp(pages[100]);
+      await idle(server, 5_000);
+      desk.command('dial', `sip:100@127.0.0.1:${server.ports.sip}`);
+      await inPhase(pages[100], 'incoming');
+      await pages[100].evaluate(() => document.querySelector('[data-testid="answer"]').click());
+      await both('the phone calls');
+      desk.command('hangup');
+      await idle(server, 5_000);
+    } finally {
+      await desk.stop();
+    }
+  });
 }
 
 const transcoded = async () => JSON.stringify((await server.status()).stories).match(/audio is transcoded: [^"]*/g) ?? [];

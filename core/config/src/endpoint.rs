@@ -75,6 +75,12 @@ pub struct Endpoint {
     pub caller_tag: String,
     /// How its media is encrypted.
     pub media_encryption: MediaEncryption,
+    /// Who begins a handshake with a phone.
+    pub dtls_setup: DtlsSetup,
+    /// Whether a phone gets a fingerprint made with SHA-1.
+    pub is_dtls_sha1: bool,
+    /// Whether offers do not name DTLS in their profile.
+    pub force_avp: bool,
     /// Whether its RTP profile must be AVPF.
     pub use_avpf: bool,
     /// Whether ICE is used.
@@ -223,6 +229,17 @@ pub enum ConnectedLineMethod {
     Update,
 }
 
+/// `dtls_setup`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DtlsSetup {
+    /// `actpass`: the phone may choose.
+    Either,
+    /// `active`: we begin.
+    Active,
+    /// `passive`: the phone begins.
+    Passive,
+}
+
 /// `dtmf_mode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DtmfMode {
@@ -300,6 +317,9 @@ impl Endpoint {
             caller_privacy: Presentation::default(),
             caller_tag: String::new(),
             media_encryption: MediaEncryption::No,
+            dtls_setup: DtlsSetup::Either,
+            is_dtls_sha1: false,
+            force_avp: false,
             use_avpf: false,
             ice_support: false,
             rtcp_mux: false,
@@ -378,11 +398,13 @@ impl Endpoint {
         }
     }
 
-    /// What `webrtc=yes` implies, whatever else is written: DTLS-SRTP with ICE on one port, in the
-    /// profile of the offer.
+    /// What `webrtc=yes` implies, as in Asterisk: ICE, RTCP on the port of RTP, AVPF and BUNDLE whatever
+    /// else is written, and DTLS-SRTP unless another encryption is.
     pub fn apply_webrtc(&mut self) {
         if self.webrtc {
-            self.media_encryption = MediaEncryption::Dtls;
+            if self.media_encryption == MediaEncryption::No {
+                self.media_encryption = MediaEncryption::Dtls;
+            }
             self.use_avpf = true;
             self.ice_support = true;
             self.rtcp_mux = true;

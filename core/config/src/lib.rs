@@ -54,7 +54,7 @@ pub use database::{
 };
 pub use diff::{Change, Detail, How, diff};
 pub use endpoint::{
-    ConnectedLineMethod, DtmfMode, Endpoint, Groups, MediaEncryption, ProvisionalAcks,
+    ConnectedLineMethod, DtlsSetup, DtmfMode, Endpoint, Groups, MediaEncryption, ProvisionalAcks,
     RedirectMethod, SessionTimers, Subscriber,
 };
 pub use features::{ActivatedBy, FeatureApplication, FeatureGeneral, FeatureMap, Features};

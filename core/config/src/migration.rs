@@ -11,8 +11,7 @@ use conf::{Diagnostic, Document, Report, Section, Severity, Source, Wildcard};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::endpoint::MediaEncryption;
-use crate::snapshot::{Config, FILES};
+use crate::snapshot::FILES;
 
 /// What the exchange can do, which the caller knows.
 #[derive(Clone, Copy, Debug)]
@@ -130,7 +129,7 @@ pub fn migration(
             continue;
         };
         seen.extend(document.file_names().map(str::to_owned));
-        judged.sections(file, &document, &config);
+        judged.sections(file, &document);
     }
     let (applications, functions) = dialplan::judge(&config.plan, abilities, &mut judged);
     let mut included: BTreeSet<String> = BTreeSet::new();
@@ -194,11 +193,11 @@ impl Judged {
         });
     }
 
-    fn sections(&mut self, file: &str, document: &Document, config: &Config) {
+    fn sections(&mut self, file: &str, document: &Document) {
         for section in &document.sections {
             let name = document.file(section.at).to_owned();
             let what = describe(file, section);
-            if let Some(lack) = lacks(file, section, config) {
+            if let Some(lack) = lacks(file, section) {
                 if lack.wholly {
                     self.forget(document, section);
                 }
@@ -327,26 +326,12 @@ struct Lack {
     wholly: bool,
 }
 
-fn lacks(file: &str, section: &Section, config: &Config) -> Option<Lack> {
+fn lacks(file: &str, section: &Section) -> Option<Lack> {
     if section.template {
         return None;
     }
     let kind = section.last("type").map(|entry| entry.value.as_str());
     match (file, kind?) {
-        ("pjsip.conf", "endpoint") => {
-            let subscriber = config.endpoints.get(&section.name)?;
-            let endpoint = &subscriber.endpoint;
-            let is_dtls = endpoint.media_encryption == MediaEncryption::Dtls;
-            (is_dtls && !endpoint.ice_support).then_some(Lack {
-                why: "DTLS-SRTP is served with ICE alone: a phone that has the one without the other \
-                      can call nobody",
-                suggestion: Some(
-                    "write `webrtc=yes` if it is a browser, `media_encryption=sdes` if the phone \
-                     knows that",
-                ),
-                wholly: false,
-            })
-        }
         ("pjsip.conf", kind) => {
             let mut unserved = crate::pjsip::unserved_types();
             let found = unserved.find(|(name, _)| *name == kind);

@@ -1,6 +1,6 @@
 //! `rtp.conf`: ports of media and how strictly they are guarded.
 
-use crate::option::{Fault, Object, Parse, Row, inert, number, row, word, yes_no};
+use crate::option::{Fault, Object, Parse, Row, number, row, word, yes_no};
 use std::ops::RangeInclusive;
 
 /// `[general]` of `rtp.conf`.
@@ -45,12 +45,11 @@ impl Object for Rtp {
 }
 
 const OPTIONS: &[Row<Rtp>] = &[
-    inert(
+    row(
         "icesupport",
         "yes",
         Parse::YesNo(|r| &mut r.ice_support),
-        "ICE, where an endpoint asks.",
-        "browsers' media is found by ICE, always, and that of desk phones by the addresses they name",
+        "ICE with phones whose endpoint asks for it. Browsers have it always.",
     ),
     row(
         "rtpend",

@@ -2,10 +2,11 @@
 
 use crate::option::{Object, Parse};
 use crate::{
-    Acl, ActivatedBy, Aor, Auth, AuthKind, BridgeProfile, Cdr, DtmfMode, Endpoint, FeatureGeneral,
-    FeatureMap, Global, Identify, IdentifyBy, Logger, MediaEncryption, Menu, MusicClass, MusicMode,
-    MusicOnHold, Own, ParkingLot, ProvisionalAcks, RedirectMethod, Registration, RotateStrategy,
-    Rtp, SessionTimers, StrictRtp, System, TextMatch, UserProfile, VideoMode,
+    Acl, ActivatedBy, Aor, Auth, AuthKind, BridgeProfile, Cdr, DtlsSetup, DtmfMode, Endpoint,
+    FeatureGeneral, FeatureMap, Global, Identify, IdentifyBy, Logger, MediaEncryption, Menu,
+    MusicClass, MusicMode, MusicOnHold, Own, ParkingLot, ProvisionalAcks, RedirectMethod,
+    Registration, RotateStrategy, Rtp, SessionTimers, StrictRtp, System, TextMatch, UserProfile,
+    VideoMode,
 };
 use codec::Codec;
 
@@ -35,8 +36,8 @@ pub trait Shown: Object + Clone {
     }
 }
 
-/// The options about the order of codecs.
-fn preference(endpoint: &Endpoint, option: &str) -> Option<String> {
+/// The options about codecs and encryption.
+fn of_media(endpoint: &Endpoint, option: &str) -> Option<String> {
     let word = |preference: codec::Preference| preference.call_word().map(str::to_owned);
     match option {
         "codec_prefs_incoming_answer" => Some(endpoint.incoming_answer.to_string()),
@@ -45,6 +46,20 @@ fn preference(endpoint: &Endpoint, option: &str) -> Option<String> {
         "codec_prefs_outgoing_offer" => Some(endpoint.offered().to_string()),
         "incoming_call_offer_pref" => word(endpoint.incoming_call),
         "outgoing_call_offer_pref" => word(endpoint.outgoing_call),
+        "dtls_fingerprint" => Some(match endpoint.is_dtls_sha1 {
+            true => "SHA-1".to_owned(),
+            false => "SHA-256".to_owned(),
+        }),
+        "dtls_setup" => Some(match endpoint.dtls_setup {
+            DtlsSetup::Either => "actpass".to_owned(),
+            DtlsSetup::Active => "active".to_owned(),
+            DtlsSetup::Passive => "passive".to_owned(),
+        }),
+        "media_encryption" => Some(match endpoint.media_encryption {
+            MediaEncryption::No => "no".to_owned(),
+            MediaEncryption::Sdes => "sdes".to_owned(),
+            MediaEncryption::Dtls => "dtls".to_owned(),
+        }),
         _ => None,
     }
 }
@@ -102,12 +117,6 @@ impl Shown for Endpoint {
             .to_owned(),
             "max_audio_streams" => self.max_audio_streams.to_string(),
             "max_video_streams" => self.max_video_streams.to_string(),
-            "media_encryption" => match self.media_encryption {
-                MediaEncryption::No => "no",
-                MediaEncryption::Sdes => "sdes",
-                MediaEncryption::Dtls => "dtls",
-            }
-            .to_owned(),
             "set_var" => {
                 let pairs = self.set_var.iter();
                 let pairs: Vec<String> = pairs
@@ -115,7 +124,7 @@ impl Shown for Endpoint {
                     .collect();
                 pairs.join(",")
             }
-            other => return preference(self, other),
+            other => return of_media(self, other),
         })
     }
 }

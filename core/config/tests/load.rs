@@ -136,6 +136,11 @@ fn webrtc_implies_what_browsers_need_whatever_else_is_written() {
     assert_eq!(endpoint.media_encryption, MediaEncryption::Dtls);
     assert!(endpoint.rtcp_mux && endpoint.ice_support && endpoint.bundle && endpoint.use_avpf);
     assert!(endpoint.media_use_received_transport);
+    let sdes = ALICE.replace("webrtc=yes", "webrtc=yes\nmedia_encryption=sdes");
+    let config = check_pjsip(&sdes, &expect![[""]]);
+    let endpoint = &config.endpoints["alice"].endpoint;
+    assert_eq!(endpoint.media_encryption, MediaEncryption::Sdes);
+    assert!(endpoint.rtcp_mux && endpoint.ice_support);
 }
 
 #[test]

@@ -192,3 +192,110 @@ impl DtlsInstance for Instance {
         self.0.close()
     }
 }
+
+/// A function that makes fingerprints (RFC 8122 §5), of those that peers still use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hash {
+    /// `sha-256`.
+    #[default]
+    Sha256,
+    /// `sha-1`, for old phones.
+    Sha1,
+}
+
+impl Hash {
+    /// Its name in `a=fingerprint`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sha256 => "sha-256",
+            Self::Sha1 => "sha-1",
+        }
+    }
+
+    fn of(self, certificate: &[u8]) -> Vec<u8> {
+        let crypto = crypto();
+        match self {
+            Self::Sha256 => crypto.sha256_provider.sha256(certificate).to_vec(),
+            Self::Sha1 => crypto.sha1_provider.sha1(certificate).to_vec(),
+        }
+    }
+}
+
+/// The fingerprint of a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Print {
+    hash: Hash,
+    value: Vec<u8>,
+}
+
+impl Print {
+    /// Of our own certificate.
+    pub(crate) fn of(certificate: &Certificate, hash: Hash) -> Self {
+        let value = hash.of(&certificate.0.certificate);
+        Self { hash, value }
+    }
+
+    /// `None` if the function is unknown here, or the value is none of its.
+    pub(crate) fn parse(hash: &str, value: &str) -> Option<Self> {
+        let known = [Hash::Sha256, Hash::Sha1];
+        let mut known = known.into_iter();
+        let hash = known.find(|own| own.name().eq_ignore_ascii_case(hash))?;
+        let pairs = value.split(':').map(|pair| {
+            let is_pair = pair.len() == 2;
+            is_pair.then(|| u8::from_str_radix(pair, 16).ok()).flatten()
+        });
+        let value = pairs.take(PRINT_LEN_MAX + 1).collect::<Option<Vec<u8>>>()?;
+        let len = match hash {
+            Hash::Sha256 => 32,
+            Hash::Sha1 => 20,
+        };
+        (value.len() == len).then_some(Self { hash, value })
+    }
+
+    /// Whether a certificate has it.
+    pub(crate) fn is_of(&self, certificate: &[u8]) -> bool {
+        self.hash.of(certificate) == self.value
+    }
+}
+
+impl fmt::Display for Print {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.hash.name())?;
+        for (index, byte) in self.value.iter().enumerate() {
+            let before = if index == 0 { ' ' } else { ':' };
+            write!(f, "{before}{byte:02X}")?;
+        }
+        Ok(())
+    }
+}
+
+/// An end of a DTLS association whose path ICE has not proven: a client has to answer a cookie first
+/// (RFC 6347 §4.2.1), so that nobody is sent our certificate who did not ask.
+pub(crate) fn unproven(
+    certificate: &Certificate,
+    now: Instant,
+    is_active: bool,
+) -> Option<dimpl::Dtls> {
+    static CONFIG: OnceLock<Option<Arc<dimpl::Config>>> = OnceLock::new();
+    let config = CONFIG.get_or_init(|| {
+        let config = dimpl::Config::builder()
+            .use_server_cookie(true)
+            .flight_start_rto(FLIGHT_RTO)
+            .flight_retries(FLIGHT_RETRIES)
+            .build();
+        config.ok().map(Arc::new)
+    });
+    // Phones know 1.2 (RFC 5764); of two that know more, the handshake is the same length.
+    let mut dtls = dimpl::Dtls::new_12(config.clone()?, (*certificate.0).clone(), now);
+    dtls.set_active(is_active);
+    Some(dtls)
+}
+
+/// The names of the version and of the protection profile that an association has.
+pub(crate) fn names(dtls: &dimpl::Dtls, profile: SrtpProfile) -> (&'static str, &'static str) {
+    let version = dtls.protocol_version();
+    Agreed { version, profile }.names()
+}
+
+/// The longest of [`Hash`].
+const PRINT_LEN_MAX: usize = 32;

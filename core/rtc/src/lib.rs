@@ -14,7 +14,7 @@ mod peer;
 mod timeline;
 mod webrtc;
 
-pub use dtls::{Certificate, CertificateError};
+pub use dtls::{Certificate, CertificateError, Hash};
 pub use error::Refused;
 pub use peer::{CONNECT_MAX, KEYFRAME_PAUSE, SILENCE_MAX};
 pub use peer::{Down, Event, Extensions, Format, Outcome, Packet, Peer, PeerConfig, PeerStats};

@@ -30,6 +30,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use webrtc::WebRtcPeer;
 
+pub(crate) use webrtc::fresh_credentials;
+
 /// A stream of a peer: the number of its m-line in the descriptions the peer sees, which stays the
 /// same for the life of the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -69,6 +71,13 @@ pub struct PortPair {
 pub(crate) struct Credentials {
     pub(crate) ufrag: String,
     pub(crate) password: String,
+}
+
+/// A password is never printed.
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Credentials").field(&self.ufrag).finish()
+    }
 }
 
 /// A datagram to send.

@@ -1,5 +1,6 @@
 //! What an endpoint may use in a call.
 
+pub use crate::dtls::Hash;
 use codec::{Codec, Kind, Preference};
 pub use rtp::Strictness;
 use sdp::Sdp;
@@ -76,6 +77,10 @@ pub struct Terms {
     pub encryption: Encryption,
     /// Whether AVPF or SAVPF is insisted on.
     pub feedback: bool,
+    /// Whether the profile of an offer does not name DTLS (`force_avp`).
+    pub is_profile_short: bool,
+    /// Whether the path is found by checks of connectivity (RFC 8445) where the peer does that too.
+    pub ice: bool,
     /// Whether RTCP may share the port of RTP (RFC 5761).
     pub rtcp_mux: bool,
     /// Whether packets are sent to where they come from.
@@ -95,6 +100,8 @@ impl Default for Terms {
         Self {
             encryption: Encryption::No,
             feedback: false,
+            is_profile_short: false,
+            ice: false,
             rtcp_mux: false,
             symmetric: false,
             strictness: Strictness::Yes,
@@ -117,6 +124,27 @@ pub enum Encryption {
         /// Whether a peer that cannot is served in the clear (`media_encryption_optimistic`).
         optimistic: bool,
     },
+    /// Keys by a handshake on the path of media (RFC 5764).
+    Dtls {
+        /// Who begins it (`dtls_setup`).
+        role: Role,
+        /// What our fingerprint is made with (`dtls_fingerprint`).
+        hash: Hash,
+        /// Whether a peer that cannot is served in the clear (`media_encryption_optimistic`).
+        optimistic: bool,
+    },
+}
+
+/// `dtls_setup`: the role that our offers have, and our answers to offers that leave it open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// `actpass`: whoever answers chooses; we leave it to the peer.
+    #[default]
+    Either,
+    /// `active`: we begin.
+    Active,
+    /// `passive`: the peer begins.
+    Passive,
 }
 
 impl Policy {

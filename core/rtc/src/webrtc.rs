@@ -310,7 +310,7 @@ pub(crate) struct Outgoing {
 }
 
 impl Credentials {
-    fn to_engine(&self) -> IceCreds {
+    pub(crate) fn to_engine(&self) -> IceCreds {
         IceCreds {
             ufrag: self.ufrag.clone(),
             pass: self.password.clone(),

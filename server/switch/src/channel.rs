@@ -189,8 +189,7 @@ pub(crate) struct Parts<'a> {
 
 impl Channel {
     pub(crate) fn new(parts: Parts<'_>) -> Self {
-        let strict = parts.switch.config().rtp.strict_rtp;
-        let policy = policy::under(&parts.subscriber.endpoint, strict);
+        let policy = policy::under(&parts.subscriber.endpoint, &parts.switch.config().rtp);
         let mut vars = Variables::default();
         for (name, value) in &parts.subscriber.endpoint.set_var {
             // Set_var was checked when the configuration was read; a value too long stays unset.

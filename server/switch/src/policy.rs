@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use codec::Kind;
-use config::{DtmfMode, Endpoint, MediaEncryption, StrictRtp};
-use rtc::policy::{Encryption, Policy, Reading, Strictness, Terms, Transport};
+use config::{DtlsSetup, DtmfMode, Endpoint, MediaEncryption, Rtp, StrictRtp};
+use rtc::policy::{Encryption, Hash, Policy, Reading, Role, Strictness, Terms, Transport};
 
 /// The policy of an endpoint: `allow=` in its order, the limits of streams, digits in RTP, and what
 /// carries its media.
 pub fn of(endpoint: &Endpoint) -> Policy {
-    under(endpoint, StrictRtp::Yes)
+    under(endpoint, &Rtp::default())
 }
 
-/// The same where `strictrtp` of `rtp.conf` says so.
-pub(crate) fn under(endpoint: &Endpoint, strict: StrictRtp) -> Policy {
+/// The same under what `rtp.conf` says.
+pub(crate) fn under(endpoint: &Endpoint, rtp: &Rtp) -> Policy {
     let of_kind = |kind: Kind| {
         endpoint
             .allow
@@ -36,13 +36,28 @@ pub(crate) fn under(endpoint: &Endpoint, strict: StrictRtp) -> Policy {
             answers: endpoint.incoming_answer,
             is_first_alone: endpoint.preferred_codec_only,
         },
-        transport: transport(endpoint, strict),
+        transport: transport(endpoint, rtp),
     }
 }
 
-fn transport(endpoint: &Endpoint, strict: StrictRtp) -> Transport {
+fn transport(endpoint: &Endpoint, rtp: &Rtp) -> Transport {
     let encryption = match endpoint.media_encryption {
-        MediaEncryption::Dtls => return Transport::WebRtc,
+        // What browsers have, whose engine has more: feedback, retransmission, all streams on one port.
+        MediaEncryption::Dtls if endpoint.ice_support && endpoint.rtcp_mux => {
+            return Transport::WebRtc;
+        }
+        MediaEncryption::Dtls => Encryption::Dtls {
+            role: match endpoint.dtls_setup {
+                DtlsSetup::Either => Role::Either,
+                DtlsSetup::Active => Role::Active,
+                DtlsSetup::Passive => Role::Passive,
+            },
+            hash: match endpoint.is_dtls_sha1 {
+                true => Hash::Sha1,
+                false => Hash::Sha256,
+            },
+            optimistic: endpoint.media_encryption_optimistic,
+        },
         MediaEncryption::No => Encryption::No,
         MediaEncryption::Sdes => Encryption::Sdes {
             short_tag: endpoint.srtp_tag_32,
@@ -53,9 +68,11 @@ fn transport(endpoint: &Endpoint, strict: StrictRtp) -> Transport {
     Transport::Rtp(Terms {
         encryption,
         feedback: endpoint.use_avpf,
+        is_profile_short: endpoint.force_avp,
+        ice: endpoint.ice_support && rtp.ice_support,
         rtcp_mux: endpoint.rtcp_mux,
         symmetric: endpoint.rtp_symmetric,
-        strictness: match strict {
+        strictness: match rtp.strict_rtp {
             StrictRtp::Yes => Strictness::Yes,
             StrictRtp::SeqNo => Strictness::Sequence,
             StrictRtp::No => Strictness::No,
@@ -68,8 +85,8 @@ fn transport(endpoint: &Endpoint, strict: StrictRtp) -> Transport {
 
 #[cfg(test)]
 mod tests {
-    use config::{DtmfMode, Endpoint, MediaEncryption, Object as _};
-    use rtc::policy::{Encryption, Reading, Transport};
+    use config::{DtmfMode, Endpoint, MediaEncryption, Object as _, Rtp};
+    use rtc::policy::{Encryption, Hash, Reading, Role, Transport};
 
     use super::of;
 
@@ -107,7 +124,57 @@ mod tests {
         assert_eq!(encrypted.timeout.map(|timeout| timeout.as_secs()), Some(30));
         endpoint.webrtc = true;
         endpoint.apply_webrtc();
+        let mixed = terms(&endpoint).unwrap();
+        assert_eq!(mixed.encryption, sdes, "the encryption that is written");
+        assert!(mixed.ice && mixed.rtcp_mux && mixed.feedback);
+        endpoint.media_encryption = MediaEncryption::No;
+        endpoint.apply_webrtc();
         assert_eq!(terms(&endpoint), None);
+    }
+
+    #[test]
+    fn dtls_without_a_browser_is_what_the_options_say() {
+        let terms = |options: &[(&str, &str)]| {
+            let (endpoint, bad) = Endpoint::from_columns("alice", options).unwrap();
+            assert!(bad.is_empty(), "{bad:?}");
+            match of(&endpoint).transport {
+                Transport::Rtp(terms) => Some(terms),
+                Transport::WebRtc => None,
+            }
+        };
+        let dtls = ("media_encryption", "dtls");
+        let own = terms(&[
+            dtls,
+            ("dtls_setup", "passive"),
+            ("dtls_fingerprint", "SHA-1"),
+            ("force_avp", "yes"),
+        ]);
+        let expected = Encryption::Dtls {
+            role: Role::Passive,
+            hash: Hash::Sha1,
+            optimistic: false,
+        };
+        let own = own.unwrap();
+        assert_eq!((own.encryption, own.is_profile_short), (expected, true));
+        let usual = Encryption::Dtls {
+            role: Role::Either,
+            hash: Hash::Sha256,
+            optimistic: false,
+        };
+        let with_ice = terms(&[dtls, ("ice_support", "yes")]).unwrap();
+        assert_eq!((with_ice.encryption, with_ice.ice), (usual, true));
+        let browser = terms(&[dtls, ("ice_support", "yes"), ("rtcp_mux", "yes")]);
+        assert_eq!(browser, None, "a browser has all three");
+        let mut endpoint = Endpoint::new("alice");
+        endpoint.ice_support = true;
+        let rtp = Rtp {
+            ice_support: false,
+            ..Rtp::default()
+        };
+        let Transport::Rtp(terms) = super::under(&endpoint, &rtp).transport else {
+            panic!("no browser");
+        };
+        assert!(!terms.ice, "icesupport=no of rtp.conf");
     }
 
     #[test]

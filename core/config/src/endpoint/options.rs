@@ -1,8 +1,8 @@
 //! The options of an endpoint.
 
 use super::{
-    ConnectedLineMethod, DtmfMode, Endpoint, MediaEncryption, ProvisionalAcks, RedirectMethod,
-    SessionTimers,
+    ConnectedLineMethod, DtlsSetup, DtmfMode, Endpoint, MediaEncryption, ProvisionalAcks,
+    RedirectMethod, SessionTimers,
 };
 use crate::caller_id::{CallerId, Presentation};
 use crate::identify::IdentifyBy;
@@ -190,12 +190,31 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "a certificate is made in any case",
     ),
     row(
+        "dtls_fingerprint",
+        "SHA-256",
+        Parse::Own(dtls_fingerprint),
+        "What the fingerprint of our certificate is made with for a phone: SHA-256 or SHA-1. Browsers get SHA-256.",
+    ),
+    row(
+        "dtls_setup",
+        "actpass",
+        Parse::Own(dtls_setup),
+        "Who begins the handshake with a phone: active, we do; passive, it does; actpass, it may choose, and where \
+         it leaves it to us it does.",
+    ),
+    row(
         "dtmf_mode",
         "rfc4733",
         Parse::Own(dtmf_mode),
         "How digits come from it and are sent to it: `rfc4733` as telephone events, as tones where it takes none; \
          `inband` as tones; `info` by SIP INFO; `auto` and `auto_info` as events, and where it takes none as tones or \
          by INFO. INFO is heard in any case, tones with `inband` and with `auto` where it takes no events.",
+    ),
+    flag(
+        "force_avp",
+        "no",
+        |e| &mut e.force_avp,
+        "Offers DTLS as RTP/SAVP, without naming it in the profile. An answer has the profile of the offer.",
     ),
     row(
         "from_domain",
@@ -209,12 +228,11 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         Parse::Optional(|e| &mut e.from_user),
         "User of From to it; the caller's number if unset.",
     ),
-    inert(
+    flag(
         "ice_support",
         "no",
-        Parse::YesNo(|e| &mut e.ice_support),
-        "Finds a path by ICE.",
-        "browsers' media is found by ICE, always, and that of desk phones by the addresses they name",
+        |e| &mut e.ice_support,
+        "Finds the path of media by ICE (RFC 8445), if it does so too. Browsers have it always.",
     ),
     row(
         "identify_by",
@@ -251,7 +269,7 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "media_encryption",
         "no",
         Parse::Own(media_encryption),
-        "no; sdes: keys in the SDP (RFC 4568); dtls: DTLS-SRTP with ICE, as browsers do.",
+        "no; sdes: keys in the SDP (RFC 4568); dtls: by a handshake (RFC 5764).",
     ),
     row(
         "media_encryption_optimistic",
@@ -638,6 +656,20 @@ fn outgoing_call(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
 fn outgoing_answer(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
     let preference = Preference::ANSWER.parse(value);
     endpoint.outgoing_answer = preference.map_err(Fault::NotPreference)?;
+    Ok(())
+}
+
+fn dtls_fingerprint(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
+    endpoint.is_dtls_sha1 = word(value, &["SHA-256", "SHA-1"])? == 1;
+    Ok(())
+}
+
+fn dtls_setup(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
+    endpoint.dtls_setup = match word(value, &["actpass", "active", "passive"])? {
+        0 => DtlsSetup::Either,
+        1 => DtlsSetup::Active,
+        _ => DtlsSetup::Passive,
+    };
     Ok(())
 }
 

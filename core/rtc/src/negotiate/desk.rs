@@ -1,31 +1,36 @@
-//! Offer/answer of desk phones (RFC 3264): RTP/AVP, RTP/AVPF, and RTP/SAVP, RTP/SAVPF with keys in the
-//! description (RFC 4568). One pair of ports for each stream.
+//! Offer/answer of desk phones (RFC 3264): RTP/AVP, RTP/AVPF, and their secure kin with keys in the
+//! description (RFC 4568) or by DTLS (RFC 5764); with or without ICE (RFC 8839). One pair of ports for each
+//! stream.
 //!
 //! Values only, like the negotiator of browsers, but without an engine to please: each line is decided
 //! by itself. Deliberately not here: BUNDLE (each stream has its ports; a phone that cannot do without
-//! is told so), ICE, DTLS, capability negotiation (RFC 5939).
+//! is told so), capability negotiation (RFC 5939).
 
 mod crypto;
+mod ice;
 mod render;
 mod section;
+mod secure;
 
 pub(crate) use crypto::Keys;
+pub(crate) use ice::{Checks, Reached};
 pub(crate) use section::Remote;
+pub(crate) use secure::Association;
 
 use super::decide::{self, is_closed};
 use super::format::Described;
 use super::note::{LineFault, Note};
 use super::table::av_kind;
 use crate::Refused;
-use crate::peer::PortPair;
-use crate::policy::{Encryption, Policy, Terms};
+use crate::peer::{Credentials, PortPair};
+use crate::policy::{Encryption, Policy, Role, Terms};
 use crate::topology::{Payload, Stream, Topology, Wishes};
 use codec::Kind;
 use crypto::Crypto;
 use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
 use rtp::srtp::Suite;
-use sdp::{Direction, Media, MediaKind, Sdp};
+use sdp::{Direction, Media, MediaKind, Sdp, Setup};
 use section::{Profile, Section};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -35,6 +40,8 @@ pub(crate) struct DeskNegotiator {
     policy: Arc<Policy>,
     terms: Terms,
     ports: Vec<PortPair>,
+    /// Our `a=fingerprint`.
+    print: Box<str>,
     rng: ChaCha12Rng,
     session_id: u64,
     version: u64,
@@ -85,6 +92,13 @@ pub(crate) struct Live {
     offered_keys: Vec<Crypto>,
     /// What the peer asks of our packets.
     wishes: Wishes,
+    /// Where DTLS is offered or agreed: the role we write.
+    setup: Option<Setup>,
+    /// Whose handshake it is.
+    pub(crate) association: Option<Association>,
+    /// Where ICE is offered or agreed: what the peer's checks have to know.
+    ice: Option<Credentials>,
+    pub(crate) checks: Option<Checks>,
 }
 
 impl DeskNegotiator {
@@ -92,6 +106,7 @@ impl DeskNegotiator {
         policy: Arc<Policy>,
         terms: Terms,
         ports: Vec<PortPair>,
+        print: Box<str>,
         seed: [u8; 32],
     ) -> Self {
         let mut rng = ChaCha12Rng::from_seed(seed);
@@ -101,6 +116,7 @@ impl DeskNegotiator {
             policy,
             terms,
             ports,
+            print,
             rng,
             session_id,
             version: session_id,
@@ -185,6 +201,10 @@ impl DeskNegotiator {
         if !is_new {
             return Ok(None);
         }
+        let role = secure::offer_of(self.role());
+        for live in lines.iter_mut().filter_map(Line::live_mut) {
+            live.setup = live.setup.map(|_| role);
+        }
         if lines.iter().all(|line| line.live().is_none()) {
             return Err(Refused::NoMedia);
         }
@@ -260,6 +280,20 @@ impl DeskNegotiator {
             theirs: theirs.key.clone(),
         });
         let formats = section.formats;
+        let association = section.dtls.map(|theirs| {
+            let standing = before.and_then(|before| before.association.as_ref());
+            theirs.offered(standing, self.role())
+        });
+        let checks = section.ice.map(|theirs| {
+            let known = before.and_then(|before| before.checks.as_ref());
+            let known = known.filter(|known| theirs.continues(&known.theirs));
+            Checks {
+                // RFC 8445 §9: who changes its own credentials restarts, and gets new ones of ours.
+                ours: known.map_or_else(|| ice::fresh(&mut self.rng), |known| known.ours.clone()),
+                is_controlling: known.is_some_and(|known| known.is_controlling),
+                theirs,
+            }
+        });
         Ok(Live {
             kind: section.kind,
             port,
@@ -273,6 +307,10 @@ impl DeskNegotiator {
             keys,
             offered_keys: Vec::new(),
             wishes: section.wishes,
+            setup: association.as_ref().map(Association::setup),
+            association,
+            ice: checks.as_ref().map(|checks| checks.ours.clone()),
+            checks,
         })
     }
 
@@ -355,6 +393,26 @@ impl DeskNegotiator {
             }
         };
         live.offered_keys.clear();
+        let role = self.role();
+        live.association = match (live.setup, section.dtls) {
+            (Some(_), Some(theirs)) => Some(theirs.answered(live.association.as_ref(), role)),
+            (None, _) | (_, None) => None,
+        };
+        live.setup = live.association.as_ref().map(Association::setup);
+        live.checks = match (&live.ice, section.ice) {
+            (Some(ours), Some(theirs)) => Some(Checks {
+                ours: ours.clone(),
+                is_controlling: live
+                    .checks
+                    .as_ref()
+                    .is_none_or(|known| known.is_controlling),
+                theirs,
+            }),
+            (None, _) | (_, None) => None,
+        };
+        if live.checks.is_none() {
+            live.ice = None;
+        }
         // RFC 3264 §6.1 binds the answer to the offer.
         live.direction = section.direction.reversed().intersect(live.direction);
         live.sends = section.formats;
@@ -381,16 +439,11 @@ impl DeskNegotiator {
             return None;
         };
         let offered_keys = self.fresh_keys();
-        let is_secure = matches!(
-            self.terms.encryption,
-            Encryption::Sdes {
-                optimistic: false,
-                ..
-            }
-        );
+        let is_dtls = matches!(self.terms.encryption, Encryption::Dtls { .. });
+        let ice = self.terms.ice.then(|| ice::fresh(&mut self.rng));
         Some(Line {
             kind: MediaKind::from_name(kind.as_str()),
-            profile: Profile::name(is_secure, self.terms.feedback).into(),
+            profile: Profile::offered(&self.terms).into(),
             formats: Vec::new(),
             mid: None,
             state: Use::Live(Box::new(Live {
@@ -406,8 +459,19 @@ impl DeskNegotiator {
                 keys: None,
                 offered_keys,
                 wishes: Wishes::default(),
+                setup: is_dtls.then(|| secure::offer_of(self.role())),
+                association: None,
+                ice,
+                checks: None,
             })),
         })
+    }
+
+    fn role(&self) -> Role {
+        match self.terms.encryption {
+            Encryption::Dtls { role, .. } => role,
+            Encryption::No | Encryption::Sdes { .. } => Role::default(),
+        }
     }
 
     /// A key for each suite we offer, the preferred one first.
@@ -466,8 +530,9 @@ impl DeskNegotiator {
     fn describe(&mut self, lines: &[Line]) -> Sdp {
         // RFC 3264 §8: the version "MUST increment by one" for a description that differs.
         self.version += 1;
-        let port = |live: &Live| self.ports[live.port].rtp.port();
-        let sections = lines.iter().map(|line| render::section(line, port));
+        let ports = |live: &Live| self.ports[live.port];
+        let print = &*self.print;
+        let sections = lines.iter().map(|line| render::section(line, ports, print));
         let sections = sections.collect();
         render::session(self.session_id, self.version, self.ip(), sections)
     }

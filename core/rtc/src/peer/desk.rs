@@ -1,11 +1,14 @@
-//! One desk phone's RTP: [`super::Peer`]'s machine without ICE. Plain RTP, or SRTP with keys from the
-//! description (RFC 3550, RFC 3551, RFC 3711, RFC 4568).
+//! One desk phone's RTP: [`super::Peer`]'s machine without a browser's engine. Plain RTP, or SRTP with keys
+//! from the description (RFC 3550, RFC 3551, RFC 3711, RFC 4568) or by a handshake (RFC 5764), with or without
+//! ICE (RFC 8445).
 //!
 //! Each stream has a pair of ports of its own. Whose packets are believed is learned and locked
 //! ([`rtp::Latch`]); where ours go is what the description says, or, for a symmetric phone, where its
 //! packets come from. What is not an agreed format is no packet.
 
+mod checks;
 mod control;
+mod handshake;
 mod line;
 
 use super::packet::{Format, Packet};
@@ -13,8 +16,9 @@ use super::round::{Outcome, Round};
 use super::stats::PeerStats;
 use super::{Down, EVENTS_MAX, Event, PeerConfig, StreamId, TRANSMITS_MAX, Transmit};
 use crate::Refused;
+use crate::dtls::{Certificate, Print};
 use crate::negotiate::desk::DeskNegotiator;
-use crate::policy::Terms;
+use crate::policy::{Encryption, Terms};
 use crate::topology::Topology;
 use control::Clock;
 use line::{Heard, Line};
@@ -31,6 +35,7 @@ pub(super) struct DeskPeer {
     terms: Terms,
     ports: Vec<super::PortPair>,
     signaled: Option<IpAddr>,
+    certificate: Certificate,
     clock: Clock,
     rng: ChaCha12Rng,
     lines: Vec<Line>,
@@ -57,10 +62,16 @@ impl DeskPeer {
         let mut seed = [0; 32];
         rng.fill_bytes(&mut seed);
         let ports = config.ports;
+        let hash = match terms.encryption {
+            Encryption::Dtls { hash, .. } => hash,
+            Encryption::No | Encryption::Sdes { .. } => Default::default(),
+        };
+        let print = Print::of(&config.certificate, hash);
         let negotiator = DeskNegotiator::new(
             Arc::clone(&config.policy),
             terms.clone(),
             ports.clone(),
+            print.to_string().into(),
             seed,
         );
         // RFC 7022 §4.2: a name that says nothing of the host, new for each call.
@@ -70,6 +81,7 @@ impl DeskPeer {
             terms,
             ports,
             signaled: config.signaled,
+            certificate: config.certificate,
             clock: Clock::new(now, cname),
             rng,
             lines: Vec::new(),
@@ -130,6 +142,11 @@ impl DeskPeer {
         let Some(line) = self.lines.iter_mut().find(is_ours) else {
             return;
         };
+        // RFC 7983 §7: the first byte tells what it is.
+        if matches!(bytes.first(), Some(0..=3 | 20..=63)) {
+            line.on_setup(now, local, remote, bytes);
+            return self.settle(now);
+        }
         if rtp::is_rtcp(bytes) {
             for told in line.on_control(now, &self.clock, local, remote, bytes) {
                 self.push(told);
@@ -177,6 +194,10 @@ impl DeskPeer {
         }
         for line in &mut self.lines {
             line.handle_timeout(now, &self.clock, &mut self.rng);
+        }
+        self.settle(now);
+        if self.state == State::Down {
+            return;
         }
         let lines = self.lines.iter_mut();
         let digits: Vec<_> = lines.flat_map(Line::poll_digits).collect();
@@ -306,8 +327,31 @@ impl DeskPeer {
                     &mut self.rng,
                 ),
             };
-            line.agree(now, live);
+            line.agree(now, live, &self.certificate);
             self.lines.push(line);
+        }
+        self.settle(now);
+    }
+
+    /// Goes on with what comes before media: checks of connectivity and handshakes.
+    fn settle(&mut self, now: Instant) {
+        let mut news = Vec::new();
+        for line in &mut self.lines {
+            news.extend(line.settle(now));
+        }
+        let is_keyed = |event: &Event| matches!(event, Event::Connected { .. });
+        let was_secured = self.is_secured;
+        self.is_secured |= news.iter().any(is_keyed);
+        for event in news {
+            // One is enough for all streams.
+            if !(was_secured && is_keyed(&event)) {
+                self.push(event);
+            }
+        }
+        self.collect();
+        if self.lines.iter().any(|line| line.is_refused(now)) {
+            self.state = State::Down;
+            self.events.push_back(Event::Down(Down::DtlsFailed));
         }
     }
 

@@ -494,7 +494,7 @@ impl WebRtcPeer {
 }
 
 /// RFC 8445 §5.3: at least 24 bits of randomness in the fragment and 128 in the password.
-fn fresh_credentials(rng: &mut ChaCha12Rng, prefix: &str) -> Credentials {
+pub(crate) fn fresh_credentials(rng: &mut ChaCha12Rng, prefix: &str) -> Credentials {
     let mut characters = |count: usize| -> String {
         let characters = (0..count).map(|_| ICE_CHARS[rng.next_u32() as usize % ICE_CHARS.len()]);
         characters.map(char::from).collect()

@@ -8,4 +8,5 @@
 mod answers;
 mod media;
 mod offers;
+mod setup;
 mod world;

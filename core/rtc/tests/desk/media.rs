@@ -183,7 +183,10 @@ fn a_stranger_is_neither_heard_nor_sent_anything() {
         (stats.streams[0].packets_in, stats.streams[0].refused),
         (200, 400)
     );
-    assert_eq!(stats.pair.unwrap().1, "10.0.0.2:4000".parse().unwrap());
+    assert_eq!(
+        stats.pair.unwrap().1,
+        "10.0.0.2:4000".parse::<std::net::SocketAddr>().unwrap()
+    );
 }
 
 #[test]
@@ -205,7 +208,8 @@ fn a_symmetric_phone_is_sent_to_where_it_sends_from_and_another_not() {
         let sent = leg.transmits();
         assert!(!sent.is_empty());
         assert!(
-            sent.iter().all(|sent| sent.remote == to.parse().unwrap()),
+            sent.iter()
+                .all(|sent| sent.remote == to.parse::<std::net::SocketAddr>().unwrap()),
             "{sent:?}"
         );
     }

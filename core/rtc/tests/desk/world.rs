@@ -130,28 +130,44 @@ pub(crate) struct World {
 impl World {
     /// The first leg offers, the second answers.
     pub(crate) fn call(policies: [Policy; 2]) -> Self {
+        let mut world = Self::new(policies);
+        world.round(voice());
+        world
+    }
+
+    /// Two legs that have not negotiated.
+    pub(crate) fn new(policies: [Policy; 2]) -> Self {
         let now = Instant::now();
         let [ours, theirs] = policies;
-        let mut world = Self {
+        Self {
             now,
             peers: [peer(now, OURS, 1, ours), peer(now, THEIRS, 2, theirs)],
             events: Default::default(),
             wire: Vec::new(),
             sent: [0; 2],
-        };
-        world.round(voice());
-        world
+        }
     }
 
-    pub(crate) fn round(&mut self, want: Topology) {
+    pub(crate) fn round(&mut self, want: Topology) -> [Sdp; 2] {
+        self.round_through(want, |_| {})
+    }
+
+    /// The same where something happens to the answer on its way. Both descriptions.
+    pub(crate) fn round_through(&mut self, want: Topology, change: impl Fn(&mut Sdp)) -> [Sdp; 2] {
         let now = self.now;
         let offer = self.peers[0].negotiate(now, Round::Offer { want });
         let offer = offer.unwrap().sdp.unwrap();
-        let answer = self.peers[1].negotiate(now, Round::Answer { offer });
-        let answer = answer.unwrap().sdp.unwrap();
-        self.peers[0]
-            .negotiate(now, Round::Apply { answer })
-            .unwrap();
+        let round = Round::Answer {
+            offer: offer.clone(),
+        };
+        let answer = self.peers[1].negotiate(now, round);
+        let mut answer = answer.unwrap().sdp.unwrap();
+        change(&mut answer);
+        let round = Round::Apply {
+            answer: answer.clone(),
+        };
+        self.peers[0].negotiate(now, round).unwrap();
+        [offer, answer]
     }
 
     /// Sends one packet of 20 ms of G.711 from a leg to the other; false if it is not sent.
@@ -199,15 +215,19 @@ impl World {
     }
 
     pub(crate) fn pump(&mut self) {
-        for from in [0, 1] {
-            while let Some(transmit) = self.peers[from].poll_transmit() {
-                let Transmit {
-                    local,
-                    remote,
-                    bytes,
-                } = transmit;
-                self.peers[1 - from].handle_datagram(self.now, remote, local, &bytes);
-                self.wire.push((local, remote, bytes));
+        let mut is_busy = true;
+        while std::mem::take(&mut is_busy) {
+            for from in [0, 1] {
+                while let Some(transmit) = self.peers[from].poll_transmit() {
+                    let Transmit {
+                        local,
+                        remote,
+                        bytes,
+                    } = transmit;
+                    self.peers[1 - from].handle_datagram(self.now, remote, local, &bytes);
+                    self.wire.push((local, remote, bytes));
+                    is_busy = true;
+                }
             }
         }
         for (peer, events) in self.peers.iter_mut().zip(&mut self.events) {

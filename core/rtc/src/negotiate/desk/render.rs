@@ -1,8 +1,10 @@
 //! The descriptions we send to desk phones.
 
 use super::crypto::Crypto;
+use super::ice;
 use super::{Line, Live, Use};
 use crate::negotiate::format::{self, Described, rtpmap};
+use crate::peer::PortPair;
 use crate::topology::{Format, Payload};
 use codec::Kind;
 use sdp::{Line as Row, Media, MediaKind, Sdp};
@@ -30,15 +32,15 @@ fn address(ip: IpAddr) -> String {
 }
 
 /// A section, in use or not.
-pub(super) fn section(line: &Line, port: impl Fn(&Live) -> u16) -> Media {
+pub(super) fn section(line: &Line, ports: impl Fn(&Live) -> PortPair, print: &str) -> Media {
     match &line.state {
-        Use::Live(live) => self::live(line, live, port(live)),
+        Use::Live(live) => self::live(line, live, ports(live), print),
         Use::Closed => refused(line),
     }
 }
 
-fn live(line: &Line, live: &Live, port: u16) -> Media {
-    let mut media = Media::new(line.kind.clone(), port, &line.profile);
+fn live(line: &Line, live: &Live, ports: PortPair, print: &str) -> Media {
+    let mut media = Media::new(line.kind.clone(), ports.rtp.port(), &line.profile);
     for described in &live.formats {
         write_format(&mut media, described, live.feedback);
     }
@@ -52,6 +54,19 @@ fn live(line: &Line, live: &Live, port: u16) -> Media {
     media.lines.push(Row::flag(live.direction.as_str()));
     if live.mux {
         media.lines.push(Row::flag("rtcp-mux"));
+    }
+    if let Some(setup) = live.setup {
+        media.lines.push(Row::attribute("fingerprint", print));
+        media.lines.push(Row::attribute("setup", setup));
+    }
+    if let Some(own) = &live.ice {
+        media.lines.push(Row::attribute("ice-ufrag", &own.ufrag));
+        media.lines.push(Row::attribute("ice-pwd", &own.password));
+        // Where the peer may refuse to share the port, RTCP has candidates of its own.
+        let is_shared = live.mux && live.remote.is_some();
+        for candidate in ice::candidates(&ports, is_shared) {
+            media.lines.push(Row::attribute("candidate", candidate));
+        }
     }
     let chosen = live.keys.as_ref().map(|keys| &keys.ours);
     let cryptos = chosen.into_iter().chain(&live.offered_keys);

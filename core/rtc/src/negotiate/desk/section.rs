@@ -1,6 +1,7 @@
 //! One media section of a desk phone: what it says, and whether it can be used.
 
 use super::crypto::Crypto;
+use super::{ice, secure};
 use crate::negotiate::decide::{allowed_names, has_codec};
 use crate::negotiate::format::{self, Described};
 use crate::negotiate::note::LineFault;
@@ -33,6 +34,10 @@ pub(super) struct Section {
     /// The usable keys; empty: in the clear.
     pub(super) cryptos: Vec<Crypto>,
     pub(super) wishes: Wishes,
+    /// Of the peer's certificate; none: no DTLS.
+    pub(super) dtls: Option<secure::Theirs>,
+    /// None: no checks of connectivity.
+    pub(super) ice: Option<ice::Theirs>,
 }
 
 /// What an RTP profile means.
@@ -63,12 +68,21 @@ impl Profile {
         })
     }
 
-    pub(super) fn name(secure: bool, feedback: bool) -> &'static str {
-        match (secure, feedback) {
-            (false, false) => "RTP/AVP",
-            (false, true) => "RTP/AVPF",
-            (true, false) => "RTP/SAVP",
-            (true, true) => "RTP/SAVPF",
+    /// The profile of our offers.
+    pub(super) fn offered(terms: &Terms) -> &'static str {
+        let (secure, tls) = match terms.encryption {
+            Encryption::No => (false, false),
+            // What may be declined is offered in the profile of who declines it (RFC 8643 §3.1).
+            Encryption::Sdes { optimistic, .. } => (!optimistic, false),
+            Encryption::Dtls { optimistic, .. } => (!optimistic, !terms.is_profile_short),
+        };
+        match (secure, tls, terms.feedback) {
+            (false, _, false) => "RTP/AVP",
+            (false, _, true) => "RTP/AVPF",
+            (true, false, false) => "RTP/SAVP",
+            (true, false, true) => "RTP/SAVPF",
+            (true, true, false) => "UDP/TLS/RTP/SAVP",
+            (true, true, true) => "UDP/TLS/RTP/SAVPF",
         }
     }
 }
@@ -89,7 +103,7 @@ impl Section {
         if terms.feedback && !profile.feedback {
             return Err(LineFault::NoFeedback(media.profile.clone()));
         }
-        let cryptos = cryptos(sdp, media, profile, terms)?;
+        let Protection { cryptos, dtls } = protection(sdp, media, profile, terms)?;
         let formats = format::read_loosely(media, kind, policy, order);
         let wishes = format::wishes(sdp, media, &formats);
         if !has_codec(&formats) {
@@ -120,38 +134,58 @@ impl Section {
             feedback: profile.feedback,
             cryptos,
             wishes,
+            dtls,
+            ice: terms.ice.then(|| ice::Theirs::read(sdp, media)).flatten(),
         })
     }
 }
 
-/// What `media_encryption` makes of a section: its keys, none for plain RTP, or a refusal. As Asterisk
-/// has it: keys in an AVP section are an offer to encrypt that may be declined (RFC 8643).
-fn cryptos(
+/// How a section is encrypted; neither for plain RTP.
+#[derive(Default)]
+struct Protection {
+    cryptos: Vec<Crypto>,
+    dtls: Option<secure::Theirs>,
+}
+
+/// What `media_encryption` makes of a section, or a refusal. As Asterisk has it: keys or a fingerprint in
+/// an AVP section are an offer to encrypt that may be declined (RFC 8643).
+fn protection(
     sdp: &Sdp,
     media: &Media,
     profile: Profile,
     terms: &Terms,
-) -> Result<Vec<Crypto>, LineFault> {
+) -> Result<Protection, LineFault> {
     let fault = |offered: &'static str| Err(LineFault::Encryption { offered });
+    let plain = Protection::default;
     let has_keys = media.has("crypto");
     let has_print = !sdp.fingerprints(media).is_empty();
     let is_dtls = profile.tls || profile.secure && has_print && !has_keys;
     match terms.encryption {
+        Encryption::Dtls { optimistic, .. } => {
+            let dtls = secure::Theirs::read(sdp, media);
+            match dtls {
+                Some(_) => Ok(Protection { dtls, ..plain() }),
+                None if has_print => fault("a fingerprint of an unknown kind"),
+                None if profile.secure => fault("SDES"),
+                None if optimistic => Ok(plain()),
+                None => fault("no encryption"),
+            }
+        }
         _ if is_dtls => fault("DTLS-SRTP"),
         Encryption::No if profile.secure => fault("SDES"),
-        Encryption::No => Ok(Vec::new()),
+        Encryption::No => Ok(plain()),
         Encryption::Sdes { optimistic, .. } => {
             if !has_keys {
                 return match !profile.secure && optimistic {
-                    true => Ok(Vec::new()),
+                    true => Ok(plain()),
                     false => fault("no encryption"),
                 };
             }
             let cryptos = Crypto::read(media);
             match cryptos.is_empty() {
-                true if optimistic && !profile.secure => Ok(cryptos),
+                true if optimistic && !profile.secure => Ok(plain()),
                 true => fault("no key that can be used"),
-                false => Ok(cryptos),
+                false => Ok(Protection { cryptos, ..plain() }),
             }
         }
     }

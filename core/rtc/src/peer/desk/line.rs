@@ -1,7 +1,10 @@
 //! One m-line of a desk phone, both ways.
 
+mod setup;
+
 use super::control::{self, Clock, Control, Sender, Sent};
 use super::{Event, Format, Packet, StreamId, Transmit};
+use crate::dtls::Certificate;
 use crate::negotiate::desk::{Keys, Live, Remote};
 use crate::negotiate::format::{COMFORT_NOISE, Described};
 use crate::peer::packet::{Extensions, event_clock};
@@ -20,6 +23,7 @@ use rtp::{
     Verdict,
 };
 use sdp::Direction;
+use setup::Setup;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,6 +47,7 @@ pub(super) struct Line {
     /// Where RTCP comes from, once it did.
     control_from: Option<SocketAddr>,
     protection: Option<Protection>,
+    setup: Setup,
     ssrc_in: Option<u32>,
     sorter: Sorter,
     reception: Reception,
@@ -107,6 +112,7 @@ impl Line {
             latch: Latch::new(now, terms.strictness, signaled),
             control_from: None,
             protection: None,
+            setup: Setup::default(),
             ssrc_in: None,
             sorter: Sorter::default(),
             reception: Reception::default(),
@@ -128,7 +134,7 @@ impl Line {
     }
 
     /// Takes over what a round agreed on.
-    pub(super) fn agree(&mut self, now: Instant, live: &Live) {
+    pub(super) fn agree(&mut self, now: Instant, live: &Live, certificate: &Certificate) {
         self.kind = live.kind;
         self.direction = live.direction;
         self.mux = live.mux;
@@ -147,7 +153,7 @@ impl Line {
         self.remote = live.remote.or(self.remote);
         self.latch
             .declare(now, live.remote.map(|remote| remote.rtp));
-        self.rekey(live.keys.as_ref());
+        self.agree_setup(now, live, certificate);
     }
 
     /// The counts of packets under a key go on while the key does.
@@ -190,7 +196,10 @@ impl Line {
 
     /// The addresses media go between.
     pub(super) fn pair(&self) -> Option<(SocketAddr, SocketAddr)> {
-        let remote = self.latch.address().or_else(|| self.destination())?;
+        let checked = self.setup.path(1).flatten();
+        let remote = checked
+            .or_else(|| self.latch.address())
+            .or_else(|| self.destination())?;
         Some((self.ports.rtp, remote))
     }
 
@@ -214,6 +223,8 @@ impl Line {
                 opened = protection.opener.open_rtp(bytes)?;
                 (&*opened, Some(protection.theirs.suite()))
             }
+            // Before the handshake is done nothing is believed.
+            None if self.setup.is_secret() => return None,
             None => (bytes, None),
         };
         let packet = RtpPacket::parse(bytes)?;
@@ -223,7 +234,8 @@ impl Line {
             sequence: packet.sequence,
             is_proven: suite.is_some(),
         };
-        let verdict = self.latch.judge(now, claim);
+        let checked = self.setup.judge(self.ports.rtp, from);
+        let verdict = checked.unwrap_or_else(|| self.latch.judge(now, claim));
         if verdict == Verdict::Refused {
             return None;
         }
@@ -317,7 +329,12 @@ impl Line {
             return Vec::new();
         }
         let opened;
-        let bytes = match &mut self.protection {
+        let is_secret = self.setup.is_secret();
+        let protection = match is_secret && !self.mux {
+            true => self.setup.control.as_mut(),
+            false => self.protection.as_mut(),
+        };
+        let bytes = match protection {
             Some(protection) => {
                 let Some(bytes) = protection.opener.open_rtcp(bytes) else {
                     return Vec::new();
@@ -325,6 +342,7 @@ impl Line {
                 opened = bytes;
                 &*opened
             }
+            None if is_secret => return Vec::new(),
             None => {
                 // Nothing in the clear is believed that does not come from where RTP comes from.
                 let source = self.latch.address();
@@ -454,6 +472,9 @@ impl Line {
     /// RFC 3264 §5.1 has packets go where the description says; a symmetric peer gets them where its own
     /// come from.
     fn destination(&self) -> Option<SocketAddr> {
+        if let Some(checked) = self.setup.path(1) {
+            return checked;
+        }
         let declared = self.remote.map(|remote| remote.rtp);
         let learned = self.latch.address();
         match self.is_symmetric {
@@ -466,6 +487,9 @@ impl Line {
     fn control_path(&self) -> Option<(SocketAddr, SocketAddr)> {
         if self.mux {
             return Some((self.ports.rtp, self.destination()?));
+        }
+        if let Some(checked) = self.setup.path(2) {
+            return Some((self.ports.rtcp, checked?));
         }
         let declared = self.remote.map(|remote| remote.rtcp);
         let beside = self
@@ -493,6 +517,8 @@ impl Line {
                 return false;
             };
             bytes = sealed;
+        } else if self.setup.is_secret() {
+            return false;
         }
         self.transmits.push(Transmit {
             local: self.ports.rtp,
@@ -506,8 +532,14 @@ impl Line {
         let Some((local, remote)) = self.control_path() else {
             return;
         };
-        let bytes = match &mut self.protection {
+        let is_secret = self.setup.is_secret();
+        let protection = match is_secret && !self.mux {
+            true => self.setup.control.as_mut(),
+            false => self.protection.as_mut(),
+        };
+        let bytes = match protection {
             Some(protection) => protection.sealer.seal_rtcp(&bytes),
+            None if is_secret => None,
             None => Some(bytes),
         };
         self.transmits.extend(bytes.map(|bytes| Transmit {
@@ -594,6 +626,7 @@ impl Line {
             self.digits.poll_timeout(),
             keyframe,
             self.keepalive_due(),
+            self.setup.poll_timeout(),
         ];
         dues.into_iter().flatten().min()
     }

@@ -1,0 +1,216 @@
+//! What comes before media on one line: checks of connectivity, and the handshake.
+
+use super::super::checks::Checks;
+use super::super::handshake::{Handshake, Keyed};
+use super::{Line, Protection};
+use crate::dtls::Certificate;
+use crate::negotiate::desk::Live;
+use crate::peer::{CONNECT_MAX, Event, Transmit};
+use rtp::Verdict;
+use rtp::srtp::{Opener, Sealer};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+/// How far a line has come.
+#[derive(Default)]
+pub(super) struct Setup {
+    checks: Option<Checks>,
+    /// Of RTP, and of RTCP where that has a port of its own.
+    handshakes: Vec<Way>,
+    /// Keys of RTCP that came by its own handshake.
+    pub(super) control: Option<Protection>,
+    /// The source that was told last.
+    told: Option<SocketAddr>,
+    /// When the handshake has to be done.
+    deadline: Option<Instant>,
+}
+
+/// A handshake and where the peer is seen.
+struct Way {
+    handshake: Handshake,
+    local: SocketAddr,
+    seen: Option<SocketAddr>,
+    is_done: bool,
+}
+
+impl Setup {
+    /// Whether media is encrypted by a handshake: until it is done there is none.
+    pub(super) fn is_secret(&self) -> bool {
+        !self.handshakes.is_empty()
+    }
+
+    /// What the checks say of a source; `None` if there are none that count.
+    pub(super) fn judge(&mut self, local: SocketAddr, from: SocketAddr) -> Option<Verdict> {
+        let checks = self.checks.as_ref().filter(|checks| checks.counts())?;
+        Some(match checks.knows(local, from) {
+            true if self.told.replace(from) != Some(from) => Verdict::Learned,
+            true => Verdict::Heard,
+            false => Verdict::Refused,
+        })
+    }
+
+    /// Where a component is sent to, by the checks; `None` if there are none that count.
+    pub(super) fn path(&self, component: u32) -> Option<Option<SocketAddr>> {
+        let checks = self.checks.as_ref().filter(|checks| checks.counts())?;
+        Some(checks.pair(component))
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let handshakes = self.handshakes.iter();
+        let dues = handshakes.filter_map(|way| way.handshake.poll_timeout());
+        let checks = self.checks.as_ref().and_then(Checks::poll_timeout);
+        dues.chain(checks).chain(self.deadline).min()
+    }
+}
+
+impl Line {
+    /// Takes over what a round agreed on. What stands goes on.
+    pub(super) fn agree_setup(&mut self, now: Instant, live: &Live, certificate: &Certificate) {
+        let setup = &mut self.setup;
+        match &live.checks {
+            None => setup.checks = None,
+            Some(agreed) => {
+                let is_same = |checks: &mut Checks| checks.go_on(agreed, live.mux);
+                if !setup.checks.as_mut().is_some_and(is_same) {
+                    setup.checks = Some(Checks::new(now, agreed, &self.ports, live.mux));
+                }
+            }
+        }
+        let Some(association) = &live.association else {
+            setup.handshakes.clear();
+            setup.control = None;
+            setup.deadline = None;
+            return self.rekey(live.keys.as_ref());
+        };
+        let (prints, is_active) = (&association.prints, association.is_active);
+        let locals = [self.ports.rtp, self.ports.rtcp];
+        let locals = &locals[..if live.mux { 1 } else { 2 }];
+        let stands = setup.handshakes.len() == locals.len()
+            && setup
+                .handshakes
+                .iter()
+                .all(|way| way.handshake.is_for(prints, is_active));
+        if stands {
+            return;
+        }
+        let way = |local: &SocketAddr| {
+            Some(Way {
+                handshake: Handshake::new(now, certificate, prints, is_active)?,
+                local: *local,
+                seen: None,
+                is_done: false,
+            })
+        };
+        setup.handshakes = locals.iter().filter_map(way).collect();
+        setup.control = None;
+        setup.deadline = Some(now + CONNECT_MAX);
+        self.protection = None;
+    }
+
+    /// Takes a check or a piece of a handshake. [`Self::settle`] comes next.
+    pub(in crate::peer::desk) fn on_setup(
+        &mut self,
+        now: Instant,
+        local: SocketAddr,
+        remote: SocketAddr,
+        bytes: &[u8],
+    ) {
+        let setup = &mut self.setup;
+        if bytes.first().is_some_and(|first| *first <= 3) {
+            if let Some(checks) = &mut setup.checks {
+                checks.handle_datagram(now, local, remote, bytes);
+            }
+            return;
+        }
+        let checks = setup.checks.as_ref().filter(|checks| checks.counts());
+        if checks.is_some_and(|checks| !checks.knows(local, remote)) {
+            return;
+        }
+        let way = setup.handshakes.iter_mut().find(|way| way.local == local);
+        if let Some(way) = way {
+            if !way.is_done {
+                way.seen = Some(remote);
+            }
+            way.handshake.handle_datagram(now, bytes);
+        }
+    }
+
+    /// Sends what checks and handshakes have to say; what became of them.
+    pub(in crate::peer::desk) fn settle(&mut self, now: Instant) -> Vec<Event> {
+        let mut events = Vec::new();
+        if let Some(checks) = &mut self.setup.checks {
+            checks.handle_timeout(now);
+            if checks.poll(&mut self.transmits)
+                && let Some(remote) = checks.pair(1)
+            {
+                let local = self.ports.rtp;
+                events.push(Event::IceConnected { local, remote });
+            }
+        }
+        for index in 0..self.setup.handshakes.len() {
+            if let Some(Keyed { names, .. }) = self.shake(now, index)
+                && index == 0
+            {
+                let (dtls, srtp) = names;
+                events.push(Event::Connected { dtls, srtp });
+            }
+        }
+        if self.setup.handshakes.iter().all(|way| way.is_done) {
+            self.setup.deadline = None;
+        }
+        events
+    }
+
+    /// Whether the handshake came to nothing.
+    pub(in crate::peer::desk) fn is_refused(&self, now: Instant) -> bool {
+        let has_failed = |way: &Way| way.handshake.has_failed();
+        let is_late = self.setup.deadline.is_some_and(|deadline| now >= deadline);
+        is_late || self.setup.handshakes.iter().any(has_failed)
+    }
+
+    fn shake(&mut self, now: Instant, index: usize) -> Option<Keyed> {
+        let path = self.handshake_path(index);
+        let way = &mut self.setup.handshakes[index];
+        if path.is_some() && way.handshake.wants_path() {
+            way.handshake.begin(now);
+        } else if way.handshake.poll_timeout().is_some_and(|due| due <= now) {
+            way.handshake.handle_timeout(now);
+        }
+        let mut out = Vec::new();
+        let keyed = way.handshake.poll(now, &mut out);
+        let local = way.local;
+        if let Some(remote) = path {
+            self.transmits.extend(out.into_iter().map(|bytes| Transmit {
+                local,
+                remote,
+                bytes,
+            }));
+        }
+        let keyed = keyed?;
+        way.is_done = true;
+        let protection = Protection {
+            sealer: Sealer::new(&keyed.ours),
+            opener: Opener::new(keyed.theirs.clone()),
+            ours: keyed.ours.clone(),
+            theirs: keyed.theirs.clone(),
+        };
+        match index {
+            0 => self.protection = Some(protection),
+            _ => self.setup.control = Some(protection),
+        }
+        Some(keyed)
+    }
+
+    /// Where a handshake is sent to: where the checks lead, or where the peer's own pieces come from, or
+    /// where its description says.
+    fn handshake_path(&self, index: usize) -> Option<SocketAddr> {
+        if let Some(checked) = self.setup.path(index as u32 + 1) {
+            return checked;
+        }
+        let declared = self.remote.map(|remote| match index {
+            0 => remote.rtp,
+            _ => remote.rtcp,
+        });
+        self.setup.handshakes[index].seen.or(declared)
+    }
+}
