@@ -45,6 +45,19 @@ fn a_phone_is_offered_static_numbers_in_the_order_of_allow() {
     assert!(!text.contains("ice") && !text.contains("fingerprint") && !text.contains("crypto"));
 }
 
+/// baresip has Opus, and events of 8 kHz alone.
+#[test]
+fn a_phone_with_opus_is_offered_events_of_both_clocks() {
+    let mut leg = Leg::new(policy(&["opus"], &[], Terms::default()));
+    let offer = leg.offer(voice());
+    assert_eq!(sections(&offer), ["audio 4000 RTP/AVP 107 101 102"]);
+    let rest = "a=rtpmap:107 opus/48000/2\na=rtpmap:101 telephone-event/8000\n";
+    let outcome = leg.apply(&audio("RTP/AVP", "107 101", rest)).unwrap();
+    let agreed = &outcome.agreed.iter().next().unwrap().payloads;
+    let digits = rtc::topology::Format::Digits { clock_hz: 8_000 };
+    assert!(agreed.iter().any(|own| own.format == digits), "{agreed:?}");
+}
+
 #[test]
 fn a_phone_without_video_refuses_it_and_the_call_goes_on() {
     let mut leg = Leg::new(policy(&["ulaw"], &["vp8"], Terms::default()));

@@ -140,10 +140,11 @@ pub(super) fn formats(policy: &crate::policy::Policy, kind: Kind) -> Vec<Describ
         formats.push(described(number, Format::Codec(codec), fmtp, feedback));
     }
     if kind == Kind::Audio && policy.telephone_event {
-        // RFC 4733 §2.1: events have the clock of the audio they stand for.
+        // RFC 4733 §2.1: events have the clock of the audio they stand for. baresip knows those of 8 kHz alone, beside
+        // Opus too, so they are always offered.
         for (clock_hz, number) in [(8_000, 101), (48_000, 102), (16_000, 103)] {
             let is_clock = |own: &Described| format::clock_hz(own.payload.format) == clock_hz;
-            if formats.iter().any(is_clock) {
+            if clock_hz == 8_000 || formats.iter().any(is_clock) {
                 formats.push(described(
                     number,
                     Format::Digits { clock_hz },
