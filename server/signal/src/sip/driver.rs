@@ -71,6 +71,8 @@ pub(crate) enum Input {
     },
     /// A message on it.
     Message { flow: Flow, bytes: Bytes },
+    /// The peer sends nothing more on it; answers still go.
+    Closing { flow: FlowId },
     /// It is gone.
     Closed { flow: FlowId },
     /// A connection of ours did not come to be.
@@ -265,6 +267,7 @@ impl Driver {
                 trace::message(Way::In, &flow, &bytes);
                 self.agent.handle_message(now, flow, &bytes);
             }
+            Input::Closing { flow } => self.abandon(flow),
             Input::Closed { flow } => self.close(flow, now),
             Input::Undialed { flow, reason } => {
                 let waiting = self.dials.closed(flow);
@@ -733,14 +736,19 @@ impl Driver {
         if !self.flows.close(flow) {
             return;
         }
-        self.dials.closed(flow);
+        self.abandon(flow);
         self.media.remove(&flow);
+        self.agent.handle_flow_closed(now, flow);
+        self.registrar_lost(now, flow);
+    }
+
+    /// Nothing new goes out by this flow: who would have been called there is connected to.
+    fn abandon(&mut self, flow: FlowId) {
+        self.dials.closed(flow);
         for (aor, binding) in self.shared.close(flow) {
             let from = Name(&binding.flow);
             tracing::info!(aor, %from, endpoint = binding.endpoint, "unregistered: connection closed");
         }
-        self.agent.handle_flow_closed(now, flow);
-        self.registrar_lost(now, flow);
     }
 
     fn pinned(&self) -> BTreeSet<FlowId> {

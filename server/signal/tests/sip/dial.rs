@@ -97,6 +97,29 @@ async fn a_phone_whose_connection_is_gone_is_called_where_it_listens() {
     assert_eq!(exchange.signal.counts().invites, 0);
 }
 
+/// A call would be lost on a connection that the other end has closed, though answers still go there for a while.
+#[tokio::test]
+async fn a_phone_that_has_closed_its_end_is_called_over_a_new_connection() {
+    let (exchange, address) = exchange().await;
+    let (listener, port) = listening().await;
+    let contact = format!("<sip:bob@127.0.0.1:{port};transport=tcp>");
+    register_and_leave(&exchange, address, &contact).await;
+    let first = originate(&exchange, "PJSIP/bob").await.unwrap();
+    let mut phone = accepted(&listener).await;
+    let invite = phone.request().await;
+    phone.send(&tagged(&invite, 486, "t", EMPTY)).await;
+    assert_eq!(phone.request().await.method, Method::Ack);
+    assert_eq!(first.await.unwrap(), Err(Cause::UserBusy));
+    phone.send(&register("bob", &contact)).await;
+    phone.falls_silent().await;
+    phone.response().await;
+    let second = originate(&exchange, "PJSIP/bob").await.unwrap();
+    let mut other = accepted(&listener).await;
+    let invite = other.request().await;
+    other.send(&tagged(&invite, 603, "t", EMPTY)).await;
+    assert_eq!(second.await.unwrap(), Err(Cause::CallRejected));
+}
+
 #[tokio::test]
 async fn a_contact_that_cannot_be_connected_to_ends_with_its_connection() {
     let (exchange, address) = exchange().await;

@@ -50,6 +50,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamPhone<S> {
         }
     }
 
+    /// Sends nothing more.
+    pub(crate) async fn falls_silent(&mut self) {
+        self.stream.shutdown().await.unwrap();
+    }
+
     pub(crate) async fn response(&mut self) -> Response {
         loop {
             let frame = self.frame().await.expect("the connection lives");

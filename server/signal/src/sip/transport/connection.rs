@@ -227,6 +227,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
 
     /// The peer has closed its direction; what it asked before is still answered.
     async fn half_closed(&mut self, mut queue: mpsc::Receiver<Bytes>) -> End {
+        // A request that went out now would not be answered any more.
+        let flow = self.flow.id;
+        let _ = self.links.inputs.send(Input::Closing { flow }).await;
         while self.heard
             && let Ok(Some(bytes)) = timeout(HALF_CLOSED, queue.recv()).await
         {
