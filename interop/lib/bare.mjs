@@ -22,8 +22,9 @@ export async function barePage(context, server) {
   // The adapter inside JsSIP 3.0.13 breaks getStats; keep the native one.
   await page.addInitScript(() => {
     const getStats = RTCPeerConnection.prototype.getStats;
+    window.statistics = (pc) => getStats.call(pc);
     window.videoFrames = async (pc) =>
-      [...(await getStats.call(pc)).values()]
+      [...(await window.statistics(pc)).values()]
         .filter((entry) => entry.type === 'inbound-rtp' && entry.kind === 'video')
         .map((entry) => ({ ssrc: entry.ssrc, mid: entry.mid, frames: entry.framesDecoded ?? 0 }));
     window.show = (stream) => {

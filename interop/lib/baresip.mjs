@@ -4,92 +4,59 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 
-import { freePort, temporaryFolder, until, wait } from './server.mjs';
+import { endsWithUs, freePort, temporaryFolder, until, wait } from './server.mjs';
+import { Recording, share, writeTone } from './sound.mjs';
 
 const TONE_S = 60;
+const DIGIT_MS = 400;
 const MODULES = '/usr/lib/baresip/modules';
-
-/** A WAV of 16 bits, one channel. */
-function wav(samples, rate_hz) {
-  const head = Buffer.alloc(44);
-  const bytes = samples.length * 2;
-  head.write('RIFF', 0);
-  head.writeUInt32LE(36 + bytes, 4);
-  head.write('WAVEfmt ', 8);
-  head.writeUInt32LE(16, 16);
-  head.writeUInt16LE(1, 20);
-  head.writeUInt16LE(1, 22);
-  head.writeUInt32LE(rate_hz, 24);
-  head.writeUInt32LE(rate_hz * 2, 28);
-  head.writeUInt16LE(2, 32);
-  head.writeUInt16LE(16, 34);
-  head.write('data', 36);
-  head.writeUInt32LE(bytes, 40);
-  const body = Buffer.alloc(bytes);
-  samples.forEach((sample, index) => body.writeInt16LE(Math.round(sample * 20_000), index * 2));
-  return Buffer.concat([head, body]);
-}
-
-/** How much of a piece of sound is this tone: 0 to 1 (Goertzel). */
-export function share(samples, tone_hz, rate_hz) {
-  const step = (2 * Math.PI * tone_hz) / rate_hz;
-  let [one, two, energy] = [0, 0, 0];
-  for (const sample of samples) {
-    [one, two] = [sample + 2 * Math.cos(step) * one - two, one];
-    energy += sample * sample;
-  }
-  const power = one * one + two * two - 2 * Math.cos(step) * one * two;
-  return energy === 0 ? 0 : (2 * power) / (energy * samples.length);
-}
 
 /**
  * Starts a phone; `account` are parameters of its account, `tone_hz` what it says, `rate_hz` that of its codec. What it
  * hears is written down until it holds for the first time: baresip 1.0 takes the filter that writes it away then, and
  * does not put it back.
  */
-export async function startBaresip({ server, user, password, tone_hz = 440, rate_hz = 8_000, account = '', codecs = 'PCMU/8000/1', transport = 'udp' }) {
+export async function startBaresip({ server, user, password, tone_hz = 440, rate_hz = 8_000, channels = 1, account = '', codecs = 'PCMU/8000/1', transport = 'udp', port = server.ports.sip }) {
   const folder = await temporaryFolder('baresip');
   const ports = { sip: await freePort(), control: await freePort() };
   await mkdir(folder, { recursive: true });
-  const tone = Array.from({ length: rate_hz * TONE_S }, (_, index) => Math.sin((2 * Math.PI * tone_hz * index) / rate_hz));
-  await writeFile(join(folder, 'tone.wav'), wav(tone, rate_hz));
+  await writeTone(join(folder, 'tone.wav'), tone_hz, TONE_S, rate_hz, channels);
   const config = `poll_method epoll
 sip_listen 127.0.0.1:${ports.sip}
 module_path ${MODULES}
 module g711.so
 module g722.so
+module opus.so
 module aufile.so
 module aubridge.so
 module sndfile.so
 snd_path ${folder}
 module srtp.so
+module dtls_srtp.so
 module ice.so
 module ctrl_tcp.so
 module_app account.so
 module_app menu.so
 ctrl_tcp_listen 127.0.0.1:${ports.control}
 audio_source aufile,${join(folder, 'tone.wav')}
-audio_player aubridge,nobody
+audio_player aubridge,ear
 audio_txmode thread
 rtp_stats no
 `;
   await writeFile(join(folder, 'config'), config);
-  const uri = `<sip:${user}@127.0.0.1:${server.ports.sip};transport=${transport}>`;
+  const uri = `<sip:${user}@127.0.0.1:${port};transport=${transport}>`;
   await writeFile(join(folder, 'accounts'), `${uri};auth_user=${user};auth_pass=${password};regint=600;audio_codecs=${codecs}${account}\n`);
   const child = spawn('baresip', ['-f', folder], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const phone = new Baresip(child, folder, ports, rate_hz);
+  const phone = new Baresip(child, folder, ports, { tone_hz, rate_hz, channels, host: `127.0.0.1:${port};transport=${transport}` });
   await until('baresip takes commands', () => phone.open(), 10_000);
   return phone;
 }
 
 class Baresip {
-  constructor(child, folder, ports, rate_hz) {
-    this.child = child;
-    this.folder = folder;
-    this.ports = ports;
-    this.rate_hz = rate_hz;
-    this.log = '';
-    this.events = [];
+  constructor(child, folder, ports, own) {
+    Object.assign(this, own, { child, folder, ports, log: '', events: [], digits: '' });
+    this.recording = new Recording(() => this.newest(), own.rate_hz, own.channels);
+    endsWithUs(child);
     this.exit = new Promise((done) => child.on('close', done));
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (this.log += text));
   }
@@ -112,7 +79,7 @@ class Baresip {
         const colon = rest.indexOf(':');
         const length = colon < 0 ? NaN : Number(rest.subarray(0, colon));
         if (!(rest.length > colon + length + 1)) return;
-        this.events.push(JSON.parse(String(rest.subarray(colon + 1, colon + 1 + length))));
+        this.onEvent(JSON.parse(String(rest.subarray(colon + 1, colon + 1 + length))));
         rest = rest.subarray(colon + length + 2);
       }
     });
@@ -137,6 +104,11 @@ class Baresip {
   /** Its account is registered: said before anybody listens. */
   async registered() {
     await until('baresip is registered', () => /200 OK .*binding/.test(this.log), 8_000);
+  }
+
+  onEvent(event) {
+    this.events.push(event);
+    if (event.type === 'CALL_DTMF_START') this.digits += event.param;
   }
 
   async call(uri) {
@@ -164,6 +136,92 @@ class Baresip {
   async heard(tone_hz, ms = 500) {
     const news = await this.news(ms);
     return news.length < (ms * this.rate_hz) / 2000 ? 0 : share(news, tone_hz, this.rate_hz);
+  }
+
+  /** The file of what it hears in the newest call. */
+  async newest() {
+    const name = (await readdir(this.folder)).filter((own) => own.endsWith('-dec.wav')).sort().at(-1);
+    return name && join(this.folder, name);
+  }
+
+  // What every party of the matrix can do.
+
+  dial(number) {
+    this.command('dial', `sip:${number}@${this.host}`);
+  }
+
+  rings() {
+    return this.happened('CALL_INCOMING');
+  }
+
+  /** The other side rings. */
+  alerted() {
+    return this.happened('CALL_RINGING');
+  }
+
+  answer() {
+    this.command('accept');
+  }
+
+  talks() {
+    return this.happened('CALL_ESTABLISHED');
+  }
+
+  hangUp() {
+    this.command('hangup');
+  }
+
+  ends() {
+    return this.happened('CALL_CLOSED');
+  }
+
+  hold() {
+    this.command('hold');
+  }
+
+  resume() {
+    this.command('resume');
+  }
+
+  async press(digits) {
+    for (const digit of digits) {
+      this.command('sndcode', digit);
+      await wait(DIGIT_MS);
+    }
+  }
+
+  transfer(number) {
+    this.command('transfer', `sip:${number}@127.0.0.1`);
+  }
+
+  mark() {
+    this.digits = '';
+    return this.recording.mark();
+  }
+
+  /**
+   * Whether it writes nothing down: once a call was negotiated anew, baresip 1.0 leaves its recorder out of what it
+   * hears. What it hears can still be said back.
+   */
+  async isDeaf() {
+    const { path, bytes } = await this.recording.size();
+    return path === this.recording.from.path && bytes === this.recording.from.bytes;
+  }
+
+  /** Says back what it hears in place of its tone, or its tone again. */
+  echoes(on) {
+    // Its player may have been left without the other end.
+    if (on) this.command('auplay', 'aubridge,ear');
+    this.command('ausrc', on ? 'aubridge,ear' : `aufile,${join(this.folder, 'tone.wav')}`);
+  }
+
+  share(tone_hz) {
+    return this.recording.share(tone_hz);
+  }
+
+  /** What happened before is not what the next wait is for. */
+  forget() {
+    this.events = [];
   }
 
   async stop() {

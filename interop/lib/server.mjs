@@ -127,6 +127,15 @@ class Server {
   }
 }
 
+const children = new Set();
+process.once('exit', () => children.forEach((child) => child.kill('SIGKILL')));
+
+/** A program that does not outlive the tests, however they end. */
+export function endsWithUs(child) {
+  children.add(child);
+  child.once('close', () => children.delete(child));
+}
+
 export const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 
 /** Polls until `probe` returns something true; fails with `what` after `ms`. */

@@ -8,13 +8,14 @@ import { fileURLToPath } from 'node:url';
 import { after, afterEach, before, test } from 'node:test';
 
 import { barePage, scripts } from '../lib/bare.mjs';
-import { share, startBaresip } from '../lib/baresip.mjs';
-import { sine, startChromium } from '../lib/chromium.mjs';
+import { startBaresip } from '../lib/baresip.mjs';
+import { startChromium } from '../lib/chromium.mjs';
 import { DeskPhone } from '../lib/desk.mjs';
 import { files, PASSWORD } from '../lib/files.mjs';
 import { loudestTone } from '../lib/page.mjs';
 import { idle } from '../lib/phone.mjs';
 import { ask, startServer, temporaryFolder, until, wait } from '../lib/server.mjs';
+import { share, sine } from '../lib/sound.mjs';
 
 const SCENARIO = resolve(fileURLToPath(import.meta.url), '../../sipp/hold.xml');
 /** What each says, and the music of class `tone`. */

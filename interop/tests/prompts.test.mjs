@@ -4,11 +4,12 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { sine, startChromium } from '../lib/chromium.mjs';
+import { startChromium } from '../lib/chromium.mjs';
 import { files, PASSWORD } from '../lib/files.mjs';
 import { loudestTone } from '../lib/page.mjs';
 import { call, idle, openPage } from '../lib/phone.mjs';
 import { ask, startServer, temporaryFolder, until } from '../lib/server.mjs';
+import { sine } from '../lib/sound.mjs';
 
 const PLAN = `[sets]
 exten => 300,1,Answer()

@@ -87,7 +87,10 @@ const PHONE_PACKAGE: &str = "sip-tester";
 /// baresip, a desk phone with sound; without the programs for a screen it recommends.
 const DESK_PHONE_PACKAGE: &str = "baresip-core";
 
-/// Node, npm, Chromium, Firefox, network namespaces, SIPp and baresip.
+/// linphonec, another one, without a screen.
+const OTHER_DESK_PHONE_PACKAGE: &str = "linphone-cli";
+
+/// Node, npm, Chromium, Firefox, network namespaces, SIPp, baresip and linphonec.
 pub(crate) fn browsers() -> Result<()> {
     install(BROWSER_TOOLS)?;
     node_is_recent()?;
@@ -99,6 +102,9 @@ pub(crate) fn browsers() -> Result<()> {
     }
     if command("baresip", &["-h"]).output().is_err() {
         apt(&[DESK_PHONE_PACKAGE])?;
+    }
+    if command("linphonec", &["-v"]).output().is_err() {
+        apt(&[OTHER_DESK_PHONE_PACKAGE])?;
     }
     Ok(())
 }

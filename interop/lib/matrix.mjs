@@ -1,0 +1,401 @@
+// The matrix of peers, transports, security and features: who takes part, and what is tried with each.
+import { startBaresip } from './baresip.mjs';
+import { startLinphone } from './linphone.mjs';
+import { PASSWORD } from './files.mjs';
+import { ask, until, wait } from './server.mjs';
+import { Softphone } from './softphone.mjs';
+
+/** The phones, each with two browsers of its own as the other side: one that it talks to, and a third party. */
+export const ROWS = [
+  { peer: 'baresip', transport: 'udp', security: 'none', codec: 'ulaw' },
+  { peer: 'baresip', transport: 'tcp', security: 'sdes', codec: 'alaw' },
+  { peer: 'baresip', transport: 'tls', security: 'sdes', codec: 'g722' },
+  { peer: 'baresip', transport: 'tls', security: 'none', codec: 'opus' },
+  { peer: 'linphone', transport: 'udp', security: 'none', codec: 'ulaw' },
+  { peer: 'linphone', transport: 'udp', security: 'sdes', codec: 'alaw' },
+  { peer: 'linphone', transport: 'tcp', security: 'none', codec: 'g722' },
+  { peer: 'linphone', transport: 'tls', security: 'sdes', codec: 'opus' },
+  { peer: 'chromium', transport: 'wss', security: 'dtls', codec: 'opus' },
+  { peer: 'chromium', transport: 'ws', security: 'dtls', codec: 'ulaw' },
+].map((row, index) => ({
+  ...row,
+  users: { phone: String(100 + index), far: String(200 + index), third: String(300 + index) },
+  tones_hz: { phone: 400 + 20 * index, far: 1_000 + 10 * index, third: 1_800 + 20 * index },
+}));
+
+const BARESIP_CODECS = { ulaw: ['PCMU/8000/1', 8_000], alaw: ['PCMA/8000/1', 8_000], g722: ['G722/16000/1', 16_000], opus: ['opus/48000/2', 48_000, 2] };
+const LINPHONE_CODECS = { ulaw: ['PCMU', 8_000], alaw: ['PCMA', 8_000], g722: ['G722', 16_000], opus: ['opus', 48_000] };
+const EARLY_HZ = 850;
+const DIGITS = '1223*0';
+
+const account = (name, options) => `
+[${name}]
+type=endpoint
+context=sets
+aors=${name}
+auth=${name}
+disallow=all
+${options}
+
+[${name}]
+type=auth
+username=${name}
+password=${PASSWORD}
+
+[${name}]
+type=aor
+max_contacts=1
+remove_existing=yes
+`;
+
+const options = ({ security, codec }) => `allow=${codec}\n${{ none: '', sdes: 'media_encryption=sdes', dtls: 'webrtc=yes' }[security]}`;
+
+/** A trunk that is known by its address. */
+const trunk = ({ name, ip, port, transport }) => `
+[${name}]
+type=endpoint
+context=sets
+aors=${name}
+disallow=all
+allow=ulaw
+
+[${name}]
+type=aor
+contact=sip:${ip}:${port}\\;transport=${transport}
+
+[${name}]
+type=identify
+endpoint=${name}
+match=${ip}
+`;
+
+/** The exchange of the matrix; `tls` has a port and the files of a certificate, `trunks` are those of SIPp. */
+export const files = (tls, trunks) => (ports) => ({
+  'pjsip.conf': `[udp]
+type=transport
+protocol=udp
+bind=127.0.0.1:${ports.sip}
+[tcp]
+type=transport
+protocol=tcp
+bind=127.0.0.1:${ports.sip}
+[tls]
+type=transport
+protocol=tls
+bind=127.0.0.1:${tls.port}
+cert_file=${tls.certificate}
+priv_key_file=${tls.key}
+${trunks.map(trunk).join('')}
+${trunks.flatMap(({ users }) => users).map((user) => account(user, `allow=opus,ulaw\nwebrtc=yes`)).join("")}
+${ROWS.map((row) => account(row.users.phone, options(row)) + ['far', 'third'].map((who) => account(row.users[who], 'allow=opus,ulaw\nwebrtc=yes')).join('')).join('')}`,
+  'http.conf': `[general]
+enabled=yes
+bindaddr=127.0.0.1
+bindport=${ports.http}
+tlsenable=yes
+tlsbindaddr=127.0.0.1:${ports.https}
+tlscertfile=${tls.certificate}
+tlsprivatekey=${tls.key}
+`,
+  'extensions.conf': `[sets]
+exten => _[1-4]XX,1,Dial(PJSIP/\${EXTEN},30)
+${trunks.map(({ name }, index) => `exten => _${index + 5}0XX,1,Dial(PJSIP/\${EXTEN}@${name},20)\n`).join('')}exten => 700,1,Playtones(${EARLY_HZ})
+ same => n,Wait(20)
+exten => 800,1,Read(digits,,${DIGITS.length},,1,8)
+ same => n,Set(GLOBAL(read\${CALLERID(num)})=\${READSTATUS} \${digits})
+`,
+  'rtp.conf': `[general]
+rtpstart=21000
+rtpend=22999
+`,
+});
+
+/** Starts the three parties of a row; `world` has the exchange, a page for softphones and the port of TLS. */
+export async function startRow(row, world) {
+  const { server, tls } = world;
+  const soft = (who, transport = 'wss') => {
+    const socket = transport === 'ws' ? `ws://localhost:${server.ports.http}/ws` : `wss://localhost:${server.ports.https}/ws`;
+    // A page that came by HTTPS may not open a WebSocket in the clear.
+    return Softphone.start(world.pages[transport], { user: row.users[who], password: PASSWORD, socket, tone_hz: row.tones_hz[who] });
+  };
+  const port = row.transport === 'tls' ? tls.port : server.ports.sip;
+  const common = { server, user: row.users.phone, password: PASSWORD, port, transport: row.transport, tone_hz: row.tones_hz.phone };
+  const start = {
+    async baresip() {
+      const [codecs, rate_hz, channels] = BARESIP_CODECS[row.codec];
+      return startBaresip({ ...common, codecs, rate_hz, channels, account: row.security === 'sdes' ? ';mediaenc=srtp-mand' : '' });
+    },
+    async linphone() {
+      const [codec, rate_hz] = LINPHONE_CODECS[row.codec];
+      return startLinphone({ ...common, codec, rate_hz, encryption: row.security === 'sdes' ? 'srtp' : 'none' });
+    },
+    chromium: () => soft('phone', row.transport),
+  };
+  const [phone, far, third] = await Promise.all([start[row.peer](), soft('far'), soft('third')]);
+  await until(`${row.users.phone} is registered`, () => server.log.includes(`registered aor="${row.users.phone}"`), 10_000).catch((error) => {
+    throw new Error(`${error.message}\n${phone.log}\n${server.log}`);
+  });
+  return { row, world, phone, far, third };
+}
+
+/** Of what a program said until its fault. */
+const FAULT_CHARS_MAX = 2_000;
+const HEARS_MS_MAX = 8_000;
+/** As long as a party that hears something may have nothing of it in its file. */
+const FILE_MS_MAX = 1_000;
+
+export const say = (what) => (error) => {
+  throw new Error(`${what}: ${error.message}`);
+};
+
+/** This party hears this tone from now on. */
+export async function hearsTone(party, tone_hz) {
+  await party.mark();
+  let heard = 0;
+  await until('', async () => (heard = await party.share(tone_hz)) > 0.8, HEARS_MS_MAX).catch(() => {
+    throw new Error(`${tone_hz} Hz is ${heard.toFixed(2)} of what is heard`);
+  });
+}
+
+/** Whether what this party hears is not in its file, so that it has to say it back. */
+async function isDeaf(party) {
+  if (!party.isDeaf) return false;
+  await party.mark();
+  await wait(FILE_MS_MAX);
+  return party.isDeaf();
+}
+
+/** While a party says back what it hears. */
+async function echoed(party, look) {
+  party.echoes(true);
+  try {
+    await look();
+  } finally {
+    party.echoes(false);
+  }
+}
+
+/** This party hears the other from now on. */
+async function hears(party, other) {
+  if (await isDeaf(party)) await echoed(party, () => hearsTone(other, other.tone_hz));
+  else await hearsTone(party, other.tone_hz);
+}
+
+/** Nothing of this tone is heard for a while. */
+export async function silence(party, tone_hz) {
+  await until('', async () => (await party.share(tone_hz)) < 0.2, 4_000).catch(() => {});
+  await party.mark();
+  await wait(700);
+  const heard = await party.share(tone_hz);
+  if (heard > 0.2) throw new Error(`${tone_hz} Hz is still ${heard.toFixed(2)} of what is heard`);
+}
+
+/** This party hears nothing of the other any more. */
+async function misses(party, other) {
+  if (await isDeaf(party)) await echoed(party, () => silence(other, other.tone_hz));
+  else await silence(party, other.tone_hz);
+}
+
+/** Both hear each other from now on; one after the other, since one may have to say back what it hears. */
+export async function hearEachOther(one, other) {
+  await hears(one, other).catch(say('the first hears'));
+  await hears(other, one).catch(say('the second hears'));
+}
+
+export async function call(from, to, number) {
+  await from.dial(number);
+  await to.rings().catch(say('ringing'));
+  await to.answer();
+  await Promise.all([from.talks(), to.talks()]).catch(say('the answer'));
+  await hearEachOther(from, to);
+}
+
+export const bothEnd = (one, other) => Promise.all([one.ends(), other.ends()]).catch(say('the end'));
+
+/**
+ * What is tried, in order: [names of the columns it proves, what is done]. The names are marked passed one by one, as
+ * `passed(name)` says so.
+ */
+export const FEATURES = [
+  [
+    ['calls', 'holds, resumes', 'digits to a browser', 'hangs up'],
+    async ({ phone, far, row }, passed) => {
+      await call(phone, far, row.users.far);
+      passed('calls');
+      await phone.hold();
+      await misses(phone, far).catch(say('held'));
+      await phone.resume();
+      await hearEachOther(phone, far).catch(say('resumed'));
+      passed('holds, resumes');
+      await far.mark();
+      await far.keys();
+      await phone.press(DIGITS);
+      await until('', async () => (await far.keys()).length >= DIGITS.length, 6_000).catch(() => {});
+      const keys = await far.keys();
+      if (keys !== DIGITS) throw new Error(`the browser heard the digits "${keys}"`);
+      passed('digits to a browser');
+      await hearEachOther(phone, far).catch(say('after the digits'));
+      phone.hangUp();
+      await bothEnd(phone, far);
+      passed('hangs up');
+    },
+  ],
+  [
+    ['is called', 'is held, resumed', 'digits from a browser', 'is hung up'],
+    async ({ phone, far, row }, passed) => {
+      await call(far, phone, row.users.phone);
+      passed('is called');
+      await far.hold();
+      await misses(phone, far).catch(say('held'));
+      await far.resume();
+      await hearEachOther(phone, far).catch(say('resumed'));
+      passed('is held, resumed');
+      await phone.mark();
+      if (phone.keys) await phone.keys();
+      await far.press(DIGITS);
+      const digits = async () => (phone.keys ? phone.keys() : phone.digits);
+      await until('', async () => (await digits()).length >= DIGITS.length, 6_000).catch(() => {});
+      if ((await digits()) !== DIGITS) throw new Error(`the digits that came are "${await digits()}"`);
+      passed('digits from a browser');
+      await far.hangUp();
+      await bothEnd(phone, far);
+      passed('is hung up');
+    },
+  ],
+  [
+    ['digits to `Read`'],
+    async ({ phone, row, world }, passed) => {
+      await phone.dial('800');
+      await phone.talks();
+      await wait(300);
+      await phone.press(DIGITS);
+      const name = `read${row.users.phone}`;
+      const read = async () => new RegExp(`${name}=(.*)`).exec(await ask(world.server, 'dialplan show globals'))?.[1]?.trim();
+      const digits = await until('the end of Read', read, 12_000);
+      if (digits !== `OK ${DIGITS}`) throw new Error(`Read says "${digits}"`);
+      await phone.ends();
+      passed('digits to `Read`');
+    },
+  ],
+  [
+    ['early media', 'gives up'],
+    async ({ phone, far, row }, passed) => {
+      await phone.dial('700');
+      await hearsTone(phone, EARLY_HZ);
+      phone.hangUp();
+      await phone.ends();
+      passed('early media');
+      await phone.dial(row.users.far);
+      await far.rings();
+      await phone.alerted();
+      phone.hangUp();
+      await bothEnd(phone, far);
+      passed('gives up');
+    },
+  ],
+  [
+    ['caller gives up'],
+    async ({ phone, far, row }, passed) => {
+      await far.dial(row.users.phone);
+      await phone.rings();
+      await far.alerted();
+      await far.hangUp();
+      await bothEnd(phone, far);
+      passed('caller gives up');
+    },
+  ],
+  [
+    ['transfers'],
+    async ({ phone, far, third, row }, passed) => {
+      await call(phone, far, row.users.far);
+      await phone.transfer(row.users.third);
+      await third.rings().catch(say('the third party'));
+      await third.answer();
+      await hearEachOther(far, third);
+      await phone.ends();
+      await far.hangUp();
+      await bothEnd(far, third);
+      passed('transfers');
+    },
+  ],
+  [
+    ['is transferred'],
+    async ({ phone, far, third, row }, passed) => {
+      await call(far, phone, row.users.phone);
+      await far.transfer(row.users.third);
+      await third.rings().catch(say('the third party'));
+      await third.answer();
+      await hearEachOther(phone, third);
+      await far.ends();
+      phone.hangUp();
+      await bothEnd(phone, third);
+      passed('is transferred');
+    },
+  ],
+  [
+    ['transfers, attended'],
+    async ({ phone, far, third, row }, passed) => {
+      if (!phone.transferBoth) return passed('transfers, attended', 'not in the phone');
+      await call(phone, far, row.users.far);
+      await phone.hold();
+      await call(phone, third, row.users.third);
+      await phone.transferBoth();
+      await hearEachOther(far, third);
+      await phone.ends();
+      await far.hangUp();
+      await bothEnd(far, third);
+      passed('transfers, attended');
+    },
+  ],
+  [
+    ['is transferred, attended'],
+    async ({ phone, far, third, row }, passed) => {
+      await call(far, phone, row.users.phone);
+      await far.hold();
+      await call(far, third, row.users.third);
+      await far.transferBoth();
+      await hearEachOther(phone, third);
+      await far.ends();
+      phone.hangUp();
+      await bothEnd(phone, third);
+      passed('is transferred, attended');
+    },
+  ],
+];
+
+/** Leaves nothing of a step that failed to the next one. */
+async function clear({ phone, far, third }) {
+  for (const party of [phone, far, third]) {
+    for (let calls = 0; calls < 2; calls += 1) await party.hangUp();
+  }
+  await wait(1_000);
+  for (const party of [phone, far, third]) await party.forget();
+}
+
+/** Tries every feature with one phone: {cells: {feature: result}, faults}. */
+export async function tryRow(parties) {
+  const cells = {};
+  const faults = [];
+  for (const [columns, feature] of FEATURES) {
+    for (const name of columns) cells[name] = 'fail';
+    for (const party of [parties.phone, parties.far, parties.third]) await party.forget();
+    const passed = (name, result = 'pass') => (cells[name] = result);
+    await feature(parties, passed).catch(async (error) => {
+      const at = columns.find((name) => cells[name] === 'fail');
+      faults.push(`${at}: ${error.message.slice(0, FAULT_CHARS_MAX)}`);
+      await clear(parties);
+    });
+  }
+  return { cells, faults };
+}
+
+/** Phones that call each other, by their places in `ROWS`. */
+export const PAIRS = [[0, 4], [5, 1], [2, 7], [3, 8], [9, 6]];
+
+/** One phone calls another: sound both ways, and the end. */
+export async function tryPair(caller, callee) {
+  for (const party of [caller.phone, callee.phone]) await party.forget();
+  await call(caller.phone, callee.phone, callee.row.users.phone);
+  callee.phone.hangUp();
+  await bothEnd(caller.phone, callee.phone);
+}

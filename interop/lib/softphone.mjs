@@ -1,0 +1,308 @@
+// JsSIP in a page of Chromium as one party of a call: it says a tone of its own and measures what it hears.
+import { barePage, scripts } from './bare.mjs';
+import { until } from './server.mjs';
+
+const PATIENCE_MS = 10_000;
+
+/** A page in which softphones can live. */
+export async function softphonePage(context, url) {
+  const page = await barePage(context, { url });
+  await scripts.jssip(page);
+  await page.evaluate(install);
+  return page;
+}
+
+export class Softphone {
+  /** Registers `user`; `socket` is the URL of the WebSocket. */
+  static async start(page, { user, password, socket, tone_hz }) {
+    await page.evaluate((account) => window.makePhone(account), { user, password, socket, tone_hz });
+    return Object.assign(new Softphone(), { page, user, tone_hz });
+  }
+
+  /** Calls a method of the phone in the page. */
+  does(verb, ...words) {
+    return this.page.evaluate(([user, name, rest]) => window.phones[user][name](...rest), [this.user, verb, words]);
+  }
+
+  async reaches(state, ms = PATIENCE_MS) {
+    await until(`${state} of ${this.user}`, () => this.does('has', state), ms).catch(async (error) => {
+      throw new Error(`${error.message}: ${await this.story()}`);
+    });
+  }
+
+  dial(number) {
+    return this.does('dial', number);
+  }
+
+  rings() {
+    return this.reaches('rings');
+  }
+
+  alerted() {
+    return this.reaches('alerted');
+  }
+
+  answer() {
+    return this.does('answer');
+  }
+
+  talks() {
+    return this.reaches('talks');
+  }
+
+  hangUp() {
+    return this.does('hangUp');
+  }
+
+  ends() {
+    return this.reaches('ends');
+  }
+
+  hold() {
+    return this.does('hold');
+  }
+
+  resume() {
+    return this.does('resume');
+  }
+
+  press(digits, how = 'RFC2833') {
+    return this.does('press', digits, how);
+  }
+
+  transfer(number) {
+    return this.does('transfer', number);
+  }
+
+  /** Connects its two calls with each other. */
+  transferBoth() {
+    return this.does('transferBoth');
+  }
+
+  async mark() {
+    await this.does('mark');
+  }
+
+  share(tone_hz) {
+    return this.does('share', tone_hz);
+  }
+
+  /** The digits whose tones it heard since the mark. */
+  keys() {
+    return this.does('keys');
+  }
+
+  /** What happened to it, and what it sent and got. */
+  story() {
+    return this.does('story');
+  }
+
+  /** What it came to before is not what the next wait is for. */
+  forget() {
+    return this.does('forget');
+  }
+
+  stop() {
+    return this.does('stop');
+  }
+}
+
+/** Runs in the page: `makePhone`, and `phones` by user. */
+function install() {
+  const WINDOW = 16_384;
+  const DIGITS = { rows: [697, 770, 852, 941], columns: [1209, 1336, 1477, 1633], keys: ['123A', '456B', '789C', '*0#D'] };
+  /** So many looks without a digit are a pause. */
+  const PAUSE = 5;
+  const audio = new AudioContext();
+
+  /** How much of these samples is this tone: 0 to 1 (Goertzel). */
+  const share = (samples, hz) => {
+    const step = (2 * Math.PI * hz) / audio.sampleRate;
+    let [one, two, energy] = [0, 0, 0];
+    for (const sample of samples) {
+      [one, two] = [sample + 2 * Math.cos(step) * one - two, one];
+      energy += sample * sample;
+    }
+    const power = one * one + two * two - 2 * Math.cos(step) * one * two;
+    return energy / samples.length < 1e-8 ? 0 : (2 * power) / (energy * samples.length);
+  };
+
+  const tone = (hz) => {
+    const source = new OscillatorNode(audio, { frequency: hz });
+    const volume = new GainNode(audio, { gain: 0.25 });
+    const sink = new MediaStreamAudioDestinationNode(audio);
+    source.connect(volume).connect(sink);
+    source.start();
+    return sink.stream;
+  };
+
+  class Phone {
+    constructor({ user, socket, password, tone_hz }) {
+      this.tone_hz = tone_hz;
+      this.calls = [];
+      this.states = [];
+      this.events = [];
+      this.heard = '';
+      this.ua = new JsSIP.UA({ sockets: [new JsSIP.WebSocketInterface(socket)], uri: `sip:${user}@localhost`, password, session_timers: false });
+      this.ua.on('newRTCSession', ({ session, originator }) => this.begins(session, originator));
+    }
+
+    begins(session, originator) {
+      this.calls.push(session);
+      const reach = (state) => (event) => {
+        this.states.push(state);
+        this.events.push(`${state} ${event?.cause ?? ''}`);
+      };
+      if (originator === 'remote') reach('rings')();
+      session.on('progress', reach(originator === 'remote' ? 'progress' : 'alerted'));
+      session.on('confirmed', reach('talks'));
+      for (const name of ['ended', 'failed']) {
+        session.on(name, (event) => {
+          this.calls = this.calls.filter((one) => one !== session);
+          reach('ends')(event);
+        });
+      }
+      // Chromium hands nothing to who measures once a stream with the same SSRC has been away, as in a hold: it plays it
+      // alone. What comes without being named is measured.
+      session.on('sdp', (event) => {
+        if (event.originator === 'remote') event.sdp = event.sdp.replace(/^a=(ssrc|ssrc-group|msid):?.*\r\n/gm, '');
+      });
+      session.on('hold', reach('hold'));
+      session.on('unhold', reach('unhold'));
+    }
+
+    /**
+     * Measures what comes from now on. Made anew each time: Chromium gives no sound to what listened to a track before
+     * a hold. What is not played is not measured either.
+     */
+    listens() {
+      const { call } = this;
+      const track = call?.connection?.getReceivers().find((one) => one.track.kind === 'audio')?.track;
+      if (!track) return;
+      call.ear?.disconnect();
+      const stream = new MediaStream([track]);
+      call.player = Object.assign(new Audio(), { srcObject: stream, muted: true });
+      call.player.play();
+      call.analyser = new AnalyserNode(audio, { fftSize: WINDOW });
+      call.ear = audio.createMediaStreamSource(stream);
+      call.ear.connect(call.analyser);
+    }
+
+    get call() {
+      return this.calls.at(-1);
+    }
+
+    /** Whether it has come to this state since it was last asked. */
+    has(state) {
+      const at = this.states.indexOf(state);
+      if (at < 0) return false;
+      this.states.splice(at, 1);
+      return true;
+    }
+
+    async story() {
+      const stats = this.call ? [...(await window.statistics(this.call.connection)).values()] : [];
+      const counted = stats.filter(({ type }) => type.endsWith('bound-rtp')).map((one) => `${one.type} ${one.packetsReceived ?? one.packetsSent}`);
+      return [...this.events, ...counted].join(', ');
+    }
+
+    get options() {
+      // JsSIP silences the stream of a call that it holds, so each has its own.
+      return { mediaStream: tone(this.tone_hz), mediaConstraints: { audio: true, video: false }, pcConfig: { iceServers: [] } };
+    }
+
+    dial(number) {
+      this.ua.call(`sip:${number}@localhost`, this.options);
+    }
+
+    answer() {
+      this.call.answer(this.options);
+    }
+
+    hangUp() {
+      this.call?.terminate();
+    }
+
+    hold() {
+      this.call.hold();
+    }
+
+    resume() {
+      this.call.unhold();
+    }
+
+    press(digits, transportType) {
+      this.call.sendDTMF(digits, { transportType, duration: 120, interToneGap: 280 });
+    }
+
+    transfer(number) {
+      this.call.refer(`sip:${number}@localhost`);
+    }
+
+    transferBoth() {
+      const [first, second] = this.calls.slice(-2);
+      first.refer(second.remote_identity.uri, { replaces: second });
+    }
+
+    mark() {
+      this.marked_ms = performance.now();
+      this.heard = '';
+      clearInterval(this.listener);
+      this.listener = null;
+      this.listens();
+    }
+
+    /** How much of what is heard now is this tone; what was heard before the mark counts for nothing. */
+    share(hz) {
+      // Before there was a description, there was nothing to listen to.
+      if (this.call && !this.call.analyser) this.mark();
+      const { analyser } = this.call ?? {};
+      const whole_ms = (WINDOW / audio.sampleRate) * 1_000 + 60;
+      if (!analyser || performance.now() - this.marked_ms < whole_ms) return 0;
+      const samples = new Float32Array(WINDOW);
+      analyser.getFloatTimeDomainData(samples);
+      return share(samples, hz);
+    }
+
+    /** Listens for the pairs of tones of digits. */
+    keys() {
+      if (this.listener) return this.heard;
+      let [last, gone] = ['', 0];
+      const analyser = new AnalyserNode(audio, { fftSize: 2_048 });
+      this.call.ear.connect(analyser);
+      const samples = new Float32Array(2_048);
+      this.listener = setInterval(() => {
+        analyser.getFloatTimeDomainData(samples);
+        const best = (list) => list.map((hz) => share(samples, hz)).reduce((found, value, index) => (value > found.value ? { value, index } : found), { value: 0 });
+        const [row, column] = [best(DIGITS.rows), best(DIGITS.columns)];
+        const digit = row.value > 0.25 && column.value > 0.25 ? DIGITS.keys[row.index][column.index] : '';
+        gone = digit === last ? 0 : gone + 1;
+        // What is heard once may be the edge of something else, and a digit may crackle.
+        if (gone < (digit ? 2 : PAUSE)) return;
+        if (digit) this.heard += digit;
+        [last, gone] = [digit, 0];
+      }, 20);
+      return '';
+    }
+
+    forget() {
+      this.states = [];
+    }
+
+    stop() {
+      clearInterval(this.listener);
+      this.ua.stop();
+    }
+  }
+
+  window.phones = {};
+  window.makePhone = (account) => {
+    const phone = new Phone(account);
+    window.phones[account.user] = phone;
+    return new Promise((done, fail) => {
+      phone.ua.on('registered', () => done(true));
+      phone.ua.on('registrationFailed', (event) => fail(new Error(`registration: ${event.cause}`)));
+      phone.ua.start();
+    });
+  };
+}
