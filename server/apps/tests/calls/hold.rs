@@ -277,6 +277,52 @@ async fn who_is_to_dial_hears_music_or_a_tone_until_it_does() {
     assert!(call.saw("play tones ends") && call.saw("hangup 17"));
 }
 
+#[tokio::test(start_paused = true)]
+async fn hold_and_music_reach_through_a_local_channel() {
+    let plan = "exten => 100,1,Dial(Local/200@test)\nexten => 200,1,Dial(TEST/1)\n\
+                exten => 300,1,Dial(Local/400@test)\nexten => 400,1,Answer()\n same => n,MusicOnHold()\n";
+    let reach = Reach::new(plan).await;
+    let call = connected(&reach).await;
+    let ladder = &reach.world.ladder;
+    for turn in 1..=2 {
+        call.send(offer(&["audio sendonly"])).await;
+        assert_eq!(ladder.count(MUSIC), 2 * turn - 1, "{:?}", ladder.lines());
+        call.send(offer(TALK)).await;
+        assert_eq!(ladder.count(END), 2 * turn - 1);
+        reach.send(0, offer(&["audio sendonly"])).await;
+        assert_eq!(ladder.count(MUSIC), 2 * turn);
+        reach.send(0, offer(TALK)).await;
+        assert_eq!(ladder.count(END), 2 * turn);
+    }
+    call.leave().await;
+    // The music is there before anybody is connected to hear it.
+    let call = reach.world.dial("300").await;
+    assert_eq!(ladder.count(MUSIC), 5, "{:?}", ladder.lines());
+    call.leave().await;
+    assert_eq!(ladder.count(END), 5);
+}
+
+/// A caller that hears early media holds by UPDATE, and is still holding when somebody answers.
+#[tokio::test(start_paused = true)]
+async fn a_hold_in_early_media_stands_after_the_answer() {
+    let reach = Reach::new("exten => 100,1,Dial(TEST/1)\n").await;
+    let call = reach.world.dial("100").await;
+    let (status, answer) = (183, Some(sdp(TALK)));
+    reach
+        .send(0, ChannelEvent::Progress { status, answer })
+        .await;
+    assert!(call.saw("early: audio, video"));
+    call.send(offer(&["audio sendonly", "video inactive"]))
+        .await;
+    assert!(call.saw("accept: audio recvonly, video inactive"));
+    reach.answer(0).await;
+    call.send(ChannelEvent::Established).await;
+    let ladder = &reach.world.ladder;
+    assert_eq!(ladder.count(MUSIC), 1, "{:?}", ladder.lines());
+    call.send(offer(TALK)).await;
+    assert_eq!(ladder.count(END), 1);
+}
+
 /// pjsip.conf: `suppress_moh_on_sendonly`.
 #[tokio::test(start_paused = true)]
 async fn one_that_plays_its_own_music_is_heard_where_that_is_wanted() {

@@ -485,6 +485,10 @@ impl Channel {
             streams,
         });
         self.unheld = streams::without_hold(&self.unheld, &agreed);
+        if let Some(early) = &mut self.early {
+            // What an UPDATE changed before the answer is what the answer is going to repeat.
+            early.clone_from(&agreed);
+        }
         self.topology = agreed;
         self.listen_for_tones();
         let on_hold = !self.topology.is_empty() && !streams::sends(&self.topology);

@@ -22,6 +22,8 @@ pub(crate) struct PipeEnd {
 #[derive(Default)]
 struct Pipe {
     ends: [(u64, At); 2],
+    /// What lasts and is played at an end, to who is at the other.
+    played: [Option<Played>; 2],
     /// The number of the next thing at an end.
     next: u64,
     joint: Option<Between>,
@@ -42,6 +44,16 @@ enum At {
 enum Between {
     Joint { _joint: Joint },
     Echo { _echo: Echo },
+}
+
+/// What is played at an end until it is stopped: whoever comes to the other end hears it.
+struct Played {
+    number: u64,
+    playable: Playable,
+    /// To which of those at the other end.
+    playing: Option<(u64, Playing)>,
+    /// Dropped with it, which tells its end.
+    _over: oneshot::Sender<()>,
 }
 
 /// Both ends of a pipe.
@@ -94,6 +106,26 @@ impl Pipe {
             }
             (At::Nothing, _) | (_, At::Nothing) | (At::Echo(_), At::Echo(_)) => None,
         };
+        for side in [0, 1] {
+            self.hear(side);
+        }
+    }
+
+    /// Lets who is at the other end hear what is played at this one.
+    fn hear(&mut self, side: usize) {
+        let (at, there) = &self.ends[1 - side];
+        let leg = match there {
+            At::Leg(leg) => leg.upgrade(),
+            At::Nothing | At::Echo(_) => None,
+        };
+        let Some(played) = &mut self.played[side] else {
+            return;
+        };
+        match (leg, &played.playing) {
+            (Some(_), Some((before, _))) if before == at => {}
+            (Some(leg), _) => played.playing = Some((*at, leg.play(played.playable.clone()))),
+            (None, _) => played.playing = None,
+        }
     }
 }
 
@@ -114,6 +146,20 @@ impl Drop for Detach {
     }
 }
 
+/// Ends what lasts, unless something else has taken its place.
+struct Silence {
+    pipe: Arc<Mutex<Pipe>>,
+    side: usize,
+    number: u64,
+}
+
+impl Drop for Silence {
+    fn drop(&mut self) {
+        let mut pipe = locked(&self.pipe);
+        pipe.played[self.side].take_if(|played| played.number == self.number);
+    }
+}
+
 impl MediaLeg for PipeEnd {
     fn negotiate(&self, round: Round) -> Reply<'_, Result<Outcome, Refused>> {
         Box::pin(async move { locked(&self.descriptions).round(round) })
@@ -123,8 +169,27 @@ impl MediaLeg for PipeEnd {
         Echo::new(self.put(At::Echo(mode)))
     }
 
-    /// Who is connected at the other end hears it. Where nobody is yet, it is over at once.
+    /// Who is connected at the other end hears it. Where nobody is yet, it is over at once; but music waits for
+    /// somebody.
     fn play(&self, playable: Playable) -> Playing {
+        if matches!(playable, Playable::Music(_)) {
+            let mut pipe = locked(&self.pipe);
+            let (number, (over, ended)) = (pipe.next, oneshot::channel());
+            pipe.next += 1;
+            pipe.played[self.side] = Some(Played {
+                number,
+                playable,
+                playing: None,
+                _over: over,
+            });
+            pipe.hear(self.side);
+            let silence = Silence {
+                pipe: Arc::clone(&self.pipe),
+                side: self.side,
+                number,
+            };
+            return Playing::new(silence, ended);
+        }
         let leg = match &locked(&self.pipe).ends[1 - self.side].1 {
             At::Leg(leg) => leg.upgrade(),
             At::Nothing | At::Echo(_) => None,
