@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rtc::policy::{Encryption, Policy, Terms, Transport};
+use rtc::policy::{Encryption, Hash, Policy, Role, Terms, Transport};
 use rtc::{Certificate, Event, Peer, PeerConfig, PortPair, Round};
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -17,8 +17,18 @@ const PLAIN: &str = "v=0\no=- 1 1 IN IP4 10.0.0.2\ns=-\nc=IN IP4 10.0.0.2\nt=0 0
 const KEY: &str =
     "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\n";
 
-fn peer(now: Instant, is_secure: bool) -> Peer {
+/// What DTLS and ICE need; the phone begins the handshake.
+const PRINT: &str = "a=fingerprint:sha-1 00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:10:11:12:13\na=setup:active\n";
+const ICE: &str = "a=ice-ufrag:abcd\na=ice-pwd:0123456789012345678901\n\
+    a=candidate:1 1 udp 1 10.0.0.2 4000 typ host\n";
+
+fn peer(now: Instant, is_secure: bool, is_dtls: bool, ice: bool) -> Peer {
     let encryption = match is_secure {
+        _ if is_dtls => Encryption::Dtls {
+            role: Role::Either,
+            hash: Hash::Sha256,
+            optimistic: true,
+        },
         true => Encryption::Sdes {
             short_tag: false,
             optimistic: true,
@@ -40,6 +50,7 @@ fn peer(now: Instant, is_secure: bool) -> Peer {
                 encryption,
                 rtcp_mux: true,
                 symmetric: true,
+                ice,
                 ..Terms::default()
             }),
         }),
@@ -62,18 +73,23 @@ fn peer(now: Instant, is_secure: bool) -> Peer {
     Peer::new(now, config)
 }
 
-// The first byte: whether SDES. Then pieces, each with a kind and a length: a description, or a datagram.
+// The first byte: whether SDES, DTLS, ICE. Then pieces, each with a kind and a length: a description, or a datagram.
 fuzz_target!(|bytes: &[u8]| {
     let Some((first, mut rest)) = bytes.split_first() else {
         return;
     };
     let is_secure = first & 1 == 1;
     let mut now = Instant::now();
-    let mut peer = peer(now, is_secure);
-    let offer = match is_secure {
+    let (is_dtls, ice) = (first & 2 != 0, first & 4 != 0);
+    let mut peer = peer(now, is_secure, is_dtls, ice);
+    let mut offer = match is_secure {
+        _ if is_dtls => PLAIN.replace("RTP/AVP", "UDP/TLS/RTP/SAVP") + PRINT,
         true => PLAIN.replace("RTP/AVP", "RTP/SAVP") + KEY,
         false => PLAIN.to_owned(),
     };
+    if ice {
+        offer += ICE;
+    }
     let offer = offer.parse().unwrap();
     peer.negotiate(now, Round::Answer { offer }).unwrap();
     while let Some(([kind, high, low], tail)) = rest.split_first_chunk() {

@@ -219,6 +219,31 @@ test('codecs are answered in the order the endpoint prefers', async () => {
   }
 });
 
+test('who calls when all ports are taken gets 503 with the reason', async () => {
+  const narrow = await startServer({ files: files('rtpstart=22200\nrtpend=22209') });
+  try {
+    // Each thread of media has a port of them as well.
+    const served = [];
+    let last;
+    do {
+      last = await phone('plain', narrow);
+      served.push(await last.invite());
+    } while (served.at(-1) === 200 && served.length < 6);
+    assert.equal(served.at(-1), 503, `${served}`);
+    assert.ok(served.length > 1);
+    const refusal = last.received.find((text) => text.startsWith('SIP/2.0 503'));
+    assert.match(refusal, /^Reason: Q\.850;cause=47;text="Resource unavailable"\r$/m);
+    assert.match(refusal, /^Retry-After: \d+\r$/m);
+    for (const own of phones) own.hangUp();
+    await until('the ports are given back', async () => (await narrow.status()).counts.port_pairs === 0, 5_000);
+    const later = await phone('plain', narrow);
+    assert.equal(await later.invite(), 200);
+    later.hangUp();
+  } finally {
+    await narrow.stop();
+  }
+});
+
 test('rtcp_mux puts RTCP on the port of RTP', async () => {
   const own = await phone('muxed');
   assert.equal(await own.invite({ lines: ['a=rtcp-mux'] }), 200);

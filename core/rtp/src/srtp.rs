@@ -3,12 +3,14 @@
 //!
 //! A [`Sealer`] is one direction out, an [`Opener`] one direction in. The opener keeps one state for each
 //! source that has proven itself, [`SOURCES_MAX`] at most, so that nobody without the key makes it grow.
-//! Master key identifiers and key derivation rates are not supported.
+//! A master key identifier behind what comes is checked and taken off; of ours there is none. Key derivation
+//! rates are not supported.
 
 use rtc_srtp::context::Context;
 use rtc_srtp::crypto::providers::AwsLcRsCrypto;
 use rtc_srtp::option::{srtcp_replay_protection, srtp_replay_protection};
 use rtc_srtp::protection_profile::ProtectionProfile;
+use std::borrow::Cow;
 use std::fmt;
 
 /// A crypto suite (RFC 4568 §6.2, RFC 6188 §4, RFC 7714 §14.2).
@@ -146,6 +148,8 @@ impl Sealer {
 /// Opens what we receive.
 pub struct Opener {
     key: MasterKey,
+    /// The master key identifier that each packet has.
+    identifier: Box<[u8]>,
     /// Each by its source.
     proven: Vec<(u32, Context)>,
     /// For sources that have not proven themselves.
@@ -155,8 +159,14 @@ pub struct Opener {
 impl Opener {
     /// With the peer's key.
     pub fn new(key: MasterKey) -> Self {
+        Self::identified(key, &[])
+    }
+
+    /// With the peer's key, whose packets say that they are of this one (RFC 3711 §3.1, MKI).
+    pub fn identified(key: MasterKey, identifier: &[u8]) -> Self {
         Self {
             key,
+            identifier: identifier.into(),
             proven: Vec::new(),
             trial: None,
         }
@@ -165,6 +175,7 @@ impl Opener {
     /// The RTP packet in the clear; `None` if it is forged, a copy or none.
     pub fn open_rtp(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
         let ssrc = u32::from_be_bytes(*bytes.get(8..)?.first_chunk()?);
+        let bytes = &*self.stripped(bytes, self.key.suite().profile().rtp_auth_tag_len())?;
         self.open(ssrc, |context| {
             context.decrypt_rtp(bytes).ok().map(Into::into)
         })
@@ -176,6 +187,7 @@ impl Opener {
         // The library takes a packet whose E bit says that it is not encrypted without asking for its
         // tag. We agree to encryption always (RFC 4568 §6.3.2), so such a packet is forged.
         let tag_len = self.key.suite().profile().rtcp_auth_tag_len();
+        let bytes = &*self.stripped(bytes, tag_len)?;
         let index = bytes.len().checked_sub(tag_len + 4)?;
         if bytes[index] & ENCRYPTED_BIT == 0 {
             return None;
@@ -183,6 +195,19 @@ impl Opener {
         self.open(ssrc, |context| {
             context.decrypt_rtcp(bytes).ok().map(Into::into)
         })
+    }
+
+    /// Without the identifier, which stands before the tag (RFC 3711 §3.1), or at the end where the tag is
+    /// part of the cipher (RFC 7714 §8.2).
+    fn stripped<'a>(&self, bytes: &'a [u8], tag_len: usize) -> Option<Cow<'a, [u8]>> {
+        let len = self.identifier.len();
+        if len == 0 {
+            return Some(Cow::Borrowed(bytes));
+        }
+        let at = bytes.len().checked_sub(tag_len + len)?;
+        let (before, rest) = bytes.split_at(at);
+        let (identifier, tag) = rest.split_at(len);
+        (*identifier == *self.identifier).then(|| Cow::Owned([before, tag].concat()))
     }
 
     fn open(

@@ -249,3 +249,33 @@ fn a_report_that_says_it_is_not_encrypted_is_forged() {
         }
     }
 }
+
+#[test]
+fn packets_that_name_their_key_are_opened_and_those_of_another_key_not() {
+    for suite in Suite::ALL {
+        let key = MasterKey::new(suite, &counting(suite.key_len() as u8)).unwrap();
+        let mut sealer = Sealer::new(&key);
+        let identifier = [0, 0, 0, 7];
+        let mut opener = Opener::identified(key.clone(), &identifier);
+        let is_gcm = matches!(suite, Suite::Gcm128 | Suite::Gcm256);
+        let named = |sealed: &[u8], tag_len: usize, identifier: &[u8]| {
+            let at = sealed.len() - if is_gcm { 0 } else { tag_len };
+            [&sealed[..at], identifier, &sealed[at..]].concat()
+        };
+        let short = matches!(suite, Suite::AesCm128Sha1_32 | Suite::AesCm256Sha1_32);
+        let clear = packet(9, 1);
+        let sealed = sealer.seal_rtp(&clear).unwrap();
+        let tag_len = if short { 4 } else { 10 };
+        assert_eq!(opener.open_rtp(&sealed), None, "{suite:?}: without");
+        let other = named(&sealed, tag_len, &[0, 0, 0, 8]);
+        assert_eq!(opener.open_rtp(&other), None, "{suite:?}: another");
+        let right = named(&sealed, tag_len, &identifier);
+        assert_eq!(opener.open_rtp(&right), Some(clear), "{suite:?}");
+        let report = hex(RTCP);
+        // RFC 4568 §6.2: the tag of RTCP has 80 bits in any case.
+        let sealed = sealer.seal_rtcp(&report).unwrap();
+        let right = named(&sealed, 10, &identifier);
+        assert_eq!(opener.open_rtcp(&right), Some(report), "{suite:?}");
+        assert_eq!(opener.open_rtp(&[0x80; 12]), None, "too short");
+    }
+}

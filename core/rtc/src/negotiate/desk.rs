@@ -277,7 +277,7 @@ impl DeskNegotiator {
         let ceiling = before.map_or(Direction::SendRecv, |before| before.ceiling);
         let keys = section.cryptos.first().map(|theirs| Keys {
             ours: self.own_key(before, theirs),
-            theirs: theirs.key.clone(),
+            theirs: theirs.clone(),
         });
         let formats = section.formats;
         let association = section.dtls.map(|theirs| {
@@ -321,7 +321,7 @@ impl DeskNegotiator {
         match before {
             Some(keys) if keys.ours.key.suite() == suite => Crypto {
                 tag: theirs.tag,
-                key: keys.ours.key.clone(),
+                ..keys.ours.clone()
             },
             Some(_) | None => Crypto::fresh(theirs.tag, suite, &mut self.rng),
         }
@@ -375,7 +375,7 @@ impl DeskNegotiator {
             (_, None) => None,
             (Some(keys), Some(theirs)) if live.offered_keys.is_empty() => Some(Keys {
                 ours: keys.ours.clone(),
-                theirs: theirs.key.clone(),
+                theirs: theirs.clone(),
             }),
             (_, Some(theirs)) => {
                 // RFC 4568 §5.1.3: the answer has the tag of the line that was chosen.
@@ -388,7 +388,7 @@ impl DeskNegotiator {
                 })?;
                 Some(Keys {
                     ours: ours.clone(),
-                    theirs: theirs.key.clone(),
+                    theirs: theirs.clone(),
                 })
             }
         };

@@ -349,3 +349,18 @@ fn the_codecs_of_an_offer_are_answered_as_the_endpoint_prefers() {
     let first = "prefer: configured, operation: intersect, keep: first";
     assert_eq!(answered_with(first, false), "audio 4000 RTP/AVP 0");
 }
+
+#[test]
+fn a_phone_whose_packets_name_their_key_is_answered_and_may_change_it() {
+    let mut leg = secure(false);
+    let named = |key: &str| {
+        let line = format!("a=crypto:1 AES_CM_128_HMAC_SHA1_80 {key}|2^31|1:1\n");
+        audio("RTP/SAVP", "0", &line)
+    };
+    let crypto = |answer: &Sdp| answer.media[0].attribute("crypto").unwrap().to_owned();
+    let first = crypto(&answered(&mut leg, &named(KEY)));
+    assert!(!first.contains('|'), "ours has no name: {first}");
+    // RFC 4568 §7.1.4: another key in a later offer is taken, and ours may stay.
+    let other = "inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYD0mXXtxaVBR";
+    assert_eq!(crypto(&answered(&mut leg, &named(other))), first);
+}

@@ -1,7 +1,7 @@
 //! `a=crypto` (RFC 4568): keys of SRTP in the description.
 //!
-//! Lines with a master key identifier, a key derivation rate or a switched-off protection are passed
-//! over; the peer may have written others.
+//! Lines with several keys, a key derivation rate or a switched-off protection are passed over; the peer may
+//! have written others. A master key identifier is the writer's: its packets have it, ours have none.
 
 use rand_chacha::ChaCha12Rng;
 use rand_core::Rng;
@@ -14,13 +14,15 @@ pub(crate) struct Crypto {
     /// The number of the line, by which an answer names the one it chose.
     pub(super) tag: u32,
     pub(crate) key: MasterKey,
+    /// What its packets name the key by; mostly nothing.
+    pub(crate) identifier: Box<[u8]>,
 }
 
 /// The keys of both sides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Keys {
     pub(crate) ours: Crypto,
-    pub(crate) theirs: MasterKey,
+    pub(crate) theirs: Crypto,
 }
 
 impl Crypto {
@@ -29,7 +31,11 @@ impl Crypto {
         let mut bytes = vec![0; suite.key_len()];
         rng.fill_bytes(&mut bytes);
         let key = MasterKey::new(suite, &bytes).expect("as long as the suite asks for");
-        Self { tag, key }
+        Self {
+            tag,
+            key,
+            identifier: Box::default(),
+        }
     }
 
     /// The lines of a section that can be used, as the peer ranks them.
@@ -58,13 +64,34 @@ impl Crypto {
         let mut parts = inline.split('|');
         let key = MasterKey::new(suite, &decode(parts.next()?)?)?;
         // What has a colon is `MKI:length`; what has none is the key's lifetime, which no call reaches.
-        if parts.any(|part| part.contains(':')) {
-            return None;
-        }
+        let identifier = match parts.find(|part| part.contains(':')) {
+            Some(written) => identifier(written)?,
+            None => Box::default(),
+        };
         // WSH only widens the replay window; every other parameter changes what packets look like.
         let is_usable = |parameter: &str| parameter.to_ascii_uppercase().starts_with("WSH=");
-        fields.all(is_usable).then_some(Self { tag, key })
+        fields.all(is_usable).then_some(Self {
+            tag,
+            key,
+            identifier,
+        })
     }
+}
+
+/// RFC 4568 §6.1: `MKI:length`, a number and how many bytes it has in a packet.
+fn identifier(written: &str) -> Option<Box<[u8]>> {
+    let (value, len) = written.split_once(':')?;
+    let value: u64 = value.parse().ok()?;
+    let len: usize = len.parse().ok()?;
+    let bytes = value.to_be_bytes();
+    let first = bytes.iter().position(|byte| *byte != 0);
+    let significant = first.map_or(&[][..], |first| &bytes[first..]);
+    let is_fit = (1..=IDENTIFIER_LEN_MAX).contains(&len) && significant.len() <= len;
+    is_fit.then(|| {
+        let mut whole = vec![0; len - significant.len()];
+        whole.extend_from_slice(significant);
+        whole.into()
+    })
 }
 
 /// RFC 4648 §4.
@@ -106,6 +133,8 @@ fn decode(text: &str) -> Option<Vec<u8>> {
 }
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+/// RFC 4568 §6.1: 1 to 128 bytes.
+const IDENTIFIER_LEN_MAX: usize = 128;
 /// Crypto lines read in one section.
 const LINES_MAX: usize = 16;
 
@@ -127,12 +156,21 @@ mod tests {
             parse(&format!("INLINE:{KEY}|2^20 WSH=64")),
             Some(plain.clone())
         );
+        let named = parse(&format!("inline:{KEY}|2^31|258:4")).unwrap();
+        assert_eq!(
+            (&named.key, &*named.identifier),
+            (&plain.key, &[0, 0, 1, 2][..])
+        );
+        assert!(parse(&format!("inline:{KEY}|1:1")).is_some());
         assert_eq!(
             plain.write(),
             format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}")
         );
         for refused in [
-            format!("inline:{KEY}|2^31|1:4"),
+            format!("inline:{KEY}|2^31|1:0"),
+            format!("inline:{KEY}|300:1"),
+            format!("inline:{KEY}|1:129"),
+            format!("inline:{KEY}|one:1"),
             format!("inline:{KEY};inline:{KEY}"),
             format!("inline:{KEY} UNENCRYPTED_SRTP"),
             format!("inline:{KEY} KDR=1"),
@@ -167,7 +205,7 @@ mod tests {
             let suite = Suite::ALL[which];
             let key = rtp::srtp::MasterKey::new(suite, &bytes[..suite.key_len().min(44)]);
             prop_assume!(key.is_some());
-            let crypto = Crypto { tag: 7, key: key.unwrap() };
+            let crypto = Crypto { tag: 7, key: key.unwrap(), identifier: Box::default() };
             prop_assert_eq!(Crypto::parse(&crypto.write()), Some(crypto));
         }
 

@@ -72,6 +72,8 @@ pub(super) struct Line {
 struct Protection {
     ours: MasterKey,
     theirs: MasterKey,
+    /// What the peer's packets name that by.
+    identifier: Box<[u8]>,
     sealer: Sealer,
     opener: Opener,
 }
@@ -162,18 +164,21 @@ impl Line {
             self.protection = None;
             return;
         };
-        let (ours, theirs) = (&keys.ours.key, &keys.theirs);
+        let (ours, theirs) = (&keys.ours.key, &keys.theirs.key);
+        let identifier = &keys.theirs.identifier;
         let before = self.protection.take();
         let (mut sealer, mut opener) = (None, None);
         if let Some(before) = before {
             sealer = (before.ours == *ours).then_some(before.sealer);
-            opener = (before.theirs == *theirs).then_some(before.opener);
+            let is_same = before.theirs == *theirs && before.identifier == *identifier;
+            opener = is_same.then_some(before.opener);
         }
         self.protection = Some(Protection {
             ours: ours.clone(),
             theirs: theirs.clone(),
+            identifier: identifier.clone(),
             sealer: sealer.unwrap_or_else(|| Sealer::new(ours)),
-            opener: opener.unwrap_or_else(|| Opener::new(theirs.clone())),
+            opener: opener.unwrap_or_else(|| Opener::identified(theirs.clone(), identifier)),
         });
     }
 

@@ -193,6 +193,7 @@ impl Line {
             opener: Opener::new(keyed.theirs.clone()),
             ours: keyed.ours.clone(),
             theirs: keyed.theirs.clone(),
+            identifier: Box::default(),
         };
         match index {
             0 => self.protection = Some(protection),
