@@ -169,6 +169,7 @@ async fn dial(
         add(call, &mut dialling, destination, options, whom).await?;
     }
     tell_caller(call, &dialling, options);
+    set(call, ONCE, "");
     if let Some(leg) = dialling.first_leg() {
         let (name, account) = (leg.name().to_owned(), account(leg));
         call.record_mut().connect(&name, &account);
@@ -329,10 +330,23 @@ fn ask(call: &Channel, destination: &str, options: &Options) -> Ask {
         application: "AppDial((Outgoing Line))".to_owned(),
         recorded: false,
         dialled: Some(call.at.clone()),
+        group: group(call),
         far: Some(call.capabilities()),
         before: None,
     }
 }
+
+/// The group of the legs, as the dial plan says: `OUTBOUND_GROUP_ONCE`, for one call alone, else `OUTBOUND_GROUP`.
+fn group(call: &Channel) -> Option<String> {
+    let value = |name: &str| {
+        let value = call.vars.value(name);
+        value.filter(|value| !value.is_empty()).map(str::to_owned)
+    };
+    value(ONCE).or_else(|| value("OUTBOUND_GROUP"))
+}
+
+/// The variable with the group of the legs of the next `Dial`.
+const ONCE: &str = "OUTBOUND_GROUP_ONCE";
 
 fn cause_of(interrupt: &Interrupt) -> Cause {
     match interrupt {

@@ -5,6 +5,7 @@ pub(crate) mod cdr;
 pub(crate) mod channel;
 pub(crate) mod db;
 pub(crate) mod global;
+pub(crate) mod group;
 pub(crate) mod local;
 pub(crate) mod message;
 pub(crate) mod pjsip_dial_contacts;

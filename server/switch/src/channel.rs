@@ -756,6 +756,7 @@ impl Drop for Channel {
             return;
         };
         self.record_finish();
+        self.switch.groups().forget(self.id);
         if let Some(story) = self.story.take() {
             let story = story.finish(by, cause, &self.surroundings());
             if let Some(verdict) = &story.verdict {

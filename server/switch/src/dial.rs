@@ -48,6 +48,8 @@ pub struct Ask {
     pub application: String,
     /// Whether the legs have call detail records of their own.
     pub recorded: bool,
+    /// The group each leg is put into: `name[@category]`.
+    pub group: Option<String>,
     /// Where in the dial plan it is made, for who picks it up.
     pub dialled: Option<Position>,
     /// What the party can have that the leg is going to be connected to.
@@ -181,6 +183,12 @@ impl Dialling {
                 self.note(Cause::SwitchCongestion);
                 continue;
             };
+            if let Some(group) = &ask.group {
+                let (name, category) = group.split_once('@').unwrap_or((group, ""));
+                if let Err(why) = leg.join_group(category, name) {
+                    tracing::warn!(channel = leg.name(), group, "no group of it: {why}");
+                }
+            }
             if let Some((at, arguments)) = &ask.before
                 && pbx::subroutine(&mut leg, at.clone(), arguments)
                     .await

@@ -19,6 +19,7 @@ mod event;
 mod extensions;
 mod features;
 mod function;
+mod groups;
 mod inbox;
 mod leg;
 mod local;
@@ -55,6 +56,7 @@ pub use directory::{
 pub use event::{AppResult, ChannelEvent, Control, Happened, Interrupt};
 pub use features::{Grants, Keys, Operation, Touch};
 pub use function::{Function, Read, Write};
+pub use groups::{GROUP_BYTES_MAX, GROUPS_PER_CHANNEL_MAX, Group};
 pub use inbox::{INBOX_MAX, InboxReceiver, InboxSender, inbox};
 pub use leg::{Echo, Joint, LegRequest, MediaCounts, MediaLeg, MediaPlane, Playing, Reply};
 pub use originate::{Begun, NotOriginated, ORIGINATE_TIMEOUT, Originate, Purpose};

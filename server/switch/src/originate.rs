@@ -135,6 +135,7 @@ impl Switch {
             application,
             recorded: true,
             dialled: None,
+            group: None,
             far: None,
             before: None,
         };

@@ -25,6 +25,7 @@ use crate::channel::{self, Channel};
 use crate::dial::Ask;
 use crate::directory::{ChannelHandle, ChannelId, ChannelInfo, ChannelState, Directory, New};
 use crate::function::Function;
+use crate::groups::Groups;
 use crate::inbox::{InboxSender, inbox};
 use crate::leg::{LegRequest, MediaCounts, MediaLeg, MediaPlane};
 use crate::local;
@@ -74,6 +75,7 @@ struct Shared {
     functions: &'static [&'static Function],
     directory: Directory,
     sounds: Arc<Sounds>,
+    groups: Groups,
     music: MusicLibrary,
     parkings: Parkings,
     technologies: OnceLock<Vec<Arc<dyn Technology>>>,
@@ -109,6 +111,7 @@ impl Switch {
                 directory: Directory::default(),
                 music: MusicLibrary::new(Arc::clone(&sounds)),
                 sounds,
+                groups: Groups::default(),
                 parkings: Parkings::default(),
                 technologies: OnceLock::new(),
                 globals: Mutex::default(),
@@ -136,6 +139,11 @@ impl Switch {
     /// The media plane.
     pub fn media(&self) -> &dyn MediaPlane {
         &*self.shared.media
+    }
+
+    /// The groups of channels.
+    pub(crate) fn groups(&self) -> &Groups {
+        &self.shared.groups
     }
 
     /// The sounds that are being played.

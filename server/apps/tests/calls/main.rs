@@ -14,6 +14,7 @@ mod features;
 mod flow;
 mod flow_more;
 mod gosub;
+mod groups;
 mod hold;
 mod limits;
 mod local;

@@ -241,6 +241,7 @@ impl Consultation {
     fn ask(&self, own: &Channel) -> Ask {
         Ask {
             dialled: None,
+            group: None,
             caller: own.caller.clone(),
             own: Some(CallerId::new("", self.to.exten.as_str())),
             variables: own.vars.inherited(),
