@@ -398,6 +398,11 @@ impl Agent {
         });
     }
 
+    /// Tells [`Event::Silent`] if our INVITE has no response at all, not even 100, by then.
+    pub fn notice_silence(&mut self, id: InviteId, at: Instant) {
+        self.with(id, |invite, _| invite.notice_silence(at));
+    }
+
     /// The call whose dialog this names (RFC 3891 §3).
     pub fn replaced(&self, replaces: &Replaces) -> Option<InviteId> {
         let dialog = DialogId::of_replaces(replaces);

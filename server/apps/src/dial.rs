@@ -74,6 +74,7 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
         destinations: &destinations,
         timeout,
         before,
+        group: take_group(call),
     };
     let answered = dial(call, &all, &options, &args).await;
     if options.music.is_some() {
@@ -152,6 +153,8 @@ struct Whom<'a> {
     destinations: &'a [&'a str],
     timeout: Option<Duration>,
     before: Option<Routine>,
+    /// The group each leg is put into.
+    group: Option<String>,
 }
 
 /// Calls everybody and waits for the first to answer. `None`: nobody did, and `DIALSTATUS` says why.
@@ -169,7 +172,6 @@ async fn dial(
         add(call, &mut dialling, destination, options, whom).await?;
     }
     tell_caller(call, &dialling, options);
-    set(call, ONCE, "");
     if let Some(leg) = dialling.first_leg() {
         let (name, account) = (leg.name().to_owned(), account(leg));
         call.record_mut().connect(&name, &account);
@@ -269,6 +271,7 @@ async fn add(
         Ok(targets) => {
             let mut ask = ask(call, destination, options);
             ask.before.clone_from(&whom.before);
+            ask.group.clone_from(&whom.group);
             dialling.call(&switch, targets, &ask, Some(call)).await;
         }
         Err(unreachable) => {
@@ -330,19 +333,21 @@ fn ask(call: &Channel, destination: &str, options: &Options) -> Ask {
         application: "AppDial((Outgoing Line))".to_owned(),
         recorded: false,
         dialled: Some(call.at.clone()),
-        group: group(call),
+        group: None,
         far: Some(call.capabilities()),
         before: None,
     }
 }
 
 /// The group of the legs, as the dial plan says: `OUTBOUND_GROUP_ONCE`, for one call alone, else `OUTBOUND_GROUP`.
-fn group(call: &Channel) -> Option<String> {
+fn take_group(call: &mut Channel) -> Option<String> {
     let value = |name: &str| {
         let value = call.vars.value(name);
         value.filter(|value| !value.is_empty()).map(str::to_owned)
     };
-    value(ONCE).or_else(|| value("OUTBOUND_GROUP"))
+    let group = value(ONCE).or_else(|| value("OUTBOUND_GROUP"));
+    set(call, ONCE, "");
+    group
 }
 
 /// The variable with the group of the legs of the next `Dial`.

@@ -118,6 +118,9 @@ pub enum Event {
     Failed { id: InviteId, outcome: Failure },
     /// The ACK of our 200 to the first INVITE, with the answer if the 200 carried the offer.
     Confirmed { id: InviteId, body: Option<Bytes> },
+    /// To our INVITE nobody has said anything in the time of [`Agent::notice_silence`](super::Agent::notice_silence).
+    /// It goes on; `hangup` ends it as soon as that is allowed.
+    Silent { id: InviteId },
     /// The caller took its INVITE back while our 200 was on its way. The Agent leaves the call by itself, with a
     /// BYE after the ACK or 32 s without one; there is nobody to talk to any more.
     GivenUp { id: InviteId },

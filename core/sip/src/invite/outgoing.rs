@@ -29,6 +29,8 @@ pub(crate) struct Outgoing {
     cancel: Cancel,
     interval_retries: u8,
     login_tries: u8,
+    /// When it is told that nobody has said anything.
+    silent_at: Option<Instant>,
 }
 
 /// An early dialog of ours.
@@ -67,7 +69,8 @@ impl Outgoing {
     pub(super) const fn deadline(&self) -> Option<Instant> {
         match &self.cancel {
             Cancel::Sent { give_up_at, .. } => Some(*give_up_at),
-            Cancel::No | Cancel::Wanted { .. } => None,
+            Cancel::No => self.silent_at,
+            Cancel::Wanted { .. } => None,
         }
     }
 }
@@ -94,6 +97,7 @@ impl Invite {
             cancel: Cancel::No,
             interval_retries: 0,
             login_tries: 0,
+            silent_at: None,
         };
         let mut invite = Self::new(id, flow, Phase::Outgoing(Box::new(outgoing)), None);
         invite.description = description;
@@ -102,6 +106,13 @@ impl Invite {
         invite.reliability = reliability;
         invite.logins = logins;
         invite
+    }
+
+    /// Tells if nobody has said anything by then, not even 100.
+    pub(crate) fn notice_silence(&mut self, at: Instant) {
+        if let Phase::Outgoing(outgoing) = &mut self.phase {
+            outgoing.silent_at = Some(at);
+        }
     }
 
     /// Cancels our INVITE as soon as that is allowed.
@@ -131,6 +142,7 @@ impl Invite {
             }
             return;
         };
+        outgoing.silent_at = None;
         if response.status.is_provisional() {
             outgoing.send_cancel(now, base);
             return self.on_progress(now, base, response);
@@ -294,9 +306,15 @@ impl Invite {
     }
 
     pub(super) fn on_outgoing_timeout(&mut self, now: Instant, base: &mut Base) {
-        let Phase::Outgoing(outgoing) = &self.phase else {
+        let id = self.id;
+        let Phase::Outgoing(outgoing) = &mut self.phase else {
             return;
         };
+        let is_silent = matches!(outgoing.cancel, Cancel::No);
+        if outgoing.silent_at.take_if(|at| now >= *at).is_some() && is_silent {
+            base.emit(Event::Silent { id });
+            return;
+        }
         if let Cancel::Sent { give_up_at, cause } = &outgoing.cancel
             && now >= *give_up_at
         {

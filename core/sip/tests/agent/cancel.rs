@@ -194,6 +194,49 @@ fn our_cancel_waits_for_a_provisional_response() {
     ));
 }
 
+/// So long before Timer B that another place can be tried while the caller still waits (RFC 3263 §4.3).
+#[test]
+fn silence_is_told_in_time_and_what_comes_late_is_cancelled_or_ended() {
+    let late = [("180 Ringing", "CANCEL"), ("200 OK", "ACK")];
+    for (status, answered_by) in late {
+        let mut solo = Solo::new(Transport::Udp);
+        let id = solo.act(|agent, now, flow| agent.invite(now, flow, outgoing(Some("offer"))));
+        let invite = solo.last_request().clone();
+        let at = solo.now + Duration::from_secs(4);
+        solo.act(|agent, _, _| agent.notice_silence(id, at));
+        solo.advance_ms(3_999);
+        assert!(solo.events.is_empty());
+        assert_eq!(solo.lines(), ["INVITE"; 4], "at 0, 0.5, 1.5 and 3.5 s");
+        solo.advance_ms(1);
+        assert!(matches!(solo.events[..], [Event::Silent { .. }]));
+        solo.act(|agent, now, _| agent.hangup(now, id, Vec::new(), Status::DECLINE));
+        assert!(solo.lines().is_empty(), "no CANCEL before a response");
+        solo.answer_to(&invite, status, "bob", SDP);
+        assert_eq!(solo.lines()[0], answered_by, "{status}");
+        solo.advance_ms(70_000);
+        assert_eq!(solo.agent.counts().invites, 0);
+    }
+}
+
+#[test]
+fn whoever_says_anything_is_not_silent() {
+    for status in ["100 Trying", "180 Ringing", "486 Busy Here"] {
+        let mut solo = Solo::new(Transport::Udp);
+        let id = solo.act(|agent, now, flow| agent.invite(now, flow, outgoing(Some("offer"))));
+        let at = solo.now + Duration::from_secs(4);
+        solo.act(|agent, _, _| agent.notice_silence(id, at));
+        solo.answer(status, "bob", "");
+        solo.advance_ms(10_000);
+        let silent = solo.events.iter();
+        assert_eq!(
+            silent
+                .filter(|it| matches!(it, Event::Silent { .. }))
+                .count(),
+            0
+        );
+    }
+}
+
 /// RFC 3261 §9.1: 64*T1 after the CANCEL the INVITE is given up.
 #[test]
 fn a_cancelled_invite_without_final_response_is_given_up() {

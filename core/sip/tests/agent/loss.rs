@@ -53,6 +53,7 @@ impl Script {
                 | Event::Failed { .. }
                 | Event::Confirmed { .. }
                 | Event::GivenUp { .. }
+                | Event::Silent { .. }
                 | Event::OfferWithdrawn { .. }
                 | Event::Identity { .. }
                 | Event::Answer { .. }

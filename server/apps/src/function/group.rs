@@ -56,7 +56,10 @@ fn join(call: &mut Channel, category: &str, value: &str) -> Result<(), SetError>
 }
 
 fn split(text: &str) -> (&str, &str) {
-    let (group, category) = text.trim().split_once('@').unwrap_or_else(|| (text.trim(), ""));
+    let (group, category) = text
+        .trim()
+        .split_once('@')
+        .unwrap_or_else(|| (text.trim(), ""));
     (group, category)
 }
 

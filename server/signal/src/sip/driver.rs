@@ -6,6 +6,7 @@
 mod calls;
 mod dials;
 mod digits;
+mod elsewhere;
 mod letters;
 mod party;
 mod probes;
@@ -36,7 +37,8 @@ use crate::sip::command::{CallRef, Command, Rules, Verb};
 use crate::sip::destination::Destination;
 use crate::sip::driver::calls::{Calls, Ours, Retry};
 use crate::sip::driver::dials::{Dials, Waiting};
-use crate::sip::driver::letters::Letters;
+use crate::sip::driver::elsewhere::SILENCE_MAX;
+use crate::sip::driver::letters::{Answered, Letters};
 use crate::sip::driver::probes::{PROBES_PER_TURN_MAX, Probes};
 use crate::sip::driver::registrations::Registrations;
 use crate::sip::driver::watchers::Watchers;
@@ -469,8 +471,12 @@ impl Driver {
         };
         let offer = self.seen_from(flow.id, offer);
         let told = ours.told.clone();
+        let has_next = ask.has_next();
         let id = self.agent.invite(now, flow, ask.invite(&flow, offer));
         self.agent.tell(id, told);
+        if has_next {
+            self.agent.notice_silence(id, now + SILENCE_MAX);
+        }
         call.is(Some(id));
         self.calls.begin_ours(id, flow, ours);
     }
@@ -482,28 +488,6 @@ impl Driver {
             (None, Some(to)) => self.dial(now, &to, Waiting::Text(Box::new(letter))),
             (None, None) => letters::lost(&letter, "the connection of this contact is gone"),
         }
-    }
-
-    /// RFC 3263 §4.3: the INVITE goes to the next place, as a new transaction.
-    fn invite_elsewhere(&mut self, now: Instant, id: InviteId, outcome: &Failure) {
-        let Some(Retry {
-            call,
-            mut ask,
-            offer,
-        }) = self.calls.abandon(id)
-        else {
-            return;
-        };
-        call.is(None);
-        ask.next();
-        let why = match outcome {
-            Failure::Response(response) => format!("it answered {}", response.status),
-            Failure::Timeout => "it does not answer".to_owned(),
-            Failure::FlowLost => "the connection is gone".to_owned(),
-        };
-        let text = format!("{why}; the next place is tried");
-        ask.inbox.note(StoryEvent::Remark { text });
-        self.invite(now, call, Box::new(ask), offer);
     }
 
     /// Asks a contact whether it is there.
@@ -678,12 +662,19 @@ impl Driver {
             Event::Response { id, result } => {
                 let (now, response) = (now(), result.as_ref().ok());
                 let (agent, shared) = (&mut self.agent, &self.shared);
-                if !self.calls.on_text_answered(id, response)
-                    && !self.calls.on_response(agent, id, response, now)
-                    && !self.letters.on_response(agent, id, response, now)
-                    && !self.probes.on_response(agent, shared, id, response, now)
+                if self.calls.on_text_answered(id, response)
+                    || self.calls.on_response(agent, id, response, now)
                 {
-                    self.on_registered(now, id, response);
+                    return;
+                }
+                match self.letters.on_response(agent, id, response, now) {
+                    Answered::Elsewhere(letter) => self.send_text(now, *letter),
+                    Answered::Nobodys
+                        if !self.probes.on_response(agent, shared, id, response, now) =>
+                    {
+                        self.on_registered(now, id, response);
+                    }
+                    Answered::Nobodys | Answered::Done => {}
                 }
             }
             Event::Resubscribed { id } => {
@@ -691,6 +682,7 @@ impl Driver {
                 self.watchers.again(agent, shared, now(), id);
             }
             Event::SubscriptionEnded { id } => self.watchers.end(id),
+            Event::Silent { id } => self.on_silence(now(), id),
             Event::Failed { id, outcome } if self.calls.is_elsewhere(id, &outcome) => {
                 self.invite_elsewhere(now(), id, &outcome);
             }

@@ -72,6 +72,103 @@ async fn a_call_goes_to_the_next_place_after_a_503() {
     assert_eq!(names.questions(), asked);
 }
 
+/// Two places of a trunk, the first of which is asked first, and an exchange that knows them.
+async fn two_places() -> (Exchange, NameServer, DeskPhone, DeskPhone) {
+    let (first, second) = (DeskPhone::unbound().await, DeskPhone::unbound().await);
+    let names = NameServer::start(vec![
+        srv(
+            "_sip._udp.provider.test",
+            10,
+            first.port(),
+            "a.provider.test",
+        ),
+        srv(
+            "_sip._udp.provider.test",
+            20,
+            second.port(),
+            "b.provider.test",
+        ),
+        a("a.provider.test", "127.0.0.1"),
+        a("b.provider.test", "127.0.0.1"),
+    ])
+    .await;
+    let pjsip = format!("{PJSIP}{TRUNK}");
+    let files = [("pjsip.conf", &*pjsip)];
+    let transports = vec![transport("udp", "127.0.0.1", &[])];
+    let exchange = Exchange::asking(&files, transports, &names).await;
+    first.know(exchange.udp).await;
+    second.know(exchange.udp).await;
+    (exchange, names, first, second)
+}
+
+/// RFC 3263 §4.3. When it is, is in `silence_is_told_in_time…`, in virtual time.
+#[tokio::test]
+async fn a_place_that_says_nothing_is_passed_over_long_before_timer_b() {
+    let (exchange, _names, first, second) = two_places().await;
+    let begun = originate(&exchange, "PJSIP/4711@trunk").await.unwrap();
+    let start = std::time::Instant::now();
+    let tried = first.request().await;
+    let invite = second.request().await;
+    assert_eq!(invite.headers.call_id(), tried.headers.call_id());
+    assert!(start.elapsed() < std::time::Duration::from_secs(8));
+    // What comes late is not taken for an answer of the second.
+    first
+        .send(tagged(&tried, 180, "late", EMPTY).as_bytes())
+        .await;
+    let mut late = first.request().await;
+    while late.method == Method::Invite {
+        late = first.request().await;
+    }
+    assert_eq!(late.method, Method::Cancel);
+    first
+        .send(tagged(&tried, 487, "late", EMPTY).as_bytes())
+        .await;
+    second
+        .send(tagged(&invite, 486, "t", EMPTY).as_bytes())
+        .await;
+    assert_eq!(begun.await.unwrap(), Err(Cause::UserBusy));
+}
+
+#[tokio::test]
+async fn a_message_goes_to_the_next_place_after_a_503() {
+    let (exchange, _names, first, second) = two_places().await;
+    let text = switch::Text {
+        to: "pjsip:trunk".to_owned(),
+        ..switch::Text::default()
+    };
+    exchange.switch.send_text(&text).await.unwrap();
+    let tried = first.request().await;
+    assert_eq!(tried.method, Method::Message);
+    first.send(tagged(&tried, 503, "t", EMPTY).as_bytes()).await;
+    let again = second.request().await;
+    assert_eq!(again.method, Method::Message);
+    second
+        .send(tagged(&again, 200, "t", EMPTY).as_bytes())
+        .await;
+}
+
+/// pjsip.conf: `outbound_proxy` of an aor is for its contacts.
+#[tokio::test]
+async fn a_call_goes_through_the_proxy_of_its_address_of_record() {
+    let proxy = DeskPhone::unbound().await;
+    let trunk = format!(
+        "{PJSIP}[trunk](phone)\naors=trunk\n[trunk]\ntype=aor\ncontact=sip:provider.test\n\
+         outbound_proxy=sip:127.0.0.1:{}\n",
+        proxy.port()
+    );
+    let exchange = Exchange::with(&trunk, signal::Keepalive::default()).await;
+    proxy.know(exchange.udp).await;
+    let begun = originate(&exchange, "PJSIP/4711@trunk").await.unwrap();
+    let invite = proxy.request().await;
+    assert_eq!(invite.uri.as_str(), "sip:4711@provider.test");
+    let route = format!("<sip:127.0.0.1:{};lr>", proxy.port());
+    assert_eq!(invite.headers.get(&HeaderName::Route), Some(&*route));
+    proxy
+        .send(tagged(&invite, 486, "t", EMPTY).as_bytes())
+        .await;
+    assert_eq!(begun.await.unwrap(), Err(Cause::UserBusy));
+}
+
 #[tokio::test]
 async fn naptr_says_which_protocol_and_a_dead_place_is_passed_over() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

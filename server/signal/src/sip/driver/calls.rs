@@ -363,6 +363,7 @@ impl Calls {
             Event::Response { .. }
             | Event::Request { .. }
             | Event::Invite { .. }
+            | Event::Silent { .. }
             | Event::Resubscribed { .. }
             | Event::SubscriptionEnded { .. } => {}
         }

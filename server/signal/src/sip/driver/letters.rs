@@ -30,6 +30,16 @@ struct Pending {
     login_tries: u8,
 }
 
+/// What came of a response.
+pub(crate) enum Answered {
+    /// It is nobody's here.
+    Nobodys,
+    /// It was a letter's.
+    Done,
+    /// The letter is to go to its next place.
+    Elsewhere(Box<Letter>),
+}
+
 impl Letters {
     /// Sends a message down this flow.
     pub(crate) fn send(&mut self, agent: &mut Agent, now: Instant, flow: Flow, letter: Letter) {
@@ -51,20 +61,25 @@ impl Letters {
         self.pending.insert(id, pending);
     }
 
-    /// A response came, or none in the time of the transaction. `false`: it is nobody's here.
+    /// A response came, or none in the time of the transaction. What is to be sent to the next place is returned (RFC
+    /// 3263 §4.3).
     pub(crate) fn on_response(
         &mut self,
         agent: &mut Agent,
         id: ClientId,
         response: Option<&Arc<Response>>,
         now: Instant,
-    ) -> bool {
+    ) -> Answered {
         let Some(mut pending) = self.pending.remove(&id) else {
-            return false;
+            return Answered::Nobodys;
         };
+        let unavailable = |response: &Arc<Response>| response.status == Status::SERVICE_UNAVAILABLE;
+        if response.is_none_or(unavailable) && pending.letter.place.next() {
+            return Answered::Elsewhere(Box::new(pending.letter));
+        }
         let Some(response) = response else {
             lost(&pending.letter, "no answer came");
-            return true;
+            return Answered::Done;
         };
         let challenged = matches!(
             response.status,
@@ -81,13 +96,13 @@ impl Letters {
         {
             pending.login_tries += 1;
             self.go(agent, now, pending);
-            return true;
+            return Answered::Done;
         }
         if !response.status.is_success() {
             let why = format!("{} {}", response.status, printable(&response.reason));
             lost(&pending.letter, &why);
         }
-        true
+        Answered::Done
     }
 }
 
