@@ -21,8 +21,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use ::sip::{
-    Agent, Body, Event, Failure, Flow, FlowId, HeaderName, InviteId, Request, RequestId, Status,
-    Transport,
+    Agent, Body, Event, Flow, FlowId, HeaderName, InviteId, Request, RequestId, Status, Transport,
 };
 use bytes::Bytes;
 use config::Config;
