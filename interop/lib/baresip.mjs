@@ -12,15 +12,16 @@ const DIGIT_MS = 400;
 const MODULES = '/usr/lib/baresip/modules';
 
 /**
- * Starts a phone; `account` are parameters of its account, `tone_hz` what it says, `rate_hz` that of its codec. What it
- * hears is written down until it holds for the first time: baresip 1.0 takes the filter that writes it away then, and
+ * Starts a phone; `account` are parameters of its account, `says` (a WAV) or `tone_hz` what it says, `rate_hz` that of
+ * its codec. What it hears is written down until it holds for the first time: baresip 1.0 takes the filter that writes it away then, and
  * does not put it back.
  */
-export async function startBaresip({ server, user, password, tone_hz = 440, rate_hz = 8_000, channels = 1, account = '', codecs = 'PCMU/8000/1', transport = 'udp', port = server.ports.sip }) {
+export async function startBaresip({ server, user, password, says, tone_hz = 440, rate_hz = 8_000, channels = 1, account = '', codecs = 'PCMU/8000/1', transport = 'udp', port = server.ports.sip }) {
   const folder = await temporaryFolder('baresip');
   const ports = { sip: await freePort(), control: await freePort() };
   await mkdir(folder, { recursive: true });
-  await writeTone(join(folder, 'tone.wav'), tone_hz, TONE_S, rate_hz, channels);
+  const tone = join(folder, 'tone.wav');
+  await (says ? writeFile(tone, says) : writeTone(tone, tone_hz, TONE_S, rate_hz, channels));
   const config = `poll_method epoll
 sip_listen 127.0.0.1:${ports.sip}
 module_path ${MODULES}

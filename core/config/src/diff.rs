@@ -3,12 +3,13 @@
 use crate::auth::Auth;
 use crate::database::Database;
 use crate::http::Http;
+use crate::indications::Zone;
 use crate::logger::Logger;
 use crate::music_on_hold::{MusicClass, MusicOnHold};
 use crate::shown::Shown;
 use crate::snapshot::Config;
 use dialplan::{Extension, Plan};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -196,7 +197,8 @@ fn database(old: &Database, new: &Database) -> Vec<Detail> {
     differ
 }
 
-/// `cdr.conf`, `logger.conf`, `features.conf`, `res_parking.conf`, `confbridge.conf`, `musiconhold.conf`.
+/// `cdr.conf`, `logger.conf`, `features.conf`, `res_parking.conf`, `confbridge.conf`, `musiconhold.conf`,
+/// `indications.conf`.
 fn other_files(old: &Config, new: &Config, changes: &mut Vec<Change>) {
     changes.extend(one("cdr.conf", &old.cdr, &new.cdr, options));
     logger(&old.logger, &new.logger, changes);
@@ -217,6 +219,14 @@ fn other_files(old: &Config, new: &Config, changes: &mut Vec<Change>) {
         options,
     ));
     changes.extend(named("menu", &before.menus, &after.menus, options));
+    let (before, after) = (&old.indications, &new.indications);
+    changes.extend(one(
+        "indications.conf",
+        &before.country,
+        &after.country,
+        |old, new| vec![Detail::new("country", old, new)],
+    ));
+    changes.extend(named("tone zone", &before.zones, &after.zones, zone));
     let (before, after) = (&old.music, &new.music);
     let without = |music: &MusicOnHold| MusicOnHold {
         classes: BTreeMap::new(),
@@ -231,6 +241,18 @@ fn other_files(old: &Config, new: &Config, changes: &mut Vec<Change>) {
     ));
     let class = |old: &Arc<MusicClass>, new: &Arc<MusicClass>| options(&**old, &**new);
     changes.extend(named("music class", &before.classes, &after.classes, class));
+}
+
+fn zone(old: &Zone, new: &Zone) -> Vec<Detail> {
+    let names: BTreeSet<&String> = old.tones.keys().chain(new.tones.keys()).collect();
+    let list = |zone: &Zone, name: &String| zone.tones.get(name).cloned().unwrap_or_default();
+    let pairs = names
+        .into_iter()
+        .map(|name| (name, list(old, name), list(new, name)));
+    let differ = pairs.filter(|(_, before, after)| before != after);
+    differ
+        .map(|(name, before, after)| Detail::new(name, &before, &after))
+        .collect()
 }
 
 /// Each channel is an object of its own.
@@ -470,7 +492,7 @@ fn written(extension: &Extension) -> Steps {
 }
 
 fn steps(old: &Steps, new: &Steps) -> Vec<Detail> {
-    let names: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     let none = String::new();
     let details = names.into_iter().filter_map(|name| {
         let value = |steps: &Steps| steps.get(name).unwrap_or(&none).clone();

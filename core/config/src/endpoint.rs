@@ -109,6 +109,8 @@ pub struct Endpoint {
     pub accountcode: Option<String>,
     /// The language of its prompts.
     pub language: Option<String>,
+    /// The country whose tones it hears.
+    pub tone_zone: Option<String>,
     /// The user of `From` in requests to it.
     pub from_user: Option<String>,
     /// The domain of `From` in requests to it.
@@ -334,6 +336,7 @@ impl Endpoint {
             set_var: Vec::new(),
             accountcode: None,
             language: None,
+            tone_zone: None,
             from_user: None,
             from_domain: None,
             outbound_proxy: None,

@@ -71,7 +71,7 @@ static GROUPS: &[Group] = &[
     ("endpoint", "positions (RFC 6442) are not passed on",
         &[("geoloc_incoming_call_profile", ""), ("geoloc_outgoing_call_profile", "")]),
     ("endpoint", "ringing is told by 180; no tone is sent before the answer",
-        &[("inband_progress", "no"), ("tone_zone", "")]),
+        &[("inband_progress", "no")]),
     ("endpoint", "calls are not recorded on a digit yet",
         &[("one_touch_recording", "no"), ("record_off_feature", "automixmon"), ("record_on_feature", "automixmon")]),
     ("endpoint", "the exchange answers to the address a request came from, whatever its Contact says",

@@ -20,6 +20,7 @@ mod general;
 mod global;
 mod http;
 mod identify;
+mod indications;
 mod known;
 mod logger;
 mod manual;
@@ -62,6 +63,7 @@ pub use files::{CertificateFiles, certificate_files, http_option, unreadable_fil
 pub use global::Global;
 pub use http::{Acme, AcmeChallenge, Http, HttpRestriction, HttpTls, HttpTlsSettings, Redirect};
 pub use identify::{HeaderMatch, Identify, IdentifyBy, TextMatch};
+pub use indications::{Indications, Zone};
 pub use logger::{LogChannel, LogFormat, LogLevel, LogTarget, Logger, RotateStrategy};
 pub use manual::manual;
 pub use music_on_hold::{MusicClass, MusicMode, MusicOnHold, MusicSort};

@@ -7,8 +7,9 @@ use crate::http::General;
 use crate::option::Object;
 use crate::{
     Acl, Aor, Auth, BridgeProfile, Cdr, DatabaseFile, DomainAlias, Endpoint, FeatureGeneral,
-    FeatureMap, Global, HttpRestriction, Identify, Logger, Menu, MusicClass, MusicOnHold, Own,
-    ParkingGeneral, ParkingLot, Registration, Rtp, System, TransportConfig, UserProfile, known,
+    FeatureMap, Global, HttpRestriction, Identify, Indications, Logger, Menu, MusicClass,
+    MusicOnHold, Own, ParkingGeneral, ParkingLot, Registration, Rtp, System, TransportConfig,
+    UserProfile, known,
 };
 
 /// Every option of every kind of object, in Markdown. Made from the tables that the readers use, so
@@ -61,10 +62,30 @@ pub fn manual() -> String {
     describe::<UserProfile>(&mut page);
     describe::<BridgeProfile>(&mut page);
     describe::<Menu>(&mut page);
+    page.push_str("\n## indications.conf\n\n");
+    indications(&mut page);
     page.push_str("\n## musiconhold.conf\n");
     describe::<MusicOnHold>(&mut page);
     describe::<MusicClass>(&mut page);
     page
+}
+
+fn indications(page: &mut String) {
+    page.push_str(
+        "`country` of `[general]` (`us`) says whose tones callers hear from `Playtones`, `Busy`, `Congestion`, ringing that \
+         the exchange plays, and `i` of `Read`; `tone_zone` of an endpoint or `CHANNEL(tonezone)` may name another one. A \
+         section is a country: `description`, `ringcadence` (no effect here, because phones ring by themselves), and each \
+         other name is a tone, as a list of `hz/milliseconds`. These are known without the file:\n\n",
+    );
+    for (name, zone) in &Indications::default().zones {
+        let tones: Vec<&str> = zone.tones.keys().map(String::as_str).collect();
+        let _ = writeln!(
+            page,
+            "- `{name}` ({}): {}",
+            zone.description,
+            tones.join(", ")
+        );
+    }
 }
 
 fn describe<T: Object>(page: &mut String) {

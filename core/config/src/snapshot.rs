@@ -11,6 +11,7 @@ use crate::features::Features;
 use crate::global::Global;
 use crate::http::Http;
 use crate::identify::Identify;
+use crate::indications::Indications;
 use crate::logger::Logger;
 use crate::music_on_hold::MusicOnHold;
 use crate::own::Own;
@@ -66,6 +67,8 @@ pub struct Config {
     pub confbridge: ConfBridge,
     /// `musiconhold.conf`.
     pub music: MusicOnHold,
+    /// `indications.conf`.
+    pub indications: Indications,
     /// `http.conf`.
     pub http: Http,
     /// `rtp.conf`.
@@ -116,6 +119,7 @@ pub fn load_with(source: &dyn Source, elsewhere: &Elsewhere) -> (Option<Config>,
     let (cdr, logger) = (read("cdr.conf"), read("logger.conf"));
     let (features, confbridge) = (read("features.conf"), read("confbridge.conf"));
     let music = read("musiconhold.conf");
+    let indications = read("indications.conf");
     let report_ref = &mut report;
     if let Some(document) = acl {
         config.named_acls = crate::general::acl(&document, report_ref);
@@ -141,6 +145,9 @@ pub fn load_with(source: &dyn Source, elsewhere: &Elsewhere) -> (Option<Config>,
     }
     if let Some(document) = music {
         config.music = crate::general::music(&document, report_ref);
+    }
+    if let Some(document) = indications {
+        config.indications = crate::indications::read(&document, report_ref);
     }
     if let Some(document) = Document::read(source, "sidetone.conf", &mut report) {
         config.own = crate::general::own(&document, &mut report);
@@ -181,7 +188,7 @@ fn report_deaf(transport: &TransportConfig, http: &Http, report: &mut Report) {
 }
 
 /// What [`load`] reads.
-pub const FILES: [&str; 19] = [
+pub const FILES: [&str; 20] = [
     "extensions.conf",
     "acl.conf",
     "pjsip.conf",
@@ -194,6 +201,7 @@ pub const FILES: [&str; 19] = [
     "res_parking.conf",
     "confbridge.conf",
     "musiconhold.conf",
+    "indications.conf",
     "database.conf",
     "extconfig.conf",
     "sorcery.conf",

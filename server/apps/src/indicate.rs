@@ -8,7 +8,6 @@ use media::Playable;
 use switch::{AppResult, Application, Args, Cause, Channel};
 
 use crate::arguments::warn;
-use crate::playtones::signal;
 
 /// Alerts the caller.
 pub(crate) static RINGING: Application = Application {
@@ -77,7 +76,7 @@ pub(crate) static MILLIWATT: Application = Application {
 };
 
 fn hear(call: &mut Channel, name: &str) {
-    if let Some(tones) = signal(name) {
+    if let Some(tones) = call.tone(name) {
         call.play_on(Playable::Tones(tones));
     }
 }

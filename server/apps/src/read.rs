@@ -6,7 +6,6 @@ use media::Playable;
 use switch::{AppResult, Application, Args, Channel, Interrupt};
 
 use crate::arguments::warn;
-use crate::playtones::signal;
 use crate::prompt::{play_files, ready};
 
 /// Reads digits into a variable.
@@ -79,7 +78,7 @@ async fn ask(
 
 async fn attempt(call: &mut Channel, args: &Args<'_>, question: &Question<'_>) -> AppResult<Reply> {
     let (files, any) = (question.files, |_: char| true);
-    let mut next = match signal(files).filter(|_| question.is_tone) {
+    let mut next = match call.tone(files).filter(|_| question.is_tone) {
         Some(tone) => {
             call.play_on(Playable::Tones(tone));
             None

@@ -6,7 +6,6 @@ use media::Playable;
 use switch::{AppResult, Application, Args, Cause, Channel, Interrupt, Position};
 
 use crate::arguments::{unusable, warn};
-use crate::playtones::signal;
 
 /// Waits for the caller to dial.
 pub(crate) static WAIT_EXTEN: Application = Application {
@@ -37,7 +36,7 @@ async fn begin(call: &mut Channel, args: &Args<'_>) -> Heard {
             return Heard::Music;
         }
         "d" => {
-            if let Some(tone) = signal(argument.unwrap_or("dial")) {
+            if let Some(tone) = call.tone(argument.unwrap_or("dial")) {
                 call.play_on(Playable::Tones(tone));
                 return Heard::Tone;
             }

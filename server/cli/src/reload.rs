@@ -42,6 +42,8 @@ pub enum Part {
     ConfBridge,
     /// `musiconhold.conf`.
     Music,
+    /// `indications.conf`.
+    Indications,
     /// `database.conf`, and Asterisk's files that choose a database.
     Database,
 }
@@ -78,6 +80,7 @@ impl Part {
             "res_parking.conf" => Self::Parking,
             "confbridge.conf" => Self::ConfBridge,
             "musiconhold.conf" => Self::Music,
+            "indications.conf" => Self::Indications,
             "database.conf"
             | "extconfig.conf"
             | "odbc.ini"
@@ -102,6 +105,7 @@ pub(crate) const MODULES: &[(&str, Part)] = &[
     ("extconfig", Part::Database),
     ("features", Part::Features),
     ("http", Part::Http),
+    ("indications", Part::Indications),
     ("logger", Part::Logger),
     ("moh", Part::Music),
     ("pbx_config", Part::Dialplan),
@@ -302,6 +306,7 @@ fn merge(old: &Config, new: Config, part: Part) -> Config {
         parking,
         confbridge,
         music,
+        indications,
         plan,
         database,
     } = new;
@@ -333,6 +338,12 @@ fn merge(old: &Config, new: Config, part: Part) -> Config {
     put(part, Part::Features, &mut merged.features, features);
     put(part, Part::ConfBridge, &mut merged.confbridge, confbridge);
     put(part, Part::Music, &mut merged.music, music);
+    put(
+        part,
+        Part::Indications,
+        &mut merged.indications,
+        indications,
+    );
     put(part, Part::Http, &mut merged.http, http);
     put(part, Part::Rtp, &mut merged.rtp, rtp);
     if part == Part::All {
@@ -427,7 +438,7 @@ mod tests {
 
     #[test]
     fn what_has_no_effect_is_counted_and_does_not_hide_what_is_wrong() {
-        let pjsip = format!("{ALICE}send_aoc=yes\ntone_zone=uk\ntrnsport=udp\n");
+        let pjsip = format!("{ALICE}send_aoc=yes\ninband_progress=yes\ntrnsport=udp\n");
         let Ok(Prepared { said, .. }) = prepare(&old(), files(&pjsip, PLAN, ""), &[], Part::All)
         else {
             panic!("refused");

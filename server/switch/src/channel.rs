@@ -23,7 +23,6 @@ mod timeouts;
 pub(crate) use dial::News;
 pub use digits::DIGITS_MAX;
 pub use features::Instead;
-pub(crate) use features::{DIAL_TONE, tones};
 pub use record::CallRecord;
 pub use round::{NotRenegotiated, Offered};
 pub use subroutine::NotEntered;
@@ -96,6 +95,8 @@ pub struct Channel {
     established: bool,
     grace_until: Option<Instant>,
     digits: Digits,
+    /// The country whose tones it hears.
+    tone_zone: Option<String>,
     /// What the caller has begun to dial, for the pbx loop.
     dialled: Option<String>,
     timeouts: Timeouts,
@@ -229,6 +230,7 @@ impl Channel {
             established: false,
             grace_until: None,
             digits: Digits::default(),
+            tone_zone: None,
             dialled: None,
             timeouts: Timeouts::default(),
             offer: parts.offer,

@@ -479,6 +479,12 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "Seconds between two signs of life that are asked for.",
     ),
     row(
+        "tone_zone",
+        "",
+        Parse::Optional(|e| &mut e.tone_zone),
+        "The country of indications.conf whose tones it hears, as CHANNEL(tonezone) tells.",
+    ),
+    row(
         "transport",
         "",
         Parse::Optional(|e| &mut e.transport),

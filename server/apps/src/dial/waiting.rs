@@ -11,7 +11,6 @@ use tokio::time::Instant;
 use super::lasted;
 use super::options::Options;
 use crate::arguments::warn;
-use crate::playtones::signal;
 use crate::send_dtmf::{DURATION, PAUSE};
 
 /// How often one call is sent on.
@@ -79,7 +78,7 @@ impl<'a> Waiting<'a> {
             return Ok(());
         }
         if let Some(name) = &self.options.ring_tone {
-            match signal(name) {
+            match call.tone(name) {
                 Some(tones) => {
                     if call.is_up() || call.early().await? {
                         call.play_on(Playable::Tones(tones));

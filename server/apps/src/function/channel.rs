@@ -22,6 +22,11 @@ fn read(call: &Channel, item: &str) -> Option<String> {
         "exten" => Some(call.at.exten.clone()),
         "accountcode" => Some(call.record().fields().accountcode.clone()),
         "peer" => call.vars.value("BRIDGEPEER").map(str::to_owned),
+        "tonezone" => {
+            let config = call.switch().config();
+            let own = call.tone_zone().map(str::to_owned);
+            Some(own.unwrap_or_else(|| config.indications.country.clone()))
+        }
         "musicclass" => Some(call.music_class().to_owned()),
         "language" => Some(
             call.endpoint()
@@ -36,6 +41,15 @@ fn read(call: &Channel, item: &str) -> Option<String> {
 fn write(call: &mut Channel, item: &str, value: &str) -> Result<(), SetError> {
     match item.to_ascii_lowercase().as_str() {
         "musicclass" => call.set_music_class(value.trim()),
+        "tonezone" => {
+            if !call.set_tone_zone(value.trim()) {
+                tracing::warn!(
+                    channel = call.name(),
+                    "CHANNEL(tonezone): there is no country '{}' in indications.conf",
+                    value.trim()
+                );
+            }
+        }
         _ => return Err(SetError::Name),
     }
     Ok(())

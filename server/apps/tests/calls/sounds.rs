@@ -271,7 +271,7 @@ async fn tones_last_until_they_are_stopped_or_a_file_is_played() {
     let stories = world.switch.directory().stories();
     let text = format!("{stories:?}");
     assert!(
-        text.contains("nor one of the names dial, busy, ring"),
+        text.contains("nor one of the names busy, callwaiting, congestion"),
         "{text}"
     );
 }
@@ -318,4 +318,30 @@ async fn a_call_that_has_lasted_long_enough_goes_to_t_or_ends() {
             .iter()
             .any(|story| story.cause == Cause::NormalClearing)
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn tones_are_those_of_the_country() {
+    let plan = "exten => 1,1,Answer()\nsame => n,Set(GLOBAL(one)=${CHANNEL(tonezone)})\n\
+                same => n,Playtones(ring)\nsame => n,Wait(1)\n\
+                same => n,Set(CHANNEL(tonezone)=fr)\nsame => n,Set(GLOBAL(two)=${CHANNEL(tonezone)})\n\
+                same => n,Playtones(ring)\nsame => n,Wait(1)\n\
+                same => n,Set(CHANNEL(tonezone)=nowhere)\nsame => n,Set(GLOBAL(three)=${CHANNEL(tonezone)})\n";
+    for (own, expected) in [(None, "us"), (Some("uk"), "uk")] {
+        let mut world = World::new(plan).await;
+        world.endpoint.tone_zone = own.map(str::to_owned);
+        let call = world.dial("1").await;
+        pass(seconds(3)).await;
+        pass(seconds(3)).await;
+        call.ends().await;
+        for (name, value) in [("one", expected), ("two", "fr"), ("three", "fr")] {
+            let global = world.switch.global(name);
+            assert_eq!(global.as_deref(), Some(value), "{name}");
+        }
+        let played = world.script.lock().unwrap().tones.clone();
+        let (cadence, french) = (played[0].clone(), played[1].clone());
+        let indications = config::Indications::default();
+        assert_eq!(Some(cadence), indications.tone(Some(expected), "ring"));
+        assert_eq!(Some(french), indications.tone(Some("fr"), "ring"));
+    }
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use codec::Kind;
+use codec::{Kind, ToneScript};
 use config::{Config, Endpoint, Subscriber};
 use dialplan::Plan;
 use media::{AllocateError, Digit, DigitEvent, DigitForm, EchoMode, LegEvent, LegStats, Playable};
@@ -87,6 +87,8 @@ pub(crate) struct Script {
     pub(crate) legs: usize,
     /// What was played, and to which of them: that of the caller is allocated as the last one before the answer.
     pub(crate) played: Vec<(usize, String)>,
+    /// The tones that were played.
+    pub(crate) tones: Vec<ToneScript>,
 }
 
 /// What one leg has negotiated.
@@ -155,6 +157,9 @@ impl MediaLeg for Leg {
     }
 
     fn play(&self, playable: Playable) -> Playing {
+        if let Playable::Tones(tones) = &playable {
+            self.script.lock().unwrap().tones.push(tones.clone());
+        }
         let (over, ended) = tokio::sync::oneshot::channel();
         let (name, lasts) = match playable {
             Playable::Sound(sound) => {
@@ -208,7 +213,7 @@ impl Drop for Leg {
 }
 
 /// How long tones last, if they end.
-fn length(script: codec::ToneScript) -> Option<Duration> {
+fn length(script: ToneScript) -> Option<Duration> {
     let mut player = codec::TonePlayer::new(script, 8000);
     let mut frame = [0; 80];
     let frames = (0..6000).find(|_| {

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use config::{DEFAULT_LOT, FeatureGeneral};
 use dialplan::Position;
-use media::Playable;
 
 use super::{Goes, Party, Talk, parted};
-use crate::channel::{Channel, DIAL_TONE, Instead, tones};
+use crate::channel::{Channel, Instead};
 use crate::event::{AppResult, Interrupt};
 use crate::transfer;
 
@@ -71,7 +70,7 @@ async fn dial(
     let mut next = own.prompt(announced, Instead::Beep, |_| true).await?;
     let patience = Duration::from_secs(general.transfer_digit_timeout_s.into());
     if next.is_none() {
-        own.play_on(Playable::Tones(tones(DIAL_TONE)));
+        own.play_tone("dial");
     }
     let mut digits = String::new();
     while digits.len() < NUMBER_DIGITS_MAX {

@@ -16,11 +16,6 @@ pub enum Instead {
     Refusal,
 }
 
-/// The dial tone.
-pub(crate) const DIAL_TONE: &str = "350+440";
-/// What is heard while somebody is being called.
-pub(crate) const RING_TONE: &str = "440+480/2000,0/4000";
-
 impl Channel {
     /// `features.conf`, as it holds for this channel.
     pub fn features(&self) -> Features {
@@ -39,7 +34,7 @@ impl Channel {
 
     /// Lets the far end hear that somebody is called, until [`Self::stop_tones`].
     pub(crate) fn play_ringing(&mut self) {
-        self.play_on(Playable::Tones(tones(RING_TONE)));
+        self.play_tone("ring");
     }
 
     /// Lets the far end hear a sound of the exchange's own until its end, or until a digit that `stops`. An empty

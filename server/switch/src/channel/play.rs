@@ -1,6 +1,6 @@
 //! What the far end hears from us: sounds and tones.
 
-use codec::{Codec, Kind, Sound};
+use codec::{Codec, Kind, Sound, ToneScript};
 use media::Playable;
 
 use super::Channel;
@@ -96,6 +96,34 @@ impl Channel {
             .as_deref()
             .map(|leg: &dyn MediaLeg| leg.play(playable));
         self.interrupt_music();
+    }
+
+    /// The tone of this name where the far end is (`indications.conf`).
+    pub fn tone(&self, name: &str) -> Option<ToneScript> {
+        let config = self.switch.config();
+        config.indications.tone(self.tone_zone(), name)
+    }
+
+    /// The country whose tones the far end hears; `None`: that of the exchange.
+    pub fn tone_zone(&self) -> Option<&str> {
+        let own = self.tone_zone.as_deref();
+        own.or_else(|| self.endpoint().tone_zone.as_deref())
+    }
+
+    /// Sets that country; `false`: there is none of this name.
+    pub fn set_tone_zone(&mut self, name: &str) -> bool {
+        let is_known = self.switch.config().indications.zones.contains_key(name);
+        if is_known {
+            self.tone_zone = Some(name.to_owned());
+        }
+        is_known
+    }
+
+    /// Lets the far end hear one of those tones while something else goes on.
+    pub(crate) fn play_tone(&mut self, name: &str) {
+        if let Some(tone) = self.tone(name) {
+            self.play_on(Playable::Tones(tone));
+        }
     }
 
     /// Ends what [`Self::play_on`] began.
