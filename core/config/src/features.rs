@@ -29,7 +29,7 @@ pub struct FeatureGeneral {
     pub transfer_digit_timeout_s: u32,
     /// How long the target of an attended transfer rings, in seconds.
     pub attended_no_answer_timeout_s: u32,
-    /// Whether an attended transfer whose transferer hangs up early ends the call.
+    /// Whether nobody is called back where the target of a transferer that hung up early does not answer.
     pub attended_drop_call: bool,
     /// Time between two tries to call back, in seconds.
     pub attended_loop_delay_s: u32,
@@ -172,7 +172,7 @@ const GENERAL: &[Row<FeatureGeneral>] = &[
         "atxferdropcall",
         "no",
         Parse::YesNo(|f| &mut f.attended_drop_call),
-        "Ends the call if the transferer hangs up early.",
+        "Calls nobody back where the target of a transferer that hung up early does not answer.",
     ),
     row(
         "atxferloopdelay",

@@ -130,7 +130,11 @@ fn minute(text: &str) -> Option<u16> {
 
 fn named(text: &str, names: &[&str]) -> Option<u16> {
     let text = text.to_ascii_lowercase();
-    let index = names.iter().position(|name| *name == text)?;
+    let index = names.iter().position(|name| *name == text).or_else(|| {
+        // As in Asterisk, by their number as well: 1 is the first of the table.
+        let number: usize = text.parse().ok()?;
+        number.checked_sub(1).filter(|index| *index < names.len())
+    })?;
     u16::try_from(index).ok()
 }
 
@@ -162,6 +166,11 @@ mod tests {
         assert!(holds(hours, 9, 0, 1, 2, 3) && holds(hours, 17, 0, 5, 2, 3));
         assert!(!holds(hours, 8, 59, 1, 2, 3) && !holds(hours, 17, 1, 1, 2, 3));
         assert!(!holds(hours, 12, 0, 6, 2, 3) && !holds(hours, 12, 0, 0, 2, 3));
+        // By number, Sunday is the first day.
+        let numbers = "9:00-17:00,2-6,*,3";
+        assert!(holds(numbers, 9, 0, 1, 2, 3) && !holds(numbers, 9, 0, 0, 2, 3));
+        assert!(!holds(numbers, 9, 0, 1, 2, 4));
+        assert!(Timing::parse("*,0,*,*").is_err() && Timing::parse("*,*,*,13").is_err());
     }
 
     #[test]

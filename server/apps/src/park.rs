@@ -39,7 +39,9 @@ async fn park(call: &mut Channel, args: Args<'_>) -> AppResult {
     if !call.is_up() {
         call.answer().await?;
     }
-    let by = call.vars.value("BLINDTRANSFER");
+    let by = ["ATTENDEDTRANSFER", "BLINDTRANSFER"]
+        .iter()
+        .find_map(|name| call.vars.value(name).filter(|by| !by.is_empty()));
     let by = by.unwrap_or_else(|| call.name()).to_owned();
     let is_transferred = by != call.name();
     let ticket = match call.switch().reserve(call, &by, wish) {
@@ -73,10 +75,11 @@ fn options(call: &mut Channel, args: &Args<'_>, wish: &mut Wish) -> bool {
             'R' => wish.random = true,
             's' => is_silent = true,
             't' => match value.parse() {
+                Ok(0) => wish.time = Some(Duration::MAX),
                 Ok(seconds) => wish.time = Some(Duration::from_secs(seconds)),
                 Err(_) => warn(call, "Park", args, "option t needs a number of seconds"),
             },
-            'c' => match position(call, value, '^') {
+            'c' => match position(call, value, if value.contains('^') { '^' } else { ',' }) {
                 Ok(then) => wish.then = Some(then),
                 Err(why) => warn(call, "Park", args, why),
             },

@@ -25,7 +25,7 @@ enum Heard {
 /// `m[(class)]` and `d`.
 async fn begin(call: &mut Channel, args: &Args<'_>) -> Heard {
     let options = args.at(1).unwrap_or_default();
-    let (letter, argument) = options.split_at(options.len().min(1));
+    let (letter, argument) = options.split_at(options.chars().next().map_or(0, char::len_utf8));
     let argument = argument
         .strip_prefix('(')
         .map(|text| text.trim_end_matches(')'));

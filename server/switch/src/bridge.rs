@@ -67,6 +67,9 @@ pub async fn run(caller: &mut Channel, callee: &mut Channel, rules: &Rules) -> P
         Err(parted) => parted,
     };
     talk.part();
+    // Who was led aside may have been left with a tone.
+    talk.caller.stop_tones();
+    talk.callee.stop_tones();
     hold::end(talk.caller).await;
     hold::end(talk.callee).await;
     parted
@@ -183,14 +186,21 @@ impl Talk<'_> {
     fn meet(&mut self) -> Goes {
         self.connect()?;
         meet(self.caller, self.callee);
-        for side in Party::BOTH {
-            let firsts = self.matchers[side as usize].firsts();
-            self.pair(side).0.hold_digits(&firsts);
-        }
+        self.hold_codes();
         if let Some(text) = recoded(self.caller, self.callee) {
             self.caller.tell(StoryEvent::Remark { text });
         }
         Ok(())
+    }
+
+    /// What may be the beginning of a code is held back from now on.
+    fn hold_codes(&mut self) {
+        for side in Party::BOTH {
+            let matcher = &mut self.matchers[side as usize];
+            matcher.forget();
+            let firsts = matcher.firsts();
+            self.pair(side).0.hold_digits(&firsts);
+        }
     }
 
     fn connect(&mut self) -> Goes {

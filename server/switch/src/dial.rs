@@ -345,10 +345,12 @@ impl Dialling {
     /// What the caller and the leg it hears have pressed goes to the other.
     fn pass_digits(&mut self, caller: &mut Channel) {
         let heard = self.heard;
-        if let Some(leg) = self.legs.iter_mut().find(|leg| heard == Some(leg.id())) {
-            caller.pass_digits(leg);
-            leg.pass_digits(caller);
-        }
+        let Some(leg) = self.legs.iter_mut().find(|leg| heard == Some(leg.id())) else {
+            // What was dialled before anybody is heard, in a menu perhaps, is for nobody.
+            return caller.forget_news();
+        };
+        caller.pass_digits(leg);
+        leg.pass_digits(caller);
     }
 
     /// A leg that is being called.

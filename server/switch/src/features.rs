@@ -224,8 +224,8 @@ impl<O: Clone> Matcher<O> {
         if self.poll_timeout().is_some_and(|due| due < now) {
             judged = self.on_pause();
             if judged.operation.is_some() {
-                // What was dialled first is done first; the digit after it belongs to nothing.
-                judged.passed.push(digit);
+                // What was dialled first is done first; the digit after it belongs to nothing, and what was held
+                // back with it is the code.
                 return judged;
             }
         }
@@ -263,6 +263,12 @@ impl<O: Clone> Matcher<O> {
                 operation: None,
             },
         }
+    }
+
+    /// What has been dialled of a code so far is forgotten.
+    pub(crate) fn forget(&mut self) {
+        self.held.clear();
+        self.last = None;
     }
 
     /// When digits that are held back are held no longer.

@@ -58,11 +58,11 @@ pub struct Parked {
 pub struct Wish {
     /// The lot; that of the channel, or the default one, if `None`.
     pub lot: Option<String>,
-    /// The space, if it matters.
+    /// The space the search begins at.
     pub space: Option<u32>,
     /// Any free space instead of the first.
     pub random: bool,
-    /// How long it stays, if not as the lot says.
+    /// How long it stays, if not as the lot says; [`Duration::MAX`]: for ever.
     pub time: Option<Duration>,
     /// Where it goes on when that is over, if not as the lot says.
     pub then: Option<Position>,
@@ -76,7 +76,7 @@ pub enum NotParked {
     /// No such lot.
     #[error("there is no parking lot '{0}' in res_parking.conf")]
     NoLot(String),
-    /// All spaces are taken, or the one that was asked for.
+    /// All spaces are taken.
     #[error("no space is free in parking lot '{0}'")]
     Full(String),
 }
@@ -155,11 +155,10 @@ impl Parkings {
             (false, true, Some(last)) if *last < end => last + 1,
             (false, ..) => first,
         };
+        // The search begins there, as in Asterisk: what is taken is passed over.
         let wanted = wish.space.filter(|space| lot.spaces.contains(space));
-        let space = match wanted {
-            Some(wanted) => Some(wanted).filter(is_free),
-            None => (begin..=end).chain(first..begin).find(is_free),
-        }?;
+        let begin = wanted.unwrap_or(begin);
+        let space = (begin..=end).chain(first..begin).find(is_free)?;
         last.insert(lot.id.clone(), space);
         let parked = Parked { space, ..parked };
         spaces.insert(
@@ -316,7 +315,8 @@ async fn over(mut channel: Channel, ticket: &Ticket) -> Unparked {
     if let Some(then) = &wish.then {
         return Unparked::GoesOn(channel, then.clone());
     }
-    if lot.comes_back {
+    // A Local channel parked itself: to call it is to park once more.
+    if lot.comes_back && !parker.starts_with("Local/") {
         let dial = format!("{parker},{},{}", lot.comeback_dial_s, letters(lot));
         return Unparked::Back(channel, dial);
     }
@@ -336,7 +336,8 @@ async fn over(mut channel: Channel, ticket: &Ticket) -> Unparked {
     Unparked::GoesOn(channel, to)
 }
 
-/// What the two may do by digits once they talk again, as options of `Dial`: the parked one is its caller.
+/// What the one who is called back may do by digits, as options of `Dial`: it is who would have picked the call
+/// up. As in Asterisk the parked one, somebody from outside perhaps, may do nothing.
 fn letters(lot: &ParkingLot) -> String {
     let features = [
         (lot.transfers, 't'),
@@ -346,13 +347,9 @@ fn letters(lot: &ParkingLot) -> String {
     ];
     let mut letters = String::new();
     for (who, letter) in features {
-        use config::ActivatedBy::{Both, Callee, Caller};
-        // Who is called back is who would have picked it up.
+        use config::ActivatedBy::{Both, Caller};
         if matches!(who, Some(Caller | Both)) {
             letters.push(letter);
-        }
-        if matches!(who, Some(Callee | Both)) {
-            letters.push(letter.to_ascii_uppercase());
         }
     }
     letters

@@ -53,15 +53,27 @@ pub(crate) enum Work {
 }
 
 /// Runs the channel to its end and releases it.
-pub(crate) async fn run(mut channel: Channel, work: Work) {
+pub(crate) async fn run(channel: Channel, work: Work) {
+    let mut next = Some((channel, work));
+    // A loop: a call that is parked again and again must not nest.
+    while let Some((channel, work)) = next {
+        next = Box::pin(once(channel, work)).await;
+    }
+}
+
+/// Does one work; returns the channel if it has a further one.
+async fn once(mut channel: Channel, work: Work) -> Option<(Channel, Work)> {
     let result = match work {
         Work::DialPlan => None,
         Work::Application(application, arguments) => {
             Some(alone(&mut channel, application, &arguments).await)
         }
-        Work::Parked(ticket) => return Box::pin(parked(channel, ticket)).await,
+        Work::Parked(ticket) => return parked(channel, ticket).await,
         Work::Replace(place) => match channel.answer().await {
-            Ok(()) => return place.take(channel),
+            Ok(()) => {
+                place.take(channel);
+                return None;
+            }
             Err(interrupt) => Some(Err(interrupt)),
         },
         Work::PickUp => {
@@ -73,35 +85,43 @@ pub(crate) async fn run(mut channel: Channel, work: Work) {
         let cause = match result {
             Ok(()) => Cause::NormalClearing,
             Err(Interrupt::Hangup(cause)) => cause,
-            Err(Interrupt::Join(place)) => return place.take(channel),
-            Err(Interrupt::Park(ticket)) => return Box::pin(parked(channel, ticket)).await,
+            Err(Interrupt::Join(place)) => {
+                place.take(channel);
+                return None;
+            }
+            Err(Interrupt::Park(ticket)) => return Some((channel, Work::Parked(ticket))),
             Err(Interrupt::Redirect(to)) => {
                 channel.at = to;
-                return Box::pin(run(channel, Work::DialPlan)).await;
+                return Some((channel, Work::DialPlan));
             }
         };
         channel.hangup(cause);
-        return channel.release_media().await;
+        channel.release_media().await;
+        return None;
     }
     let cause = match start(&mut channel).await {
         Err(Interrupt::Hangup(cause)) => cause,
-        Err(Interrupt::Join(place)) => return place.take(channel),
-        Err(Interrupt::Park(ticket)) => return Box::pin(parked(channel, ticket)).await,
+        Err(Interrupt::Join(place)) => {
+            place.take(channel);
+            return None;
+        }
+        Err(Interrupt::Park(ticket)) => return Some((channel, Work::Parked(ticket))),
         Err(Interrupt::Redirect(_)) | Ok(()) => Cause::NormalClearing,
     };
     channel.hangup(cause);
     channel.release_media().await;
     run_h(&mut channel).await;
+    None
 }
 
-/// Lets the channel wait where it is parked, and run on when its time is over.
-pub(crate) async fn parked(channel: Channel, ticket: Ticket) {
+/// Lets the channel wait where it is parked; returns it if it goes on when its time is over.
+async fn parked(channel: Channel, ticket: Ticket) -> Option<(Channel, Work)> {
     match park::wait(channel, ticket).await {
         Unparked::PickedUp => {}
         Unparked::GoesOn(mut channel, to)
         | Unparked::Left(mut channel, Interrupt::Redirect(to)) => {
             channel.at = to;
-            run(channel, Work::DialPlan).await;
+            return Some((channel, Work::DialPlan));
         }
         Unparked::Left(channel, Interrupt::Join(place)) => place.take(channel),
         Unparked::Left(mut channel, Interrupt::Hangup(_) | Interrupt::Park(_)) => {
@@ -110,12 +130,13 @@ pub(crate) async fn parked(channel: Channel, ticket: Ticket) {
             run_h(&mut channel).await;
         }
         Unparked::Back(mut channel, arguments) => match channel.switch().application("Dial") {
-            Some(dial) => run(channel, Work::Application(dial, arguments)).await,
+            Some(dial) => return Some((channel, Work::Application(dial, arguments))),
             None => {
                 channel.hangup(Cause::NormalClearing);
             }
         },
     }
+    None
 }
 
 /// Runs one application outside of the dial plan, so without `h`.

@@ -286,7 +286,9 @@ impl Switch {
             return None;
         }
         let replaces = incoming.replaces.take();
-        let picks_up = replaces.is_none() && self.is_pickup(&incoming.exten);
+        // A call of the dial plan to itself, which has a name already, comes to what it names.
+        let is_dialled = replaces.is_none() && incoming.name.is_none();
+        let picks_up = is_dialled && self.is_pickup(&incoming.exten);
         let id = ChannelId(self.shared.calls.fetch_add(1, Ordering::Relaxed));
         let (channel, handle) = match self.channel(id, incoming) {
             Ok(made) => made,

@@ -212,13 +212,16 @@ pub(crate) async fn resolve(
             return None;
         }
     };
-    let variable = match &interrupt {
-        Interrupt::Join(_) => "ATTENDEDTRANSFER",
-        Interrupt::Redirect(_) | Interrupt::Hangup(_) | Interrupt::Park(_) => "BLINDTRANSFER",
+    let [variable, opposite] = match &interrupt {
+        Interrupt::Join(_) => ["ATTENDEDTRANSFER", "BLINDTRANSFER"],
+        Interrupt::Redirect(_) | Interrupt::Hangup(_) | Interrupt::Park(_) => {
+            ["BLINDTRANSFER", "ATTENDEDTRANSFER"]
+        }
     };
     let by = own.name().to_owned();
     let told = [
         (variable, by.as_str()),
+        (opposite, ""),
         ("SIPTRANSFER", "yes"),
         ("SIPREFERTOHDR", &refer_to),
         (
@@ -255,6 +258,7 @@ pub(crate) fn blind(own: &Channel, other: &mut Channel, to: &Position) {
     let by = own.name().to_owned();
     // A channel's name is short; a full table is told by Set itself.
     let _ = other.vars.set("BLINDTRANSFER", &by);
+    let _ = other.vars.set("ATTENDEDTRANSFER", "");
     let text = format!("transferred to {} by {by}", to.exten);
     tracing::info!(channel = other.name(), by, "{text}");
     other.tell(StoryEvent::Remark { text });
@@ -268,6 +272,7 @@ pub(crate) fn attended(by: &Channel, other: &mut Channel, target: &mut Channel) 
         (target, String::new()),
     ] {
         let _ = own.vars.set("ATTENDEDTRANSFER", &by);
+        let _ = own.vars.set("BLINDTRANSFER", "");
         if !far.is_empty() {
             let text = format!("transferred to {far} by {by}");
             tracing::info!(channel = own.name(), by, "{text}");

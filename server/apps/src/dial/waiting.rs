@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use media::Playable;
 use switch::{
-    AppResult, Args, Channel, ChannelId, Dialled, Dialling, Happened, Joint, Moment, Position,
+    AppResult, Args, Channel, ChannelId, DIGITS_MAX, Dialled, Dialling, Happened, Joint, Moment,
+    Position,
 };
 use tokio::time::Instant;
 
@@ -140,6 +141,9 @@ impl<'a> Waiting<'a> {
     /// `H`: the digits that end a call end the waiting. `d`: one digit may be an extension to go to.
     async fn dialled(&mut self, call: &mut Channel, digit: char) -> AppResult<Waited> {
         if self.options.caller.disconnect {
+            if self.digits.len() == DIGITS_MAX {
+                self.digits.remove(0);
+            }
             self.digits.push(digit);
             let code = call.features().map.disconnect;
             if !code.is_empty() && self.digits.ends_with(&code) {

@@ -184,11 +184,14 @@ async fn who_leaves_while_it_rings_has_transferred_blindly() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_call_is_dropped_where_that_is_wanted() {
+async fn nobody_is_called_back_where_the_call_is_to_be_dropped() {
     let features = FEATURES.replace("[general]", "[general]\natxferdropcall=yes");
     let (reach, call) = calls(&features).await;
     call.leave().await;
-    assert!(call.saw("0: hangup 16") && call.saw("1: hangup 16"));
+    assert!(!call.saw("0: hangup 16"), "it hears ringing");
+    pass(seconds(21)).await;
+    assert!(call.saw("0: hangup 16"), "{:?}", reach.world.ladder.lines());
+    assert!(!call.saw("2: call"), "{:?}", reach.world.ladder.lines());
     assert_eq!(reach.count(), 0);
 }
 

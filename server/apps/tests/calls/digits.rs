@@ -134,6 +134,21 @@ async fn what_may_be_a_code_is_held_back_and_let_go_as_long_as_it_was() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_dialled_in_a_menu_is_not_sent_to_who_is_called_after_it() {
+    let reach = Reach::new("exten => 100,1,Read(PIN,,4)\n same => n,Dial(TEST/1)\n").await;
+    let call = reach.world.dial("100").await;
+    for digit in "1234".chars() {
+        call.events(digit, millis(100)).await;
+    }
+    let (status, answer) = (183, Some(sdp(&["audio", "video"])));
+    reach
+        .send(0, ChannelEvent::Progress { status, answer })
+        .await;
+    call.events('7', millis(100)).await;
+    assert_eq!(sent(&reach), ["digit 7 begins", "digit 7 of 100 ms"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn digits_go_to_a_leg_that_is_heard_before_it_answers() {
     let reach = Reach::new(PLAN).await;
     let call = reach.world.dial("100").await;

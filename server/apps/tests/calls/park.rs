@@ -14,6 +14,9 @@ exten => 802,1,Park(small,rst(7)c(test^900^1))
  same => n,NoOp(full)
 exten => 803,1,Set(PARKINGEXTEN=703)
  same => n,Park()
+exten => 804,1,Park(,st(1)c(test,804,1))
+exten => 805,1,Dial(Local/800@test)
+exten => 806,1,Park(,st(0))
 exten => 900,1,NoOp(${PARKING_SPACE} ${PARKEDLOT} ${PARKER})
  same => n,Wait(1000)
 include => parkedcalls
@@ -120,6 +123,15 @@ async fn the_next_space_is_taken_and_a_full_lot_takes_nobody() {
     announced(&named, 4).await;
     announced(&named, 5).await;
     assert_eq!(spaces(&reach), [702, 703, 50]);
+    let next = reach.world.dial("803").await;
+    for digit in 6..=8 {
+        announced(&next, digit).await;
+    }
+    assert_eq!(
+        spaces(&reach),
+        [701, 702, 703, 50],
+        "the search begins there"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -181,7 +193,7 @@ async fn who_parked_it_is_called_when_the_time_is_over() {
     let events = stories.iter().flat_map(|story| &story.events);
     let dialled = events.filter(|entry| {
         let said = format!("{:?}", entry.event);
-        said.contains("Dial(PJSIP/alice,9,tKhH)")
+        said.contains("Dial(PJSIP/alice,9,th)")
     });
     assert_eq!(dialled.count(), 1);
 }
@@ -201,6 +213,32 @@ async fn it_goes_on_in_the_dial_plan_where_that_is_written() {
     pass(seconds(5)).await;
     assert_eq!(runs(&reach), ["Wait(1000)"]);
     call.leave().await;
+    assert_eq!(reach.count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_may_be_parked_again_and_again_and_for_ever() {
+    let reach = world().await;
+    let call = reach.world.dial("804").await;
+    // Each time nested in the one before, this would be more than a stack holds.
+    for _ in 0..5000 {
+        pass(seconds(1)).await;
+    }
+    assert_eq!(spaces(&reach).len(), 1);
+    call.leave().await;
+    assert_eq!(reach.count(), 0);
+    let _call = reach.world.dial("806").await;
+    pass(seconds(100_000)).await;
+    assert_eq!(spaces(&reach).len(), 1, "t(0) is no limit");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_local_channel_that_parked_itself_is_not_called_back() {
+    let reach = world().await;
+    let _call = reach.world.dial("805").await;
+    assert_eq!(spaces(&reach), [701]);
+    pass(seconds(31)).await;
+    assert!(spaces(&reach).is_empty());
     assert_eq!(reach.count(), 0);
 }
 

@@ -2,6 +2,7 @@
 
 use config::FeatureApplication;
 
+use super::aside::Meanwhile;
 use super::{Goes, Party, Talk};
 use crate::application::Args;
 use crate::channel::Channel;
@@ -15,8 +16,11 @@ impl Talk<'_> {
             false => side,
         };
         let feature = feature.clone();
-        let music = feature.music_class.clone();
-        self.aside(on, music.as_deref(), |channel| {
+        let class = feature.music_class.clone();
+        let meanwhile = class
+            .as_deref()
+            .map_or(Meanwhile::Silence, |class| Meanwhile::Music(Some(class)));
+        self.aside(on, meanwhile, |channel| {
             Box::pin(async move { apply(channel, &feature).await })
         })
         .await?;

@@ -10,8 +10,9 @@ use config::{CallerId, FeatureGeneral, Features};
 use dialplan::Position;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::aside::Meanwhile;
 use super::blind::number;
-use super::{Goes, Interrupted, Party, Talk, introduce, parted, step};
+use super::{Goes, Interrupted, Parted, Party, Talk, introduce, parted, step};
 use crate::cause::Cause;
 use crate::channel::{Channel, Instead, Wake};
 use crate::dial::{Ask, Dialled, Dialling, Woken, until};
@@ -52,6 +53,8 @@ enum Talked {
     Own(Interrupt),
     /// The one it talked to left.
     Gone(Interrupt),
+    /// The time of the conversation is over.
+    Limit,
 }
 
 /// An attended transfer that goes on.
@@ -64,10 +67,13 @@ struct Consultation {
 
 impl Talk<'_> {
     pub(super) async fn attended_transfer(&mut self, side: Party) -> Goes {
-        let dialled = self.aside(side, None, |own| Box::pin(number(own))).await?;
+        let dialled = self
+            .aside(side, Meanwhile::Music(None), |own| Box::pin(number(own)))
+            .await?;
         let Some(to) = dialled else {
             return self.rejoin().await;
         };
+        let limit = self.clock.end();
         let (own, other) = self.pair(side);
         let features = own.features();
         let consultation = Consultation {
@@ -77,7 +83,14 @@ impl Talk<'_> {
         };
         let mut dialling = Dialling::default();
         other.start_music(None).await;
-        let called = other.during(consultation.call(own, &mut dialling)).await;
+        let called = tokio::select! {
+            biased;
+            called = other.during(consultation.call(own, &mut dialling)) => called,
+            () = until(limit) => {
+                dialling.cancel(Cause::NormalClearing);
+                return Err(Parted::Limit);
+            }
+        };
         match called {
             Err(interrupt) => {
                 dialling.cancel(Cause::NormalClearing);
@@ -105,6 +118,7 @@ impl Talk<'_> {
     ) -> Goes {
         let mut to_target = true;
         loop {
+            let limit = self.clock.end();
             let (own, other) = self.pair(side);
             match to_target {
                 true => introduce(own, &mut target),
@@ -115,17 +129,22 @@ impl Talk<'_> {
                 true => {
                     target.stop_music();
                     other.start_music(None).await;
-                    other.during(talk(own, &mut target, keys)).await
+                    other.during(talk(own, &mut target, keys, limit)).await
                 }
                 false => {
                     other.stop_music();
                     target.start_music(None).await;
-                    target.during(talk(own, other, keys)).await
+                    target.during(talk(own, other, keys, limit)).await
                 }
             };
             target.stop_music();
             match (talked, to_target) {
                 (Ok(Talked::Wish(Wish::Swap)), _) => to_target = !to_target,
+                (Ok(Talked::Limit), _) => {
+                    target.hangup(Cause::NormalClearing);
+                    target.release().await;
+                    return Err(Parted::Limit);
+                }
                 (Ok(Talked::Wish(Wish::Abort)), _)
                 | (Ok(Talked::Gone(_)), true)
                 | (Err(_), false) => {
@@ -185,10 +204,8 @@ impl Talk<'_> {
         left: Option<Interrupt>,
         consultation: &Consultation,
     ) -> Goes {
-        let general = consultation.general();
-        let drops = left.is_some() && general.attended_drop_call;
         if let Some(interrupt) = left
-            && (drops || !matches!(interrupt, Interrupt::Hangup(_)))
+            && !matches!(interrupt, Interrupt::Hangup(_))
         {
             dialling.cancel(Cause::NormalClearing);
             return Err(parted(side, true, interrupt));
@@ -199,9 +216,18 @@ impl Talk<'_> {
         other.stop_music();
         other.play_ringing();
         let (switch, back) = (own.switch().clone(), reach_of(own.name()));
-        let ask = consultation.ask(own);
+        let ask = Ask {
+            far: Some(other.capabilities()),
+            ..consultation.ask(own)
+        };
+        // The one called back is shown whom it was talking to.
+        let call_back = Ask {
+            caller: other.caller.clone(),
+            own: Some(own.caller.clone()),
+            ..ask.clone()
+        };
         let found = other
-            .during(consultation.chase(&switch, dialling, &ask, &back))
+            .during(consultation.chase(&switch, dialling, &ask, (&back, &call_back)))
             .await;
         other.stop_tones();
         match found {
@@ -213,7 +239,7 @@ impl Talk<'_> {
 
     /// Lets one of the two hear a sound of the exchange's own while the other one waits.
     pub(super) async fn tells(&mut self, side: Party, sound: String, instead: Instead) -> Goes {
-        self.aside(side, None, move |own| {
+        self.aside(side, Meanwhile::Music(None), move |own| {
             Box::pin(async move {
                 own.prompt(&sound, instead, |_| false).await?;
                 Ok(())
@@ -335,14 +361,18 @@ impl Consultation {
         switch: &Switch,
         dialling: Dialling,
         ask: &Ask,
-        back: &str,
+        (back, call_back): (&str, &Ask),
     ) -> Option<Channel> {
         if let Ok(target) = dialling.first(self.end).await {
             return Some(target);
         }
         let general = self.general();
         let pause = Duration::from_secs(general.attended_loop_delay_s.into());
-        for attempt in 0..general.attended_callback_retries {
+        let retries = match general.attended_drop_call {
+            true => 0,
+            false => general.attended_callback_retries,
+        };
+        for attempt in 0..retries {
             if attempt > 0 {
                 sleep(pause).await;
                 if let Some(target) = self.again(switch, &self.place(), ask).await {
@@ -350,7 +380,7 @@ impl Consultation {
                 }
                 sleep(pause).await;
             }
-            if let Some(transferer) = self.again(switch, back, ask).await {
+            if let Some(transferer) = self.again(switch, back, call_back).await {
                 return Some(transferer);
             }
         }
@@ -380,22 +410,45 @@ enum Now {
 }
 
 /// The transferer talks to one of the two, until it dials what it wants, or either leaves.
-async fn talk(own: &mut Channel, partner: &mut Channel, mut keys: Matcher<Wish>) -> Talked {
+async fn talk(
+    own: &mut Channel,
+    partner: &mut Channel,
+    keys: Matcher<Wish>,
+    limit: Option<Instant>,
+) -> Talked {
     let Some(_joint) = own.connect(partner) else {
         return Talked::Gone(partner.hangup(Cause::BearerNotAvailable));
     };
     for channel in [&mut *own, &mut *partner] {
         channel.forget_digits();
     }
+    own.hold_digits(&keys.firsts());
+    let talked = talk_on(own, partner, keys, limit).await;
+    own.stop_passing(partner);
+    partner.stop_passing(own);
+    talked
+}
+
+async fn talk_on(
+    own: &mut Channel,
+    partner: &mut Channel,
+    mut keys: Matcher<Wish>,
+    limit: Option<Instant>,
+) -> Talked {
     loop {
         let (is_own, wake) = tokio::select! {
             biased;
             wake = own.wake() => (true, wake),
             wake = partner.wake() => (false, wake),
-            () = until(keys.poll_timeout()) => match keys.on_pause().operation {
-                Some(wish) => return Talked::Wish(wish),
-                None => continue,
-            },
+            () = until(keys.poll_timeout()) => {
+                let Judged { passed, operation } = keys.on_pause();
+                own.release_digits(partner, passed.len());
+                match operation {
+                    Some(wish) => return Talked::Wish(wish),
+                    None => continue,
+                }
+            }
+            () = until(limit) => return Talked::Limit,
         };
         let stepped: Result<Option<char>, Interrupted> = match is_own {
             true => step(own, partner, wake).await,
@@ -403,9 +456,14 @@ async fn talk(own: &mut Channel, partner: &mut Channel, mut keys: Matcher<Wish>)
                 .await
                 .map_err(|(own, it)| (!own, it)),
         };
+        match is_own {
+            true => own.pass_digits(partner),
+            false => partner.pass_digits(own),
+        }
         match stepped {
             Ok(Some(digit)) if is_own => {
-                let Judged { operation, .. } = keys.on_digit(Instant::now(), digit);
+                let Judged { passed, operation } = keys.on_digit(Instant::now(), digit);
+                own.release_digits(partner, passed.len());
                 if let Some(wish) = operation {
                     return Talked::Wish(wish);
                 }

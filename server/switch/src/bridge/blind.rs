@@ -5,6 +5,7 @@ use std::time::Duration;
 use config::{DEFAULT_LOT, FeatureGeneral};
 use dialplan::Position;
 
+use super::aside::Meanwhile;
 use super::{Goes, Party, Talk, parted};
 use crate::channel::{Channel, Instead};
 use crate::event::{AppResult, Interrupt};
@@ -15,7 +16,9 @@ const NUMBER_DIGITS_MAX: usize = 80;
 
 impl Talk<'_> {
     pub(super) async fn blind_transfer(&mut self, side: Party) -> Goes {
-        let dialled = self.aside(side, None, |own| Box::pin(number(own))).await?;
+        let dialled = self
+            .aside(side, Meanwhile::Music(None), |own| Box::pin(number(own)))
+            .await?;
         let Some(to) = dialled else {
             return self.rejoin().await;
         };

@@ -67,6 +67,11 @@ impl<'a> Clock<'a> {
         clock
     }
 
+    /// When the conversation is over.
+    pub(super) fn end(&self) -> Option<Instant> {
+        self.end
+    }
+
     /// When [`Clock::on`] wants to be called.
     pub(super) fn next(&self) -> Option<Instant> {
         self.warning.or(self.end)
@@ -78,7 +83,11 @@ impl<'a> Clock<'a> {
             return false;
         };
         if let Some(at) = self.warning.take() {
-            let next = at + limit.again;
+            let mut next = at + limit.again;
+            // Those that were due while one was led aside are not made up for.
+            while !limit.again.is_zero() && next <= Instant::now() {
+                next += limit.again;
+            }
             self.warning = (!limit.again.is_zero() && next < end).then_some(next);
             self.tell(limit.warns.as_ref(), caller, callee);
             return false;
@@ -99,7 +108,10 @@ impl<'a> Clock<'a> {
             return;
         };
         let who = [(limit.to_caller, caller), (limit.to_callee, callee)];
-        let hears = who.into_iter().filter(|(hears, _)| *hears);
+        // Who is held goes on hearing music.
+        let hears = who
+            .into_iter()
+            .filter(|(hears, channel)| *hears && !channel.hears_music());
         let playing = hears.filter_map(|(_, channel)| channel.begin_playing(what.clone()));
         self.playing = playing.collect();
     }

@@ -2,7 +2,8 @@
 
 use config::DEFAULT_LOT;
 
-use super::{Goes, Party, Talk, parted};
+use super::aside::Meanwhile;
+use super::{Goes, Parted, Party, Talk, parted};
 use crate::channel::Instead;
 use crate::event::Interrupt;
 use crate::park::{Ticket, Wish};
@@ -37,12 +38,16 @@ impl Talk<'_> {
     async fn parked(&mut self, side: Party, ticket: Ticket) -> Goes {
         let digits = ticket.space().to_string();
         let told = self
-            .aside(side, None, |own| {
+            .aside(side, Meanwhile::Music(None), |own| {
                 Box::pin(async move { own.say_digits(&digits).await })
             })
             .await;
         let (_, other) = self.pair(side);
-        if other.ended().is_some() {
+        let is_led_on = matches!(
+            (&told, side),
+            (Err(Parted::Callee(_)), Party::Caller) | (Err(Parted::Caller(_)), Party::Callee)
+        );
+        if other.ended().is_some() || is_led_on {
             return told;
         }
         // Whether or not the number was heard to its end.

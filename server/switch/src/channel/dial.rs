@@ -108,6 +108,10 @@ impl Channel {
         if !matches!(self.state, State::Dialling | State::Alerting) {
             return Ok(None);
         }
+        // As in Asterisk, what is in progress can be picked up too: some phones say 183 where they ring.
+        if status >= RINGING {
+            self.condition().ring(true);
+        }
         // RFC 3261 §13.2.1: the first description is the answer, those after it are ignored.
         if let Some(answer) = answer
             && matches!(self.turn, Turn::OursFirst)
@@ -120,7 +124,6 @@ impl Channel {
             return Ok(None);
         }
         self.state = State::Alerting;
-        self.condition().ring(true);
         self.publish();
         Ok(Some(News::Ringing))
     }

@@ -63,6 +63,11 @@ impl Channel {
         self.waited = true;
     }
 
+    /// What was pressed is not for another party.
+    pub(crate) fn forget_news(&mut self) {
+        self.digits.news.clear();
+    }
+
     pub(super) fn keep_digit(&mut self, digit: char) {
         if self.digits.kept.len() < DIGITS_MAX {
             self.digits.kept.push_back(digit);
@@ -121,12 +126,17 @@ impl Channel {
 
     /// The two talk no more: a digit that has begun ends.
     pub fn stop_passing(&mut self, other: &mut Self) {
-        if let Some(digit) = self.digits.passing.take() {
-            other.send_digit(DigitEvent::Ended(Digit::brief(digit)));
-        }
+        self.end_passing(other);
         self.digits.news.clear();
         self.digits.held.clear();
         self.digits.firsts.clear();
+    }
+
+    /// What the other party was told the beginning of ends.
+    pub(crate) fn end_passing(&mut self, other: &mut Self) {
+        if let Some(digit) = self.digits.passing.take() {
+            other.send_digit(DigitEvent::Ended(Digit::brief(digit)));
+        }
     }
 
     /// Sends a digit to the far end in the form it takes: events, tones or INFO. One that ends without
