@@ -108,9 +108,9 @@ pub enum ActivatedBy {
     Callee,
 }
 
-/// Of the features only hanging up, blind transfers (options h, H, t and T of Dial) and applications are there.
-pub(crate) const NO_FEATURES: &str = "of the features that digits start in the middle of a call, only `disconnect`, `blindxfer`, `atxfer`, \
-     `parkcall` and those of `[applicationmap]` are there yet";
+/// What `atxferthreeway` would need.
+const TWO_PARTIES: &str =
+    "a conversation has two parties; `atxferswap` and `atxfercomplete` are there";
 
 impl Default for FeatureGeneral {
     fn default() -> Self {
@@ -197,14 +197,13 @@ const GENERAL: &[Row<FeatureGeneral>] = &[
         "*3",
         Parse::Text(|f| &mut f.attended_three_way),
         "Digits that make it a call of three.",
-        NO_FEATURES,
+        TWO_PARTIES,
     ),
-    inert(
+    row(
         "courtesytone",
         "",
         Parse::Optional(|f| &mut f.courtesy_tone),
         "Played to both when a feature begins.",
-        NO_FEATURES,
     ),
     row(
         "featuredigittimeout",
@@ -230,12 +229,11 @@ const GENERAL: &[Row<FeatureGeneral>] = &[
         Parse::Optional(|f| &mut f.pickup_sound),
         "Played to who picked up.",
     ),
-    inert(
+    row(
         "recordingfailsound",
         "",
         Parse::Optional(|f| &mut f.recording_fail_sound),
         "Played where recording fails.",
-        NO_FEATURES,
     ),
     row(
         "transferannouncesound",
@@ -313,19 +311,17 @@ const MAP: &[Row<FeatureMap>] = &[
         Parse::Own(|f, v| digits(&mut f.attended_transfer, v)),
         "Digits of an attended transfer.",
     ),
-    inert(
+    row(
         "automixmon",
         "",
         Parse::Own(|f, v| digits(&mut f.record, v)),
         "Digits that record the call.",
-        NO_FEATURES,
     ),
-    inert(
+    row(
         "automon",
         "",
         Parse::Own(|f, v| digits(&mut f.monitor, v)),
         "Digits that record the call, with the variables of Monitor.",
-        NO_FEATURES,
     ),
     row(
         "blindxfer",

@@ -9,6 +9,8 @@ pub struct Own {
     pub autoreload: bool,
     /// Seconds that running calls have to end by themselves when the service is stopped.
     pub drain_s: u32,
+    /// The folder of recordings.
+    pub recordings: String,
     /// The folder of prompts.
     pub sounds: String,
 }
@@ -18,6 +20,7 @@ impl Default for Own {
         Self {
             autoreload: false,
             drain_s: 30,
+            recordings: RECORDINGS.to_owned(),
             sounds: SOUNDS.to_owned(),
         }
     }
@@ -46,6 +49,12 @@ const OPTIONS: &[Row<Own>] = &[
         "Seconds that calls have to end when the service is stopped; new ones are refused.",
     ),
     row(
+        "recordings",
+        RECORDINGS,
+        Parse::Text(|own| &mut own.recordings),
+        "The folder of recordings (`MixMonitor`) whose name is no whole path.",
+    ),
+    row(
         "sounds",
         SOUNDS,
         Parse::Text(|own| &mut own.sounds),
@@ -55,5 +64,7 @@ const OPTIONS: &[Row<Own>] = &[
 
 /// Where Asterisk has its prompts.
 const SOUNDS: &str = "/var/lib/asterisk/sounds";
+/// Where the service may write.
+const RECORDINGS: &str = "/var/lib/sidetone/recordings";
 /// A day.
 const DRAIN_S_MAX: u32 = 24 * 3600;

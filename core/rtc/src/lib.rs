@@ -17,5 +17,7 @@ mod webrtc;
 pub use dtls::{Certificate, CertificateError, Hash};
 pub use error::Refused;
 pub use peer::{CONNECT_MAX, KEYFRAME_PAUSE, SILENCE_MAX};
-pub use peer::{Down, Event, Extensions, Format, Outcome, Packet, Peer, PeerConfig, PeerStats};
+pub use peer::{
+    Copied, Down, Event, Extensions, Format, Outcome, Packet, Peer, PeerConfig, PeerStats,
+};
 pub use peer::{PortPair, Round, StreamId, StreamStats, Transmit};

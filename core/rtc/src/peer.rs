@@ -170,7 +170,13 @@ impl fmt::Display for Down {
 }
 
 /// One media transport and its streams.
-pub struct Peer(Machine);
+pub struct Peer(Machine, Option<Vec<Copied>>);
+
+/// A packet that was sent, and whose it was.
+pub type Copied = (u32, Packet);
+
+/// Copies that wait to be taken; more are not made.
+const COPIES_MAX: usize = 256;
 
 /// What carries the media.
 enum Machine {
@@ -191,10 +197,11 @@ macro_rules! machine {
 impl Peer {
     /// A transport that waits for its first round.
     pub fn new(now: Instant, config: PeerConfig) -> Self {
-        Self(match config.policy.transport.clone() {
+        let machine = match config.policy.transport.clone() {
             Transport::WebRtc => Machine::WebRtc(Box::new(WebRtcPeer::new(now, config))),
             Transport::Rtp(terms) => Machine::Desk(Box::new(DeskPeer::new(now, terms, config))),
-        })
+        };
+        Self(machine, None)
     }
 
     /// Does a round, or the part of it that can be done now. After an error everything is as before.
@@ -238,7 +245,28 @@ impl Peer {
     /// whose packet it is, where several send to the same stream in turn. False if the stream is not
     /// sent, or the peer has not agreed to this codec on it.
     pub fn write(&mut self, now: Instant, stream: StreamId, origin: u32, packet: &Packet) -> bool {
-        machine!(&mut self.0, peer => peer.write(now, stream, origin, packet))
+        let is_sent = machine!(&mut self.0, peer => peer.write(now, stream, origin, packet));
+        if is_sent
+            && packet.kind == codec::Kind::Audio
+            && let Some(copies) = &mut self.1
+            && copies.len() < COPIES_MAX
+        {
+            copies.push((origin, packet.clone()));
+        }
+        is_sent
+    }
+
+    /// Keeps copies of the packets of sound that [`Self::write`] sends from now on, or no more.
+    pub fn copy_sent(&mut self, is_on: bool) {
+        match is_on {
+            true => drop(self.1.get_or_insert_default()),
+            false => self.1 = None,
+        }
+    }
+
+    /// The copies made since the last time.
+    pub fn take_sent(&mut self) -> Vec<Copied> {
+        self.1.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// The clock of telephone events that may be sent on a stream now; `None`: the peer takes none.

@@ -21,6 +21,7 @@ mod indicate;
 mod macro_call;
 mod manual;
 mod message_send;
+mod mix_monitor;
 mod mset;
 mod music_on_hold;
 mod noop;
@@ -70,6 +71,7 @@ pub static APPLICATIONS: &[&Application] = &[
     &macro_call::MACRO_EXIT,
     &macro_call::MACRO_IF,
     &message_send::MESSAGE_SEND,
+    &mix_monitor::MIX_MONITOR,
     &indicate::MILLIWATT,
     &mset::MSET,
     &music_on_hold::MUSIC_ON_HOLD,
@@ -92,6 +94,7 @@ pub static APPLICATIONS: &[&Application] = &[
     &gosub::STACK_POP,
     &music_on_hold::START_MUSIC_ON_HOLD,
     &music_on_hold::STOP_MUSIC_ON_HOLD,
+    &mix_monitor::STOP_MIX_MONITOR,
     &playtones::STOP_PLAYTONES,
     &stream_echo::STREAM_ECHO,
     &exec_if::TRY_EXEC,

@@ -2,6 +2,7 @@
 
 use crate::echo::EchoMode;
 use crate::node::play::Playable;
+use crate::record::Sink;
 use crate::shard::{Command, Far, Relayed, Request};
 use rtc::{Down, Outcome, PeerStats, Refused, Round};
 use rtp::DigitEvent;
@@ -310,6 +311,24 @@ impl Leg {
         }
     }
 
+    /// Hands what the peer says and hears to a recorder, until the guard is dropped.
+    pub fn tap(&self, sink: Sink) -> TapGuard {
+        // Both places are taken now: the end of a tap cannot fail for want of one.
+        let start = self.commands.clone().try_reserve_owned();
+        let stop = self.commands.clone().try_reserve_owned();
+        let (Ok(start), Ok(permit)) = (start, stop) else {
+            tracing::warn!(leg = %self.id, "not recorded: the queue of the media shard is full");
+            return TapGuard(None);
+        };
+        let (leg, number) = (self.id, PLAYS.fetch_add(1, Ordering::Relaxed));
+        start.send(Command::Leg(leg, Request::Tap { number, sink }));
+        TapGuard(Some(TapEnd {
+            leg,
+            number,
+            permit,
+        }))
+    }
+
     /// Finds digits in the peer's sound from now on, or no more.
     pub fn listen(&self, is_on: bool) {
         let request = Command::Leg(self.id, Request::Listen(is_on));
@@ -382,7 +401,7 @@ impl fmt::Debug for Joint {
 /// The number of the next joint: unique in the process, for legs of two planes may be joined.
 static JOINTS: AtomicU64 = AtomicU64::new(0);
 
-/// The number of the next play: unique in the process, like that of a joint.
+/// The number of the next play or tap: unique in the process, like that of a joint.
 static PLAYS: AtomicU64 = AtomicU64::new(0);
 
 /// A play that lasts no longer than this.
@@ -412,6 +431,36 @@ impl Drop for PlayGuard {
 impl fmt::Debug for PlayGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PlayGuard")
+    }
+}
+
+/// A tap that lasts as long as this.
+#[must_use = "the tap ends when this is dropped"]
+pub struct TapGuard(Option<TapEnd>);
+
+/// What ends a tap.
+struct TapEnd {
+    leg: LegId,
+    number: u64,
+    permit: mpsc::OwnedPermit<Command>,
+}
+
+impl Drop for TapGuard {
+    fn drop(&mut self) {
+        if let Some(TapEnd {
+            leg,
+            number,
+            permit,
+        }) = self.0.take()
+        {
+            permit.send(Command::Leg(leg, Request::EndTap { number }));
+        }
+    }
+}
+
+impl fmt::Debug for TapGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TapGuard")
     }
 }
 

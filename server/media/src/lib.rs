@@ -16,17 +16,21 @@ mod node;
 mod plan;
 mod plane;
 mod ports;
+mod record;
 mod shard;
 
 pub use debug::RTP_TARGET;
 pub use echo::EchoMode;
 pub use leg::{
     DigitForm, DownReason, EchoGuard, EventSink, Joint, Leg, LegConfig, LegEvent, LegId, Place,
-    PlayGuard,
+    PlayGuard, TapGuard,
 };
 pub use node::music::{Music, Programme, Repertoire};
 pub use node::play::Playable;
 pub use plan::{Line, Way, plan};
 pub use plane::{AllocateError, Counts, Plane, PlaneConfig, StartError};
+pub use record::{
+    Format as RecordFormat, Recorder, Recording, Side, Sink, Spec as RecordSpec, format_of,
+};
 pub use rtc::PeerStats as LegStats;
 pub use rtp::{Digit, DigitEvent};

@@ -5,4 +5,5 @@ pub(crate) mod keys;
 pub(crate) mod music;
 mod packets;
 pub(crate) mod play;
+pub(crate) mod tap;
 pub(crate) mod transcode;

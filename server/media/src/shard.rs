@@ -22,6 +22,7 @@ use crate::node::music::Stations;
 use crate::node::play::Playable;
 use crate::plane::Gauges;
 use crate::ports::BoundPair;
+use crate::record::Sink;
 use crate::{DownReason, LegStats};
 use rtc::{Certificate, Outcome, Peer, PeerConfig, PortPair, Refused, Round, Transmit};
 use rtp::DigitEvent;
@@ -90,6 +91,15 @@ pub(crate) enum Request {
     Listen(bool),
     /// Sends a digit: one begins or ends.
     Digit(DigitEvent),
+    /// Hands what the peer says and hears to a recorder.
+    Tap {
+        number: u64,
+        sink: Sink,
+    },
+    /// Ends the tap with this number.
+    EndTap {
+        number: u64,
+    },
     Stats {
         reply: oneshot::Sender<LegStats>,
     },

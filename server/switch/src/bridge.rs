@@ -11,6 +11,7 @@ mod blind;
 mod hold;
 mod limit;
 mod park;
+mod record;
 
 use media::Way;
 use tokio::time::Instant;
@@ -279,7 +280,7 @@ impl Talk<'_> {
             Some(Operation::BlindTransfer) => Box::pin(self.blind_transfer(side)).await,
             Some(Operation::AttendedTransfer) => Box::pin(self.attended_transfer(side)).await,
             Some(Operation::Park) => Box::pin(self.park(side)).await,
-            Some(Operation::Record(_)) => Ok(()),
+            Some(Operation::Record(touch)) => Box::pin(self.record(side, touch)).await,
             Some(Operation::Application(feature)) => {
                 Box::pin(self.application(side, &feature)).await
             }

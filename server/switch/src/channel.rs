@@ -15,6 +15,7 @@ mod meet;
 mod music;
 mod play;
 mod record;
+mod recording;
 mod round;
 mod streams;
 mod subroutine;
@@ -24,6 +25,7 @@ pub(crate) use dial::News;
 pub use digits::DIGITS_MAX;
 pub use features::Instead;
 pub use record::CallRecord;
+pub use recording::NotRecorded;
 pub use round::{NotRenegotiated, Offered};
 pub use subroutine::NotEntered;
 
@@ -129,6 +131,8 @@ pub struct Channel {
     /// The description we sent last that both sides agreed on.
     local: Option<Sdp>,
     application: String,
+    /// What records it.
+    recordings: Vec<recording::Running>,
     /// Its own `features.conf`, where it differs.
     features: Option<Box<config::Features>>,
     /// The text message it carries.
@@ -250,6 +254,7 @@ impl Channel {
             unheld: Topology::default(),
             local: None,
             application: String::new(),
+            recordings: Vec::new(),
             features: None,
             text: None,
             only_text: false,
@@ -715,6 +720,7 @@ impl Channel {
     /// Asks media for its sums, for the story, and lets it go.
     pub(crate) async fn release_media(&mut self) {
         (self.tones, self.music) = (None, None);
+        self.recordings.clear();
         let Some(leg) = self.leg.take() else { return };
         let Ok(stats) = tokio::time::timeout(STATS_PATIENCE, leg.stats()).await else {
             return;

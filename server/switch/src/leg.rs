@@ -83,6 +83,13 @@ pub trait MediaLeg: Send + Sync {
         false
     }
 
+    /// Hands what the peer says and hears to a recorder, until what is returned is dropped. `None`: there is
+    /// nothing to be heard here.
+    fn tap(&self, sink: media::Sink) -> Option<Box<dyn Send + Sync>> {
+        let _ = sink;
+        None
+    }
+
     /// Finds digits in the peer's sound from now on, or no more.
     fn listen(&self, is_on: bool) {
         let _ = is_on;
@@ -229,6 +236,10 @@ impl MediaLeg for Leg {
     fn dial(&self, event: DigitEvent) -> bool {
         Self::dial(self, event);
         true
+    }
+
+    fn tap(&self, sink: media::Sink) -> Option<Box<dyn Send + Sync>> {
+        Some(Box::new(Self::tap(self, sink)))
     }
 
     fn listen(&self, is_on: bool) {

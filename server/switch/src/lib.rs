@@ -44,7 +44,8 @@ mod variables;
 pub use application::{Application, Args, Run, Running};
 pub use cause::{Cause, UnknownCause};
 pub use channel::{
-    CallRecord, Channel, DIGITS_MAX, FLOW_GRACE, Instead, NotEntered, NotRenegotiated, Offered,
+    CallRecord, Channel, DIGITS_MAX, FLOW_GRACE, Instead, NotEntered, NotRecorded, NotRenegotiated,
+    Offered,
 };
 pub use config::{ActivatedBy, CallerId, DEFAULT_LOT, ParkingLot, Presentation, RedirectMethod};
 pub use dial::{Ask, Dialled, Dialling, Forward, LEGS_MAX, Moment, Tally, Woken};

@@ -78,6 +78,7 @@ struct Shared {
     groups: Groups,
     music: MusicLibrary,
     parkings: Parkings,
+    recorder: Arc<media::Recorder>,
     technologies: OnceLock<Vec<Arc<dyn Technology>>>,
     globals: Mutex<Variables>,
     rng: Mutex<ChaCha12Rng>,
@@ -113,6 +114,7 @@ impl Switch {
                 sounds,
                 groups: Groups::default(),
                 parkings: Parkings::default(),
+                recorder: Arc::default(),
                 technologies: OnceLock::new(),
                 globals: Mutex::default(),
                 rng: Mutex::new(ChaCha12Rng::from_seed(seed)),
@@ -149,6 +151,11 @@ impl Switch {
     /// The sounds that are being played.
     pub(crate) fn sounds(&self) -> &Sounds {
         &self.shared.sounds
+    }
+
+    /// What writes recordings.
+    pub(crate) fn recorder(&self) -> Arc<media::Recorder> {
+        Arc::clone(&self.shared.recorder)
     }
 
     /// The calls that are parked.

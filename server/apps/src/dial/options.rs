@@ -102,7 +102,7 @@ pub(super) struct Dialled {
 }
 
 /// Options of Asterisk that are not there yet.
-const LACKING: &str = "uWwXx";
+const LACKING: &str = "u";
 
 /// Options that make no sense here, and why.
 const REFUSED: &[(char, &str)] = &[
@@ -151,8 +151,8 @@ impl Options {
             'F' => self.callee_goes = Some(owned.unwrap_or_default()),
             'g' => self.goes_on = true,
             'G' => self.both_go = owned,
-            'h' | 'k' | 't' => self.callee.grant(letter),
-            'H' | 'K' | 'T' => self.caller.grant(letter),
+            'h' | 'k' | 't' | 'w' | 'x' => self.callee.grant(letter),
+            'H' | 'K' | 'T' | 'W' | 'X' => self.caller.grant(letter),
             'i' => self.stays = true,
             'I' => self.deaf = true,
             // Each leg is offered what its caller has in any case.

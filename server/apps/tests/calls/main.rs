@@ -23,6 +23,7 @@ mod park;
 mod pbx;
 mod pickup;
 mod reach;
+mod record_calls;
 mod records;
 mod rounds;
 mod sounds;

@@ -197,6 +197,12 @@ impl MediaLeg for Leg {
         }
     }
 
+    fn tap(&self, _: media::Sink) -> Option<Box<dyn Send + Sync>> {
+        let name = "tap".to_owned();
+        self.ladder.write(&name);
+        Some(Box::new(Guard(self.ladder.clone(), name)))
+    }
+
     fn as_any(&self) -> &dyn std::any::Any {
         self
     }

@@ -9,6 +9,8 @@ use crate::node::ear::{Ear, Heard};
 use crate::node::keys::Keys;
 use crate::node::music::Stations;
 use crate::node::play::Player;
+use crate::node::tap::Tap;
+use crate::record::{Side, Sink};
 use codec::Kind;
 use rtc::{Event, Packet, Peer, StreamId, Transmit};
 use rtp::DigitEvent;
@@ -31,6 +33,8 @@ pub(super) struct Slot {
     keys: Keys,
     /// Finds digits in what its peer says.
     ear: Option<Ear>,
+    /// What records it.
+    taps: Vec<Tap>,
     /// Its peer presses a key, which it tells by events.
     is_pressed: bool,
     /// Audio and video, received and sent.
@@ -69,6 +73,7 @@ impl Slot {
             player: None,
             keys: Keys::new(now),
             ear: None,
+            taps: Vec::new(),
             is_pressed: false,
             first_packets: Vec::new(),
             farewell: Vec::new(),
@@ -97,7 +102,8 @@ impl Slot {
                 let player = self.player.as_ref().map(Player::poll_timeout);
                 let own = bridge.into_iter().chain(player);
                 let ear = self.ear.as_ref().and_then(Ear::poll_timeout);
-                let own = own.chain(self.keys.poll_timeout()).chain(ear);
+                let taps = self.taps.iter().filter_map(Tap::poll_timeout);
+                let own = own.chain(self.keys.poll_timeout()).chain(ear).chain(taps);
                 peer.poll_timeout().into_iter().chain(own).min()
             }
             State::Ending { retry, .. } => Some(*retry),
@@ -204,6 +210,11 @@ impl Slot {
                 self.keys.press(now, event);
                 self.play(now, stations);
             }
+            Request::Tap { number, sink } => self.tap(now, number, sink),
+            Request::EndTap { number } => {
+                self.taps.retain(|tap| tap.number != number);
+                peer.copy_sent(!self.taps.is_empty());
+            }
             Request::Stats { reply } => {
                 let _ = reply.send(peer.stats());
             }
@@ -271,6 +282,9 @@ impl Slot {
         transmits: &mut VecDeque<Transmit>,
         relayed: &mut VecDeque<Relayed>,
     ) {
+        for tap in &mut self.taps {
+            tap.handle_timeout(now);
+        }
         if let Some(ear) = &mut self.ear {
             let heard = ear.handle_timeout(now);
             self.on_heard(now, heard, relayed);
@@ -282,6 +296,11 @@ impl Slot {
             };
             while let Some(transmit) = peer.poll_transmit() {
                 transmits.push_back(transmit);
+            }
+            for (origin, packet) in peer.take_sent() {
+                for tap in &mut self.taps {
+                    tap.take(now, Side::Said, origin, &packet);
+                }
             }
             if let Some(bridge) = &mut self.bridge {
                 bridge.say(self.id, relayed);
@@ -364,6 +383,9 @@ impl Slot {
             }
         }
         let kind = packet.kind;
+        for tap in &mut self.taps {
+            tap.take(now, Side::Heard, 0, &packet);
+        }
         match &mut self.ear {
             Some(ear) => {
                 let heard = ear.listen(now, packet);
@@ -374,6 +396,18 @@ impl Slot {
         self.tell_first(now, kind, true);
         if is_sent {
             self.tell_first(now, kind, false);
+        }
+    }
+
+    fn tap(&mut self, now: Instant, number: u64, sink: Sink) {
+        let State::Live(peer) = &mut self.state else {
+            return;
+        };
+        if self.taps.len() >= TAPS_MAX {
+            tracing::warn!(leg = %self.id, "not recorded: {TAPS_MAX} recordings of it run (TAPS_MAX)");
+        } else if let Some(tap) = Tap::new(now, number, sink) {
+            self.taps.push(tap);
+            peer.copy_sent(true);
         }
     }
 
@@ -465,3 +499,6 @@ impl Slot {
         };
     }
 }
+
+/// Recordings of one leg at once.
+const TAPS_MAX: usize = 8;

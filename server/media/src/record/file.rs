@@ -1,0 +1,299 @@
+//! The files of a recording: WAV, or samples without a header.
+
+use super::track::Track;
+use super::{Chunk, Side, State};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// How samples are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// 16 bits, with a header.
+    Wav {
+        /// Samples a second.
+        rate_hz: u32,
+    },
+    /// 16 bits, least significant byte first.
+    Linear {
+        /// Samples a second.
+        rate_hz: u32,
+    },
+    /// G.711 µ-law.
+    Ulaw,
+    /// G.711 A-law.
+    Alaw,
+}
+
+impl Format {
+    /// As Asterisk names files.
+    pub fn of_ending(ending: &str) -> Option<Self> {
+        Some(match ending.to_ascii_lowercase().as_str() {
+            "wav" => Self::Wav { rate_hz: 8_000 },
+            "wav16" => Self::Wav { rate_hz: 16_000 },
+            "sln" | "slin" | "raw" => Self::Linear { rate_hz: 8_000 },
+            "sln16" | "slin16" => Self::Linear { rate_hz: 16_000 },
+            "sln48" | "slin48" => Self::Linear { rate_hz: 48_000 },
+            "ulaw" | "ul" | "mu" | "pcm" => Self::Ulaw,
+            "alaw" | "al" => Self::Alaw,
+            _ => return None,
+        })
+    }
+
+    /// Samples a second.
+    pub fn rate_hz(self) -> u32 {
+        match self {
+            Self::Wav { rate_hz } | Self::Linear { rate_hz } => rate_hz,
+            Self::Ulaw | Self::Alaw => 8_000,
+        }
+    }
+}
+
+/// What is to be recorded.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// Samples a second, of all files.
+    pub rate_hz: u32,
+    /// The files; each with its format and the directions it has.
+    pub files: Vec<(PathBuf, Format, Vec<Side>)>,
+    /// Goes on with files that are there.
+    pub is_appended: bool,
+    /// What is heard and what is said is made louder so many times, or softer if negative.
+    pub volume: [i8; 2],
+}
+
+/// A recording that is being written.
+pub(super) struct Open {
+    pub(super) state: Arc<State>,
+    track: Track,
+    outputs: Vec<Output>,
+    volume: [i8; 2],
+}
+
+struct Output {
+    path: PathBuf,
+    file: File,
+    format: Format,
+    sides: Vec<Side>,
+    waiting: Vec<u8>,
+    /// It cannot be written any more.
+    is_broken: bool,
+}
+
+impl Open {
+    pub(super) fn new(spec: &Spec) -> io::Result<Self> {
+        let outputs = spec.files.iter().map(|(path, format, sides)| {
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
+            Output::new(path.clone(), *format, sides.clone(), spec.is_appended)
+        });
+        Ok(Self {
+            state: Arc::default(),
+            track: Track::new(spec.rate_hz as usize / KEPT_PER_S),
+            outputs: outputs.collect::<io::Result<_>>()?,
+            volume: spec.volume,
+        })
+    }
+
+    pub(super) fn add(&mut self, chunk: &Chunk) {
+        let (outputs, volume) = (&mut self.outputs, self.volume);
+        let out = |frame| put(outputs, volume, frame);
+        self.track.add(chunk.side, chunk.at, &chunk.samples, out);
+        for output in &mut self.outputs {
+            if output.waiting.len() >= WAITING_BYTES {
+                output.flush();
+            }
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let (outputs, volume) = (&mut self.outputs, self.volume);
+        self.track.finish(|frame| put(outputs, volume, frame));
+        for output in outputs {
+            output.flush();
+            output.finish();
+        }
+    }
+}
+
+fn put(outputs: &mut [Output], volume: [i8; 2], frame: [i16; 2]) {
+    for output in outputs.iter_mut().filter(|output| !output.is_broken) {
+        let mixed = output.sides.iter().fold(0_i16, |mixed, side| {
+            let index = *side as usize;
+            mixed.saturating_add(louder(frame[index], volume[index]))
+        });
+        output.put(mixed);
+    }
+}
+
+/// As Asterisk does: so many times as loud, or a fraction of it.
+fn louder(sample: i16, volume: i8) -> i16 {
+    match volume {
+        0 => sample,
+        1.. => sample.saturating_mul(volume.into()),
+        ..0 => sample / i16::from(volume.unsigned_abs()),
+    }
+}
+
+impl Output {
+    fn new(path: PathBuf, format: Format, sides: Vec<Side>, is_appended: bool) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true);
+        let mut file = options.truncate(!is_appended).open(&path)?;
+        let is_new = file.seek(SeekFrom::End(0))? == 0;
+        if is_new && let Format::Wav { rate_hz } = format {
+            file.write_all(&header(rate_hz, 0))?;
+        } else if let Format::Wav { rate_hz } = format {
+            // One that is no recording of ours, or has another rate, would be spoilt.
+            let mut known = [0; HEADER_BYTES];
+            file.rewind()?;
+            let is_ours =
+                file.read_exact(&mut known).is_ok() && known[8..40] == header(rate_hz, 0)[8..40];
+            if !is_ours {
+                let text = "it is there and no WAV of 16 bits at this rate, so nothing is added";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+            }
+            file.seek(SeekFrom::End(0))?;
+        }
+        Ok(Self {
+            path,
+            file,
+            format,
+            sides,
+            waiting: Vec::new(),
+            is_broken: false,
+        })
+    }
+
+    fn put(&mut self, sample: i16) {
+        match self.format {
+            Format::Wav { .. } | Format::Linear { .. } => {
+                self.waiting.extend_from_slice(&sample.to_le_bytes());
+            }
+            Format::Ulaw => self.waiting.push(codec::ulaw_of(sample)),
+            Format::Alaw => self.waiting.push(codec::alaw_of(sample)),
+        }
+        // A long silence must not be kept whole.
+        if self.waiting.len() >= WAITING_BYTES_MAX {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        let written = self.file.write_all(&self.waiting);
+        self.waiting.clear();
+        self.check(written);
+    }
+
+    /// The header says how long the file has become.
+    fn finish(&mut self) {
+        let Format::Wav { rate_hz } = self.format else {
+            return;
+        };
+        let written = self.file.stream_position().and_then(|end| {
+            let data = end.saturating_sub(HEADER_BYTES as u64);
+            self.file.rewind()?;
+            let data = u32::try_from(data).unwrap_or(u32::MAX - HEADER_BYTES as u32);
+            self.file.write_all(&header(rate_hz, data))
+        });
+        self.check(written);
+    }
+
+    fn check(&mut self, written: io::Result<()>) {
+        if let Err(error) = written
+            && !std::mem::replace(&mut self.is_broken, true)
+        {
+            let file = self.path.display();
+            tracing::error!("recording {file} ends here: {error}; the call goes on");
+        }
+    }
+}
+
+/// The header of a WAV file with one channel of 16 bits.
+fn header(rate_hz: u32, data_bytes: u32) -> [u8; HEADER_BYTES] {
+    let mut header = Vec::with_capacity(HEADER_BYTES);
+    header.extend_from_slice(b"RIFF");
+    header.extend_from_slice(&data_bytes.saturating_add(36).to_le_bytes());
+    header.extend_from_slice(b"WAVEfmt ");
+    header.extend_from_slice(&16_u32.to_le_bytes());
+    // PCM, one channel.
+    header.extend_from_slice(&[1, 0, 1, 0]);
+    header.extend_from_slice(&rate_hz.to_le_bytes());
+    header.extend_from_slice(&(rate_hz * 2).to_le_bytes());
+    // Bytes of a frame, bits of a sample.
+    header.extend_from_slice(&[2, 0, 16, 0]);
+    header.extend_from_slice(b"data");
+    header.extend_from_slice(&data_bytes.to_le_bytes());
+    header
+        .try_into()
+        .expect("the fields above are as long as the header")
+}
+
+const HEADER_BYTES: usize = 44;
+/// Half a second is kept back for what comes late.
+const KEPT_PER_S: usize = 2;
+/// A second of sound, about, is written at a time.
+const WAITING_BYTES: usize = 16 << 10;
+const WAITING_BYTES_MAX: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::{Chunk, Format, Open, Side, Spec};
+    use std::fs;
+
+    #[test]
+    fn a_recording_has_both_directions_and_goes_on_where_it_ended() {
+        let folder = std::env::temp_dir().join(format!("sidetone-record-{}", std::process::id()));
+        let both = folder.join("deep/both.wav");
+        let heard = folder.join("heard.ulaw");
+        let spec = |is_appended| Spec {
+            rate_hz: 8_000,
+            files: vec![
+                (
+                    both.clone(),
+                    Format::Wav { rate_hz: 8_000 },
+                    vec![Side::Heard, Side::Said],
+                ),
+                (heard.clone(), Format::Ulaw, vec![Side::Heard]),
+            ],
+            is_appended,
+            volume: [0, 2],
+        };
+        for is_appended in [false, true] {
+            let mut open = Open::new(&spec(is_appended)).unwrap();
+            for (side, sample) in [(Side::Heard, 1000), (Side::Said, 30)] {
+                let samples = vec![sample; 160];
+                let at = 0;
+                open.add(&Chunk { side, at, samples });
+            }
+        }
+        let bytes = fs::read(&both).unwrap();
+        let length = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+        assert_eq!(bytes.len(), 44 + 4 * 160);
+        assert_eq!((length(4), length(40)), (36 + 640, 640));
+        assert_eq!(bytes[44..46], 1060_i16.to_le_bytes());
+        assert_eq!(fs::read(&heard).unwrap().len(), 320);
+        let other = Spec {
+            rate_hz: 16_000,
+            files: vec![(both, Format::Wav { rate_hz: 16_000 }, vec![Side::Heard])],
+            is_appended: true,
+            volume: [0; 2],
+        };
+        assert!(Open::new(&other).is_err(), "another rate is not added");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_file_is_written_as_its_ending_says() {
+        assert_eq!(
+            Format::of_ending("WAV16"),
+            Some(Format::Wav { rate_hz: 16_000 })
+        );
+        assert_eq!(Format::of_ending("al"), Some(Format::Alaw));
+        assert_eq!(Format::of_ending("mp3"), None);
+    }
+}

@@ -1,0 +1,119 @@
+//! Recordings of what a channel says and hears.
+
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use media::{RecordFormat, RecordSpec, Recording, format_of};
+
+use super::Channel;
+use crate::event::AppResult;
+use crate::story::StoryEvent;
+
+/// Recordings of one channel at once.
+const RECORDINGS_MAX: usize = 8;
+
+/// A recording that goes on. Its parts are dropped in this order: nothing more is heard, then it is closed.
+pub(super) struct Running {
+    id: u64,
+    file: PathBuf,
+    _tap: Box<dyn Send + Sync>,
+    recording: Recording,
+}
+
+/// Why a channel is not recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum NotRecorded {
+    /// The name leads out of the folder of recordings.
+    #[error("'{0}' is no name of a recording: it has `..` in it")]
+    Name(String),
+    /// The ending stands for nothing that can be written.
+    #[error("'{0}' has no ending that can be written: wav, wav16, sln, sln16, sln48, ulaw or alaw")]
+    Ending(String),
+    /// Too many at once.
+    #[error("the channel has {RECORDINGS_MAX} recordings already (RECORDINGS_MAX)")]
+    TooMany,
+    /// There is no sound of its own.
+    #[error("the channel has no media of its own: record the one it talks to")]
+    NoMedia,
+    /// The disk does not take it.
+    #[error("the file cannot be written: {0}")]
+    Disk(#[from] io::Error),
+}
+
+impl Channel {
+    /// Where a recording of this name is, and how it is written: in the folder of recordings, unless the name is a
+    /// whole path.
+    ///
+    /// # Errors
+    ///
+    /// When the name or its ending cannot be used.
+    pub fn recording_file(&self, name: &str) -> Result<(PathBuf, RecordFormat), NotRecorded> {
+        let leads_out = Path::new(name)
+            .components()
+            .any(|it| it == Component::ParentDir);
+        if leads_out || name.is_empty() {
+            return Err(NotRecorded::Name(name.to_owned()));
+        }
+        let file = Path::new(&self.switch.config().own.recordings).join(name);
+        let format = format_of(&file).ok_or_else(|| NotRecorded::Ending(name.to_owned()))?;
+        Ok((file, format))
+    }
+
+    /// Begins to record; the number of the recording.
+    pub async fn record_sound(&mut self, spec: RecordSpec) -> AppResult<Result<u64, NotRecorded>> {
+        if self.recordings.len() >= RECORDINGS_MAX {
+            return Ok(Err(NotRecorded::TooMany));
+        }
+        let recorder = self.switch.recorder();
+        let file = spec.files.first().map(|(file, ..)| file.clone());
+        let file = file.unwrap_or_default();
+        let begin = tokio::task::spawn_blocking(move || recorder.begin(&spec));
+        let begun = self.during(begin).await?;
+        let (sink, recording) = match begun.expect("opening a file does not panic") {
+            Ok(begun) => begun,
+            Err(error) => return Ok(Err(error.into())),
+        };
+        let Some(tap) = self.leg.as_ref().and_then(|leg| leg.tap(sink)) else {
+            return Ok(Err(NotRecorded::NoMedia));
+        };
+        let id = self.switch.lucky().into();
+        let text = format!("recorded to {}", file.display());
+        self.tell(StoryEvent::Remark { text });
+        self.recordings.push(Running {
+            id,
+            file,
+            _tap: tap,
+            recording,
+        });
+        Ok(Ok(id))
+    }
+
+    /// Ends a recording, or all of them. `false`: there was none.
+    pub fn stop_recording(&mut self, id: Option<u64>) -> bool {
+        let before = self.recordings.len();
+        let mut ended = Vec::new();
+        self.recordings.retain(|running| {
+            let ends = id.is_none_or(|id| running.id == id);
+            if ends {
+                ended.push(running.file.display().to_string());
+            }
+            !ends
+        });
+        for file in ended {
+            let text = format!("{file} is recorded to its end");
+            self.tell(StoryEvent::Remark { text });
+        }
+        self.recordings.len() < before
+    }
+
+    /// Whether this recording goes on.
+    pub fn is_recording(&self, id: u64) -> bool {
+        self.recordings.iter().any(|running| running.id == id)
+    }
+
+    /// How many pieces of 20 ms the far end was not silent in, so far.
+    pub fn loud(&self, id: u64) -> u64 {
+        let running = self.recordings.iter().find(|running| running.id == id);
+        running.map_or(0, |running| running.recording.loud())
+    }
+}
