@@ -649,7 +649,10 @@ impl Channel {
             }
             ChannelEvent::Media(event) => self.on_media(&event),
             ChannelEvent::Control(Control::Hangup(cause)) => Err(self.hangup(cause)),
-            ChannelEvent::Control(Control::Redirect(to)) => Err(Interrupt::Redirect(to)),
+            ChannelEvent::Control(Control::Redirect(to)) => {
+                self.leave_all();
+                Err(Interrupt::Redirect(to))
+            }
             ChannelEvent::Control(Control::Digit(event)) => {
                 self.send_digit(event);
                 Ok(None)

@@ -389,7 +389,7 @@ pub async fn subroutine(channel: &mut Channel, at: Position, arguments: &[String
         return Ok(());
     }
     channel.at = at;
-    let result = nested(channel, depth, None).await.map(|_| ());
+    let result = nested(channel, (&back, depth), None).await.map(|_| ());
     while channel.depth() > depth {
         channel.leave();
     }
@@ -431,7 +431,7 @@ pub async fn macro_call(channel: &mut Channel, name: &str, arguments: &[String])
         exten: "s".to_owned(),
         priority: 1,
     };
-    let result = nested(channel, depth, Some(&context)).await;
+    let result = nested(channel, (&back, depth), Some(&context)).await;
     while channel.depth() > depth {
         channel.leave();
     }
@@ -448,7 +448,7 @@ pub async fn macro_call(channel: &mut Channel, name: &str, arguments: &[String])
 /// steps end. Where it is told the context to stay in: the place in another one that a `Goto` led to.
 async fn nested(
     channel: &mut Channel,
-    depth: usize,
+    (back, depth): (&Position, usize),
     context: Option<&str>,
 ) -> AppResult<Option<Position>> {
     let mut budget = Budget::default();
@@ -470,8 +470,8 @@ async fn nested(
         match ran {
             Ok(()) => return Ok(None),
             Err(Interrupt::Redirect(to)) if channel.depth() <= depth => {
-                channel.at = to;
-                return Ok(None);
+                // `Return` and `MacroExit` lead back; who was sent elsewhere has left for good.
+                return Ok((to != *back).then_some(to));
             }
             Err(Interrupt::Redirect(to)) => {
                 let own = channel.depth() == depth + 1;

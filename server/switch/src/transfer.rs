@@ -241,6 +241,7 @@ pub(crate) async fn resolve(
     };
     tracing::info!(channel = other.name(), by, "{text}");
     other.tell(StoryEvent::Remark { text });
+    other.leave_all();
     own.transferred();
     Some(interrupt)
 }
@@ -259,6 +260,7 @@ pub(crate) fn blind(own: &Channel, other: &mut Channel, to: &Position) {
     // A channel's name is short; a full table is told by Set itself.
     let _ = other.vars.set("BLINDTRANSFER", &by);
     let _ = other.vars.set("ATTENDEDTRANSFER", "");
+    other.leave_all();
     let text = format!("transferred to {} by {by}", to.exten);
     tracing::info!(channel = other.name(), by, "{text}");
     other.tell(StoryEvent::Remark { text });

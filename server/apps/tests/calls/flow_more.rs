@@ -202,3 +202,22 @@ async fn entries_of_the_database_are_removed_one_by_one_and_by_family() {
     call.sees("hangup 16", 1).await;
     assert_eq!(world.switch.global("is").as_deref(), Some("-2 -3"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_is_sent_on_comes_back_into_no_macro() {
+    let plan = "exten => 100,1,Macro(waits)\n same => n,Set(GLOBAL(is)=back)\n\
+                exten => 200,1,Set(GLOBAL(is)=led on)\n\
+                [macro-waits]\nexten => s,1,Gosub(deep,s,1)\n\
+                [deep]\nexten => s,1,Wait(100)\n same => n,Return()\n[test](+)\n";
+    let world = World::new(plan).await;
+    let call = world.dial("100").await;
+    let all = world.switch.directory().all();
+    all[0].redirect(switch::Position {
+        context: "test".to_owned(),
+        exten: "200".to_owned(),
+        priority: 1,
+    });
+    crate::world::settle().await;
+    assert!(call.is_over());
+    assert_eq!(world.switch.global("is").unwrap_or_default(), "led on");
+}

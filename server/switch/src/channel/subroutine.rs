@@ -56,6 +56,11 @@ impl Channel {
         Some(frame.back)
     }
 
+    /// The call is sent on elsewhere: nothing returns to where it was.
+    pub(crate) fn leave_all(&mut self) {
+        while self.leave().is_some() {}
+    }
+
     /// Forgets where the latest subroutine was to return to; its variables are what they were before it.
     pub fn forget_subroutine(&mut self) -> bool {
         self.leave().is_some()
