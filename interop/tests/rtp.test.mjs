@@ -122,6 +122,9 @@ test('a stranger is not heard, unless strictrtp=no says so', async () => {
       assert.equal(stranger.packets.length, 0);
       stranger.close();
       own.hangUp();
+      const sums = async () => (await at.status()).stories.flatMap(({ events }) => events).filter(({ event }) => event === 'sums').at(-1);
+      await until('the sums', async () => (await sums())?.packets_in === heard, 5_000);
+      assert.equal((await sums()).refused, heard === 1 ? 5 : 0);
     }
   } finally {
     await loose.stop();

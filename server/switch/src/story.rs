@@ -134,6 +134,12 @@ pub enum StoryEvent {
         nacks_in: u64,
         /// Key frames the far end asked for.
         keyframe_requests_in: u64,
+        /// Packets of ours that the far end missed, as it last reported (RTCP).
+        lost_out: u64,
+        /// How long a packet takes there and back, in microseconds, where reports told.
+        round_trip_us: Option<u64>,
+        /// Packets of strangers that were refused.
+        refused: u64,
     },
     /// A digit.
     Digit {
@@ -302,6 +308,9 @@ impl StoryEvent {
             packets_out: stream.packets_out,
             nacks_in: stream.nacks_in,
             keyframe_requests_in: stream.keyframe_requests_in,
+            lost_out: stream.lost_out,
+            round_trip_us: stream.round_trip_us,
+            refused: stream.refused,
         }
     }
 

@@ -488,6 +488,9 @@ mod tests {
             packets_out: packets_in,
             nacks_in: 0,
             keyframe_requests_in: 0,
+            lost_out: 0,
+            round_trip_us: None,
+            refused: 0,
         }
     }
 
