@@ -1,5 +1,5 @@
 // Hold, by a browser, by baresip and by SIPp: who is held hears music and not the other one; after it both hear each
-// other again.
+// other again. Beside it a call that is kept by session timers, which takes as long as all of that.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
@@ -17,7 +17,7 @@ import { idle } from '../lib/phone.mjs';
 import { ask, startServer, temporaryFolder, until, wait } from '../lib/server.mjs';
 import { share, sine } from '../lib/sound.mjs';
 
-const SCENARIO = resolve(fileURLToPath(import.meta.url), '../../sipp/hold.xml');
+const SCENARIOS = resolve(fileURLToPath(import.meta.url), '../../sipp');
 /** What each says, and the music of class `tone`. */
 const HZ = { alice: 440, desk: 500, plain: 560, wide: 700, tone: 1_000 };
 /** The piece without files keeps to the notes of C major. */
@@ -32,6 +32,8 @@ let server;
 let browser;
 let folder;
 let phones = [];
+/** The call that is kept. */
+let kept;
 
 function accounts(ports) {
   const written = files('[sets]\nexten => _[a-z].,1,Dial(PJSIP/${EXTEN},20)\n')(ports);
@@ -62,9 +64,11 @@ before(async () => {
   await writeFile(join(folder, 'tone.wav'), sine(HZ.tone, 2));
   server = await startServer({ files: accounts });
   browser = await startChromium({ tone_hz: HZ.alice });
+  kept = keepCall();
 });
 
 after(async () => {
+  await kept;
   await browser?.close();
   await server?.stop();
 });
@@ -74,6 +78,38 @@ afterEach(async () => {
   phones = [];
   await idle(server, 5_000);
 });
+
+/** Runs a scenario; its exit code. */
+function sipp(scenario, at, seconds) {
+  const words = ['-sf', join(SCENARIOS, `${scenario}.xml`), '-i', '127.0.0.1', '-m', 1, '-nostdin', '-timeout', `${seconds}s`, '-timeout_error'];
+  const child = spawn('sipp', [...words, `127.0.0.1:${at.ports.sip}`].map(String), { cwd: folder, stdio: 'ignore' });
+  return new Promise((done) => child.on('close', done));
+}
+
+/**
+ * Refreshed on both legs: SIPp leaves it to the exchange, and baresip, which knows no timers, is asked all the same
+ * because of `timers=always`. What became of it: SIPp's code, and the refreshes that baresip got.
+ */
+async function keepCall() {
+  const options = (ports) => {
+    const written = accounts(ports);
+    written['pjsip.conf'] = written['pjsip.conf'].replace('moh_suggest=tone', 'timers=always\ntimers_sess_expires=90');
+    return written;
+  };
+  const exchange = await startServer({ files: options });
+  const phone = await startBaresip({ server: exchange, user: 'plain', password: PASSWORD, account: ';answermode=auto' });
+  try {
+    await phone.registered();
+    await ask(exchange, 'pjsip set logger on');
+    const code = await sipp('timer', exchange, 70);
+    const sent = exchange.log.match(/--> udp[^\n]*\n(UPDATE|INVITE) sip:plain-/g) ?? [];
+    await until('the other is hung up', () => /BYE sip:plain-/.test(exchange.log), 5_000);
+    return { code, refreshes: sent.length - 1, log: exchange.log };
+  } finally {
+    await phone.stop();
+    await exchange.stop();
+  }
+}
 
 async function start(user, options = {}) {
   const phone = await startBaresip({ server, user, password: PASSWORD, tone_hz: HZ[user], account: ';answermode=auto', ...options });
@@ -264,13 +300,17 @@ test('both hold, one after the other, and hear each other after it', async () =>
 
 test('hold by 0.0.0.0, by the whole description, by the stream and by UPDATE is one and the same to who is held', async () => {
   const phone = await startPlain();
-  const words = ['-sf', SCENARIO, '-i', '127.0.0.1', '-m', 1, '-nostdin', '-timeout', '20s', '-timeout_error', '-trace_err', '-error_file', join(folder, 'sipp.errors')];
-  const child = spawn('sipp', [...words, `127.0.0.1:${server.ports.sip}`].map(String), { cwd: folder, stdio: 'ignore' });
-  const ended = new Promise((done) => child.on('close', done));
+  const ended = sipp('hold', server, 20);
   // SIPp says nothing, so nothing comes but music: what it hears grows in the hold alone.
   for (let turn = 1; turn <= 4; turn += 1) {
     await told(`music, turn ${turn}`, async () => (await phone.heard(HZ.tone, 300)) > 0.8);
     await told(`its end, turn ${turn}`, async () => (await phone.news(300)).length < 200);
   }
   assert.equal(await ended, 0, server.log);
+});
+
+test('a call is kept by session timers, refreshed on each leg', async () => {
+  const { code, refreshes, log } = await kept;
+  assert.equal(code, 0, log);
+  assert.ok(refreshes >= 1, log);
 });

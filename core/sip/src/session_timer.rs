@@ -120,6 +120,17 @@ impl Terms {
         })
     }
 
+    /// What the 2xx to our INVITE says; if it says nothing, because the peer knows no timers, and the rules want them in
+    /// every call, we are the one who refreshes (§7.2 lets it).
+    pub(crate) fn of_answer(response: &Response, rules: SessionRules) -> Option<Self> {
+        let ours = || Self {
+            delta_s: rules.interval_s.max(rules.min_se_s()),
+            refresher: Refresher::Uac,
+        };
+        let always = rules.mode == SessionMode::Always;
+        Self::of_response(response).or_else(|| always.then(ours))
+    }
+
     /// Writes them into our 2xx.
     pub(crate) fn write(self, headers: &mut Headers) {
         let Self { delta_s, refresher } = self;

@@ -224,7 +224,8 @@ impl Invite {
         self.allows_update = allows_update.unwrap_or(settled && self.allows_update);
         let min_se = outgoing.request.headers.min_se().ok().flatten();
         self.min_se = min_se.filter(|seconds| *seconds > MIN_SE_S);
-        self.agree(now, Terms::of_response(&response), true);
+        let terms = Terms::of_answer(&response, self.session_rules);
+        self.agree(now, terms, true);
         self.late_offer = Some(LateOffer {
             transaction: outgoing.transaction,
             to_tag: tag_of(&response),

@@ -44,6 +44,80 @@ fn jssip_is_told_to_refresh_and_its_updates_keep_the_call() {
     assert!(solo.events.is_empty(), "the layer above is not bothered");
 }
 
+/// Two calls that are joined above: who refreshes is settled for each dialog by itself. The caller refreshes its
+/// own; whom we call leaves it to us.
+#[test]
+fn each_leg_of_a_conversation_has_its_own_refresher_and_ends_by_its_own_silence() {
+    let mut solo = Solo::new(Transport::Ws);
+    let (caller, tag) = confirmed(&mut solo, JSSIP);
+    let mut call = outgoing(Some("offer"));
+    call.session.interval_s = 90;
+    let callee = solo.act(|agent, now, flow| agent.invite(now, flow, call));
+    let value = solo.last_request().headers.get(&HeaderName::SessionExpires);
+    assert_eq!(value.map(|value| &value[..2]), Some("90"));
+    let timer = "Require: timer\nSession-Expires: 90;refresher=uac";
+    let contact = "Contact: <sip:bob@example.com>\nAllow: INVITE,ACK,BYE,UPDATE";
+    solo.answer("200 OK", "bob", &format!("{contact}\n{timer}\n\nanswer"));
+    solo.events.clear();
+    solo.lines();
+    let refresh = "Supported: timer\nSession-Expires: 90;refresher=uac";
+    for n in 0..40 {
+        solo.advance_ms(45_000);
+        assert_eq!(solo.last_request().method, Method::Update, "ours, turn {n}");
+        solo.answer("200 OK", "", timer);
+        solo.receive(&request("UPDATE", 2 + n, &format!("u{n}"), &tag, refresh));
+        assert_eq!(solo.lines(), ["UPDATE", "200 UPDATE"]);
+    }
+    assert!(solo.events.is_empty());
+    // The caller falls silent; the other call goes on until the layer above ends it.
+    for _ in 0..2 {
+        solo.advance_ms(45_000);
+        let update = solo
+            .sent
+            .iter()
+            .rev()
+            .find_map(|(_, message)| match message {
+                sip::Message::Request(request) if request.method == Method::Update => {
+                    Some(request.clone())
+                }
+                _ => None,
+            });
+        solo.answer_to(&update.expect("our leg is refreshed"), "200 OK", "", timer);
+    }
+    solo.advance_ms(32_000);
+    let ended = solo.events.iter().filter_map(|event| match event {
+        Event::Ended { id, cause, .. } => Some((*id, cause.clone())),
+        _ => None,
+    });
+    let ended: Vec<_> = ended.collect();
+    assert_eq!(ended.len(), 1, "{:?}", solo.events);
+    assert_eq!(ended[0].0, caller);
+    assert_ne!(caller, callee);
+}
+
+#[test]
+fn one_we_call_that_knows_no_timers_is_refreshed_by_us_where_they_are_wanted_in_every_call() {
+    for (mode, refreshes) in [
+        (sip::SessionMode::Always, vec![45_000, 90_000]),
+        (sip::SessionMode::Asked, Vec::new()),
+    ] {
+        let mut solo = Solo::new(Transport::Ws);
+        let mut call = outgoing(Some("offer"));
+        (call.session.mode, call.session.interval_s) = (mode, 90);
+        solo.act(|agent, now, flow| agent.invite(now, flow, call));
+        let contact = "Contact: <sip:bob@example.com>\nAllow: INVITE,ACK,BYE,UPDATE";
+        solo.answer("200 OK", "bob", &format!("{contact}\n\nanswer"));
+        for _ in 0..2 {
+            solo.advance_ms(45_000);
+            if !refreshes.is_empty() {
+                // It says nothing of timers in its answers either.
+                solo.answer("200 OK", "", "");
+            }
+        }
+        assert_eq!(solo.times("UPDATE"), refreshes, "{mode:?}");
+    }
+}
+
 /// RFC 4028 §10: BYE at 90 - min(32, 90/3) s.
 #[test]
 fn a_peer_that_stops_refreshing_gets_bye() {
