@@ -146,6 +146,7 @@ pub(crate) fn locate(config: &mut Config, source: &dyn Source) {
             named.push(file);
         }
     }
+    named.push(&mut config.own.sounds);
     for path in named {
         *path = source.locate(path);
     }

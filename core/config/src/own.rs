@@ -58,7 +58,7 @@ const OPTIONS: &[Row<Own>] = &[
         "sounds",
         SOUNDS,
         Parse::Text(|own| &mut own.sounds),
-        "The folder of prompts, with a folder for each language in it.",
+        "The folder of prompts, with a folder for each language in it. A relative one leads from the folder of this file.",
     ),
 ];
 

@@ -3,7 +3,7 @@
 use switch::{AppResult, Application, Args, Channel};
 
 use crate::arguments::{unusable, warn};
-use crate::prompt::{play_files, ready};
+use crate::prompt::{play_in, ready};
 
 /// Plays files while the caller may dial.
 pub(crate) static BACKGROUND: Application = Application {
@@ -23,10 +23,7 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
         let what = format!("option `{other}` has no effect; there are s, n, m and p");
         warn(call, "Background", &args, what);
     }
-    if args.at(2).is_some() {
-        let what = "the language is that of the endpoint (language= in pjsip.conf)";
-        warn(call, "Background", &args, what);
-    }
+    let language = args.at(2).filter(|language| !language.is_empty());
     let has = |option: char| options.contains(option);
     if !ready(call, has('s'), has('n')).await? {
         return Ok(());
@@ -42,7 +39,7 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
         (false, false) => DIGITS.to_owned(),
     };
     let stops = |digit: char| digits.contains(digit.to_ascii_uppercase());
-    let heard = play_files(call, "Background", &args, names, stops).await?;
+    let heard = play_in(call, "Background", &args, (names, language), stops).await?;
     match heard.digit {
         Some(digit) => call.dials(&digit.to_string()),
         None => call.at.context = before,

@@ -24,10 +24,21 @@ pub(crate) async fn play_files(
     names: &str,
     stops: impl Fn(char) -> bool,
 ) -> AppResult<Heard> {
+    play_in(call, application, args, (names, None), stops).await
+}
+
+/// The same in another language than the call's, if one is named.
+pub(crate) async fn play_in(
+    call: &mut Channel,
+    application: &str,
+    args: &Args<'_>,
+    (names, language): (&str, Option<&str>),
+    stops: impl Fn(char) -> bool,
+) -> AppResult<Heard> {
     let mut heard = Heard::default();
     let names = names.split('&').map(str::trim);
     for name in names.filter(|name| !name.is_empty()) {
-        match call.sound(name).await? {
+        match call.sound_in(name, language).await? {
             Ok(sound) => {
                 heard.digit = call.play(Playable::Sound(sound), &stops).await?;
                 if heard.digit.is_some() {

@@ -290,3 +290,74 @@ async fn dial_sends_digits_to_who_is_heard_before_it_answers() {
     run(500).await;
     assert_eq!(timed(&reach, "digit").len(), 2);
 }
+
+/// Presses keys in one of the forms a phone may have.
+async fn press(call: &Call, form: &str, digits: &str) {
+    for digit in digits.chars() {
+        match form {
+            "events" => call.events(digit, millis(80)).await,
+            "tones" => call.tones(digit, millis(80)).await,
+            _ => call.send(whole(digit, 80)).await,
+        }
+        run(100).await;
+    }
+}
+
+const FORMS: [&str; 3] = ["events", "tones", "INFO"];
+
+#[tokio::test(start_paused = true)]
+async fn applications_hear_digits_in_every_form() {
+    let plan = "exten => 1,1,Answer()\nsame => n,Read(got,,3)\nsame => n,Set(GLOBAL(got)=${got})\n\
+                exten => 2,1,Answer()\nsame => n,WaitExten(5)\n\
+                exten => 3,1,Answer()\nsame => n,Playtones(dial)\nsame => n,Background(none)\n\
+                same => n,WaitExten(5)\n\
+                exten => 77,1,Set(GLOBAL(got)=${EXTEN})\n";
+    for form in FORMS {
+        for (exten, digits, got) in [("1", "122", "122"), ("2", "77", "77"), ("3", "77", "77")] {
+            let reach = Reach::new(plan).await;
+            let call = reach.world.dial(exten).await;
+            run(100).await;
+            press(&call, form, digits).await;
+            run(6000).await;
+            let global = reach.world.switch.global("got");
+            assert_eq!(global.as_deref(), Some(got), "{form} {exten}");
+        }
+        let reach = Reach::featured(
+            "exten => 100,1,Dial(TEST/1,,H)\n",
+            "[featuremap]\ndisconnect => *0\n",
+        )
+        .await;
+        let call = reach.world.dial("100").await;
+        reach.answer(0).await;
+        press(&call, form, "*0").await;
+        assert!(call.is_over(), "{form}");
+        assert_eq!(sent(&reach), Vec::<String>::new(), "{form}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn digits_go_through_local_channels_once_with_their_length() {
+    let plan = "exten => 100,1,Dial(Local/200@test)\nexten => 200,1,Dial(TEST/1)\n\
+                exten => 300,1,Dial(Local/400@test)\nexten => 400,1,Answer()\n\
+                same => n,Read(got,,2)\nsame => n,Set(GLOBAL(got)=${got})\n";
+    for form in FORMS {
+        let reach = Reach::new(plan).await;
+        let call = reach.world.dial("100").await;
+        reach.answer(0).await;
+        run(100).await;
+        press(&call, form, "5").await;
+        run(500).await;
+        let ends = sent(&reach);
+        let ends: Vec<_> = ends.iter().filter(|line| line.contains(" of ")).collect();
+        assert_eq!(ends, ["digit 5 of 80 ms"], "{form}");
+        reach.send(0, whole('6', 90)).await;
+        run(500).await;
+        assert_eq!(sent(&reach).last().unwrap(), "digit 6 of 90 ms", "and back");
+        let call = reach.world.dial("300").await;
+        run(100).await;
+        press(&call, form, "44").await;
+        run(500).await;
+        let global = reach.world.switch.global("got");
+        assert_eq!(global.as_deref(), Some("44"), "{form} into the dial plan");
+    }
+}

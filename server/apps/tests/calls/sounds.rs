@@ -345,3 +345,13 @@ async fn tones_are_those_of_the_country() {
         assert_eq!(Some(french), indications.tone(Some("fr"), "ring"));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn background_plays_in_the_language_it_names() {
+    let plan = "exten => 1,1,Background(two,,de)\nsame => n,Background(two)\n";
+    let (world, _folder) = world("language", plan).await;
+    let call = world.dial("1").await;
+    call.sees("play 500 ms", 1).await;
+    pass(millis(500)).await;
+    call.sees("play 2000 ms", 1).await;
+}

@@ -11,7 +11,19 @@ use crate::sounds::{NoSound, Wanted};
 impl Channel {
     /// Finds a sound by its name in the dial plan, in the call's language and for its codec.
     pub async fn sound(&mut self, name: &str) -> AppResult<Result<Sound, NoSound>> {
-        let wanted = self.wanted(name);
+        self.sound_in(name, None).await
+    }
+
+    /// The same in another language than the call's, if one is named.
+    pub async fn sound_in(
+        &mut self,
+        name: &str,
+        language: Option<&str>,
+    ) -> AppResult<Result<Sound, NoSound>> {
+        let mut wanted = self.wanted(name);
+        if let Some(language) = language {
+            language.clone_into(&mut wanted.language);
+        }
         let switch = self.switch.clone();
         let load = move || switch.sounds().load(&wanted);
         let loaded = self.during(tokio::task::spawn_blocking(load)).await?;
