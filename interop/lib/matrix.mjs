@@ -202,6 +202,23 @@ export async function hearEachOther(one, other) {
   await hears(other, one).catch(say('the second hears'));
 }
 
+/**
+ * Digits pressed here come there, each once. A browser tells of them by the tones it makes of them alone, of which it
+ * swallows some on a busy machine: what it did not hear is pressed again, twice at most.
+ */
+async function digitsReach(from, to) {
+  const come = async () => (to.keys ? to.keys() : to.digits);
+  for (let attempts = to.keys ? 3 : 1; ; attempts -= 1) {
+    await to.mark();
+    await come();
+    await from.press(DIGITS);
+    await until('', async () => (await come()).length >= DIGITS.length, 6_000).catch(() => {});
+    const digits = await come();
+    if (digits === DIGITS) return;
+    if (attempts === 1) throw new Error(`the digits that came are "${digits}"`);
+  }
+}
+
 export async function call(from, to, number) {
   await from.dial(number);
   await to.rings().catch(say('ringing'));
@@ -227,12 +244,7 @@ export const FEATURES = [
       await phone.resume();
       await hearEachOther(phone, far).catch(say('resumed'));
       passed('holds, resumes');
-      await far.mark();
-      await far.keys();
-      await phone.press(DIGITS);
-      await until('', async () => (await far.keys()).length >= DIGITS.length, 6_000).catch(() => {});
-      const keys = await far.keys();
-      if (keys !== DIGITS) throw new Error(`the browser heard the digits "${keys}"`);
+      await digitsReach(phone, far);
       passed('digits to a browser');
       await hearEachOther(phone, far).catch(say('after the digits'));
       phone.hangUp();
@@ -250,12 +262,7 @@ export const FEATURES = [
       await far.resume();
       await hearEachOther(phone, far).catch(say('resumed'));
       passed('is held, resumed');
-      await phone.mark();
-      if (phone.keys) await phone.keys();
-      await far.press(DIGITS);
-      const digits = async () => (phone.keys ? phone.keys() : phone.digits);
-      await until('', async () => (await digits()).length >= DIGITS.length, 6_000).catch(() => {});
-      if ((await digits()) !== DIGITS) throw new Error(`the digits that came are "${await digits()}"`);
+      await digitsReach(far, phone);
       passed('digits from a browser');
       await far.hangUp();
       await bothEnd(phone, far);

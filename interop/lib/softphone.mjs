@@ -116,8 +116,8 @@ function install() {
   const audio = new AudioContext();
 
   /** How much of these samples is this tone: 0 to 1 (Goertzel). */
-  const share = (samples, hz) => {
-    const step = (2 * Math.PI * hz) / audio.sampleRate;
+  const share = (samples, hz, rate = audio.sampleRate) => {
+    const step = (2 * Math.PI * hz) / rate;
     let [one, two, energy] = [0, 0, 0];
     for (const sample of samples) {
       [one, two] = [sample + 2 * Math.cos(step) * one - two, one];
@@ -247,7 +247,6 @@ function install() {
     mark() {
       this.marked_ms = performance.now();
       this.heard = '';
-      clearInterval(this.listener);
       this.listener = null;
       this.listens();
     }
@@ -264,25 +263,38 @@ function install() {
       return share(samples, hz);
     }
 
-    /** Listens for the pairs of tones of digits. */
+    /** Listens for the pairs of tones of digits, in every sample: a timer would miss some on a busy machine. */
     keys() {
-      if (this.listener) return this.heard;
-      let [last, gone] = ['', 0];
-      const analyser = new AnalyserNode(audio, { fftSize: 2_048 });
-      this.call.ear.connect(analyser);
-      const samples = new Float32Array(2_048);
-      this.listener = setInterval(() => {
-        analyser.getFloatTimeDomainData(samples);
-        const best = (list) => list.map((hz) => share(samples, hz)).reduce((found, value, index) => (value > found.value ? { value, index } : found), { value: 0 });
-        const [row, column] = [best(DIGITS.rows), best(DIGITS.columns)];
+      if (!this.listener) this.listenForDigits();
+      return this.heard;
+    }
+
+    async listenForDigits() {
+      const track = this.call.connection.getReceivers().find((one) => one.track.kind === 'audio').track;
+      const reader = new MediaStreamTrackProcessor({ track: track.clone(), maxBufferSize: 1_000 }).readable.getReader();
+      this.listener = reader;
+      const best = (samples, rate, list) =>
+        list.map((hz) => share(samples, hz, rate)).reduce((found, value, index) => (value > found.value ? { value, index } : found), { value: 0 });
+      let [last, gone, samples] = ['', 0, []];
+      for (;;) {
+        const { value: data, done } = await reader.read();
+        if (done || this.listener !== reader) break;
+        const piece = new Float32Array(data.numberOfFrames);
+        data.copyTo(piece, { planeIndex: 0, format: 'f32-planar' });
+        const rate = data.sampleRate;
+        data.close();
+        samples.push(...piece);
+        if (samples.length < rate / 25) continue;
+        const [row, column] = [best(samples, rate, DIGITS.rows), best(samples, rate, DIGITS.columns)];
+        samples = samples.slice(-Math.floor(rate / 50));
         const digit = row.value > 0.25 && column.value > 0.25 ? DIGITS.keys[row.index][column.index] : '';
         gone = digit === last ? 0 : gone + 1;
         // What is heard once may be the edge of something else, and a digit may crackle.
-        if (gone < (digit ? 2 : PAUSE)) return;
-        if (digit) this.heard += digit;
+        if (gone < (digit ? 2 : PAUSE)) continue;
+        this.heard += digit;
         [last, gone] = [digit, 0];
-      }, 20);
-      return '';
+      }
+      reader.cancel();
     }
 
     forget() {
@@ -290,7 +302,6 @@ function install() {
     }
 
     stop() {
-      clearInterval(this.listener);
       this.ua.stop();
     }
   }

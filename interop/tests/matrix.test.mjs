@@ -13,7 +13,7 @@ import { Softphone, softphonePage } from '../lib/softphone.mjs';
 import { DIALOGUES, trunks, tryDialogue } from '../lib/trunks.mjs';
 
 /** Calls at once: two cores have time for these. */
-const AT_ONCE = 5;
+const AT_ONCE = 4;
 const ROW_MS_MAX = 120_000;
 /** Some of the rows and features alone, while somebody looks for a fault; then nothing is written. */
 const only = { rows: process.env.MATRIX_ROWS?.split(','), pairs: process.env.MATRIX_ROWS ? [] : PAIRS };
