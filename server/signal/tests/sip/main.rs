@@ -8,6 +8,7 @@ mod database;
 mod dial;
 mod digits;
 mod early;
+mod flows;
 mod identity;
 mod login;
 mod names;
