@@ -90,6 +90,11 @@ impl Stations {
             Some(index) => index,
             None => {
                 self.0.retain(|station| due < station.heard + IDLE_MAX);
+                if self.0.len() == STATIONS_MAX {
+                    // Who still listens there gets a new one, at the beginning.
+                    let quietest = (0..STATIONS_MAX).min_by_key(|place| self.0[*place].heard);
+                    self.0.swap_remove(quietest.unwrap_or(0));
+                }
                 self.0.push(Station::new(due, music.clone(), codec));
                 self.0.len() - 1
             }
@@ -201,6 +206,8 @@ impl Station {
     }
 }
 
+/// Classes times codecs that are heard at once on one thread.
+const STATIONS_MAX: usize = 256;
 /// How long a station that nobody hears is kept.
 const IDLE_MAX: Duration = Duration::from_secs(60);
 /// Packets that may be made at once for one who asks after a pause.
@@ -208,3 +215,50 @@ const AHEAD_MAX: u64 = 16;
 /// Packets kept for those who are late.
 const RING: usize = 32;
 const PIECES_PER_PACKET_MAX: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::{Music, Programme, Repertoire, STATIONS_MAX, Stations};
+    use codec::{Codec, Sound, by_name};
+    use std::time::Instant;
+
+    struct Silence;
+
+    impl Repertoire for Silence {
+        fn open(&self, _: &'static Codec) -> Box<dyn Programme> {
+            Box::new(Self)
+        }
+    }
+
+    impl Programme for Silence {
+        fn poll_next(&mut self) -> Option<Sound> {
+            Some(Sound::of_samples(&[0; 160], 8000))
+        }
+    }
+
+    #[test]
+    fn there_are_no_more_stations_than_may_be_and_the_last_one_is_heard() {
+        let (now, codec) = (Instant::now(), by_name("ulaw").unwrap());
+        let mut stations = Stations::default();
+        for count in 1..=STATIONS_MAX + 3 {
+            let music = Music::new("many", Silence);
+            assert!(stations.packet(now, &music, codec).is_some());
+            assert_eq!(stations.made().0, count.min(STATIONS_MAX));
+        }
+    }
+
+    /// A thousand who listen for a second: fifty packets are made.
+    #[test]
+    fn who_listens_costs_nothing_to_encode() {
+        let (begin, codec) = (Instant::now(), by_name("opus").unwrap());
+        let mut stations = Stations::default();
+        let music = Music::new("default", Silence);
+        for turn in 0..50 {
+            let due = begin + super::PACKET * turn;
+            for _ in 0..1000 {
+                assert!(stations.packet(due, &music, codec).is_some());
+            }
+        }
+        assert_eq!(stations.made(), (1, 50));
+    }
+}
