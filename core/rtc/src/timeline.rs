@@ -28,6 +28,15 @@ struct Source {
     timestamp_shift: u32,
 }
 
+impl Source {
+    /// The packets from here on are shifted otherwise. One division is remembered: what is older still would
+    /// get a number that was used, and is too late.
+    fn divide(&mut self) {
+        self.first = self.first.max(self.since);
+        self.shift_before = self.shift;
+    }
+}
+
 /// Added to the source's sequence number, modulo 2^64.
 type Shift = u64;
 
@@ -81,7 +90,7 @@ impl Timeline {
         if sequence <= source.highest {
             return;
         }
-        source.shift_before = source.shift;
+        source.divide();
         source.shift = source.shift.wrapping_sub(1);
         source.since = sequence;
         source.highest = sequence;
@@ -108,7 +117,7 @@ impl Timeline {
         if let Some(source) = &mut self.source {
             let since = source.highest.wrapping_add(1);
             if source.since != since {
-                source.shift_before = source.shift;
+                source.divide();
                 source.since = since;
             }
             source.shift = source.shift.wrapping_add(1);

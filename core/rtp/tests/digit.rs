@@ -197,6 +197,8 @@ fn a_digit_is_sent_with_its_duration_and_ends_three_times() {
     let first = packets[0].1;
     assert!(first.marker && first.payload[0] == 11);
     assert!(packets[1..].iter().all(|(_, packet)| !packet.marker));
+    // RFC 4733 §2.3.5: zero would be an event without end.
+    assert!(packets.iter().all(|(_, p)| p.payload[2..] != [0, 0]));
     let is_end = |packet: &rtp::EventPacket| packet.payload[1] & 0x80 != 0;
     let ends: Vec<_> = packets.iter().filter(|(_, p)| is_end(p)).collect();
     let times: Vec<u128> = ends.iter().map(|(at, _)| *at).collect();

@@ -28,7 +28,7 @@ use crate::invite::{Invite, Reliability, carries_contact};
 use crate::session_timer::SessionRules;
 use crate::subscription::{SubscriptionRules, Subscriptions};
 use crate::timer::{TimerTable, earliest};
-use crate::transaction::{ClientUser, ServerUser};
+use crate::transaction::{ClientUser, Purpose, ServerUser};
 use crate::{HeaderName, Login, Message, Method, Replaces, Request, Response, Status};
 
 /// The SIP machine.
@@ -537,6 +537,15 @@ impl Agent {
             ClientUser::Subscription(id) => {
                 self.subscriptions
                     .on_response(now, &mut self.base, id, None);
+            }
+            // Who waits is told also where the call is gone, as with a response that comes late.
+            ClientUser::Invite(id, Purpose::InDialog(client))
+                if !self.invites.contains_key(&id) =>
+            {
+                self.base.emit(Event::Response {
+                    id: client,
+                    result: Err(Timeout),
+                });
             }
             ClientUser::Invite(id, purpose) => {
                 self.with(id, |invite, base| {

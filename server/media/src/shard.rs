@@ -187,6 +187,7 @@ impl Shard {
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        self.stations.forget(now);
         // Each leg has its turn once: one whose alarm does not move must not hold up the others.
         let mut alarmed = std::mem::take(&mut self.alarmed);
         while let Some((due, serial)) = self.deadlines.first().copied()

@@ -236,7 +236,7 @@ impl DeskPeer {
         event: &EventPacket,
     ) -> Option<u32> {
         let line = self.lines.iter_mut().find(|line| line.id == stream);
-        let line = line.filter(|_| self.state == State::Up)?;
+        let line = line.filter(|line| self.state == State::Up && line.is_open())?;
         let start = line.write_event(now, start, event);
         self.collect();
         start

@@ -212,6 +212,28 @@ fn a_stranger_who_shakes_hands_first_does_not_end_the_call() {
 }
 
 #[test]
+fn alerts_of_a_stranger_do_not_end_a_handshake() {
+    let mut world = World::new([
+        with(dtls(Role::Passive, true)),
+        with(dtls(Role::Active, true)),
+    ]);
+    world.round(voice());
+    let hello = world.peers[1].poll_transmit().unwrap();
+    // DTLS 1.2, a fatal alert in the clear: handshake_failure.
+    let alert = [21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 40];
+    let stranger = "10.0.0.3:9".parse().unwrap();
+    for peer in 0..10 {
+        world.peers[0].handle_datagram(world.now, hello.remote, stranger, &alert);
+        if peer == 5 {
+            world.peers[0].handle_datagram(world.now, hello.remote, hello.local, &hello.bytes);
+        }
+    }
+    world.pump();
+    world.wait(5 * SECOND);
+    assert_talk(&mut world, "in spite of alerts");
+}
+
+#[test]
 fn what_dtls_asks_for_is_said_where_it_is_missing() {
     let mut leg = Leg::new(with(dtls(Role::Either, false)));
     for (profile, rest) in [

@@ -78,7 +78,11 @@ impl EventSender {
         let (units, is_end) = match &mut self.end {
             Some(End { left: 0, .. }) => return None,
             Some(end) => (end.units, true),
-            None => (self.units(now.saturating_duration_since(self.began)), false),
+            // RFC 4733 §2.3.5: zero is for states alone; an event lasts until the next packet at least.
+            None => {
+                let elapsed = now.saturating_duration_since(self.began);
+                (self.units(elapsed.max(STEP)), false)
+            }
         };
         if units - self.segments > u64::from(u16::MAX) {
             // RFC 4733 §2.5.1.3: the segment is told whole, without the E bit, and the next begins

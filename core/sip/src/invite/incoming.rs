@@ -246,7 +246,7 @@ impl Invite {
     /// A CANCEL that matches this server transaction (§9.2): the INVITE, first or later, gets 487. One that
     /// crosses our 2xx "has no effect on the processing of the original request", but says what the caller
     /// wants: the call is over for the layer above, and the BYE goes out as soon as §15 lets it. The caller
-    /// ought to acknowledge the 2xx and send BYE itself; JsSIP before 3.1 does neither.
+    /// ought to acknowledge the 2xx and send BYE itself; JsSIP 3.0.13 does neither.
     pub(crate) fn on_cancel(&mut self, now: Instant, base: &mut Base, server: ServerId) {
         if let Phase::Incoming(incoming) = &self.phase
             && incoming.server == server

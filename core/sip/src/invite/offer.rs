@@ -247,6 +247,8 @@ impl Invite {
         for (name, value) in &self.told {
             headers.push(name.clone(), value);
         }
+        // What was to be announced is said with it.
+        self.announced = None;
         Some(request)
     }
 

@@ -86,6 +86,15 @@ impl Ear {
         heard
     }
 
+    /// Listens no more: a key that is down is let go.
+    pub(crate) fn stop(mut self) -> Heard {
+        let mut heard = Heard::default();
+        if let Some(line) = &mut self.line {
+            line.finish(&mut heard);
+        }
+        heard
+    }
+
     /// When [`Self::handle_timeout`] has something to do.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.line.as_ref().and_then(Line::deadline)

@@ -76,9 +76,10 @@ impl Keys {
                     sounding.length = Some(duration);
                 } else if let Some(key) = pressed.into_iter().next() {
                     key.length = Some(duration);
-                } else {
+                } else if duration <= PRESSED_MAX {
                     self.wait(now, digit, Some(duration));
                 }
+                // What lasted longer has been let go here already.
             }
         }
     }

@@ -78,6 +78,11 @@ impl fmt::Debug for Music {
 pub(crate) struct Stations(Vec<Station>);
 
 impl Stations {
+    /// Forgets those that nobody has heard for a while.
+    pub(crate) fn forget(&mut self, now: Instant) {
+        self.0.retain(|station| now < station.heard + IDLE_MAX);
+    }
+
     /// The packet that is heard at this time; none while there is no music yet, or no way to encode it.
     pub(crate) fn packet(
         &mut self,
@@ -89,7 +94,6 @@ impl Stations {
         let index = match self.0.iter().position(is_it) {
             Some(index) => index,
             None => {
-                self.0.retain(|station| due < station.heard + IDLE_MAX);
                 if self.0.len() == STATIONS_MAX {
                     // Who still listens there gets a new one, at the beginning.
                     let quietest = (0..STATIONS_MAX).min_by_key(|place| self.0[*place].heard);

@@ -40,6 +40,8 @@ pub(crate) struct Player {
     is_spent: bool,
     sequence: u64,
     timestamp: u32,
+    /// When the last packet was due.
+    stamped: Option<Instant>,
     /// Dropped with the player, which tells the end as well.
     over: Option<oneshot::Sender<()>>,
 }
@@ -94,6 +96,7 @@ impl Player {
             is_spent: false,
             sequence: 0,
             timestamp: 0,
+            stamped: None,
             over: Some(over),
         }
     }
@@ -194,19 +197,24 @@ impl Player {
         let Some(payload) = output.packet.take() else {
             return false;
         };
+        // The clock runs on while nothing is sent.
+        let passed = self
+            .stamped
+            .map_or(Duration::ZERO, |last| due.saturating_duration_since(last));
+        let units = passed.as_micros() as u64 * u64::from(output.format.clock_hz()) / 1_000_000;
+        let timestamp = self.timestamp.wrapping_add(units as u32);
         let packet = Packet {
             stream: output.stream,
             kind: Kind::Audio,
             format: output.format,
             ssrc: self.number as u32,
             sequence: self.sequence,
-            timestamp: self.timestamp,
+            timestamp,
             // RFC 3551 §4.1: the first packet after a silence.
-            marker: self.sequence == 0,
+            marker: self.sequence == 0 || passed > PACKET,
             extensions: Extensions::default(),
             payload,
         };
-        let clock_hz = u64::from(output.format.clock_hz());
         let is_sent = peer.write(now, output.stream, origin, &packet);
         if !is_sent && !self.has_begun && now < self.patience {
             output.packet = Some(packet.payload);
@@ -214,8 +222,7 @@ impl Player {
             return false;
         }
         self.sequence += u64::from(is_sent);
-        let step = clock_hz * PACKET.as_millis() as u64 / 1000;
-        self.timestamp = self.timestamp.wrapping_add(step as u32);
+        (self.timestamp, self.stamped) = (timestamp, Some(due));
         is_sent
     }
 }

@@ -56,9 +56,26 @@ impl Tap {
 
     /// Takes a packet that came from the peer, or went to it.
     pub(crate) fn take(&mut self, now: Instant, side: Side, origin: u32, packet: &Packet) {
-        let codec = packet.format.codec().filter(|_| packet.kind == Kind::Audio);
-        let Some(codec) = codec.filter(|codec| codec.coding.is_some()) else {
+        if packet.kind != Kind::Audio {
             return;
+        }
+        let incoming = Incoming {
+            // Sources of two origins are never one.
+            ssrc: packet.ssrc ^ origin.rotate_left(16),
+            sequence: packet.sequence,
+            timestamp: packet.timestamp,
+            payload: packet.payload.clone(),
+        };
+        let codec = packet.format.codec();
+        let Some(codec) = codec.filter(|codec| codec.coding.is_some()) else {
+            // A digit is no sound that was lost, and a pause that is described sounds as described.
+            if let Some(line) = &mut self.way(side).line {
+                match packet.format.is_noise() {
+                    true => line.transcoder.handle_noise(now, &incoming),
+                    false => line.transcoder.skip(incoming.ssrc, incoming.sequence),
+                }
+            }
+            return self.flush(now, side);
         };
         let to = self.to;
         let way = self.way(side);
@@ -77,13 +94,6 @@ impl Tap {
             });
         }
         if let Some(line) = &mut way.line {
-            let incoming = Incoming {
-                // Sources of two origins are never one.
-                ssrc: packet.ssrc ^ origin.rotate_left(16),
-                sequence: packet.sequence,
-                timestamp: packet.timestamp,
-                payload: packet.payload.clone(),
-            };
             line.transcoder.handle_sound(now, incoming);
         }
         self.flush(now, side);

@@ -321,8 +321,11 @@ impl Bridge {
             to,
             fmtp: wishes.fmtp(to),
             packet_ms: wishes.packet_ms(usual_ms),
-            // No two of our sources are alike, or one would go on with the numbers of another.
-            ssrc: self.coders_made,
+            // No two of our sources are alike, nor like those of a joint before, or one would go on with the
+            // numbers of another.
+            ssrc: (self.number as u32)
+                .wrapping_shl(8)
+                .wrapping_add(self.coders_made),
         })?;
         self.coders_made = self.coders_made.wrapping_add(1);
         tracing::debug!(from = from.name, to = to.name, "audio is transcoded");

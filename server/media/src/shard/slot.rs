@@ -204,7 +204,13 @@ impl Slot {
             }
             Request::Listen(is_on) => match is_on {
                 true => drop(self.ear.get_or_insert_default()),
-                false => self.ear = None,
+                false => {
+                    let heard = self.ear.take().map(Ear::stop).unwrap_or_default();
+                    let form = DigitForm::Tone;
+                    for event in heard.events {
+                        self.tell(now, LegEvent::Digit { form, event });
+                    }
+                }
             },
             Request::Digit(event) => {
                 self.keys.press(now, event);

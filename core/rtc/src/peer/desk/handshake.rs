@@ -80,6 +80,10 @@ impl Handshake {
     }
 
     pub(super) fn handle_datagram(&mut self, now: Instant, bytes: &[u8]) {
+        // RFC 6347 §4.1.2.7: before the keys are there nothing proves who sent an alert.
+        if bytes.first() == Some(&ALERT) && self.stage != Stage::Done {
+            return;
+        }
         match self.stage {
             Stage::Failed => return,
             Stage::Waiting => self.stage = Stage::Running,
@@ -121,6 +125,7 @@ impl Handshake {
                 Output::PeerCert(certificate) => {
                     self.is_proven = self.prints.iter().any(|print| print.is_of(certificate));
                     if !self.is_proven {
+                        self.strangers += 1;
                         self.renew(now);
                         return None;
                     }
@@ -187,7 +192,6 @@ impl Handshake {
             self.due = None;
             return;
         }
-        self.strangers += 1;
         self.is_proven = false;
         let engine = dtls::unproven(&self.certificate, now, self.is_active);
         match engine.filter(|_| self.strangers < STRANGERS_MAX) {
@@ -201,6 +205,8 @@ impl Handshake {
     }
 }
 
+/// RFC 5246 §6.2.1.
+const ALERT: u8 = 21;
 /// Handshakes with others that are endured.
 const STRANGERS_MAX: u8 = 5;
 const DATAGRAM_MAX: usize = 2048;

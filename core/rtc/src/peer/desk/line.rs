@@ -476,6 +476,12 @@ impl Line {
 
     /// RFC 3264 §5.1 has packets go where the description says; a symmetric peer gets them where its own
     /// come from.
+    /// Whether a packet could be sent now.
+    pub(super) fn is_open(&self) -> bool {
+        let is_secured = self.protection.is_some() || !self.setup.is_secret();
+        self.destination().is_some() && is_secured
+    }
+
     fn destination(&self) -> Option<SocketAddr> {
         if let Some(checked) = self.setup.path(1) {
             return checked;

@@ -567,6 +567,17 @@ fn sound_that_is_made_anew_goes_on_after_a_hold_of_either() {
 }
 
 #[test]
+fn sound_that_is_made_anew_goes_on_when_the_two_are_connected_again() {
+    let mut world = World::new(1, [&["ulaw", "vp8"], BOTH]);
+    for number in 1..4 {
+        world.connect(number);
+        // What has been sent before would be taken for a replay.
+        assert_heard(&mut world, 0, 1);
+        assert_heard(&mut world, 1, 0);
+    }
+}
+
+#[test]
 fn video_is_not_made_anew() {
     let mut world = World::new(1, [&["ulaw", "vp8"], BOTH]);
     world.connect(1);

@@ -362,4 +362,8 @@ fn digits_that_wait_are_bounded_and_a_key_nobody_lets_go_is_let_go() {
     world.run(61_000);
     let digits = digits_of(&world.received(0, 0), 48_000);
     assert_eq!(digits.len(), 1);
+    world.dial(0, ended('1', 61_000));
+    world.run(1_000);
+    let packets = world.received(0, 0);
+    assert!(digits_of(&packets, 48_000).is_empty(), "it was let go");
 }
