@@ -46,7 +46,7 @@ static GROUPS: &[Group] = &[
         &[("aggregate_mwi", "yes"), ("incoming_mwi_mailbox", ""), ("mailboxes", ""), ("mwi_from_user", ""), ("mwi_subscribe_replaces_unsolicited", "no"), ("voicemail_extension", "")]),
     ("endpoint", "who transfers is told that it was done, not how the new call goes on",
         &[("refer_blind_progress", "yes")]),
-    ("endpoint", "each stream is received in any codec that was agreed on and sent in the first",
+    ("endpoint", "each stream is received in any codec that was agreed on, and what is made anew for a phone has the codec that it sends, always",
         &[("asymmetric_rtp_codec", "no")]),
     ("endpoint", "media is sent from the addresses and ports of rtp.conf, the same for all endpoints",
         &[("bind_rtp_to_media_address", "no"), ("media_address", ""), ("rtp_ipv6", "no"), ("rtp_port_end", "0"), ("rtp_port_start", "0")]),

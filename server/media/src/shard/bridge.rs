@@ -62,6 +62,9 @@ pub(super) enum Cargo {
 pub(super) struct Bridge {
     pub(super) number: u64,
     far: Far,
+    /// What our peer agreed to.
+    agreed: Topology,
+    /// The same, each stream with the codec first that it comes in.
     ours: Topology,
     theirs: Option<Topology>,
     /// What happens to our packets.
@@ -81,6 +84,7 @@ impl Bridge {
         Self {
             number,
             far,
+            agreed: agreed.clone(),
             ours: agreed.clone(),
             theirs: None,
             lines: Vec::new(),
@@ -93,9 +97,10 @@ impl Bridge {
 
     /// Our peer may have agreed to something else.
     pub(super) fn on_agreed(&mut self, agreed: &Topology) {
-        if *agreed == self.ours {
+        if *agreed == self.agreed {
             return;
         }
+        self.agreed = agreed.clone();
         self.ours = agreed.clone();
         self.news.get_or_insert(false);
         self.replan();
@@ -145,6 +150,7 @@ impl Bridge {
         packet: Packet,
         out: &mut VecDeque<Relayed>,
     ) {
+        self.follow(&packet);
         let is_its = |line: &&Line| line.source == packet.stream && line.way != Way::Drop;
         let Some(line) = self.lines.iter().find(is_its).copied() else {
             return;
@@ -166,6 +172,35 @@ impl Bridge {
                 self.send(own, Cargo::Packet { target, packet }, out);
             }
         }
+    }
+
+    /// Our peer may send another codec than the best that was agreed on. What is made for it follows, since
+    /// many phones have one codec at a time.
+    fn follow(&mut self, packet: &Packet) {
+        let Some(codec) = packet.format.codec() else {
+            return;
+        };
+        let is_first = |stream: &Stream| {
+            stream.mline != packet.stream.0
+                || stream.kind == Kind::Video
+                || formats(stream).next() == Some(Carries::Codec(codec))
+        };
+        if self.ours.iter().all(is_first) {
+            return;
+        }
+        let mut streams: Vec<Stream> = self.ours.iter().cloned().collect();
+        for stream in &mut streams {
+            if !is_first(stream) {
+                let is_it = |own: &rtc::topology::Payload| own.format == Carries::Codec(codec);
+                let Some(at) = stream.payloads.iter().position(is_it) else {
+                    return;
+                };
+                stream.payloads[..=at].rotate_right(1);
+            }
+        }
+        self.ours = Topology::new(streams);
+        self.news.get_or_insert(false);
+        self.replan();
     }
 
     /// The peer of the other reports what it misses of what it is sent.

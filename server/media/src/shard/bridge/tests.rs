@@ -228,3 +228,41 @@ fn what_our_peer_misses_is_told_to_who_makes_it() {
     };
     assert!(told.as_ref().is_some_and(is_told), "{told:?}");
 }
+
+#[test]
+fn what_is_made_for_a_phone_follows_the_codec_that_it_sends() {
+    let ours = [codec("alaw"), codec("ulaw"), NOISE];
+    let mut world = World::new(&ours, &[codec("opus")], Wishes::default());
+    let told = |world: &mut World| {
+        world.bridge.say(OWN, &mut world.out);
+        let agreed = world
+            .out
+            .drain(..)
+            .filter_map(|relayed| match relayed.cargo {
+                Cargo::Agreed { topology, .. } => {
+                    topology.iter().next()?.payloads[0].format.codec()
+                }
+                _ => None,
+            });
+        agreed.map(|codec| codec.name).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&mut world), ["alaw"]);
+    world.speak(1);
+    assert_eq!(
+        told(&mut world),
+        ["ulaw"],
+        "it speaks another than was thought"
+    );
+    world.speak(3);
+    world.pass(NOISE, &[40]);
+    assert_eq!(told(&mut world), [""; 0], "nothing new");
+    // What was agreed on stands, and so does what is heard, until there is another agreement.
+    world.bridge.on_agreed(&agreed(&ours, Wishes::default()));
+    assert_eq!(told(&mut world), [""; 0]);
+    world
+        .bridge
+        .on_agreed(&agreed(&ours[..1], Wishes::default()));
+    assert_eq!(told(&mut world), ["alaw"]);
+    world.pass(codec("ulaw"), &[0xFF; 160]);
+    assert_eq!(told(&mut world), [""; 0], "not agreed on any more");
+}
