@@ -140,6 +140,8 @@ export async function startRow(row, world) {
 
 /** Of what a program said until its fault. */
 const FAULT_CHARS_MAX = 2_000;
+/** So often is a digit pressed. */
+const ATTEMPTS_MAX = 8;
 const HEARS_MS_MAX = 8_000;
 /** As long as a party that hears something may have nothing of it in its file. */
 const FILE_MS_MAX = 1_000;
@@ -202,20 +204,30 @@ export async function hearEachOther(one, other) {
   await hears(other, one).catch(say('the second hears'));
 }
 
-/**
- * Digits pressed here come there, each once. A browser tells of them by the tones it makes of them alone, of which it
- * swallows some on a busy machine: what it did not hear is pressed again, twice at most.
- */
+/** Digits pressed here come there, each once. */
 async function digitsReach(from, to) {
-  const come = async () => (to.keys ? to.keys() : to.digits);
-  for (let attempts = to.keys ? 3 : 1; ; attempts -= 1) {
-    await to.mark();
-    await come();
-    await from.press(DIGITS);
-    await until('', async () => (await come()).length >= DIGITS.length, 6_000).catch(() => {});
-    const digits = await come();
-    if (digits === DIGITS) return;
-    if (attempts === 1) throw new Error(`the digits that came are "${digits}"`);
+  if (to.keys) return digitsReachBrowser(from, to);
+  await to.mark();
+  await from.press(DIGITS);
+  await until('', () => to.digits.length >= DIGITS.length, 6_000).catch(() => {});
+  if (to.digits !== DIGITS) throw new Error(`the digits that came are "${to.digits}"`);
+}
+
+/**
+ * The same for a browser, which tells of them by the tones alone that it makes of them. It swallows some on a busy
+ * machine, so they come one by one, and what was not heard is pressed again.
+ */
+async function digitsReachBrowser(from, to) {
+  for (const digit of DIGITS) {
+    let heard = '';
+    for (let attempts = 0; attempts < ATTEMPTS_MAX && heard !== digit; attempts += 1) {
+      await to.mark();
+      await to.keys();
+      await from.press(digit);
+      await until('', async () => (await to.keys()).length > 0, 1_200).catch(() => {});
+      heard = await to.keys();
+    }
+    if (heard !== digit) throw new Error(`of the digit ${digit} "${heard}" was heard`);
   }
 }
 

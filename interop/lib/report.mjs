@@ -57,7 +57,8 @@ desk phones that say a tone from a file, Chromium with JsSIP 3.0.13, SIPp as a t
 and the calls are made at once.
 
 *pass* means that after every change (answer, hold, resume, transfer) each side heard the tone of the other again, in sound
-that came after the change; while held, that it did not; and that digits came as they were pressed, each once.`;
+that came after the change; while held, that it did not; and that digits came as they were pressed, each once; to a
+browser, which makes tones of them, one by one.`;
 
 /** The whole file, but for the versions. */
 export function report({ rows, pairs, dialogues, found }) {

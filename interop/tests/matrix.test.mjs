@@ -14,7 +14,7 @@ import { DIALOGUES, trunks, tryDialogue } from '../lib/trunks.mjs';
 
 /** Calls at once: two cores have time for these. */
 const AT_ONCE = 4;
-const ROW_MS_MAX = 120_000;
+const ROW_MS_MAX = 220_000;
 /** Some of the rows and features alone, while somebody looks for a fault; then nothing is written. */
 const only = { rows: process.env.MATRIX_ROWS?.split(','), pairs: process.env.MATRIX_ROWS ? [] : PAIRS };
 
