@@ -183,6 +183,9 @@ impl Dialling {
                 self.note(Cause::SwitchCongestion);
                 continue;
             };
+            if let Some(near) = near.as_deref() {
+                leg.record_mut().link(&near.record().fields().linkedid);
+            }
             if let Some(group) = &ask.group {
                 let (name, category) = group.split_once('@').unwrap_or((group, ""));
                 if let Err(why) = leg.join_group(category, name) {

@@ -22,11 +22,18 @@ use crate::inbox::{InboxSender, inbox};
 use crate::leg::MediaLeg;
 use crate::party::Redirecting;
 use crate::signaling::{Incoming, Signaling};
+use crate::story::StoryEvent;
 use crate::switch::Switch;
 use crate::technology::{Outgoing, Target, Unreachable};
 use crate::text::Text;
 
 pub(crate) use pipe::PipeEnd;
+
+/// Local calls within Local calls. A dial plan that calls itself without end would fill the exchange.
+const LOCALS_WITHIN_MAX: usize = 32;
+
+/// The variable that counts them, which all that is called has too.
+const WITHIN: &str = "LOCALS_WITHIN";
 
 /// Streams of a kind that pass through.
 const STREAMS_MAX: usize = 16;
@@ -67,6 +74,12 @@ fn target(switch: &Switch, exten: String, context: String) -> Target {
         half: ";1",
         leg: Some(near),
         open: Box::new(move |outgoing: Outgoing| -> Box<dyn Signaling> {
+            let named = |(name, _): &&(String, String)| name.trim_start_matches('_') == WITHIN;
+            let within = outgoing.variables.iter().find(named);
+            let within = within.and_then(|(_, value)| value.parse().ok());
+            let within: usize = within.unwrap_or(0) + 1;
+            let mut variables = outgoing.variables;
+            variables.push((format!("__{WITHIN}"), within.to_string()));
             let begins = outgoing.channel.strip_suffix(";1");
             let name = format!("{};2", begins.unwrap_or(&outgoing.channel));
             Box::new(First {
@@ -79,7 +92,8 @@ fn target(switch: &Switch, exten: String, context: String) -> Target {
                     redirecting: outgoing.redirecting,
                     context,
                     exten,
-                    variables: outgoing.variables,
+                    variables,
+                    within,
                     name,
                     leg: far,
                     headers: Vec::new(),
@@ -98,6 +112,8 @@ struct Call {
     context: String,
     exten: String,
     variables: Vec<(String, String)>,
+    /// Local calls this one stands in, itself counted.
+    within: usize,
     name: String,
     leg: Arc<dyn MediaLeg>,
     headers: Vec<(String, String)>,
@@ -124,6 +140,17 @@ impl Signaling for First {
         let Some(call) = self.call.take() else {
             return;
         };
+        if call.within > LOCALS_WITHIN_MAX {
+            let (exten, context) = (&call.exten, &call.context);
+            let text = format!(
+                "Local/{exten}@{context}: {LOCALS_WITHIN_MAX} Local calls within each other \
+                 (LOCALS_WITHIN_MAX): does the dial plan call itself?"
+            );
+            tracing::error!("{text}; not called");
+            self.own.note(StoryEvent::Remark { text });
+            self.own.send(ChannelEvent::Hangup(Cause::SwitchCongestion));
+            return;
+        }
         let (sender, receiver) = inbox();
         self.far = Some(sender.clone());
         let second = Second {

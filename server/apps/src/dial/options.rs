@@ -352,8 +352,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_done_is_named() {
-        let options = Options::parse("ZS(x)nQ(x)L()");
+        let options = Options::parse("uZS(x)nQ(x)L()");
         let expected = [
+            "option u is not there yet; ignored",
             "there is no option Z",
             "option S needs a time; ignored",
             "option n is ignored: no caller's name is recorded for screening, so there is none to keep or delete",

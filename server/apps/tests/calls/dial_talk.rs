@@ -340,3 +340,29 @@ async fn screening_remembers_nothing_and_may_leave_out_numbers() {
     reach.answer(0).await;
     call.sees("connected", 1).await;
 }
+
+/// What `CHANNEL()` tells of who is called, from its macro.
+#[tokio::test(start_paused = true)]
+async fn a_called_channel_knows_itself_and_belongs_to_the_caller() {
+    let more = "[macro-who]
+exten => s,1,NoOp(${CHANNEL(name)} ${CHANNEL(state)} ${CHANNEL(endpoint)} ${CHANNEL(channeltype)} ${MACRO_CONTEXT} ${MACRO_EXTEN} ${CHANNEL(language)} ${CHANNEL(musicclass)} ${CHANNEL(accountcode)})
+ same => n,Set(GLOBAL(callee)=${CHANNEL(linkedid)} ${CHANNEL(uniqueid)} ${CHANNEL(context)} ${CHANNEL(exten)})
+ same => n,Set(MACRO_RESULT=BUSY)
+";
+    let dial = "Set(GLOBAL(caller)=${CHANNEL(linkedid)} ${CHANNEL(uniqueid)} ${CHANNEL(context)} ${CHANNEL(exten)})\n \
+                same => n,Dial(TEST/1,,M(who))";
+    let (reach, _folder) = reach("channel", dial, more).await;
+    reach.world.dial("100").await;
+    reach.answer(0).await;
+    let own = "PJSIP/alice-00000001 Up alice PJSIP default 100 en";
+    assert_eq!(result(&reach), own);
+    let global = |name: &str| reach.world.switch.global(name).unwrap();
+    let (caller, callee) = (global("caller"), global("callee"));
+    let caller: Vec<&str> = caller.split(' ').collect();
+    let callee: Vec<&str> = callee.split(' ').collect();
+    assert_eq!(caller[0], caller[1], "it is the first of its calls");
+    assert_eq!(callee[0], caller[0], "linkedid");
+    assert_ne!(callee[1], caller[1], "uniqueid");
+    assert_eq!(&caller[2..], ["test", "100"]);
+    assert_eq!(&callee[2..], ["macro-who", "s"]);
+}

@@ -155,3 +155,26 @@ async fn redirect_method_says_what_is_called() {
         "{stories}"
     );
 }
+
+/// LOCALS_WITHIN_MAX in the switch.
+#[tokio::test(start_paused = true)]
+async fn a_dial_plan_that_calls_itself_ends_at_a_limit() {
+    let plan = "exten => 100,1,Dial(Local/100@test)\n same => n,Hangup()\n";
+    let reach = Reach::new(plan).await;
+    let call = reach.world.dial("100").await;
+    for _ in 0..50 {
+        crate::world::settle().await;
+    }
+    assert!(call.is_over());
+    assert_eq!(reach.count(), 0);
+    let stories = reach.world.switch.directory().stories();
+    let told = stories
+        .iter()
+        .filter(|story| format!("{story:?}").contains("LOCALS_WITHIN_MAX"));
+    assert_eq!(told.count(), 1);
+    assert_eq!(
+        stories.len(),
+        1 + 2 * 32 + 1,
+        "the caller, 32 calls of two halves, the half that was refused"
+    );
+}

@@ -114,6 +114,11 @@ impl CallRecord {
         self.enabled = enabled;
     }
 
+    /// Makes it one of the calls that belong to another: its `linkedid` is theirs.
+    pub(crate) fn link(&mut self, linkedid: &str) {
+        linkedid.clone_into(&mut self.cdr.linkedid);
+    }
+
     /// Begins anew, as if the call had come in now; whom it was connected to is forgotten.
     pub fn restart(&mut self) {
         if self.over {
