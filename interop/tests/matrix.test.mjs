@@ -15,6 +15,7 @@ import { DIALOGUES, trunks, tryDialogue } from '../lib/trunks.mjs';
 /** Calls at once: two cores have time for these. */
 const AT_ONCE = 4;
 const ROW_MS_MAX = 220_000;
+const SUITE_MS_MAX = 600_000;
 /** Some of the rows and features alone, while somebody looks for a fault; then nothing is written. */
 const only = { rows: process.env.MATRIX_ROWS?.split(','), pairs: process.env.MATRIX_ROWS ? [] : PAIRS };
 
@@ -44,7 +45,7 @@ after(async () => {
 
 const wanted = (index) => !only.rows || only.rows.includes(String(index));
 
-describe('phones', { concurrency: AT_ONCE }, () => {
+describe('phones', { concurrency: AT_ONCE, timeout: SUITE_MS_MAX }, () => {
   for (const [index, row] of ROWS.entries()) {
     test(`${row.peer} over ${row.transport}, ${row.security}, ${row.codec}`, { skip: !wanted(index), timeout: ROW_MS_MAX }, async () => {
       found.phones[index] = {};
