@@ -1,6 +1,6 @@
 //! `type=aor`: an address of record, the place contacts are registered at.
 
-use crate::option::{Fault, Object, Parse, Row, inert, row};
+use crate::option::{Fault, Object, Parse, Row, row};
 use crate::registration::proxy;
 
 /// An address of record.
@@ -89,12 +89,11 @@ const OPTIONS: &[Row<Aor>] = &[
         Parse::Number(|a| &mut a.default_expiration_s, 1, SECONDS_MAX),
         "Seconds granted to a phone that asks for none.",
     ),
-    inert(
+    row(
         "mailboxes",
         "",
         Parse::Names(|a| &mut a.mailboxes),
-        "Mailboxes a subscriber hears of.",
-        "there is no voicemail and no mailbox to tell of yet",
+        "Mailboxes a subscriber hears of; `DB(mwi_external/mailboxes/NAME)` says what waits in them: new/old.",
     ),
     row(
         "max_contacts",

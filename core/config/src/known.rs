@@ -42,7 +42,7 @@ static GROUPS: &[Group] = &[
 
     ("endpoint", "forked calls and early media of calls out are not followed yet",
         &[("accept_multiple_sdp_answers", "no"), ("follow_early_media_fork", "yes"), ("ignore_183_without_sdp", "no")]),
-    ("endpoint", "there is no voicemail and no mailbox to tell of yet",
+    ("endpoint", "mailboxes (`mailboxes` of an aor) are told to who subscribes to them, to nobody else unasked",
         &[("aggregate_mwi", "yes"), ("incoming_mwi_mailbox", ""), ("mailboxes", ""), ("mwi_from_user", ""), ("mwi_subscribe_replaces_unsolicited", "no"), ("voicemail_extension", "")]),
     ("endpoint", "who transfers is told that it was done, not how the new call goes on",
         &[("refer_blind_progress", "yes")]),
@@ -103,7 +103,7 @@ static GROUPS: &[Group] = &[
         &[("contact_expiration_check_interval", "30")]),
     ("global", "messages are shown by `--sip-trace` or `pjsip set logger on`",
         &[("debug", "no")]),
-    ("global", "there is no voicemail and no mailbox to tell of yet",
+    ("global", "mailboxes (`mailboxes` of an aor) are told to who subscribes to them, to nobody else unasked",
         &[("default_voicemail_extension", ""), ("mwi_disable_initial_unsolicited", "no"), ("mwi_tps_queue_high", "500"), ("mwi_tps_queue_low", "-1")]),
     ("global", "connections are kept alive by the pings of WebSocket and the keep-alives of TCP",
         &[("keep_alive_interval", "90")]),

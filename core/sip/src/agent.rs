@@ -188,6 +188,11 @@ impl Agent {
             .notify(now, &mut self.base, id, body, Some(reason));
     }
 
+    /// The Call-ID of a subscription and its Event, and when it ends if it is not renewed.
+    pub fn subscription(&self, id: SubscriptionId) -> Option<(&str, &str, Instant)> {
+        self.subscriptions.facts(id)
+    }
+
     /// Sends a request outside any dialog. Via, Max-Forwards, From tag, Call-ID, CSeq and User-Agent
     /// are added where they are missing.
     pub fn request(&mut self, now: Instant, flow: Flow, mut request: Request) -> ClientId {

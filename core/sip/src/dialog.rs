@@ -14,6 +14,10 @@ pub(crate) struct DialogId {
 }
 
 impl DialogId {
+    pub(crate) fn call_id(&self) -> &str {
+        &self.call_id
+    }
+
     /// The dialog a Replaces names.
     pub(crate) fn of_replaces(replaces: &Replaces) -> Self {
         Self {

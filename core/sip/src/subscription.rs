@@ -102,6 +102,11 @@ impl Subscriptions {
         self.by_dialog.get(dialog).copied()
     }
 
+    pub(crate) fn facts(&self, id: SubscriptionId) -> Option<(&str, &str, Instant)> {
+        let own = self.all.get(&id)?;
+        Some((own.dialog.id.call_id(), &own.event, own.expires_at))
+    }
+
     /// Answers the SUBSCRIBE that begins one. `None`: it is refused.
     pub(crate) fn accept(
         &mut self,

@@ -8,7 +8,7 @@ mod signal;
 pub mod sip;
 
 pub use ::sip::Standing;
-pub use signal::{Counts, Keepalive, Options, Outbound, Prepared, Registered, Signal};
+pub use signal::{Counts, Keepalive, Options, Outbound, Prepared, Registered, Signal, Subscribed};
 pub use sip::qualify::ContactStatus;
 pub use sip::transport::admission::Limits;
 pub use sip::transport::listeners::TransportState;

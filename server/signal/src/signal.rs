@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::sip::Standing;
-use config::{Config, Protocol, TransportConfig};
+use config::{CallerId, Config, Protocol, TransportConfig};
 use store::SavedContact;
 use switch::Switch;
 use tokio::sync::mpsc;
@@ -126,6 +126,25 @@ pub struct Registered {
     pub left: Duration,
     /// Whether it is there.
     pub status: ContactStatus,
+}
+
+/// Somebody who has subscribed to something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscribed {
+    /// The endpoint that watches.
+    pub endpoint: String,
+    /// Who that is.
+    pub caller: CallerId,
+    /// The context of the extension; empty for a mailbox.
+    pub context: String,
+    /// The extension, or the address of record of a mailbox.
+    pub resource: String,
+    /// The event, as it was asked for.
+    pub event: String,
+    /// The Call-ID of its dialog.
+    pub call_id: String,
+    /// What is left until it ends, if it is not renewed.
+    pub left: Duration,
 }
 
 /// A registration of the exchange at another server.
@@ -334,6 +353,14 @@ impl Signal {
         let id = id.map(str::to_owned);
         shared.command(Command::Register { id, is_on });
         true
+    }
+
+    /// Who has subscribed to what, the oldest first.
+    pub async fn subscriptions(&self) -> Vec<Subscribed> {
+        let (reply, list) = tokio::sync::oneshot::channel();
+        self.links.shared.command(Command::Watchers(reply));
+        // A driver that has ended has no subscriptions any more.
+        list.await.unwrap_or_default()
     }
 
     /// Returns when the driver has taken a command: the proof that it does not hang.

@@ -229,6 +229,11 @@ impl Directory {
         Arc::clone(&self.shared.changes)
     }
 
+    /// Tells those who watch that something else than a channel has changed on which states depend.
+    pub fn changed(&self) {
+        self.shared.changes.notify_one();
+    }
+
     /// Waits until no channel lives.
     pub async fn until_empty(&self) {
         loop {

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use config::{CallerId, Subscriber};
 
 use crate::cause::Cause;
+use crate::device::DeviceState;
+use crate::directory::ChannelHandle;
 use crate::inbox::InboxSender;
 use crate::leg::{MediaLeg, Reply};
 use crate::party::Redirecting;
@@ -28,6 +30,12 @@ pub trait Technology: Send + Sync {
     fn contacts(&self, endpoint: &str, aor: &str) -> Vec<String> {
         let _ = (endpoint, aor);
         Vec::new()
+    }
+
+    /// How a device of this technology is, given the calls there are. Most have no devices.
+    fn device_state(&self, id: &str, calls: &[ChannelHandle]) -> DeviceState {
+        let _ = (id, calls);
+        DeviceState::Unknown
     }
 
     /// Sends a text message to a destination, which stands without the technology's name. Most carry none.

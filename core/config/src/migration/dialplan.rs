@@ -284,9 +284,6 @@ const FUNCTIONS: &[(&str, &[&str])] = &[
     (
         "states of devices are not known to the dial plan",
         &[
-            "DEVICE_STATE",
-            "EXTENSION_STATE",
-            "HINT",
             "PRESENCE_STATE",
             "PJSIP_ENDPOINT",
             "PJSIP_AOR",

@@ -63,7 +63,10 @@ fn write(call: &mut Channel, path: &str, value: &str) -> Result<(), SetError> {
         return Err(SetError::TooLong);
     }
     let database = call.switch().store().astdb().ok_or(SetError::Function)?;
-    match database.put(family, key, value) {
+    let put = database.put(family, key, value);
+    // It may be a state or a mailbox that somebody watches.
+    call.switch().directory().changed();
+    match put {
         Ok(_) => Ok(()),
         Err(store::AstDbError::Full) => Err(SetError::TooMany),
         Err(store::AstDbError::ValueTooLong) => Err(SetError::TooLong),

@@ -13,6 +13,7 @@ use switch::{Redirecting, Referred, Text};
 
 use tokio::sync::oneshot;
 
+use crate::signal::Subscribed;
 use crate::sip::identity::{Identity, Role};
 use crate::sip::outbound::Ask;
 use crate::sip::presence::Subscribe;
@@ -64,6 +65,8 @@ pub(crate) enum Command {
     Register { id: Option<String>, is_on: bool },
     /// Takes all registrations back for good, and answers when that is done.
     Leave(oneshot::Sender<()>),
+    /// Who has subscribed to what.
+    Watchers(oneshot::Sender<Vec<Subscribed>>),
     /// Proof that the driver turns.
     Ping(oneshot::Sender<()>),
 }
@@ -86,6 +89,7 @@ impl Command {
             | Self::Registrar { .. }
             | Self::Register { .. }
             | Self::Leave(_)
+            | Self::Watchers(_)
             | Self::Ping(_) => false,
         }
     }

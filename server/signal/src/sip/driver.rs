@@ -344,6 +344,9 @@ impl Driver {
                 (None, _) => {}
             },
             // Nobody waits any more: it came too late.
+            Command::Watchers(reply) => {
+                drop(reply.send(self.watchers.list(&self.agent, now)));
+            }
             Command::Ping(reply) => drop(reply.send(())),
             Command::Rename { server } => self.agent.rename(server),
             Command::Registrations { wanted } => self.adopt_registrations(now, wanted),

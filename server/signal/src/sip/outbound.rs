@@ -16,13 +16,15 @@ use ::sip::{
 use config::{Auth, CallerId, DigestAlgorithm, Subscriber};
 use media::Place as MediaPlace;
 use switch::{
-    NotSent, Outgoing, Redirecting, Reply, Signaling, Target, Technology, Text, Unreachable,
+    ChannelHandle, DeviceState, NotSent, Outgoing, Redirecting, Reply, Signaling, Target,
+    Technology, Text, Unreachable,
 };
 
 use crate::sip::channel::{SipSignaling, place_of};
 use crate::sip::command::Party;
 use crate::sip::destination::Destination;
 use crate::sip::identity::{self, Identity, Role, marked};
+use crate::sip::presence::Device;
 use crate::sip::resolve::{self, By, Hop};
 use crate::sip::session;
 use crate::sip::shared::{Shared, printable};
@@ -82,6 +84,13 @@ impl Technology for Pjsip {
                 return Err(Unreachable::NoEndpoint(destination.to_owned()));
             };
             find(&shared, destination).await
+        })
+    }
+
+    fn device_state(&self, id: &str, calls: &[ChannelHandle]) -> DeviceState {
+        let shared = self.shared.upgrade();
+        shared.map_or(DeviceState::Unknown, |shared| {
+            Device::known(&shared, id).state(&shared, calls)
         })
     }
 

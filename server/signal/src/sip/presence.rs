@@ -2,24 +2,23 @@
 //! of friends (`presence`, RFC 3856, PIDF), and whether there is voice mail (`message-summary`, RFC 3842).
 //!
 //! The state of an extension is that of the devices of its hint in `extensions.conf`; that of a device is what
-//! its calls and its contacts say. There is no voicemail, so a mailbox is told of truthfully: it is empty.
+//! its calls and its contacts say. There is no voicemail: what waits in a
+//! mailbox is what others have said of it (`switch/mailbox.rs`).
 
 use std::fmt::Write;
 use std::sync::Arc;
 
 use ::sip::{Body, HeaderName, Request, Status, SubscriptionRules};
-use config::Subscriber;
-use switch::{ChannelHandle, ChannelState};
+use config::{CallerId, Subscriber};
+use switch::{ChannelHandle, ChannelState, DeviceState as State, Messages, hint_devices};
 
 use crate::sip::authenticate::Denied;
 use crate::sip::identify;
+use crate::sip::identity;
 use crate::sip::shared::{Shared, printable};
 
 /// Events that can be subscribed to, for Allow-Events.
 const EVENTS: &str = "presence, dialog, message-summary";
-
-/// Devices of one hint; more are left out.
-const DEVICES_MAX: usize = 64;
 
 /// The longest a subscription lasts, and what is given to who names no time: Asterisk's own.
 const EXPIRES_S: u32 = 3_600;
@@ -40,16 +39,31 @@ pub(crate) struct Watched {
     pub(crate) endpoint: String,
     /// The extension, or the address of record of a mailbox.
     pub(crate) resource: String,
+    /// Who watches.
+    pub(crate) caller: CallerId,
+    /// The context of the extension; empty for a mailbox.
+    pub(crate) context: String,
     /// As the subscriber names it.
     entity: String,
     devices: Vec<Device>,
+    /// The mailboxes of the addresses of record, for message-summary.
+    mailboxes: Vec<String>,
     /// `notify_early_inuse_ringing`.
     early_in_use: bool,
 }
 
+/// What somebody is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Now {
+    state: State,
+    messages: Messages,
+}
+
 /// `PJSIP/alice` in a hint.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Device {
+pub(crate) struct Device {
+    /// It is no phone of ours: the switch knows how it is.
+    other: Option<String>,
     /// As channels are named: `PJSIP/alice`. Empty if it is a kind of device nobody knows.
     name: String,
     /// Where its contacts are; `None`: there is no such endpoint.
@@ -58,20 +72,6 @@ struct Device {
     written: bool,
     /// From so many calls on it is busy; 0: never.
     busy_at: usize,
-}
-
-/// How a device, or an extension, is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
-    Unknown,
-    NotInUse,
-    InUse,
-    Busy,
-    Invalid,
-    Unavailable,
-    Ringing,
-    RingInUse,
-    OnHold,
 }
 
 /// Who may subscribe to what, and for how long.
@@ -95,19 +95,20 @@ pub(crate) async fn admit(
     let mut watched = Watched {
         package,
         endpoint: endpoint.id.clone(),
+        caller: identity::caller_of(endpoint, request),
+        context: String::new(),
         entity: printable(&to.unwrap_or_default()),
         resource,
         devices: Vec::new(),
+        mailboxes: Vec::new(),
         early_in_use: endpoint.notify_early_inuse_ringing,
     };
     match package {
         Package::MessageSummary => {
-            let mut aors = subscriber.aors.iter();
-            let known = aors.any(|aor| {
-                !aor.mailboxes.is_empty()
-                    && (watched.resource.is_empty() || aor.id == watched.resource)
-            });
-            if !known {
+            let aors = subscriber.aors.iter();
+            let own = aors.filter(|aor| watched.resource.is_empty() || aor.id == watched.resource);
+            watched.mailboxes = own.flat_map(|aor| aor.mailboxes.clone()).collect();
+            if watched.mailboxes.is_empty() {
                 return Err(Denied::new(Status::NOT_FOUND));
             }
         }
@@ -125,6 +126,7 @@ pub(crate) async fn admit(
                 return Err(Denied::new(Status::NOT_FOUND));
             };
             watched.devices = devices_of(shared, hint).await;
+            context.clone_into(&mut watched.context);
         }
     }
     let rules = SubscriptionRules {
@@ -173,9 +175,8 @@ fn package_of(request: &Request) -> Result<Package, Denied> {
 
 /// The devices of a hint: `PJSIP/alice&PJSIP/bob`. What follows a comma is a provider of presence, as in Asterisk.
 async fn devices_of(shared: &Shared, hint: &str) -> Vec<Device> {
-    let names = hint.split(',').next().unwrap_or_default();
     let mut devices = Vec::new();
-    for name in names.split('&').map(str::trim).take(DEVICES_MAX) {
+    for name in hint_devices(hint) {
         devices.push(device_of(shared, name).await);
     }
     devices
@@ -183,17 +184,17 @@ async fn devices_of(shared: &Shared, hint: &str) -> Vec<Device> {
 
 async fn device_of(shared: &Shared, name: &str) -> Device {
     let mut device = Device {
+        other: None,
         name: String::new(),
         aors: None,
         written: false,
         busy_at: 0,
     };
-    let Some((technology, id)) = name.split_once('/') else {
+    let known = name.split_once('/');
+    let Some((_, id)) = known.filter(|(kind, _)| kind.eq_ignore_ascii_case("PJSIP")) else {
+        device.other = Some(name.to_owned());
         return device;
     };
-    if !technology.eq_ignore_ascii_case("PJSIP") {
-        return device;
-    }
     device.name = format!("PJSIP/{id}");
     // A database that cannot be asked leaves the device as one nobody knows, until the phone asks again.
     if let Ok(Some(subscriber)) = shared.switch.store().subscriber(id).await {
@@ -207,21 +208,31 @@ async fn device_of(shared: &Shared, name: &str) -> Device {
 
 impl Watched {
     /// How it is now.
-    pub(crate) fn state(&self, shared: &Shared, calls: &[ChannelHandle]) -> State {
+    pub(crate) fn now(&self, shared: &Shared, calls: &[ChannelHandle]) -> Now {
+        Now {
+            state: self.state(shared, calls),
+            messages: shared.switch.mailboxes(&self.mailboxes),
+        }
+    }
+
+    fn state(&self, shared: &Shared, calls: &[ChannelHandle]) -> State {
         let states = self
             .devices
             .iter()
             .map(|device| device.state(shared, calls));
-        aggregate(&states.collect::<Vec<_>>())
+        State::of_all(&states.collect::<Vec<_>>())
     }
 
     /// What a NOTIFY says. `version` counts those of this subscription.
-    pub(crate) fn document(&self, state: State, version: u32) -> Body {
+    pub(crate) fn document(&self, now: Now, version: u32) -> Body {
+        let Now { state, messages } = now;
+        let Messages { new, old } = messages;
         let text = match self.package {
             Package::Presence => self.pidf(state),
             Package::Dialog => self.dialog_info(state, version),
             Package::MessageSummary => format!(
-                "Messages-Waiting: no\r\nMessage-Account: {}\r\nVoice-Message: 0/0 (0/0)\r\n",
+                "Messages-Waiting: {}\r\nMessage-Account: {}\r\nVoice-Message: {new}/{old} (0/0)\r\n",
+                if new > 0 { "yes" } else { "no" },
                 self.entity
             ),
         };
@@ -300,7 +311,36 @@ impl Package {
 }
 
 impl Device {
-    fn state(&self, shared: &Shared, calls: &[ChannelHandle]) -> State {
+    /// A phone, as far as it is known without asking the database: one that stands there has, as a rule, an
+    /// address of record of its own name.
+    pub(crate) fn known(shared: &Shared, id: &str) -> Self {
+        let config = shared.switch.config();
+        let mut device = Self {
+            other: None,
+            name: format!("PJSIP/{id}"),
+            aors: None,
+            written: false,
+            busy_at: 0,
+        };
+        if let Some(known) = config.endpoints.get(id) {
+            let aors = &known.endpoint.aors;
+            let is_written = |aor: &String| {
+                let aor = config.aors.get(aor);
+                aor.is_some_and(|aor| !aor.contacts.is_empty())
+            };
+            device.written = aors.iter().any(is_written);
+            device.busy_at = usize::try_from(known.endpoint.device_state_busy_at).unwrap_or(0);
+            device.aors = Some(aors.clone());
+        } else if !shared.location().contacts(id).is_empty() {
+            device.aors = Some(vec![id.to_owned()]);
+        }
+        device
+    }
+
+    pub(crate) fn state(&self, shared: &Shared, calls: &[ChannelHandle]) -> State {
+        if let Some(other) = &self.other {
+            return shared.switch.device_state(other);
+        }
         let (mut ringing, mut in_use, mut held) = (0, 0, 0);
         let own = calls.iter().filter(|call| self.is_of(call.name()));
         for call in own {
@@ -355,35 +395,6 @@ impl Device {
     }
 }
 
-/// The state of an extension with several devices, by Asterisk's rules.
-fn aggregate(states: &[State]) -> State {
-    let all = |of: State| !states.is_empty() && states.iter().all(|state| *state == of);
-    let any = |of: State| states.contains(&of);
-    let rings = any(State::Ringing) || any(State::RingInUse);
-    let talks =
-        any(State::InUse) || any(State::RingInUse) || any(State::Busy) || any(State::OnHold);
-    let out = |state: &State| matches!(state, State::Unavailable | State::Invalid | State::Unknown);
-    if rings {
-        return match talks {
-            true => State::RingInUse,
-            false => State::Ringing,
-        };
-    }
-    for same in [State::Busy, State::OnHold, State::Unknown, State::Invalid] {
-        if all(same) {
-            return same;
-        }
-    }
-    if talks {
-        return State::InUse;
-    }
-    match states.iter().all(out) {
-        true if states.is_empty() => State::Unknown,
-        true => State::Unavailable,
-        false => State::NotInUse,
-    }
-}
-
 /// Text in XML.
 fn escaped(text: &str) -> String {
     text.chars()
@@ -414,40 +425,34 @@ mod tests {
     use super::State::*;
     use super::*;
 
-    #[test]
-    fn several_devices_are_one_lamp() {
-        let rows: [(&[State], State); 12] = [
-            (&[], Unknown),
-            (&[NotInUse, NotInUse], NotInUse),
-            (&[NotInUse, Unavailable], NotInUse),
-            (&[Unavailable, Unavailable], Unavailable),
-            (&[Unavailable, Invalid], Unavailable),
-            (&[InUse, NotInUse], InUse),
-            (&[Busy, NotInUse], InUse),
-            (&[Busy, Busy], Busy),
-            (&[OnHold], OnHold),
-            (&[OnHold, NotInUse], InUse),
-            (&[Ringing, NotInUse], Ringing),
-            (&[Ringing, InUse], RingInUse),
-        ];
-        for (states, expected) in rows {
-            assert_eq!(aggregate(states), expected, "{states:?}");
-        }
-    }
-
     fn watched(package: Package) -> Watched {
         Watched {
             package,
             endpoint: "alice".to_owned(),
+            caller: CallerId::default(),
+            context: "phones".to_owned(),
             resource: "6001".to_owned(),
             entity: "sip:6001@example.com".to_owned(),
             devices: Vec::new(),
+            mailboxes: Vec::new(),
             early_in_use: false,
         }
     }
 
+    fn now(state: State) -> Now {
+        let messages = Messages { new: 2, old: 1 };
+        Now { state, messages }
+    }
+
+    #[test]
+    fn a_mailbox_is_told_of_in_numbers() {
+        let text = text(Package::MessageSummary, Unknown);
+        assert!(text.starts_with("Messages-Waiting: yes\r\n"), "{text}");
+        assert!(text.ends_with("Voice-Message: 2/1 (0/0)\r\n"), "{text}");
+    }
+
     fn text(package: Package, state: State) -> String {
-        let body = watched(package).document(state, 3);
+        let body = watched(package).document(now(state), 3);
         String::from_utf8(body.bytes.to_vec()).unwrap()
     }
 
@@ -485,7 +490,7 @@ mod tests {
     fn names_cannot_break_the_document() {
         let mut watched = watched(Package::Dialog);
         watched.resource = "a\"><b>&\r\n".to_owned();
-        let body = watched.document(Ringing, 0);
+        let body = watched.document(now(Ringing), 0);
         let text = String::from_utf8(body.bytes.to_vec()).unwrap();
         assert!(text.contains("id=\"a&quot;&gt;&lt;b&gt;&amp;\""), "{text}");
     }

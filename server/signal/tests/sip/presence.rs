@@ -6,6 +6,7 @@ use sip::{HeaderName, Method, Request, Response};
 
 use crate::outbound::{EMPTY, originate, registered, tagged, with_answer};
 use crate::support::{Exchange, PJSIP, Phone, contact, register, reply, request, signed, until};
+use crate::tls::Folder;
 
 const HINTS: &str = "
 [phones]
@@ -14,6 +15,10 @@ exten => bob,1,NoOp()
 exten => both,hint,PJSIP/bob&PJSIP/alice
 exten => ghost,hint,PJSIP/ghost
 exten => plain,1,NoOp()
+exten => night,hint,Custom:night&Custom:door
+exten => 1,1,NoOp(${HINT(night@phones)})
+ same => n,Set(DEVICE_STATE(Custom:night)=INUSE)
+ same => n,Hangup(17)
 [lamps]
 exten => 7,hint,PJSIP/bob
 ";
@@ -263,4 +268,121 @@ async fn notify_early_inuse_ringing_shows_the_second_call_as_ringing() {
         let (_, told) = subscribed(&mut alice, "bob", more).await;
         assert_eq!(lamp(&told), state, "{line}");
     }
+}
+
+/// An exchange whose dial plan has a database, and its folder.
+async fn with_database(pjsip: &str) -> (Exchange, Folder) {
+    let (exchange, folder) = (exchange(pjsip).await, Folder::new());
+    let path = folder.path("kept");
+    let store = exchange.switch.store();
+    store.keep(std::path::Path::new(&path), "here").await;
+    (exchange, folder)
+}
+
+#[tokio::test]
+async fn a_lamp_of_the_dial_plans_own_follows_what_it_is_set_to() {
+    let (exchange, _folder) = with_database(PJSIP).await;
+    let mut alice = registered(&exchange, "alice", "wonderland", "1").await;
+    let (_, first) = subscribed(&mut alice, "night", "Event: dialog\r\n").await;
+    assert_eq!(lamp(&first), "terminated");
+    let switch = &exchange.switch;
+    switch
+        .set_device_state("Custom:door", switch::DeviceState::Ringing)
+        .unwrap();
+    assert_eq!(lamp(&notified(&mut alice).await), "early");
+    switch
+        .set_device_state("Custom:door", switch::DeviceState::NotInUse)
+        .unwrap();
+    assert_eq!(lamp(&notified(&mut alice).await), "terminated");
+    assert_eq!(
+        switch.device_state("custom:door"),
+        switch::DeviceState::NotInUse
+    );
+    let custom = switch.custom_devices().await.unwrap();
+    assert_eq!(custom.len(), 1, "{custom:?}");
+    assert!(
+        switch
+            .set_device_state("PJSIP/bob", switch::DeviceState::Busy)
+            .is_err()
+    );
+    let config = switch.config();
+    let state = switch.extension_state(&config.plan, "phones", "night");
+    assert_eq!(state, Some(switch::DeviceState::NotInUse));
+    assert_eq!(
+        switch.extension_state(&config.plan, "phones", "plain"),
+        None
+    );
+}
+
+#[tokio::test]
+async fn the_dial_plan_knows_phones_and_sets_lamps() {
+    let (exchange, _folder) = with_database(PJSIP).await;
+    let switch = &exchange.switch;
+    assert_eq!(
+        switch.device_state("PJSIP/bob"),
+        switch::DeviceState::Unavailable
+    );
+    assert_eq!(
+        switch.device_state("PJSIP/ghost"),
+        switch::DeviceState::Invalid
+    );
+    let mut alice = registered(&exchange, "alice", "wonderland", "1").await;
+    assert_eq!(
+        switch.device_state("PJSIP/alice"),
+        switch::DeviceState::NotInUse
+    );
+    let (_, first) = subscribed(&mut alice, "night", "Event: dialog\r\n").await;
+    assert_eq!(lamp(&first), "terminated");
+    let text = crate::support::invite("alice", "1", "alice1", crate::support::OFFER);
+    let challenged = alice.ask(&text).await;
+    alice.send(&crate::support::ack(&text, &challenged)).await;
+    let again = signed(&text, &challenged, "alice", "wonderland");
+    assert_eq!(alice.ask(&again).await.status.code(), 486);
+    until("the lamp is on", || {
+        switch.device_state("Custom:night") == switch::DeviceState::InUse
+    })
+    .await;
+    assert_eq!(lamp(&notified(&mut alice).await), "confirmed");
+}
+
+#[tokio::test]
+async fn a_mailbox_is_told_of_when_messages_come_and_go() {
+    let pjsip = PJSIP.replacen(
+        "[alice]\ntype=aor\n",
+        "[alice]\ntype=aor\nmailboxes=100@default,200@default\n",
+        1,
+    );
+    let (exchange, _folder) = with_database(&pjsip).await;
+    let mut alice = registered(&exchange, "alice", "wonderland", "1").await;
+    let more = "Event: message-summary\r\nExpires: 900\r\n";
+    let (_, first) = subscribed(&mut alice, "alice", more).await;
+    assert!(body(&first).contains("Messages-Waiting: no\r\n"));
+    let set = |mailbox: &str, new, old| {
+        let messages = switch::Messages { new, old };
+        exchange
+            .switch
+            .set_mailbox(mailbox, Some(messages))
+            .unwrap();
+    };
+    set("100@default", 2, 1);
+    set("200@default", 1, 0);
+    let told = notified(&mut alice).await;
+    assert!(body(&told).contains("Messages-Waiting: yes\r\n"));
+    assert!(
+        body(&told).contains("Voice-Message: 3/1 (0/0)\r\n"),
+        "{}",
+        body(&told)
+    );
+    let listed = exchange.signal.subscriptions().await;
+    assert_eq!(listed.len(), 1);
+    assert_eq!(
+        (listed[0].endpoint.as_str(), listed[0].resource.as_str()),
+        ("alice", "alice")
+    );
+    assert_eq!(listed[0].event, "message-summary");
+    assert!(listed[0].left.as_secs() > 800 && !listed[0].call_id.is_empty());
+    exchange.switch.set_mailbox("100@default", None).unwrap();
+    exchange.switch.set_mailbox("200@default", None).unwrap();
+    let told = notified(&mut alice).await;
+    assert!(body(&told).contains("Messages-Waiting: no\r\n"));
 }

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use ::sip::{Agent, RequestId, SubscriptionId};
 
-use crate::sip::presence::{State, Subscribe, Watched};
+use crate::signal::Subscribed;
+use crate::sip::presence::{Now, Subscribe, Watched};
 use crate::sip::shared::Shared;
 
 /// How long changes are gathered before they are told: a call that rings, is answered and ends changes often.
@@ -22,7 +23,7 @@ pub(crate) struct Watchers {
 #[derive(Debug)]
 struct Watcher {
     watched: Watched,
-    told: State,
+    told: Now,
     version: u32,
 }
 
@@ -44,7 +45,7 @@ impl Watchers {
         let Some(id) = agent.accept_subscription(now, id, &request, rules) else {
             return;
         };
-        let state = watched.state(shared, &shared.switch.directory().all());
+        let state = watched.now(shared, &shared.switch.directory().all());
         agent.notify(now, id, Some(watched.document(state, 0)));
         let (endpoint, resource) = (&watched.endpoint, &watched.resource);
         tracing::debug!(endpoint, resource, package = ?watched.package, "subscribed");
@@ -68,9 +69,27 @@ impl Watchers {
     ) {
         if let Some(watcher) = self.all.get_mut(&id) {
             let calls = shared.switch.directory().all();
-            watcher.told = watcher.watched.state(shared, &calls);
+            watcher.told = watcher.watched.now(shared, &calls);
             watcher.tell(agent, now, id);
         }
+    }
+
+    /// All of them, the oldest first.
+    pub(crate) fn list(&self, agent: &Agent, now: Instant) -> Vec<Subscribed> {
+        let all = self.all.iter().filter_map(|(id, watcher)| {
+            let (call_id, event, expires_at) = agent.subscription(*id)?;
+            let watched = &watcher.watched;
+            Some(Subscribed {
+                endpoint: watched.endpoint.clone(),
+                caller: watched.caller.clone(),
+                context: watched.context.clone(),
+                resource: watched.resource.clone(),
+                event: event.to_owned(),
+                call_id: call_id.to_owned(),
+                left: expires_at.saturating_duration_since(now),
+            })
+        });
+        all.collect()
     }
 
     pub(crate) fn end(&mut self, id: SubscriptionId) {
@@ -95,7 +114,7 @@ impl Watchers {
         }
         let calls = shared.switch.directory().all();
         for (id, watcher) in &mut self.all {
-            let state = watcher.watched.state(shared, &calls);
+            let state = watcher.watched.now(shared, &calls);
             if state != watcher.told {
                 watcher.told = state;
                 watcher.tell(agent, now, *id);
