@@ -5,6 +5,7 @@ pub(crate) mod cdr;
 pub(crate) mod channel;
 pub(crate) mod db;
 pub(crate) mod device;
+pub(crate) mod feature;
 pub(crate) mod global;
 pub(crate) mod group;
 pub(crate) mod local;

@@ -117,6 +117,8 @@ pub static FUNCTIONS: &[&Function] = &[
     &function::db::DB_EXISTS,
     &function::device::DEVICE_STATE,
     &function::device::EXTENSION_STATE,
+    &function::feature::FEATURE,
+    &function::feature::FEATURE_MAP,
     &function::global::GLOBAL,
     &function::group::GROUP,
     &function::group::GROUP_COUNT,

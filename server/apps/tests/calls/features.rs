@@ -80,3 +80,23 @@ async fn the_other_may_leave_while_an_application_runs() {
     assert!(call.is_over());
     assert_eq!(reach.count(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_has_digits_and_pauses_of_its_own() {
+    let plan = "exten => 100,1,Set(FEATUREMAP(disconnect)=*55)
+ same => n,Set(FEATURE(featuredigittimeout)=3000)
+ same => n,Set(FEATURE(featuredigittimeout)=soon)
+ same => n,Set(FEATUREMAP(disconnect)=x)
+ same => n,Set(FEATUREMAP(nothing)=1)
+ same => n,NoOp(${FEATUREMAP(disconnect)} ${FEATURE(featuredigittimeout)} ${FEATUREMAP(blindxfer)})
+ same => n,Dial(TEST/1,30,H)
+";
+    let reach = Reach::featured(plan, FEATURES).await;
+    let call = reach.world.dial("100").await;
+    reach.answer(0).await;
+    press(&call, "*").await;
+    pass(seconds(2)).await;
+    press(&call, "55").await;
+    assert!(call.is_over());
+    assert_eq!(crate::dial::result(&reach), "*55 3000 #");
+}

@@ -1,7 +1,7 @@
 //! What a channel has of `features.conf`, and the sounds that go with it.
 
 use codec::ToneScript;
-use config::Features;
+use config::{Applied, Features, Object as _, Shown};
 use media::Playable;
 
 use super::Channel;
@@ -25,8 +25,27 @@ impl Channel {
         }
     }
 
-    /// The same, to be changed for this channel alone.
-    pub fn features_mut(&mut self) -> &mut Features {
+    /// An option of `[general]`, as it holds for this channel.
+    pub fn feature(&self, option: &str) -> Option<String> {
+        value_of(&self.features().general, option)
+    }
+
+    /// Sets one for this channel alone. `false`: there is no such option, or that is no value for it.
+    pub fn set_feature(&mut self, option: &str, value: &str) -> bool {
+        is_set(&self.features_mut().general.set(option, value))
+    }
+
+    /// The digits of a feature, as they hold for this channel.
+    pub fn feature_digits(&self, feature: &str) -> Option<String> {
+        value_of(&self.features().map, feature)
+    }
+
+    /// Sets them for this channel alone. `false`: there is no such feature, or those are no digits.
+    pub fn set_feature_digits(&mut self, feature: &str, digits: &str) -> bool {
+        is_set(&self.features_mut().map.set(feature, digits))
+    }
+
+    fn features_mut(&mut self) -> &mut Features {
         let switch = &self.switch;
         self.features
             .get_or_insert_with(|| Box::new(switch.config().features.clone()))
@@ -69,6 +88,16 @@ impl Instead {
             Self::Refusal => "!400/160,!0/80,!400/160,!0/40",
         }
     }
+}
+
+fn value_of(object: &impl Shown, option: &str) -> Option<String> {
+    let shown = object.shown().into_iter();
+    let mut named = shown.filter(|(name, _)| name.eq_ignore_ascii_case(option.trim()));
+    named.next().map(|(_, value)| value)
+}
+
+fn is_set(applied: &Applied) -> bool {
+    matches!(applied, Applied::Set | Applied::Inert(_))
 }
 
 /// Tones of ours.
