@@ -5,11 +5,14 @@ pub(crate) mod cdr;
 pub(crate) mod channel;
 pub(crate) mod core;
 pub(crate) mod database;
+pub(crate) mod devstate;
 pub(crate) mod dialplan;
+pub(crate) mod hints;
 pub(crate) mod http;
 pub(crate) mod live;
 pub(crate) mod logger;
 pub(crate) mod music;
+pub(crate) mod mwi;
 pub(crate) mod originate;
 pub(crate) mod parking;
 pub(crate) mod pjsip;
@@ -43,6 +46,8 @@ pub static COMMANDS: &[&Command] = &[
     &settings::SHOW_FUNCTION,
     &settings::SHOW_FUNCTIONS,
     &core::SHOW_HELP,
+    &hints::SHOW_HINT,
+    &hints::SHOW_HINTS,
     &settings::SHOW_SETTINGS,
     &core::SHOW_UPTIME,
     &core::SHOW_VERSION,
@@ -54,6 +59,8 @@ pub static COMMANDS: &[&Command] = &[
     &database::GET,
     &database::PUT,
     &database::SHOW,
+    &devstate::CHANGE,
+    &devstate::LIST,
     &dialplan::edit::ADD_EXTENSION,
     &dialplan::edit::ADD_INCLUDE,
     &reload::DIALPLAN_RELOAD,
@@ -76,6 +83,9 @@ pub static COMMANDS: &[&Command] = &[
     &music::SHOW_CLASSES,
     &music::SHOW_FILES,
     &parking::SHOW,
+    &mwi::DELETE,
+    &mwi::SHOW,
+    &mwi::UPDATE,
     &qualify::QUALIFY,
     &pjsip::registration::SEND_REGISTER,
     &pjsip::registration::SEND_UNREGISTER,
@@ -94,6 +104,7 @@ pub static COMMANDS: &[&Command] = &[
     &pjsip::registration::SHOW_REGISTRATION,
     &pjsip::registration::SHOW_REGISTRATIONS,
     &pjsip::objects::SHOW_SETTINGS,
+    &pjsip::subscription::SHOW_SUBSCRIPTIONS,
     &pjsip::SHOW_TRANSPORTS,
     &pjsip::SHOW_TRANSPORT,
     &pjsip::objects::SHOW_VERSION,

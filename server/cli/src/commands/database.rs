@@ -95,7 +95,10 @@ async fn put(exchange: &Exchange, words: &[String]) -> Outcome {
         Ok(database) => database,
         Err(outcome) => return outcome,
     };
-    match database.put(&words[0], &words[1], &words[2]) {
+    let put = database.put(&words[0], &words[1], &words[2]);
+    // It may be a state or a mailbox that somebody watches.
+    exchange.parts.switch.directory().changed();
+    match put {
         Ok(pending) => match pending.durable().await {
             true => Outcome::Done("Updated database successfully\n".to_owned()),
             false => {

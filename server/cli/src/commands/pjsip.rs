@@ -3,6 +3,7 @@
 pub(crate) mod logger;
 pub(crate) mod objects;
 pub(crate) mod registration;
+pub(crate) mod subscription;
 mod table;
 mod transport;
 
