@@ -67,7 +67,7 @@ export const pinned = (ports) => {
 
 /** A desk phone `desk` over UDP and TCP of both families; it may call as a browser does. */
 export const deskPhones = (ports) => ({
-  ...files(STREAM_ECHO)(ports),
+  ...files(`${STREAM_ECHO}[lamps]\nexten => lamp,hint,PJSIP/desk\n`)(ports),
   'pjsip.conf': `[transport-udp]
 type=transport
 protocol=udp
@@ -81,6 +81,7 @@ bind=[::]:${ports.sip}
 [desk]
 type=endpoint
 context=sets
+subscribe_context=lamps
 aors=desk
 auth=desk
 webrtc=yes

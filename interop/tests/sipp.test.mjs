@@ -54,6 +54,7 @@ for (const ip of ['127.0.0.1', '::1']) {
       await sipp('options', ip, transport);
       await sipp('refused', ip, transport);
       await sipp('answered', ip, transport);
+      await sipp('subscribe', ip, transport);
     });
   }
 }

@@ -36,6 +36,7 @@ mod send_dtmf;
 mod send_text;
 mod set;
 mod stream_echo;
+mod transfer;
 mod verbose;
 mod wait;
 mod wait_exten;
@@ -98,6 +99,7 @@ pub static APPLICATIONS: &[&Application] = &[
     &playtones::STOP_PLAYTONES,
     &stream_echo::STREAM_ECHO,
     &exec_if::TRY_EXEC,
+    &transfer::TRANSFER,
     &verbose::VERBOSE,
     &wait::WAIT,
     &wait_exten::WAIT_EXTEN,

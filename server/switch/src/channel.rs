@@ -5,6 +5,7 @@
 //! carries out of the application ([`Interrupt`]); dropping the channel releases everything it holds and
 //! hangs up what has not been hung up.
 
+mod away;
 mod dial;
 mod digits;
 mod features;
@@ -135,6 +136,8 @@ pub struct Channel {
     recordings: Vec<recording::Running>,
     /// Its own `features.conf`, where it differs.
     features: Option<Box<config::Features>>,
+    /// What came of our wish that the far end call somebody else.
+    went_away: Option<u16>,
     /// The text message it carries.
     text: Option<Box<Text>>,
     /// It is there for its message alone.
@@ -256,6 +259,7 @@ impl Channel {
             application: String::new(),
             recordings: Vec::new(),
             features: None,
+            went_away: None,
             text: None,
             only_text: false,
             on_hold: false,
@@ -630,6 +634,10 @@ impl Channel {
             // Somebody to talk to is what a conversation sees to.
             ChannelEvent::Transfer(_) => {
                 self.refuse_transfer(transfer::BAD_REQUEST);
+                Ok(None)
+            }
+            ChannelEvent::WentAway { status } => {
+                self.went_away = Some(status);
                 Ok(None)
             }
             ChannelEvent::Replaced(newcomer) => {

@@ -51,6 +51,11 @@ pub enum ChannelEvent {
     Hangup(Cause),
     /// The far end asks for the party it talks to to be sent on (REFER).
     Transfer(Box<Transfer>),
+    /// What came of our wish that the far end call somebody else.
+    WentAway {
+        /// The SIP status, or its equivalent.
+        status: u16,
+    },
     /// Another channel takes the place of this one.
     Replaced(Newcomer),
     /// The connection the far end signals over is gone. Media may well flow on.

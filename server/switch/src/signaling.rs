@@ -86,6 +86,12 @@ pub trait Signaling: Send {
         let _ = referred;
     }
 
+    /// Asks the far end to call somebody else: before the answer that refuses the call, after it
+    /// [`WentAway`](crate::ChannelEvent::WentAway) follows.
+    fn send_away(&mut self, to: &str) {
+        let _ = to;
+    }
+
     /// A header of the request that brought the call.
     fn header(&self, name: &str) -> Option<String>;
 }

@@ -116,9 +116,8 @@ const APPLICATIONS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "calls are not transferred or parked",
+        "calls are transferred by their parties and by Transfer alone",
         &[
-            "Transfer",
             "BlindTransfer",
             "AttnTransfer",
             "Park",

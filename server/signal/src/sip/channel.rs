@@ -198,6 +198,15 @@ impl Signaling for SipSignaling {
         true
     }
 
+    fn send_away(&mut self, to: &str) {
+        let answered = self.progress != Progress::Ringing;
+        if !answered {
+            self.progress = Progress::Over;
+        }
+        let to = to.to_owned();
+        self.tell(Verb::SendAway { to, answered });
+    }
+
     fn referred(&mut self, referred: Referred) {
         self.tell(Verb::Referred(referred));
     }

@@ -78,7 +78,10 @@ impl Command {
             Self::Respond { .. } | Self::Subscribe { .. } | Self::Restore { .. } => true,
             Self::Call(_, verb) => matches!(
                 verb,
-                Verb::Refuse { .. } | Verb::Deny { .. } | Verb::Hangup { .. }
+                Verb::Refuse { .. }
+                    | Verb::SendAway { .. }
+                    | Verb::Deny { .. }
+                    | Verb::Hangup { .. }
             ),
             Self::Invite { .. }
             | Self::Text(_)
@@ -129,6 +132,8 @@ pub(crate) enum Verb {
     SentOn(Arc<Identity>, Box<Redirecting>),
     /// A text within the call.
     Text(Box<Text>),
+    /// Asks the far end to call somebody else.
+    SendAway { to: String, answered: bool },
     /// What became of the far end's REFER.
     Referred(Referred),
     /// The caller of this INVITE is known now.

@@ -414,6 +414,10 @@ impl Driver {
                 calls.sent_on(agent, now, id, &identity, &redirecting);
             }
             Verb::Text(text) => self.calls.send_text(&mut self.agent, now, id, &text),
+            Verb::SendAway { to, answered } => {
+                let agent = &mut self.agent;
+                self.calls.send_away(agent, now, id, (&to, answered));
+            }
             Verb::Referred(referred) => self.calls.referred(&mut self.agent, now, id, referred),
             Verb::Hangup { status, headers } => {
                 self.calls.take_retry(id);
@@ -665,6 +669,7 @@ impl Driver {
                 let (now, response) = (now(), result.as_ref().ok());
                 let (agent, shared) = (&mut self.agent, &self.shared);
                 if self.calls.on_text_answered(id, response)
+                    || self.calls.went(id, response)
                     || self.calls.on_response(agent, id, response, now)
                 {
                     return;

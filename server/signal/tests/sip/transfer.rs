@@ -14,6 +14,11 @@ const PLAN: &str = "
 exten => alice,1,Dial(PJSIP/alice)
 exten => bob,1,Dial(PJSIP/bob)
 exten => carol,1,Dial(PJSIP/carol)
+exten => 302,1,Transfer(PJSIP/100)
+exten => 202,1,Answer()
+ same => n,Transfer(PJSIP/sip:202@example.com)
+ same => n,Set(GLOBAL(WENT)=${TRANSFERSTATUS} ${TRANSFERSTATUSPROTOCOL})
+ same => n,Echo()
 exten => 100,1,Answer()
  same => n,Echo()
 ";
@@ -387,4 +392,60 @@ async fn a_call_with_the_exchange_alone_is_not_transferred() {
         ))
         .await;
     assert_eq!(refused.status.code(), 400);
+}
+
+#[tokio::test]
+async fn a_caller_is_sent_on_before_the_answer() {
+    let exchange = exchange(PJSIP).await;
+    let mut alice = phone(&exchange, "alice").await;
+    let first = invite("alice", "302", "alice1", OFFER);
+    let moved = alice.ask_as("alice", "wonderland", &first).await;
+    assert_eq!(moved.status.code(), 302);
+    let contact = moved.headers.get(&HeaderName::Contact).unwrap();
+    assert!(contact.starts_with("<sip:100@127.0.0.1:"), "{contact}");
+    until("the call is over", || channels(&exchange).is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_caller_is_sent_on_in_the_call_and_says_what_came_of_it() {
+    let rows = [
+        (202, "SIP/2.0 200 OK\r\n", "SUCCESS 200"),
+        (202, "SIP/2.0 486 Busy Here\r\n", "FAILURE 486"),
+        (603, "", "FAILURE 603"),
+    ];
+    for (status, fragment, expected) in rows {
+        let exchange = exchange(PJSIP).await;
+        let mut alice = phone(&exchange, "alice").await;
+        let (text, ok) = crate::support::call(&mut alice, "202", "alice1").await;
+        let refer = alice.request().await;
+        assert_eq!(refer.method, Method::Refer);
+        let to = refer.headers.get(&HeaderName::ReferTo);
+        assert_eq!(to, Some("<sip:202@example.com>"));
+        alice.send(&reply(&refer, status, EMPTY)).await;
+        let notify = |number: u32, fragment: &str| {
+            let more = format!(
+                "Event: refer\r\nSubscription-State: active\r\nContent-Type: message/sipfrag\r\n\
+                 Content-Length: {}\r\n\r\n{fragment}",
+                fragment.len()
+            );
+            in_dialog("NOTIFY", number, &text, &ok, &more)
+        };
+        if status == 202 {
+            for (number, fragment) in [(3, "SIP/2.0 100 Trying\r\n"), (4, fragment)] {
+                let answer = alice.ask(&notify(number, fragment)).await;
+                assert_eq!(answer.status.code(), 200);
+            }
+        }
+        let switch = exchange.switch.clone();
+        until(expected, || {
+            switch.global("WENT").as_deref() == Some(expected)
+        })
+        .await;
+        let answer = alice.ask(&notify(5, "SIP/2.0 200 OK\r\n")).await;
+        assert_eq!(
+            answer.status.code(),
+            481,
+            "there is nothing to be told of any more"
+        );
+    }
 }

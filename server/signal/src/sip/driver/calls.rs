@@ -35,6 +35,8 @@ pub(crate) struct Calls {
     pub(super) infos: BTreeMap<ClientId, InviteId>,
     /// Texts within calls that wait for their answer.
     pub(super) texts: BTreeMap<ClientId, InviteId>,
+    /// Our REFERs that are not answered yet.
+    pub(super) referring: BTreeMap<ClientId, InviteId>,
 }
 
 #[derive(Debug)]
@@ -62,6 +64,8 @@ pub(super) struct Call {
     pub(super) believed: Option<Box<str>>,
     /// What the far end is told of who it is connected to.
     pub(super) told: Vec<(HeaderName, String)>,
+    /// Our REFER, until the far end has said what came of it.
+    pub(super) away: Option<ClientId>,
 }
 
 /// What an INVITE to another place is made of.
@@ -122,6 +126,7 @@ impl Calls {
             digits: Digits::default(),
             believed: None,
             told: Vec::new(),
+            away: None,
         };
         call.received(&format_args!("INVITE {}", printable(request.uri.address())));
         self.calls.insert(id, call);
@@ -143,6 +148,7 @@ impl Calls {
             digits: Digits::default(),
             believed: ours.believed,
             told: ours.told,
+            away: None,
         };
         self.index(id, &call);
         self.calls.insert(id, call);
@@ -492,7 +498,7 @@ impl Calls {
                 Ok(()) => return,
                 Err(denied) => Some(denied),
             },
-            Method::Notify => Some(Denied::new(Status::CALL_DOES_NOT_EXIST)),
+            Method::Notify => self.on_notify(id, request).err(),
             Method::Subscribe => Some(Denied::new(Status::BAD_EVENT)),
             _ => {
                 let mut denied = Denied::new(Status::NOT_IMPLEMENTED);
@@ -521,6 +527,9 @@ impl Calls {
         let Some(call) = self.remove(id) else {
             return;
         };
+        if let Some(client) = call.away {
+            self.referring.remove(&client);
+        }
         match ended {
             Ended::Bye(_) => call.received(&"BYE"),
             Ended::Cancelled => call.received(&"CANCEL"),

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ::sip::{
-    Agent, Body, HeaderName, InviteId, Method, NameAddr, Replaces, Request, RequestId, Status,
+    Agent, Body, ClientId, HeaderName, Host, InviteId, Method, NameAddr, Replaces, Request,
+    RequestId, Response, Status, Uri,
 };
 use switch::{ChannelEvent, Referred, Seat, Transfer, TransferTo};
 
@@ -146,6 +147,70 @@ impl Calls {
         }
     }
 
+    /// Asks the far end to call somebody else: by 302 before the answer, by REFER after it.
+    pub(crate) fn send_away(
+        &mut self,
+        agent: &mut Agent,
+        now: Instant,
+        id: InviteId,
+        (to, answered): (&str, bool),
+    ) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        let target = match to.starts_with("sip:") || to.starts_with("sips:") {
+            true => printable(to),
+            false => {
+                let own = Host::from(call.flow.local.ip().to_canonical());
+                let uri = Uri::sip(Some(to), &own, Some(call.flow.local.port()));
+                uri.to_string()
+            }
+        };
+        let target = format!("<{target}>");
+        if !answered {
+            self.sent(id, &Status::MOVED_TEMPORARILY);
+            let contact = vec![(HeaderName::Contact, target)];
+            return agent.reject(now, id, Status::MOVED_TEMPORARILY, contact);
+        }
+        let headers = vec![(HeaderName::ReferTo, target)];
+        let client = agent.send(now, id, Method::Refer, headers, None);
+        call.away = Some(client);
+        self.referring.insert(client, id);
+        self.sent(id, &"REFER");
+    }
+
+    /// The answer to our REFER. `false`: it is to something else.
+    pub(crate) fn went(&mut self, client: ClientId, response: Option<&Arc<Response>>) -> bool {
+        let Some(id) = self.referring.remove(&client) else {
+            return false;
+        };
+        let Some(call) = self.calls.get_mut(&id) else {
+            return true;
+        };
+        let status = response.map_or(Status::REQUEST_TIMEOUT, |response| response.status);
+        call.received(&status);
+        if !status.is_success() {
+            call.away = None;
+            let status = status.code();
+            call.inbox.send(ChannelEvent::WentAway { status });
+        }
+        true
+    }
+
+    /// What the far end says of our REFER (RFC 3515 §2.4.4).
+    pub(super) fn on_notify(&mut self, id: InviteId, request: &Request) -> Result<(), Denied> {
+        let event = request.headers.get(&HeaderName::Event).unwrap_or_default();
+        let name = event.split(';').next().unwrap_or_default().trim();
+        let call = self.calls.get_mut(&id).filter(|call| call.away.is_some());
+        let call = call.filter(|_| name.eq_ignore_ascii_case("refer"));
+        let call = call.ok_or_else(|| Denied::new(Status::CALL_DOES_NOT_EXIST))?;
+        if let Some(status) = fragment(&request.body).filter(|status| *status >= 200) {
+            call.away = None;
+            call.inbox.send(ChannelEvent::WentAway { status });
+        }
+        Ok(())
+    }
+
     /// What an INVITE is to take the place of.
     pub(crate) fn place_of(&self, agent: &Agent, request: &Arc<Request>) -> Replaced {
         let replaces = match request.headers.replaces() {
@@ -168,6 +233,14 @@ impl Calls {
             (false, _) => Replaced::Gone,
         }
     }
+}
+
+/// The status in a `message/sipfrag`: `SIP/2.0 180 Ringing`.
+fn fragment(body: &[u8]) -> Option<u16> {
+    let text = std::str::from_utf8(body).ok()?;
+    let mut words = text.lines().next()?.split_ascii_whitespace();
+    words.next().filter(|version| *version == "SIP/2.0")?;
+    words.next()?.parse().ok()
 }
 
 /// The one NOTIFY of a REFER: it is done. RFC 3515 §2.4.6: its `id` is the sequence number of the REFER.
