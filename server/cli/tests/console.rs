@@ -454,7 +454,16 @@ async fn what_is_shown_keeps_its_shape() {
                 DB                    DB(...)                              An entry of the dial plan's own database, which survives restarts: DB(family/key)
                 DB_DELETE             DB_DELETE(...)                       Reads DB(family/key) and removes it
                 DB_EXISTS             DB_EXISTS(...)                       1 if DB(family/key) is there, else 0
+                DEVICE_STATE          DEVICE_STATE(...)                    How a device is: NOT_INUSE, INUSE, RINGING, …; can be set for those named Custom:name
+                EXTENSION_STATE       EXTENSION_STATE(...)                 How the devices of an extension's hint are together; UNKNOWN without a hint
+                FEATURE               FEATURE(...)                         An option of [general] in features.conf, for this channel: featuredigittimeout, atxferdropcall, xfersound, …
+                FEATUREMAP            FEATUREMAP(...)                      The digits of a feature for this channel: blindxfer, atxfer, disconnect, parkcall, automon, automixmon
                 GLOBAL                GLOBAL(...)                          Variables of the whole exchange
+                GROUP                 GROUP(...)                           The group of the channel in a category, to be counted until it hangs up: GROUP([category])
+                GROUP_COUNT           GROUP_COUNT(...)                     How many channels are in a group: GROUP_COUNT([group][@category])
+                GROUP_LIST            GROUP_LIST(...)                      The groups of the channel, each as group@category
+                GROUP_MATCH_COUNT     GROUP_MATCH_COUNT(...)               How many channels are in groups that match an expression: GROUP_MATCH_COUNT(expression[@category])
+                HINT                  HINT(...)                            The devices of an extension's hint, or with `,n` its name
                 LOCAL                 LOCAL(...)                           Variables that end with the subroutine
                 MESSAGE               MESSAGE(...)                         The text message of the channel: to, from, body
                 MESSAGE_DATA          MESSAGE_DATA(...)                    A header of the channel's text message; one that is set goes along with MessageSend
@@ -462,7 +471,7 @@ async fn what_is_shown_keeps_its_shape() {
                 PJSIP_HEADER          PJSIP_HEADER(...)                    A header of the INVITE that brought the call, or of one that is to go out
                 REDIRECTING           REDIRECTING(...)                     Who sent the call on (orig, from), to whom (to), why (reason) and how often (count)
                 TIMEOUT               TIMEOUT(...)                         How long a call may last, and a caller may take to dial: absolute, digit, response
-                17 custom functions installed.
+                26 custom functions installed.
             "#]],
         ),
         (

@@ -132,6 +132,8 @@ mod tests {
             core show function             -- Describe a specific dialplan function
             core show functions            -- Shows registered dialplan functions
             core show help                 -- Display help list, or specific help on a command
+            core show hint                 -- Show dialplan hint
+            core show hints                -- Show dialplan hints
             core show settings             -- Show some core settings
             core show uptime [seconds]     -- Show uptime information
             core show version              -- Display version info
