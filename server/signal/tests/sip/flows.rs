@@ -5,17 +5,50 @@ use sip::{HeaderName, Message, Method, Request, Response};
 
 use crate::outbound::{EMPTY, tagged, with_answer};
 use crate::support::{
-    Exchange, OFFER, PJSIP, Phone, ack, contact, in_dialog, invite, register, reply, signed,
+    DeskPhone, Exchange, OFFER, PJSIP, Phone, ack, contact, in_dialog, invite, register, reply,
+    signed,
 };
+
+mod handover;
+mod registration;
+mod services;
+mod sessions;
 
 const PLAN: &str = "
 [phones]
+include => parkedcalls
+exten => bob,hint,PJSIP/bob
 exten => bob,1,Dial(PJSIP/bob,20)
 exten => carol,1,Dial(PJSIP/carol,20)
 exten => both,1,Dial(PJSIP/bob&PJSIP/carol,20)
 exten => forward,1,Dial(PJSIP/bob,20)
  same => n,Dial(PJSIP/carol,20)
+exten => patient,1,Dial(PJSIP/bob,1)
+ same => n,Dial(PJSIP/carol,20)
+exten => brief,1,Dial(PJSIP/bob,1)
+exten => away,1,Goto(carol,1)
+exten => screened,1,GotoIf($[\"${CALLERID(num)}\" = \"alice\"]?no)
+ same => n,Dial(PJSIP/carol,20)
+ same => n(no),Hangup(21)
+exten => _0X.,1,GotoIf($[\"${CALLERID(num)}\" = \"alice\"]?no)
+ same => n,Goto(9${EXTEN:1},1)
+ same => n(no),Hangup(21)
+exten => _9X.,1,Dial(PJSIP/${EXTEN:1}@trunk,20)
 ";
+
+const PARKING: &str = "
+[default]
+parkext=700
+parkpos=701-709
+context=parkedcalls
+";
+
+const TRUNK: &str = "
+[trunk](phone)
+aors=trunk
+[trunk]
+type=aor
+contact=sip:";
 
 /// Room for a message between two participants.
 const WIDTH: usize = 18;
@@ -83,10 +116,16 @@ impl Ladder {
     }
 }
 
+/// How a party is reached.
+enum Line {
+    Socket(Box<Phone>),
+    Desk(DeskPhone),
+}
+
 /// A phone whose messages are drawn.
 struct Party {
     name: &'static str,
-    phone: Phone,
+    line: Line,
 }
 
 fn login(user: &str) -> (&'static str, &'static str) {
@@ -119,43 +158,49 @@ fn label(message: &Message) -> String {
 impl Party {
     /// A phone that has not registered.
     async fn new(exchange: &Exchange, name: &'static str) -> Self {
-        let phone = exchange.phone().await;
-        Self { name, phone }
+        let line = Line::Socket(Box::new(exchange.phone().await));
+        Self { name, line }
+    }
+
+    /// One that speaks over UDP.
+    fn desk(name: &'static str, phone: DeskPhone) -> Self {
+        let line = Line::Desk(phone);
+        Self { name, line }
     }
 
     /// One that has.
     async fn registered(exchange: &Exchange, name: &'static str) -> Self {
-        let mut party = Self::new(exchange, name).await;
+        let mut phone = exchange.phone().await;
         let (user, password) = login(name);
-        let own = contact(&format!("{name}1"), name);
-        let ok = party.phone.register(user, password, &own).await;
-        let ok = match ok.status.code() {
-            200 => ok,
-            // The user of the account is not the one of its address.
-            _ => {
-                let text = register(name, &own);
-                let challenged = party.phone.ask(&text).await;
-                party
-                    .phone
-                    .ask(&signed(&text, &challenged, user, password))
-                    .await
-            }
-        };
+        let text = register(name, &contact(&format!("{name}1"), name));
+        let ok = phone.ask_as(user, password, &text).await;
         assert_eq!(ok.status.code(), 200, "{ok:?}");
-        party
+        let line = Line::Socket(Box::new(phone));
+        Self { name, line }
     }
 
     async fn sends(&mut self, ladder: &mut Ladder, text: &str) {
         let bytes = bytes::Bytes::copy_from_slice(text.as_bytes());
         let message = Message::parse(&bytes).unwrap();
         ladder.arrow(self.name, "exchange", &label(&message));
-        self.phone.send(text).await;
+        match &mut self.line {
+            Line::Socket(phone) => phone.send(text).await,
+            Line::Desk(phone) => phone.send(text.as_bytes()).await,
+        }
     }
 
     async fn gets(&mut self, ladder: &mut Ladder) -> Message {
-        let message = self.phone.receive().await;
+        let message = self.silently_gets().await;
         ladder.arrow("exchange", self.name, &label(&message));
         message
+    }
+
+    /// Gets a message that is drawn later.
+    async fn silently_gets(&mut self) -> Message {
+        match &mut self.line {
+            Line::Socket(phone) => phone.receive().await,
+            Line::Desk(phone) => phone.receive().await,
+        }
     }
 
     async fn request(&mut self, ladder: &mut Ladder, method: Method) -> Request {
@@ -181,6 +226,21 @@ impl Party {
         self.sends(ladder, &text).await;
     }
 
+    /// Is hung up.
+    async fn leaves(&mut self, ladder: &mut Ladder) {
+        let bye = self.request(ladder, Method::Bye).await;
+        self.answers(ladder, &bye, 200, EMPTY).await;
+    }
+
+    /// Sends a request that is challenged, and sends it again.
+    async fn asks(&mut self, ladder: &mut Ladder, text: &str) {
+        self.sends(ladder, text).await;
+        let challenged = self.response(ladder, 401).await;
+        let (user, password) = login(self.name);
+        self.sends(ladder, &signed(text, &challenged, user, password))
+            .await;
+    }
+
     /// Calls, is challenged and calls again; the INVITE that counts.
     async fn invites(&mut self, ladder: &mut Ladder, exten: &str) -> String {
         let first = invite(self.name, exten, &format!("{}1", self.name), OFFER);
@@ -196,359 +256,133 @@ impl Party {
     }
 }
 
-async fn exchange() -> Exchange {
+fn pjsip() -> String {
     let pjsip = PJSIP.replace("supported_algorithms_uas=SHA-256\n", "");
-    let pjsip = pjsip.replace("max_contacts=0", "max_contacts=1");
-    let files = [("pjsip.conf", pjsip.as_str()), ("extensions.conf", PLAN)];
+    pjsip.replace("max_contacts=0", "max_contacts=1")
+}
+
+async fn exchange() -> Exchange {
+    with(&pjsip()).await
+}
+
+/// With this pjsip.conf.
+async fn with(pjsip: &str) -> Exchange {
+    let files = [
+        ("pjsip.conf", pjsip),
+        ("extensions.conf", PLAN),
+        ("res_parking.conf", PARKING),
+    ];
     Exchange::with_files(&files, signal::Keepalive::default()).await
 }
 
-/// RFC 3665 §2.1: Successful New Registration.
-#[tokio::test]
-async fn rfc_3665_2_1_successful_new_registration() {
-    let exchange = exchange().await;
-    let mut ladder = Ladder::of(&["bob"]);
-    let mut bob = Party::new(&exchange, "bob").await;
-    let text = register("bob", &contact("bob1", "1"));
-    bob.sends(&mut ladder, &text).await;
-    let challenged = bob.response(&mut ladder, 401).await;
-    bob.sends(&mut ladder, &signed(&text, &challenged, "bobby", "builder"))
-        .await;
-    bob.response(&mut ladder, 200).await;
-    ladder.is("
-        bob                exchange
-        |--- REGISTER ---->|
-        |<- 401 REGISTER --|
-        |--- REGISTER ---->|
-        |<- 200 REGISTER --|");
-}
-
-/// RFC 3665 §2.5: Unsuccessful Registration.
-#[tokio::test]
-async fn rfc_3665_2_5_unsuccessful_registration() {
-    let exchange = exchange().await;
-    let mut ladder = Ladder::of(&["bob"]);
-    let mut bob = Party::new(&exchange, "bob").await;
-    let text = register("bob", &contact("bob1", "1"));
-    bob.sends(&mut ladder, &text).await;
-    let challenged = bob.response(&mut ladder, 401).await;
-    bob.sends(&mut ladder, &signed(&text, &challenged, "bobby", "wrong"))
-        .await;
-    bob.response(&mut ladder, 401).await;
-    ladder.is("
-        bob                exchange
-        |--- REGISTER ---->|
-        |<- 401 REGISTER --|
-        |--- REGISTER ---->|
-        |<- 401 REGISTER --|");
-}
-
-/// RFC 3665 §2.4: Cancellation of Registration.
-#[tokio::test]
-async fn rfc_3665_2_4_cancellation_of_registration() {
-    let exchange = exchange().await;
-    let mut ladder = Ladder::of(&["bob"]);
-    let mut bob = Party::registered(&exchange, "bob").await;
-    let text = register("bob", "*").replacen("Supported:", "Expires: 0\r\nSupported:", 1);
-    bob.sends(&mut ladder, &text).await;
-    let challenged = bob.response(&mut ladder, 401).await;
-    let signed = signed(&text, &challenged, "bobby", "builder");
-    bob.sends(&mut ladder, &signed).await;
-    bob.response(&mut ladder, 200).await;
-    assert_eq!(exchange.signal.counts().bindings, 0);
-    ladder.is("
-        bob                exchange
-        |--- REGISTER ---->|
-        |<- 401 REGISTER --|
-        |--- REGISTER ---->|
-        |<- 200 REGISTER --|");
-}
-
-/// A call from Alice that Bob has answered.
+/// A call that was answered.
 struct Talk {
+    callee: &'static str,
     text: String,
     ok: Response,
     called: Request,
 }
 
+/// Alice calls Bob, who answers.
 async fn talk(ladder: &mut Ladder, alice: &mut Party, bob: &mut Party) -> Talk {
-    let text = alice.invites(ladder, "bob").await;
-    let called = bob.request(ladder, Method::Invite).await;
-    bob.answers(ladder, &called, 180, EMPTY).await;
-    alice.response(ladder, 180).await;
-    bob.answers(ladder, &called, 200, &with_answer()).await;
-    bob.request(ladder, Method::Ack).await;
-    let ok = alice.response(ladder, 200).await;
-    alice
-        .sends(ladder, &in_dialog("ACK", 2, &text, &ok, EMPTY))
-        .await;
-    Talk { text, ok, called }
+    connects(ladder, alice, "bob", bob).await
 }
 
-impl Talk {
-    /// A request of Bob in the call.
-    fn by_bob(&self, method: &str, more: &str) -> String {
-        let header = |name: HeaderName| self.called.headers.get(&name).unwrap().to_owned();
-        let target = match self.called.headers.contacts().unwrap() {
-            sip::Contacts::List(list) => list[0].address.uri.clone(),
-            sip::Contacts::Star => panic!("a star"),
-        };
-        format!(
-            "{method} {target} SIP/2.0\r\nVia: SIP/2.0/WS a.invalid;branch=z9hG4bK{}\r\n\
-             Max-Forwards: 70\r\nFrom: {};tag=bob\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: 1 {method}\r\n{more}",
-            crate::support::unique(),
-            header(HeaderName::To),
-            header(HeaderName::From),
-            header(HeaderName::CallId),
-        )
+/// One calls an extension, and another rings and answers.
+async fn connects(
+    ladder: &mut Ladder,
+    caller: &mut Party,
+    exten: &str,
+    callee: &mut Party,
+) -> Talk {
+    let text = caller.invites(ladder, exten).await;
+    let called = callee.request(ladder, Method::Invite).await;
+    callee.answers(ladder, &called, 180, EMPTY).await;
+    caller.response(ladder, 180).await;
+    answered(ladder, caller, callee, text, called).await
+}
+
+/// The called answers.
+async fn answered(
+    ladder: &mut Ladder,
+    caller: &mut Party,
+    callee: &mut Party,
+    text: String,
+    called: Request,
+) -> Talk {
+    callee.answers(ladder, &called, 200, &with_answer()).await;
+    callee.request(ladder, Method::Ack).await;
+    let ok = caller.response(ladder, 200).await;
+    caller
+        .sends(ladder, &in_dialog("ACK", 2, &text, &ok, EMPTY))
+        .await;
+    Talk {
+        callee: callee.name,
+        text,
+        ok,
+        called,
     }
 }
 
-/// RFC 3665 §3.1 and 3.2: Successful Session Establishment; the exchange challenges (§3.3), and hangs up the other side.
-#[tokio::test]
-async fn rfc_3665_3_2_session_establishment() {
-    let exchange = exchange().await;
-    let mut ladder = Ladder::of(&["alice", "bob"]);
-    let mut alice = Party::registered(&exchange, "alice").await;
-    let mut bob = Party::registered(&exchange, "bob").await;
-    let talk = talk(&mut ladder, &mut alice, &mut bob).await;
-    bob.sends(&mut ladder, &talk.by_bob("BYE", EMPTY)).await;
-    bob.response(&mut ladder, 200).await;
-    let bye = alice.request(&mut ladder, Method::Bye).await;
-    alice.answers(&mut ladder, &bye, 200, EMPTY).await;
-    ladder.is("
-        alice              exchange           bob
-        |---- INVITE ----->|                  |
-        |<------ 100 ------|                  |
-        |<------ 401 ------|                  |
-        |------ ACK ------>|                  |
-        |---- INVITE ----->|                  |
-        |<------ 100 ------|                  |
-        |                  |---- INVITE ----->|
-        |                  |<------ 180 ------|
-        |<------ 180 ------|                  |
-        |                  |<------ 200 ------|
-        |                  |------ ACK ------>|
-        |<------ 200 ------|                  |
-        |------ ACK ------>|                  |
-        |                  |<------ BYE ------|
-        |                  |---- 200 BYE ---->|
-        |<------ BYE ------|                  |
-        |---- 200 BYE ---->|                  |");
+/// The head and body of another offer, after so many others.
+fn offering(direction: &str, number: u32) -> String {
+    let sdp = OFFER
+        .replace("a=sendrecv", &format!("a={direction}"))
+        .replacen("o=- 1 2 ", &format!("o=- 1 {} ", number + 2), 1);
+    format!(
+        "Contact: <sip:phone@127.0.0.1;transport=ws>\r\nContent-Type: application/sdp\r\n\
+         Content-Length: {}\r\n\r\n{sdp}",
+        sdp.len()
+    )
 }
 
-/// RFC 3665 §3.8: Unsuccessful No Answer.
-#[tokio::test]
-async fn rfc_3665_3_8_no_answer() {
-    let exchange = exchange().await;
-    let mut ladder = Ladder::of(&["alice", "bob"]);
-    let mut alice = Party::registered(&exchange, "alice").await;
-    let mut bob = Party::registered(&exchange, "bob").await;
-    let text = alice.invites(&mut ladder, "bob").await;
-    let called = bob.request(&mut ladder, Method::Invite).await;
-    bob.answers(&mut ladder, &called, 180, EMPTY).await;
-    alice.response(&mut ladder, 180).await;
-    let head = text.split("Contact:").next().unwrap();
-    let cancel = head.replacen("INVITE", "CANCEL", 1);
-    let cancel = cancel.replacen(" INVITE\r\n", " CANCEL\r\n", 1) + EMPTY;
-    alice.sends(&mut ladder, &cancel).await;
-    alice.response(&mut ladder, 200).await;
-    let refused = alice.response(&mut ladder, 487).await;
-    alice.sends(&mut ladder, &ack(&text, &refused)).await;
-    let cancelled = bob.request(&mut ladder, Method::Cancel).await;
-    bob.answers(&mut ladder, &cancelled, 200, EMPTY).await;
-    bob.answers(&mut ladder, &called, 487, EMPTY).await;
-    bob.request(&mut ladder, Method::Ack).await;
-    ladder.is("
-        alice              exchange           bob
-        |---- INVITE ----->|                  |
-        |<------ 100 ------|                  |
-        |<------ 401 ------|                  |
-        |------ ACK ------>|                  |
-        |---- INVITE ----->|                  |
-        |<------ 100 ------|                  |
-        |                  |---- INVITE ----->|
-        |                  |<------ 180 ------|
-        |<------ 180 ------|                  |
-        |---- CANCEL ----->|                  |
-        |<-- 200 CANCEL ---|                  |
-        |<------ 487 ------|                  |
-        |------ ACK ------>|                  |
-        |                  |---- CANCEL ----->|
-        |                  |<-- 200 CANCEL ---|
-        |                  |<------ 487 ------|
-        |                  |------ ACK ------>|");
+/// A request in the call that this INVITE began, by who answered it.
+fn of_callee(callee: &str, called: &Request, cseq: u32, method: &str, more: &str) -> String {
+    let header = |name: HeaderName| called.headers.get(&name).unwrap().to_owned();
+    let target = match called.headers.contacts().unwrap() {
+        sip::Contacts::List(list) => list[0].address.uri.clone(),
+        sip::Contacts::Star => panic!("a star"),
+    };
+    format!(
+        "{method} {target} SIP/2.0\r\nVia: SIP/2.0/WS a.invalid;branch=z9hG4bK{}\r\n\
+         Max-Forwards: 70\r\nFrom: {};tag={callee}\r\nTo: {}\r\nCall-ID: {}\r\n\
+         CSeq: {cseq} {method}\r\n{more}",
+        crate::support::unique(),
+        header(HeaderName::To),
+        header(HeaderName::From),
+        header(HeaderName::CallId),
+    )
 }
 
-/// RFC 3665 §3.9 and 3.11: Unsuccessful Busy, Temporarily Unavailable.
-#[tokio::test]
-async fn rfc_3665_3_9_busy() {
-    let exchange = exchange().await;
-    let mut ladder = Ladder::of(&["alice", "bob"]);
-    let mut alice = Party::registered(&exchange, "alice").await;
-    let mut bob = Party::registered(&exchange, "bob").await;
-    let text = alice.invites(&mut ladder, "bob").await;
-    let called = bob.request(&mut ladder, Method::Invite).await;
-    bob.answers(&mut ladder, &called, 486, EMPTY).await;
-    bob.request(&mut ladder, Method::Ack).await;
-    let refused = alice.response(&mut ladder, 486).await;
-    alice.sends(&mut ladder, &ack(&text, &refused)).await;
-    ladder.is("
-        alice              exchange           bob
-        |---- INVITE ----->|                  |
-        |<------ 100 ------|                  |
-        |<------ 401 ------|                  |
-        |------ ACK ------>|                  |
-        |---- INVITE ----->|                  |
-        |<------ 100 ------|                  |
-        |                  |---- INVITE ----->|
-        |                  |<------ 486 ------|
-        |                  |------ ACK ------>|
-        |<------ 486 ------|                  |
-        |------ ACK ------>|                  |");
-}
+impl Talk {
+    /// A request of the caller in the call.
+    fn by_caller(&self, cseq: u32, method: &str, more: &str) -> String {
+        in_dialog(method, cseq, &self.text, &self.ok, more)
+    }
 
-/// RFC 5359 §2.4: Transfer - Unattended. The exchange calls Carol itself; Alice keeps her dialog.
-#[tokio::test]
-async fn rfc_5359_2_4_transfer_unattended() {
-    let exchange = exchange().await;
-    let mut ladder = Ladder::of(&["alice", "bob", "carol"]);
-    let mut alice = Party::registered(&exchange, "alice").await;
-    let mut bob = Party::registered(&exchange, "bob").await;
-    let mut carol = Party::registered(&exchange, "carol").await;
-    let talk = talk(&mut ladder, &mut alice, &mut bob).await;
-    let refer = talk.by_bob(
-        "REFER",
-        "Refer-To: <sip:carol@127.0.0.1>\r\nContent-Length: 0\r\n\r\n",
-    );
-    bob.sends(&mut ladder, &refer).await;
-    bob.response(&mut ladder, 202).await;
-    let notify = bob.request(&mut ladder, Method::Notify).await;
-    bob.answers(&mut ladder, &notify, 200, EMPTY).await;
-    let bye = bob.request(&mut ladder, Method::Bye).await;
-    bob.answers(&mut ladder, &bye, 200, EMPTY).await;
-    let called = carol.request(&mut ladder, Method::Invite).await;
-    carol
-        .answers(&mut ladder, &called, 200, &with_answer())
-        .await;
-    carol.request(&mut ladder, Method::Ack).await;
-    let bye = in_dialog("BYE", 3, &talk.text, &talk.ok, EMPTY);
-    alice.sends(&mut ladder, &bye).await;
-    alice.response(&mut ladder, 200).await;
-    let bye = carol.request(&mut ladder, Method::Bye).await;
-    carol.answers(&mut ladder, &bye, 200, EMPTY).await;
-    ladder.is("
-        alice              exchange           bob                carol
-        |---- INVITE ----->|                  |                  |
-        |<------ 100 ------|                  |                  |
-        |<------ 401 ------|                  |                  |
-        |------ ACK ------>|                  |                  |
-        |---- INVITE ----->|                  |                  |
-        |<------ 100 ------|                  |                  |
-        |                  |---- INVITE ----->|                  |
-        |                  |<------ 180 ------|                  |
-        |<------ 180 ------|                  |                  |
-        |                  |<------ 200 ------|                  |
-        |                  |------ ACK ------>|                  |
-        |<------ 200 ------|                  |                  |
-        |------ ACK ------>|                  |                  |
-        |                  |<----- REFER -----|                  |
-        |                  |--- 202 REFER --->|                  |
-        |                  |---- NOTIFY ----->|                  |
-        |                  |<-- 200 NOTIFY ---|                  |
-        |                  |------ BYE ------>|                  |
-        |                  |<---- 200 BYE ----|                  |
-        |                  |-------------- INVITE -------------->|
-        |                  |<--------------- 200 ----------------|
-        |                  |--------------- ACK ---------------->|
-        |------ BYE ------>|                  |                  |
-        |<---- 200 BYE ----|                  |                  |
-        |                  |--------------- BYE ---------------->|
-        |                  |<------------- 200 BYE --------------|");
-}
+    /// A request of the called in the call.
+    fn by_callee(&self, cseq: u32, method: &str, more: &str) -> String {
+        of_callee(self.callee, &self.called, cseq, method, more)
+    }
 
-/// RFC 5359 §2.8: Call Forwarding - Busy, by the dial plan.
-#[tokio::test]
-async fn rfc_5359_2_8_call_forwarding_busy() {
-    let exchange = exchange().await;
-    let mut ladder = Ladder::of(&["alice", "bob", "carol"]);
-    let mut alice = Party::registered(&exchange, "alice").await;
-    let mut bob = Party::registered(&exchange, "bob").await;
-    let mut carol = Party::registered(&exchange, "carol").await;
-    let text = alice.invites(&mut ladder, "forward").await;
-    let called = bob.request(&mut ladder, Method::Invite).await;
-    bob.answers(&mut ladder, &called, 486, EMPTY).await;
-    bob.request(&mut ladder, Method::Ack).await;
-    let called = carol.request(&mut ladder, Method::Invite).await;
-    carol
-        .answers(&mut ladder, &called, 200, &with_answer())
-        .await;
-    carol.request(&mut ladder, Method::Ack).await;
-    let ok = alice.response(&mut ladder, 200).await;
-    alice
-        .sends(&mut ladder, &in_dialog("ACK", 2, &text, &ok, EMPTY))
-        .await;
-    ladder.is("
-        alice              exchange           bob                carol
-        |---- INVITE ----->|                  |                  |
-        |<------ 100 ------|                  |                  |
-        |<------ 401 ------|                  |                  |
-        |------ ACK ------>|                  |                  |
-        |---- INVITE ----->|                  |                  |
-        |<------ 100 ------|                  |                  |
-        |                  |---- INVITE ----->|                  |
-        |                  |<------ 486 ------|                  |
-        |                  |------ ACK ------>|                  |
-        |                  |-------------- INVITE -------------->|
-        |                  |<--------------- 200 ----------------|
-        |                  |--------------- ACK ---------------->|
-        |<------ 200 ------|                  |                  |
-        |------ ACK ------>|                  |                  |");
-}
+    /// The called offers the streams anew.
+    async fn offers(&self, ladder: &mut Ladder, callee: &mut Party, cseq: u32, direction: &str) {
+        let invite = self.by_callee(cseq, "INVITE", &offering(direction, cseq));
+        callee.sends(ladder, &invite).await;
+        callee.response(ladder, 100).await;
+        let ok = callee.response(ladder, 200).await;
+        assert!(sdp::parse(&ok.body).is_ok());
+        callee
+            .sends(ladder, &self.by_callee(cseq, "ACK", EMPTY))
+            .await;
+    }
 
-/// RFC 5359 §2.12: Find-Me; the exchange asks all places at once.
-#[tokio::test]
-async fn rfc_5359_2_12_find_me() {
-    let exchange = exchange().await;
-    let mut ladder = Ladder::of(&["alice", "bob", "carol"]);
-    let mut alice = Party::registered(&exchange, "alice").await;
-    let mut bob = Party::registered(&exchange, "bob").await;
-    let mut carol = Party::registered(&exchange, "carol").await;
-    let text = alice.invites(&mut ladder, "both").await;
-    let lost = bob.request(&mut ladder, Method::Invite).await;
-    let called = carol.request(&mut ladder, Method::Invite).await;
-    bob.answers(&mut ladder, &lost, 180, EMPTY).await;
-    alice.response(&mut ladder, 180).await;
-    carol
-        .answers(&mut ladder, &called, 200, &with_answer())
-        .await;
-    carol.request(&mut ladder, Method::Ack).await;
-    let ok = alice.response(&mut ladder, 200).await;
-    alice
-        .sends(&mut ladder, &in_dialog("ACK", 2, &text, &ok, EMPTY))
-        .await;
-    let cancelled = bob.request(&mut ladder, Method::Cancel).await;
-    bob.answers(&mut ladder, &cancelled, 200, EMPTY).await;
-    bob.answers(&mut ladder, &lost, 487, EMPTY).await;
-    bob.request(&mut ladder, Method::Ack).await;
-    ladder.is("
-        alice              exchange           bob                carol
-        |---- INVITE ----->|                  |                  |
-        |<------ 100 ------|                  |                  |
-        |<------ 401 ------|                  |                  |
-        |------ ACK ------>|                  |                  |
-        |---- INVITE ----->|                  |                  |
-        |<------ 100 ------|                  |                  |
-        |                  |---- INVITE ----->|                  |
-        |                  |-------------- INVITE -------------->|
-        |                  |<------ 180 ------|                  |
-        |<------ 180 ------|                  |                  |
-        |                  |<--------------- 200 ----------------|
-        |                  |--------------- ACK ---------------->|
-        |<------ 200 ------|                  |                  |
-        |------ ACK ------>|                  |                  |
-        |                  |---- CANCEL ----->|                  |
-        |                  |<-- 200 CANCEL ---|                  |
-        |                  |<------ 487 ------|                  |
-        |                  |------ ACK ------>|                  |");
+    /// The called hangs up, and the exchange hangs up the caller.
+    async fn ends(&self, ladder: &mut Ladder, caller: &mut Party, callee: &mut Party, cseq: u32) {
+        callee
+            .sends(ladder, &self.by_callee(cseq, "BYE", EMPTY))
+            .await;
+        callee.response(ladder, 200).await;
+        caller.leaves(ladder).await;
+    }
 }

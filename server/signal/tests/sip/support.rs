@@ -585,9 +585,10 @@ impl MediaLeg for Leg {
                     if !offer.to_string().contains("a=fingerprint:") {
                         return Err(Refused::NoFingerprint);
                     }
-                    (Some(offer), two_streams())
+                    let agreed = answering(&offer.to_string());
+                    (Some(offer), agreed)
                 }
-                Round::Offer { want } => (sdp::parse(OFFER.as_bytes()).ok(), want),
+                Round::Offer { want } => (sdp::parse(offering(&want).as_bytes()).ok(), want),
                 Round::Apply { .. } | Round::Confirm { .. } | Round::Rollback => {
                     (None, two_streams())
                 }
@@ -623,6 +624,30 @@ impl MediaLeg for Leg {
     fn stats(&self) -> Reply<'_, LegStats> {
         Box::pin(async { LegStats::default() })
     }
+}
+
+/// An offer of what is wanted.
+fn offering(want: &Topology) -> String {
+    let holds = |stream: &Stream| stream.direction == Direction::SendOnly;
+    match want.iter().any(holds) {
+        true => OFFER.replace("a=sendrecv", "a=sendonly"),
+        false => OFFER.to_owned(),
+    }
+}
+
+/// What is agreed by the answer to an offer: as it says, seen from here.
+fn answering(offer: &str) -> Topology {
+    let direction = match offer {
+        held if held.contains("a=sendonly") => Direction::RecvOnly,
+        held if held.contains("a=inactive") => Direction::Inactive,
+        _ => Direction::SendRecv,
+    };
+    let agreed = two_streams();
+    let streams = agreed.iter().map(|stream| Stream {
+        direction,
+        ..stream.clone()
+    });
+    Topology::new(streams.collect())
 }
 
 fn two_streams() -> Topology {
