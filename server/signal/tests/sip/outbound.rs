@@ -7,7 +7,7 @@ use sip::{HeaderName, Method, Request};
 use switch::{Begun, CallerId, Cause, NotOriginated, Originate, Purpose};
 
 use crate::support::{
-    DeskPhone, Exchange, OFFER, PJSIP, Phone, contact, register, reply, signed, until,
+    DeskPhone, Exchange, OFFER, PJSIP, Phone, ack, contact, invite, register, reply, signed, until,
 };
 
 /// The chapter's slip: a phone that comes by WebSocket, pinned to a transport of another kind.
@@ -356,4 +356,30 @@ async fn who_cannot_be_called_is_named() {
         let refused = originate(&exchange, destination).await.unwrap_err();
         assert_eq!(refused.to_string(), sentence);
     }
+}
+
+#[tokio::test]
+async fn pjsip_dial_contacts_rings_every_contact() {
+    let plan = "[phones]\nexten => 6,1,Dial(${PJSIP_DIAL_CONTACTS(alice)},30)\n";
+    let files = [("pjsip.conf", PJSIP), ("extensions.conf", plan)];
+    let exchange = Exchange::with_files(&files, Keepalive::default()).await;
+    let mut alice = registered(&exchange, "alice", "wonderland", "1").await;
+    let mut other = registered(&exchange, "alice", "wonderland", "2").await;
+    let mut bob = exchange.phone().await;
+    let text = invite("bob", "6", "bob1", OFFER);
+    let challenged = bob.ask(&text).await;
+    bob.send(&ack(&text, &challenged)).await;
+    bob.send(&signed(&text, &challenged, "bobby", "builder"))
+        .await;
+    let (first, second) = (alice.request().await, other.request().await);
+    for (invite, user) in [(&first, "alice1"), (&second, "alice2")] {
+        assert_eq!(invite.method, Method::Invite);
+        assert_eq!(invite.uri.user().as_deref(), Some(user));
+    }
+    alice.send(&tagged(&first, 180, "a", EMPTY)).await;
+    other.send(&tagged(&second, 486, "o", EMPTY)).await;
+    // One that is busy leaves the other ringing.
+    assert_eq!(other.request().await.method, Method::Ack);
+    alice.send(&tagged(&first, 200, "a", &with_answer())).await;
+    assert_eq!(bob.response().await.status.code(), 200);
 }
