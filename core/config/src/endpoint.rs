@@ -135,6 +135,14 @@ pub struct Endpoint {
     pub device_state_busy_at: u32,
     /// Whether what rings and talks at once is shown to it as ringing.
     pub notify_early_inuse_ringing: bool,
+    /// Mailboxes that its contacts are told of unasked.
+    pub mailboxes: Vec<String>,
+    /// Whether they are told of all of them in one.
+    pub aggregate_mwi: bool,
+    /// The user of From in what tells them.
+    pub mwi_from_user: Option<String>,
+    /// Whether they are not told while the endpoint has subscribed to mailboxes.
+    pub mwi_subscribe_replaces_unsolicited: bool,
     /// The class of music that those it holds hear.
     pub moh_suggest: String,
     /// Whether it is told that it is held, instead of hearing music.
@@ -349,6 +357,10 @@ impl Endpoint {
             sub_min_expiry_s: 60,
             device_state_busy_at: 0,
             notify_early_inuse_ringing: false,
+            mailboxes: Vec::new(),
+            aggregate_mwi: true,
+            mwi_from_user: None,
+            mwi_subscribe_replaces_unsolicited: false,
             moh_suggest: "default".to_owned(),
             moh_passthrough: false,
             suppress_moh_on_sendonly: false,

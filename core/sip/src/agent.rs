@@ -86,6 +86,11 @@ impl Agent {
         self.base.address(flow)
     }
 
+    /// Our Contact on this flow.
+    pub fn contact(&self, flow: &Flow) -> String {
+        self.base.contact(flow)
+    }
+
     /// The connection is gone: transactions on it end, each answered call gets [`Event::FlowLost`].
     pub fn handle_flow_closed(&mut self, now: Instant, flow: FlowId) {
         self.base.advertised.remove(&flow);

@@ -25,6 +25,8 @@ async fn del(call: &mut Channel, args: Args<'_>) -> AppResult {
         Some((family, key)) if !family.is_empty() && !key.is_empty() => {
             if let Some(database) = call.switch().store().astdb() {
                 drop(database.remove(family, key));
+                // It may have said what waits in a mailbox.
+                call.switch().directory().changed();
             }
         }
         _ => warn(call, "DBdel", &args, "write it as DBdel(family/key)"),
@@ -42,6 +44,7 @@ async fn tree(call: &mut Channel, args: Args<'_>) -> AppResult {
         warn(call, "DBdeltree", &args, "write it as DBdeltree(family)");
     } else if let Some(database) = call.switch().store().astdb() {
         database.remove_tree(family, below);
+        call.switch().directory().changed();
     }
     Ok(())
 }

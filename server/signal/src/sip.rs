@@ -18,6 +18,7 @@ mod inbound;
 mod info;
 mod limiter;
 mod location;
+mod mwi;
 pub(crate) mod outbound;
 mod outside;
 mod presence;

@@ -31,6 +31,12 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "Sections of acl.conf that say where its requests may come from; others get 403.",
     ),
     row(
+        "aggregate_mwi",
+        "yes",
+        Parse::YesNo(|e| &mut e.aggregate_mwi),
+        "Tells what waits in all its `mailboxes` in one NOTIFY; if not, in one for each.",
+    ),
+    row(
         "allow",
         "",
         Parse::Own(allow),
@@ -254,6 +260,12 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "The language of its prompts, as CHANNEL(language) tells.",
     ),
     row(
+        "mailboxes",
+        "",
+        Parse::Names(|e| &mut e.mailboxes),
+        "Mailboxes its contacts are told of without a subscription, when they register and at each change (RFC 3842).",
+    ),
+    row(
         "max_audio_streams",
         "1",
         Parse::Own(max_audio),
@@ -301,6 +313,18 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "default",
         Parse::Text(|e| &mut e.moh_suggest),
         "The class of music that those it holds hear, unless CHANNEL(musicclass) of theirs names another.",
+    ),
+    row(
+        "mwi_from_user",
+        "",
+        Parse::Optional(|e| &mut e.mwi_from_user),
+        "The user of From in NOTIFYs about `mailboxes`, before `from_user`.",
+    ),
+    row(
+        "mwi_subscribe_replaces_unsolicited",
+        "no",
+        Parse::YesNo(|e| &mut e.mwi_subscribe_replaces_unsolicited),
+        "Who has subscribed to message-summary is not told of `mailboxes` besides.",
     ),
     row(
         "named_call_group",

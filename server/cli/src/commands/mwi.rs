@@ -49,7 +49,7 @@ pub(crate) static UPDATE: Command = Command {
     doc: "Says how many new and old messages wait in a mailbox; 0 what is left out. It is kept over\n\
           restarts, in the database of the dial plan as Asterisk keeps it:\n\
           `mwi_external/mailboxes/MAILBOX`. Who has subscribed to message-summary of an address of\n\
-          record with this mailbox (`mailboxes`) is told.",
+          record with this mailbox (`mailboxes`) is told, and so are the contacts of an endpoint with it.",
     run: |exchange, words| Box::pin(async { update(exchange, words) }),
 };
 

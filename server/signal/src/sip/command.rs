@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use crate::signal::Subscribed;
 use crate::sip::identity::{Identity, Role};
+use crate::sip::mwi::Mwi;
 use crate::sip::outbound::Ask;
 use crate::sip::presence::Subscribe;
 use crate::sip::resolve::Hop;
@@ -50,6 +51,10 @@ pub(crate) enum Command {
     Restore { contacts: Vec<SavedContact> },
     /// These contacts have just been registered over this flow.
     Registered { flow: Flow, parties: Vec<Party> },
+    /// These contacts, just registered, are told what waits in the mailboxes of their endpoint.
+    Mailboxes { mwi: Box<Mwi>, contacts: Vec<Uri> },
+    /// What endpoints with contacts are told of from now on.
+    AllMailboxes(Vec<Mwi>),
     /// What Server and User-Agent say from now on.
     Rename { server: String },
     /// These registrations at other servers are wanted, and no others.
@@ -87,6 +92,8 @@ impl Command {
             | Self::Text(_)
             | Self::Qualify { .. }
             | Self::Registered { .. }
+            | Self::Mailboxes { .. }
+            | Self::AllMailboxes(_)
             | Self::Rename { .. }
             | Self::Registrations { .. }
             | Self::Registrar { .. }

@@ -8,6 +8,7 @@ mod dials;
 mod digits;
 mod elsewhere;
 mod letters;
+mod notices;
 mod party;
 mod probes;
 pub(crate) mod refer;
@@ -38,6 +39,7 @@ use crate::sip::driver::calls::{Calls, Ours, Retry};
 use crate::sip::driver::dials::{Dials, Waiting};
 use crate::sip::driver::elsewhere::SILENCE_MAX;
 use crate::sip::driver::letters::{Answered, Letters};
+use crate::sip::driver::notices::Notices;
 use crate::sip::driver::probes::{PROBES_PER_TURN_MAX, Probes};
 use crate::sip::driver::registrations::Registrations;
 use crate::sip::driver::watchers::Watchers;
@@ -95,6 +97,7 @@ pub(crate) struct Driver {
     calls: Calls,
     probes: Probes,
     letters: Letters,
+    notices: Notices,
     watchers: Watchers,
     dials: Dials,
     registrations: Registrations,
@@ -116,6 +119,7 @@ impl Driver {
             calls: Calls::default(),
             probes: Probes::default(),
             letters: Letters::default(),
+            notices: Notices::default(),
             watchers: Watchers::default(),
             dials: Dials::default(),
             registrations: Registrations::default(),
@@ -145,7 +149,10 @@ impl Driver {
                     None => return,
                 },
                 () = stopping.cancelled() => return,
-                () = changes.notified() => self.watchers.changed(now()),
+                () = changes.notified() => {
+                    self.watchers.changed(now());
+                    self.notices.changed(now());
+                }
                 input = inputs.recv() => match input {
                     Some(input) => self.on_input(input),
                     None => return,
@@ -162,11 +169,20 @@ impl Driver {
         let registration = self.registrations.next();
         let agent = self.agent.poll_timeout();
         let watchers = self.watchers.next();
+        let notices = self.notices.next();
         let probes = self.probes.next();
-        let earliest = [agent, expiry, probe, probes, registration, watchers]
-            .into_iter()
-            .flatten()
-            .min();
+        let earliest = [
+            agent,
+            expiry,
+            probe,
+            probes,
+            registration,
+            watchers,
+            notices,
+        ]
+        .into_iter()
+        .flatten()
+        .min();
         earliest.map_or(self.sweep_at, |at| at.min(self.sweep_at))
     }
 
@@ -181,6 +197,8 @@ impl Driver {
         self.probes.on_deadline(&self.shared, now);
         self.watchers
             .on_deadline(&mut self.agent, &self.shared, now);
+        let (shared, tasks) = (&self.shared, &self.links.tracker);
+        self.notices.on_deadline(shared, &self.watchers, tasks, now);
         self.registrations_due(now);
         let due = self.shared.location().due(now, PROBES_PER_TURN_MAX);
         for probe in due {
@@ -193,6 +211,7 @@ impl Driver {
                     .tracker
                     .spawn(qualify::look_again(self.shared.clone()));
             }
+            self.notices.sweep(&self.shared);
             let pinned = self.pinned();
             self.flows.sweep(now, &pinned);
             for flow in self.flows.idle(now, self.links.limits.idle, &pinned) {
@@ -348,6 +367,10 @@ impl Driver {
                 drop(reply.send(self.watchers.list(&self.agent, now)));
             }
             Command::Ping(reply) => drop(reply.send(())),
+            Command::Mailboxes { mwi, contacts } => {
+                self.notices.registered(&self.shared, now, *mwi, contacts);
+            }
+            Command::AllMailboxes(all) => self.notices.adopt(&self.shared, now, all),
             Command::Rename { server } => self.agent.rename(server),
             Command::Registrations { wanted } => self.adopt_registrations(now, wanted),
             Command::Registrar {
@@ -676,6 +699,7 @@ impl Driver {
                 }
                 match self.letters.on_response(agent, id, response, now) {
                     Answered::Elsewhere(letter) => self.send_text(now, *letter),
+                    Answered::Refused(endpoint, uri) => self.notices.refused(&endpoint, &uri),
                     Answered::Nobodys
                         if !self.probes.on_response(agent, shared, id, response, now) =>
                     {

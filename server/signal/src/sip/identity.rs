@@ -192,7 +192,8 @@ impl Identity {
     }
 
     /// This user at `from_domain`, else at our address.
-    fn at(&self, flow: &Flow, user: &str, name: Option<&str>) -> NameAddr {
+    /// From with this user, at `from_domain`, else our address.
+    pub(crate) fn at(&self, flow: &Flow, user: &str, name: Option<&str>) -> NameAddr {
         let host = match &self.domain {
             Some(domain) => Host::Name(domain.as_str().into()),
             None => Host::from(flow.local.ip().to_canonical()),

@@ -206,6 +206,16 @@ pub(crate) async fn places_of_text(
     }
 }
 
+/// The places of all contacts of an endpoint.
+pub(crate) async fn contacts_of(
+    shared: &Shared,
+    id: &str,
+) -> Result<(Arc<Subscriber>, Vec<Place>), Unreachable> {
+    let subscriber = subscriber_of(shared, id).await?;
+    let places = contacts(shared, &subscriber).await?;
+    Ok((subscriber, places))
+}
+
 async fn subscriber_of(shared: &Shared, id: &str) -> Result<Arc<Subscriber>, Unreachable> {
     let subscriber = shared.switch.store().subscriber(id).await;
     subscriber

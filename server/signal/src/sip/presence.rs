@@ -226,15 +226,10 @@ impl Watched {
     /// What a NOTIFY says. `version` counts those of this subscription.
     pub(crate) fn document(&self, now: Now, version: u32) -> Body {
         let Now { state, messages } = now;
-        let Messages { new, old } = messages;
         let text = match self.package {
             Package::Presence => self.pidf(state),
             Package::Dialog => self.dialog_info(state, version),
-            Package::MessageSummary => format!(
-                "Messages-Waiting: {}\r\nMessage-Account: {}\r\nVoice-Message: {new}/{old} (0/0)\r\n",
-                if new > 0 { "yes" } else { "no" },
-                self.entity
-            ),
+            Package::MessageSummary => summary(messages, Some(&self.entity)),
         };
         Body {
             content_type: self.package.media_type().into(),
@@ -298,6 +293,15 @@ impl Watched {
         }
         text + "</dialog>\r\n</dialog-info>\r\n"
     }
+}
+
+/// What waits, as RFC 3842 §5 writes it.
+pub(crate) fn summary(messages: Messages, account: Option<&str>) -> String {
+    let Messages { new, old } = messages;
+    let waiting = if new > 0 { "yes" } else { "no" };
+    let account = account.map(|account| format!("Message-Account: {account}\r\n"));
+    let account = account.unwrap_or_default();
+    format!("Messages-Waiting: {waiting}\r\n{account}Voice-Message: {new}/{old} (0/0)\r\n")
 }
 
 impl Package {

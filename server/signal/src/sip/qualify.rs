@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use ::sip::{Flow, Host, Login, Method, NameAddr, Request, Uri};
 use config::{Aor, Subscriber};
 
+use crate::sip::command::Command;
 use crate::sip::location::Written;
+use crate::sip::mwi::Mwi;
 use crate::sip::outbound::{Route, address_of, call_id, logins_of};
 use crate::sip::shared::{Shared, now};
 
@@ -124,11 +126,13 @@ pub(crate) async fn adopt(shared: Arc<Shared>) {
     read_written(&shared, true).await;
     let aors = shared.location().aors();
     let most = shared.switch.config().global.max_initial_qualify_time_s;
+    let mut mailboxes = Vec::new();
     for (name, endpoint) in aors {
         // The database is not asked for all of them at once; a fault of it leaves things as they are.
         let Ok(Some(subscriber)) = shared.switch.store().subscriber(&endpoint).await else {
             continue;
         };
+        mailboxes.push(Mwi::of(&subscriber));
         let Some(aor) = subscriber.aors.iter().find(|aor| aor.id == name) else {
             continue;
         };
@@ -139,7 +143,8 @@ pub(crate) async fn adopt(shared: Arc<Shared>) {
         };
         shared.location().watch(&name, &qualify, now(), first);
     }
-    shared.command(crate::sip::command::Command::Qualify { aors: Vec::new() });
+    shared.command(Command::Qualify { aors: Vec::new() });
+    shared.command(Command::AllMailboxes(mailboxes));
 }
 
 /// Looks again where the contacts that stand in the files are: names move. What DNS said is kept as long as it
@@ -155,7 +160,7 @@ pub(crate) async fn look_again(shared: Arc<Shared>) {
             watch(&shared, &subscriber, aor, now());
         }
     }
-    shared.command(crate::sip::command::Command::Qualify { aors: Vec::new() });
+    shared.command(Command::Qualify { aors: Vec::new() });
 }
 
 /// The contacts that stand in the files, each with its address. One whose name cannot be resolved is left out

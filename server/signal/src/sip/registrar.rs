@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use ::sip::{Contact, Contacts, Flow, HeaderName, Request, Response, Status};
+use ::sip::{Contact, Contacts, Flow, HeaderName, Request, Response, Status, Uri};
 use config::{Aor, Subscriber};
 use store::Saving;
 
@@ -15,6 +15,7 @@ use crate::sip::date::date;
 use crate::sip::location::{
     Agent, Change, Location, Refused, Rules, Source, Updated, is_websocket,
 };
+use crate::sip::mwi;
 use crate::sip::qualify;
 use crate::sip::shared::{Shared, now, printable, unix_s};
 use crate::sip::trace::Name;
@@ -52,14 +53,15 @@ async fn try_register(shared: &Shared, flow: &Flow, request: &Request) -> Result
         agent: agent_of(request),
     };
     let now = now();
-    let saving = match contacts {
-        Contacts::Star => unbind_all(shared, aor, request, &source)?,
+    let (saving, bound) = match contacts {
+        Contacts::Star => (unbind_all(shared, aor, request, &source)?, Vec::new()),
         Contacts::List(list) => bind(shared, aor, request, &source, list, now)?,
     };
     if let Some(saving) = saving {
         saving.settled().await;
     }
     qualify::watch(shared, &subscriber, aor, now);
+    mwi::registered(shared, &subscriber, bound);
     Ok(answer(shared, aor, request, &source, now))
 }
 
@@ -205,7 +207,7 @@ fn bind(
     source: &Source,
     contacts: Vec<Contact>,
     now: Instant,
-) -> Result<Option<Saving>, Denied> {
+) -> Result<(Option<Saving>, Vec<Uri>), Denied> {
     let default = request.headers.expires().ok().flatten();
     let parties: Vec<Party> = contacts
         .iter()
@@ -245,13 +247,15 @@ fn bind(
         denied(refused, aor)
     })?;
     log(aor, source, &updated, request);
+    let bound = parties.iter().filter_map(|party| party.contact.clone());
+    let bound = bound.collect();
     if !parties.is_empty() {
         shared.command(Command::Registered {
             flow: source.flow,
             parties,
         });
     }
-    Ok(saving)
+    Ok((saving, bound))
 }
 
 /// The seconds granted: clamped without 423, as Asterisk does.

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use ::sip::{Flow, HeaderName, Login, Method, NameAddr, Request, Status, Uri};
 use bytes::Bytes;
 use config::Subscriber;
-use switch::{IncomingText, NotSent, Text};
+use switch::{IncomingText, Messages, NotSent, Text};
 
 use crate::sip::authenticate::{Denied, RETRY_AFTER_S};
 use crate::sip::command::Command;
 use crate::sip::identity::{self, Identity};
 use crate::sip::outbound::{self, Place, Route};
+use crate::sip::presence::{self, Package};
 use crate::sip::request::content_type;
 use crate::sip::shared::{Shared, printable};
 use crate::sip::{identify, inbound};
@@ -133,9 +134,18 @@ pub(crate) struct Letter {
     pub(crate) place: Place,
     pub(crate) logins: Vec<Login>,
     identity: Identity,
+    kind: Kind,
     sender: Sender,
     body: Bytes,
     headers: Vec<(HeaderName, String)>,
+}
+
+/// What it is.
+#[derive(Debug, Clone)]
+enum Kind {
+    Message,
+    /// What waits in the mailboxes of this endpoint, without a subscription (RFC 3842).
+    Notice(String),
 }
 
 /// Who is shown to send it.
@@ -144,6 +154,8 @@ enum Sender {
     Nobody,
     /// The user at our own address.
     User(String),
+    /// The user at our own address, whatever `from_user` says.
+    Own(String),
     Address(Box<NameAddr>),
 }
 
@@ -163,6 +175,7 @@ pub(crate) async fn send(shared: &Arc<Shared>, to: &str, text: &Text) -> Result<
             place,
             logins: outbound::logins_of(shared, &subscriber),
             identity: Identity::of(shared, &subscriber),
+            kind: Kind::Message,
             sender: sender.clone(),
             body: Bytes::copy_from_slice(text.body.as_bytes()),
             headers: headers.clone(),
@@ -203,16 +216,55 @@ fn sender_of(text: &str) -> Result<Sender, NotSent> {
 }
 
 impl Letter {
+    /// What waits in mailboxes, for a contact that has not asked.
+    pub(crate) fn notice(
+        shared: &Shared,
+        subscriber: &Subscriber,
+        place: Place,
+        from: Option<&str>,
+        messages: Messages,
+    ) -> Self {
+        Self {
+            place,
+            logins: outbound::logins_of(shared, subscriber),
+            identity: Identity::of(shared, subscriber),
+            kind: Kind::Notice(subscriber.endpoint.id.clone()),
+            sender: from.map_or(Sender::Nobody, |user| Sender::Own(one_line(user))),
+            body: presence::summary(messages, None).into(),
+            headers: vec![
+                (HeaderName::Event, "message-summary".to_owned()),
+                // What Asterisk writes: there is no subscription that could go on.
+                (HeaderName::SubscriptionState, "terminated".to_owned()),
+            ],
+        }
+    }
+
+    /// The endpoint whose mailboxes it tells of, if it does.
+    pub(crate) fn noticed(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Notice(endpoint) => Some(endpoint),
+            Kind::Message => None,
+        }
+    }
+
     pub(crate) fn route(&self) -> &Route {
         self.place.route()
     }
 
-    /// The MESSAGE, once it is known which flow it goes down.
-    pub(crate) fn request(&self, flow: &Flow) -> Request {
+    /// The request, once it is known which flow it goes down; `contact` is ours on it.
+    pub(crate) fn request(&self, flow: &Flow, contact: &str) -> Request {
         let uri = self.place.uri().clone();
-        let mut request = Request::new(Method::Message, uri.clone());
+        let (method, cseq, media_type) = match self.kind {
+            Kind::Message => (Method::Message, "1 MESSAGE", "text/plain;charset=UTF-8"),
+            Kind::Notice(_) => {
+                let media_type = Package::MessageSummary.media_type();
+                (Method::Notify, "1 NOTIFY", media_type)
+            }
+        };
+        let mut request = Request::new(method, uri.clone());
         let mut from = match &self.sender {
             Sender::Address(address) => (**address).clone(),
+            Sender::Own(user) => self.identity.at(flow, user, None),
             Sender::User(user) => self.identity.address(flow, Some(user), None),
             Sender::Nobody => self.identity.address(flow, None, None),
         };
@@ -220,16 +272,19 @@ impl Letter {
         from.set_tag(&outbound::call_id());
         let headers = &mut request.headers;
         headers.push(HeaderName::CallId, &outbound::call_id());
-        headers.push(HeaderName::CSeq, "1 MESSAGE");
+        headers.push(HeaderName::CSeq, cseq);
         for hop in self.place.path() {
             headers.push(HeaderName::Route, hop);
         }
         headers.push(HeaderName::From, &from.to_string());
         headers.push(HeaderName::To, &NameAddr::new(uri).to_string());
+        if self.noticed().is_some() {
+            headers.push(HeaderName::Contact, contact);
+        }
         for (name, value) in &self.headers {
             headers.push(name.clone(), value);
         }
-        headers.push(HeaderName::ContentType, "text/plain;charset=UTF-8");
+        headers.push(HeaderName::ContentType, media_type);
         request.body = self.body.clone();
         request
     }
@@ -243,7 +298,7 @@ mod tests {
     fn senders_are_written_in_many_ways() {
         let shown = |text: &str| match sender_of(text) {
             Ok(Sender::Nobody) => "nobody".to_owned(),
-            Ok(Sender::User(user)) => format!("user {user}"),
+            Ok(Sender::User(user) | Sender::Own(user)) => format!("user {user}"),
             Ok(Sender::Address(address)) => address.to_string(),
             Err(error) => error.to_string(),
         };

@@ -2,7 +2,7 @@
 //! phones come, talk and go.
 
 use signal::Keepalive;
-use sip::{HeaderName, Method, Request, Response};
+use sip::{HeaderName, Message, Method, Request, Response};
 
 use crate::outbound::{EMPTY, originate, registered, tagged, with_answer};
 use crate::support::{Exchange, PJSIP, Phone, contact, register, reply, request, signed, until};
@@ -385,4 +385,154 @@ async fn a_mailbox_is_told_of_when_messages_come_and_go() {
     exchange.switch.set_mailbox("200@default", None).unwrap();
     let told = notified(&mut alice).await;
     assert!(body(&told).contains("Messages-Waiting: no\r\n"));
+}
+
+fn waits(exchange: &Exchange, mailbox: &str, new: u32, old: u32) {
+    let messages = switch::Messages { new, old };
+    exchange
+        .switch
+        .set_mailbox(mailbox, Some(messages))
+        .unwrap();
+}
+
+/// The counts in a NOTIFY.
+fn counts(notify: &Request) -> &str {
+    let (_, rest) = body(notify).split_once("Voice-Message: ").unwrap();
+    rest.split_once(" (0/0)").unwrap().0
+}
+
+/// NOTIFYs until one says this: two changes may be told of in two.
+async fn told(phone: &mut Phone, expected: &str) -> Request {
+    loop {
+        let notify = notified(phone).await;
+        if counts(&notify) == expected {
+            return notify;
+        }
+    }
+}
+
+fn state(notify: &Request) -> &str {
+    let state = notify.headers.get(&HeaderName::SubscriptionState).unwrap();
+    state.split(';').next().unwrap()
+}
+
+#[tokio::test]
+async fn mailboxes_of_an_endpoint_are_told_of_unasked() {
+    let pjsip = with("alice", "mailboxes=100@default,200@default");
+    let (exchange, _folder) = with_database(&pjsip).await;
+    let mut alice = registered(&exchange, "alice", "wonderland", "1").await;
+    let mut other = registered(&exchange, "alice", "wonderland", "2").await;
+    let first = notified(&mut alice).await;
+    assert_eq!(
+        body(&first),
+        "Messages-Waiting: no\r\nVoice-Message: 0/0 (0/0)\r\n"
+    );
+    let header = |name| first.headers.get(&name).unwrap_or_default();
+    assert_eq!(header(HeaderName::Event), "message-summary");
+    assert_eq!(header(HeaderName::SubscriptionState), "terminated");
+    assert_eq!(
+        header(HeaderName::ContentType),
+        "application/simple-message-summary"
+    );
+    assert!(header(HeaderName::Contact).starts_with("<sip:"));
+    assert!(header(HeaderName::From).starts_with("<sip:asterisk@"));
+    assert_eq!(counts(&notified(&mut other).await), "0/0");
+    waits(&exchange, "100@default", 2, 1);
+    waits(&exchange, "200@default", 1, 0);
+    let sum = told(&mut alice, "3/1").await;
+    assert!(body(&sum).starts_with("Messages-Waiting: yes\r\n"));
+    told(&mut other, "3/1").await;
+    let again = contact("alice1", "1");
+    let ok = alice.register("alice", "wonderland", &again).await;
+    assert_eq!(ok.status.code(), 200);
+    assert_eq!(counts(&notified(&mut alice).await), "3/1");
+    exchange.switch.set_mailbox("100@default", None).unwrap();
+    told(&mut alice, "1/0").await;
+    // Who has registered again was told alone.
+    assert_eq!(counts(&notified(&mut other).await), "1/0");
+}
+
+#[tokio::test]
+async fn without_aggregate_mwi_each_mailbox_is_told_of_by_itself() {
+    let more = "mailboxes=100@default,200@default\naggregate_mwi=no\nmwi_from_user=mail\n\
+                from_user=exchange";
+    let (exchange, _folder) = with_database(&with("alice", more)).await;
+    waits(&exchange, "100@default", 2, 1);
+    let mut alice = registered(&exchange, "alice", "wonderland", "1").await;
+    let mut both = Vec::new();
+    for _ in 0..2 {
+        let notify = notified(&mut alice).await;
+        let from = notify.headers.get(&HeaderName::From).unwrap();
+        assert!(from.starts_with("<sip:mail@"), "{from}");
+        both.push(counts(&notify).to_owned());
+    }
+    assert_eq!(both, ["2/1", "0/0"]);
+}
+
+/// The next message, which is an answer.
+async fn answer(phone: &mut Phone) -> Response {
+    match phone.receive().await {
+        Message::Response(response) => response,
+        Message::Request(request) => panic!("{request:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_phone_that_refuses_is_told_again_once_it_has_registered_anew() {
+    let pjsip = with("alice", "mailboxes=100@default");
+    let pjsip = pjsip.replace("[bob](phone)\n", "[bob](phone)\nmailboxes=100@default\n");
+    let (exchange, _folder) = with_database(&pjsip).await;
+    let mut alice = registered(&exchange, "alice", "wonderland", "1").await;
+    let mut bob = bob(&exchange).await;
+    let first = alice.request().await;
+    alice.send(&reply(&first, 489, EMPTY)).await;
+    told(&mut bob, "0/0").await;
+    // The answer has come when a later question was answered.
+    let options = request("OPTIONS", "sip:bob@127.0.0.1", "alice", "");
+    alice.ask_as("alice", "wonderland", &options).await;
+    for new in 1..=2 {
+        waits(&exchange, "100@default", new, 0);
+        told(&mut bob, &format!("{new}/0")).await;
+    }
+    // `register` passes over what would have come meanwhile; so it is sent by hand.
+    let text = register("alice", &contact("alice1", "1"));
+    alice.send(&text).await;
+    let challenged = answer(&mut alice).await;
+    let text = signed(&text, &challenged, "alice", "wonderland");
+    alice.send(&text).await;
+    assert_eq!(answer(&mut alice).await.status.code(), 200);
+    assert_eq!(counts(&notified(&mut alice).await), "2/0");
+}
+
+#[tokio::test]
+async fn mwi_subscribe_replaces_unsolicited_where_the_phone_has_subscribed() {
+    for (line, replaced) in [
+        ("mwi_subscribe_replaces_unsolicited=yes", true),
+        ("mwi_subscribe_replaces_unsolicited=no", false),
+    ] {
+        let pjsip = with("alice", &format!("mailboxes=100@default\n{line}"));
+        let aor = "[alice]\ntype=aor\n";
+        let pjsip = pjsip.replacen(aor, &format!("{aor}mailboxes=100@default\n"), 1);
+        let (exchange, _folder) = with_database(&pjsip).await;
+        let mut alice = registered(&exchange, "alice", "wonderland", "1").await;
+        assert_eq!(state(&notified(&mut alice).await), "terminated");
+        let more = "Event: message-summary\r\nExpires: 900\r\n";
+        let (_, first) = subscribed(&mut alice, "alice", more).await;
+        assert_eq!(state(&first), "active");
+        let mut states = Vec::new();
+        for new in 1..=2 {
+            waits(&exchange, "100@default", new, 0);
+            // The subscription hears of it, and the contact besides.
+            for _ in 0..if replaced { 1 } else { 2 } {
+                let notify = told(&mut alice, &format!("{new}/0")).await;
+                states.push(state(&notify).to_owned());
+            }
+        }
+        states.sort();
+        let expected: &[&str] = match replaced {
+            true => &["active", "active"],
+            false => &["active", "active", "terminated", "terminated"],
+        };
+        assert_eq!(states, expected, "{line}");
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ::sip::{Agent, ClientId, Flow, Request, Response, Status, sign};
+use ::sip::{Agent, ClientId, Flow, Request, Response, Status, Uri, sign};
 
 use crate::sip::outbound::call_id;
 use crate::sip::shared::printable;
@@ -12,6 +12,9 @@ use crate::sip::text::Letter;
 
 /// Messages without an answer at a time; more are not sent.
 const PENDING_MAX: usize = 10_000;
+
+/// With so many of them no NOTIFY about mailboxes is sent: phones that are gone leave those without an answer.
+const NOTICES_MAX: usize = PENDING_MAX / 2;
 
 /// How often the challenges of one message are answered: the first one, and stale nonces after it.
 const LOGIN_TRIES_MAX: u8 = 3;
@@ -38,15 +41,21 @@ pub(crate) enum Answered {
     Done,
     /// The letter is to go to its next place.
     Elsewhere(Box<Letter>),
+    /// This contact of an endpoint wants no NOTIFY about mailboxes.
+    Refused(String, Uri),
 }
 
 impl Letters {
     /// Sends a message down this flow.
     pub(crate) fn send(&mut self, agent: &mut Agent, now: Instant, flow: Flow, letter: Letter) {
-        if self.pending.len() >= PENDING_MAX {
+        let most = match letter.noticed() {
+            Some(_) => NOTICES_MAX,
+            None => PENDING_MAX,
+        };
+        if self.pending.len() >= most {
             return lost(&letter, "too many messages wait for their answer");
         }
-        let request = letter.request(&flow);
+        let request = letter.request(&flow, &agent.contact(&flow));
         let pending = Pending {
             letter,
             flow,
@@ -101,6 +110,11 @@ impl Letters {
         if !response.status.is_success() {
             let why = format!("{} {}", response.status, printable(&response.reason));
             lost(&pending.letter, &why);
+            let is_refusal = (400..500).contains(&response.status.code());
+            if let Some(endpoint) = pending.letter.noticed().filter(|_| is_refusal) {
+                let uri = pending.letter.place.uri().clone();
+                return Answered::Refused(endpoint.to_owned(), uri);
+            }
         }
         Answered::Done
     }
@@ -109,5 +123,8 @@ impl Letters {
 /// Says that a message did not arrive.
 pub(crate) fn lost(letter: &Letter, why: &str) {
     let to = printable(letter.place.uri().address());
-    tracing::warn!(to, "message not delivered: {why}");
+    match letter.noticed() {
+        Some(endpoint) => tracing::debug!(endpoint, to, "mailboxes not told of: {why}"),
+        None => tracing::warn!(to, "message not delivered: {why}"),
+    }
 }

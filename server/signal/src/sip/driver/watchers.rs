@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use ::sip::{Agent, RequestId, SubscriptionId};
 
 use crate::signal::Subscribed;
-use crate::sip::presence::{Now, Subscribe, Watched};
+use crate::sip::presence::{Now, Package, Subscribe, Watched};
 use crate::sip::shared::Shared;
 
 /// How long changes are gathered before they are told: a call that rings, is answered and ends changes often.
@@ -90,6 +90,12 @@ impl Watchers {
             })
         });
         all.collect()
+    }
+
+    /// Whether an endpoint has subscribed to mailboxes.
+    pub(crate) fn hears_of_mailboxes(&self, endpoint: &str) -> bool {
+        let mut all = self.all.values().map(|watcher| &watcher.watched);
+        all.any(|it| it.package == Package::MessageSummary && it.endpoint == endpoint)
     }
 
     pub(crate) fn end(&mut self, id: SubscriptionId) {
