@@ -300,7 +300,8 @@ const FIGURE_2_16: &str = "
     |                  |--------------- BYE ---------------->|
     |                  |<------------- 200 BYE --------------|";
 
-/// RFC 5359 §2.16: Call Pickup.
+/// RFC 5359 §2.16: Call Pickup. That it rings Carol learns from the NOTIFY; which dialog to replace the figure has there
+/// too, and here it comes from Bob.
 #[tokio::test]
 async fn rfc_5359_2_16_call_pickup() {
     let exchange = exchange().await;
