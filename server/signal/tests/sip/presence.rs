@@ -19,6 +19,8 @@ exten => night,hint,Custom:night&Custom:door
 exten => 1,1,NoOp(${HINT(night@phones)})
  same => n,Set(DEVICE_STATE(Custom:night)=INUSE)
  same => n,Hangup(17)
+exten => 2,1,DBdel(mwi_external/mailboxes/100@default)
+ same => n,Hangup(17)
 [lamps]
 exten => 7,hint,PJSIP/bob
 ";
@@ -535,4 +537,43 @@ async fn mwi_subscribe_replaces_unsolicited_where_the_phone_has_subscribed() {
         };
         assert_eq!(states, expected, "{line}");
     }
+}
+
+#[tokio::test]
+async fn a_contact_that_stands_in_a_file_is_told_from_the_start() {
+    let desk = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let port = desk.local_addr().unwrap().port();
+    let pjsip = format!(
+        "{PJSIP}[desk](phone)\naors=desk\nmailboxes=100@default\n[desk]\ntype=aor\n\
+         contact=sip:desk@127.0.0.1:{port}\n"
+    );
+    let (exchange, _folder) = with_database(&pjsip).await;
+    let told = async |expected: &str| {
+        loop {
+            let mut buffer = vec![0; 65_535];
+            let (length, from) = desk.recv_from(&mut buffer).await.unwrap();
+            buffer.truncate(length);
+            let Message::Request(notify) = Message::parse(&buffer.into()).unwrap() else {
+                panic!("an answer to nothing");
+            };
+            assert_eq!(notify.method, Method::Notify);
+            let ok = reply(&notify, 200, EMPTY);
+            desk.send_to(ok.as_bytes(), from).await.unwrap();
+            // What comes first may be one repeated.
+            if counts(&notify) == expected {
+                break;
+            }
+        }
+    };
+    told("0/0").await;
+    waits(&exchange, "100@default", 4, 0);
+    told("4/0").await;
+    // The dial plan empties the mailbox.
+    let mut alice = registered(&exchange, "alice", "wonderland", "1").await;
+    let text = crate::support::invite("alice", "2", "alice1", crate::support::OFFER);
+    let challenged = alice.ask(&text).await;
+    alice.send(&crate::support::ack(&text, &challenged)).await;
+    let again = signed(&text, &challenged, "alice", "wonderland");
+    assert_eq!(alice.ask(&again).await.status.code(), 486);
+    told("0/0").await;
 }
