@@ -179,6 +179,7 @@ impl World {
             | Event::Failed { id, .. }
             | Event::Confirmed { id, .. }
             | Event::GivenUp { id }
+            | Event::Identity { id, .. }
             | Event::Silent { id }
             | Event::Offer { id, .. }
             | Event::OfferWithdrawn { id }
