@@ -54,7 +54,7 @@ const INTRODUCTION = `# Tried with real peers
 Written by \`interop/tests/matrix.test.mjs\`, which \`cargo xtask test --only interop\` runs; a failure fails the run, and
 so does a file that is not what the run finds. All peers are programs of others, as Debian has them: baresip and linphonec as
 desk phones that say a tone from a file, Chromium with JsSIP 3.0.13, SIPp as a trunk that echoes sound. The exchange is one,
-and the calls are made at once; what fails then is tried once more alone.
+and the calls are made at once.
 
 *pass* means that after every change (answer, hold, resume, transfer) each side heard the tone of the other again, in sound
 that came after the change; while held, that it did not; and that digits came as they were pressed, each once; to a
@@ -67,7 +67,6 @@ export function report({ rows, pairs, dialogues, found }) {
     INTRODUCTION,
     '## Phones and browsers',
     'The other side is Chromium over WSS, with Opus; phones with another codec are transcoded. baresip 1.0 has no attended transfer.',
-    'A *known fault*: Chromium sounds each digit several times that baresip sends beside Opus; the exchange tells of it once.',
     phones(rows, found.phones),
     '## Phones call each other',
     table(

@@ -22,8 +22,6 @@ const only = { rows: process.env.MATRIX_ROWS?.split(','), pairs: process.env.MAT
 const world = {};
 const parties = [];
 const found = { phones: [], pairs: [], trunks: [] };
-/** The phones with which something failed. */
-const again = [];
 
 before(async () => {
   const certificates = await Certificates.make();
@@ -54,18 +52,8 @@ describe('phones', { concurrency: AT_ONCE, timeout: SUITE_MS_MAX }, () => {
       parties[index] = await startRow(row, world);
       const { cells, faults } = await tryRow(parties[index]);
       found.phones[index] = cells;
-      if (faults.length > 0) again.push({ index, faults });
+      assert.deepEqual(faults, []);
     });
-  }
-});
-
-// A browser that has to make and hear many tones at once on two cores swallows some: what failed is tried once more alone.
-test('phones, alone', { timeout: SUITE_MS_MAX }, async (context) => {
-  for (const { index, faults: before } of again) {
-    context.diagnostic(`${ROWS[index].peer} over ${ROWS[index].transport}, at once with others: ${before.join('; ')}`);
-    const { cells, faults } = await tryRow(parties[index]);
-    found.phones[index] = cells;
-    assert.deepEqual(faults, []);
   }
 });
 

@@ -38,6 +38,22 @@ pub enum DigitEvent {
     Ended(Digit),
 }
 
+/// What durations of events are counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventClock {
+    /// The clock of the payload type.
+    pub hz: u32,
+    /// That of the sound the events stand between. RFC 4733 §2.1 wants both to be alike; where they are not, some
+    /// phones (baresip with Opus) count events of 8 kHz by the clock of the sound.
+    pub sound_hz: u32,
+}
+
+impl From<u32> for EventClock {
+    fn from(hz: u32) -> Self {
+        Self { hz, sound_hz: hz }
+    }
+}
+
 /// Turns the packets of one telephone-event source into digits.
 #[derive(Debug, Default)]
 pub struct DigitReceiver {
@@ -56,16 +72,46 @@ struct Event {
     /// Duration of the finished segments.
     duration_before: u64,
     duration: u16,
-    clock_hz: u32,
+    clock: EventClock,
+    /// When its first packet came, and the duration that one told.
+    began: (Instant, u16),
     heard: Instant,
     /// Its beginning has been reported.
     is_told: bool,
 }
 
+impl Event {
+    /// How long it lasted. Which clock it is counted by is seen from the time in which its durations grew.
+    fn lasted(&self) -> Duration {
+        let (began, first) = self.began;
+        let units = self.duration_before + u64::from(self.duration);
+        let (grown, passed) = (
+            units.saturating_sub(first.into()),
+            self.heard.saturating_duration_since(began),
+        );
+        let of = |units: u64, hz: u32| {
+            Duration::from_micros(units.saturating_mul(1_000_000) / u64::from(hz.max(1)))
+        };
+        let EventClock { hz, sound_hz } = self.clock;
+        let error = |hz| of(grown, hz).abs_diff(passed);
+        match error(sound_hz) < error(hz) {
+            true => of(units, sound_hz),
+            false => of(units, hz),
+        }
+    }
+}
+
 impl DigitReceiver {
     /// Takes the timestamp and the payload of an RTP packet with a telephone-event payload type of
     /// this clock. The marker is not needed, and some senders never set it.
-    pub fn handle_packet(&mut self, now: Instant, clock_hz: u32, timestamp: u32, payload: &[u8]) {
+    pub fn handle_packet(
+        &mut self,
+        now: Instant,
+        clock: impl Into<EventClock>,
+        timestamp: u32,
+        payload: &[u8],
+    ) {
+        let clock = clock.into();
         self.handle_timeout(now);
         let blocks = payload.chunks_exact(BLOCK_LEN).take(EVENTS_PER_PACKET_MAX);
         let last = blocks.len().saturating_sub(1);
@@ -75,7 +121,7 @@ impl DigitReceiver {
             // RFC 4733 §2.5.1.5: of several events in a packet all but the last have ended, and
             // each begins where the one before ended.
             let ended = block[1] & END_BIT != 0 || index < last;
-            self.handle_block(now, clock_hz, timestamp, block[0], ended, duration);
+            self.handle_block(now, clock, timestamp, block[0], ended, duration);
             timestamp = timestamp.wrapping_add(u32::from(duration));
         }
     }
@@ -104,7 +150,7 @@ impl DigitReceiver {
     fn handle_block(
         &mut self,
         now: Instant,
-        clock_hz: u32,
+        clock: EventClock,
         timestamp: u32,
         code: u8,
         ended: bool,
@@ -117,7 +163,17 @@ impl DigitReceiver {
             .open
             .iter()
             .position(|event| event.timestamp == timestamp);
-        let mut index = known.unwrap_or_else(|| self.open_event(now, clock_hz, timestamp, code));
+        let event = Event {
+            code,
+            timestamp,
+            duration_before: 0,
+            duration: 0,
+            clock,
+            began: (now, duration),
+            heard: now,
+            is_told: false,
+        };
+        let mut index = known.unwrap_or_else(|| self.open_event(event));
         let event = &mut self.open[index];
         event.duration = event.duration.max(duration);
         event.heard = now;
@@ -156,7 +212,8 @@ impl DigitReceiver {
     }
 
     /// The index of the new event among the open ones, which are in the order of their timestamps.
-    fn open_event(&mut self, now: Instant, clock_hz: u32, timestamp: u32, code: u8) -> usize {
+    fn open_event(&mut self, new: Event) -> usize {
+        let (code, timestamp) = (new.code, new.timestamp);
         // RFC 4733 §2.5.1.3: a tone longer than the duration field goes on in a segment that begins
         // where the field of the one before ran out.
         if let Some(index) = self.open.iter().position(|event| {
@@ -178,16 +235,7 @@ impl DigitReceiver {
             .iter()
             .position(|event| is_before(timestamp, event.timestamp))
             .unwrap_or(self.open.len());
-        let event = Event {
-            code,
-            timestamp,
-            duration_before: 0,
-            duration: 0,
-            clock_hz,
-            heard: now,
-            is_told: false,
-        };
-        self.open.insert(index, event);
+        self.open.insert(index, new);
         index
     }
 
@@ -198,12 +246,10 @@ impl DigitReceiver {
         let event = self.open.remove(index);
         self.closed.push(event.timestamp);
         self.forget();
-        let units = event.duration_before + u64::from(event.duration);
-        let micros = units.saturating_mul(1_000_000) / u64::from(event.clock_hz.max(1));
         if let Some(digit) = digit_of(event.code).filter(|_| event.is_told) {
             self.report(DigitEvent::Ended(Digit {
                 digit,
-                duration: Duration::from_micros(micros),
+                duration: event.lasted(),
             }));
         }
         if index == 0 {

@@ -15,7 +15,7 @@ mod packet;
 mod sequence;
 mod sorter;
 
-pub use digit::{Digit, DigitEvent, DigitReceiver, EventPacket, EventSender};
+pub use digit::{Digit, DigitEvent, DigitReceiver, EventClock, EventPacket, EventSender};
 pub use jitter::{Arrival, JitterBuffer, JitterConfig, JitterStats, Pacing, Play};
 pub use latch::{Claim, Latch, Strictness, Verdict};
 pub use packet::{RtpPacket, is_rtcp, is_rtp};

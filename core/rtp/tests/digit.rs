@@ -5,7 +5,7 @@
     reason = "a test chooses where its time begins"
 )]
 
-use rtp::{Digit, DigitEvent, DigitReceiver, EventSender};
+use rtp::{Digit, DigitEvent, DigitReceiver, EventClock, EventSender};
 use std::time::{Duration, Instant};
 
 const CLOCK_HZ: u32 = 8000;
@@ -50,6 +50,30 @@ fn ended(events: &[DigitEvent]) -> Vec<Digit> {
 
 fn text(digits: &[Digit]) -> String {
     digits.iter().map(|digit| digit.digit).collect()
+}
+
+/// What baresip 1.0 sends beside Opus: events of 8 kHz, counted by the 48 kHz of the sound.
+#[test]
+fn a_digit_that_is_counted_by_the_clock_of_the_sound_has_its_length() {
+    let lasts = |unit: u16, jitter_ms: u64| {
+        let clock = EventClock {
+            hz: 8_000,
+            sound_hz: 48_000,
+        };
+        let mut receiver = DigitReceiver::default();
+        let mut now = Instant::now();
+        for index in 1..=12 {
+            let payload = block(1, index > 9, unit * index.min(9));
+            receiver.handle_packet(now, clock, 342_783, &payload);
+            now += STEP + Duration::from_millis(u64::from(index % 3) * jitter_ms);
+        }
+        let events: Vec<_> = std::iter::from_fn(|| receiver.poll_digit()).collect();
+        ended(&events)[0].duration
+    };
+    for jitter_ms in [0, 9] {
+        assert_eq!(lasts(960, jitter_ms), Duration::from_millis(180));
+        assert_eq!(lasts(160, jitter_ms), Duration::from_millis(180));
+    }
 }
 
 #[test]

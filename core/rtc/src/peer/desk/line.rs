@@ -19,8 +19,8 @@ use rand_core::Rng;
 use rtp::rtcp::{Block, Rtcp};
 use rtp::srtp::{MasterKey, Opener, Sealer, Suite};
 use rtp::{
-    Claim, DigitEvent, DigitReceiver, EventPacket, Latch, Reception, RtpPacket, Sorted, Sorter,
-    Verdict,
+    Claim, DigitEvent, DigitReceiver, EventClock, EventPacket, Latch, Reception, RtpPacket, Sorted,
+    Sorter, Verdict,
 };
 use sdp::Direction;
 use setup::Setup;
@@ -280,8 +280,12 @@ impl Line {
             self.reception.on_event_packet(sequence, len);
         } else if format.is_telephone_event() {
             self.reception.on_event_packet(sequence, len);
+            let clock = EventClock {
+                hz: clock_hz,
+                sound_hz: self.clock_hz,
+            };
             self.digits
-                .handle_packet(now, clock_hz, packet.timestamp, packet.payload);
+                .handle_packet(now, clock, packet.timestamp, packet.payload);
         } else {
             self.clock_hz = clock_hz;
             self.reception

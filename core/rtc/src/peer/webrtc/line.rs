@@ -6,7 +6,7 @@ use crate::peer::packet::{Extensions, event_clock};
 use crate::timeline::Timeline;
 use crate::topology::Format as Carries;
 use crate::webrtc::{Outgoing, WebRtc};
-use rtp::{DigitEvent, DigitReceiver, EventPacket, Reception};
+use rtp::{DigitEvent, DigitReceiver, EventClock, EventPacket, Reception};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use str0m::media::{Mid, Pt};
@@ -110,8 +110,12 @@ impl Line {
             // says nothing about jitter.
             self.reception
                 .on_event_packet(packet.sequence, packet.payload.len());
+            let clock = EventClock {
+                hz: clock_hz,
+                sound_hz: self.clock_hz,
+            };
             self.digits
-                .handle_packet(now, clock_hz, packet.timestamp, &packet.payload);
+                .handle_packet(now, clock, packet.timestamp, &packet.payload);
         } else {
             self.clock_hz = clock_hz;
             let (sequence, timestamp) = (packet.sequence, packet.timestamp);
