@@ -137,6 +137,13 @@ impl DigitReceiver {
         }
     }
 
+    /// Nothing more comes from this source: what is pressed is let go.
+    pub fn finish(&mut self) {
+        while !self.open.is_empty() {
+            self.close(0);
+        }
+    }
+
     /// What became known next: a digit begins, then it ends, then the next one begins.
     pub fn poll_digit(&mut self) -> Option<DigitEvent> {
         (!self.reported.is_empty()).then(|| self.reported.remove(0))

@@ -330,6 +330,9 @@ impl DeskPeer {
             line.agree(now, live, &self.certificate);
             self.lines.push(line);
         }
+        for digit in before.iter_mut().flat_map(Line::let_go) {
+            self.push(Event::Digit(digit));
+        }
         self.settle(now);
     }
 

@@ -427,6 +427,38 @@ fn digits_are_told_once_with_their_duration_and_passed_on() {
 }
 
 #[test]
+fn a_stream_that_is_closed_while_a_key_is_down_lets_it_go() {
+    let mut leg = Leg::new(policy(&["ulaw"], &["vp8"], Terms::default()));
+    let video =
+        "a=rtpmap:101 telephone-event/8000\nm=video 5000 RTP/AVP 99\na=rtpmap:99 VP8/90000\n";
+    let offer = audio("RTP/AVP", "0 101", video);
+    leg.answer(&offer).unwrap();
+    let packet = RtpPacket {
+        marker: true,
+        payload_type: 101,
+        sequence: 1,
+        timestamp: 5000,
+        ssrc: 1,
+        payload: &[5, 10, 0, 160],
+    };
+    leg.receive("10.0.0.2:4000", &packet.write());
+    leg.answer(&offer.replace("m=audio 4000", "m=audio 0"))
+        .unwrap();
+    let digits = leg.events().into_iter().filter_map(|event| match event {
+        Event::Digit(digit) => Some(digit),
+        _ => None,
+    });
+    let ended = rtp::DigitEvent::Ended(rtp::Digit {
+        digit: '5',
+        duration: Duration::from_millis(20),
+    });
+    assert_eq!(
+        digits.collect::<Vec<_>>(),
+        [rtp::DigitEvent::Began('5'), ended]
+    );
+}
+
+#[test]
 fn goodbye_is_said() {
     let mut world = World::call([plain(), plain()]);
     world.speak(0);

@@ -115,7 +115,6 @@ impl Drop for Open {
         self.track.finish(|frame| put(outputs, volume, frame));
         for output in outputs {
             output.flush();
-            output.finish();
         }
     }
 }
@@ -186,21 +185,23 @@ impl Output {
     fn flush(&mut self) {
         let written = self.file.write_all(&self.waiting);
         self.waiting.clear();
+        let written = written.and_then(|()| self.tell_length());
         self.check(written);
     }
 
-    /// The header says how long the file has become.
-    fn finish(&mut self) {
+    /// The header says how long the file has become, each time: a recording that is cut off can be played.
+    fn tell_length(&mut self) -> io::Result<()> {
         let Format::Wav { rate_hz } = self.format else {
-            return;
+            return Ok(());
         };
-        let written = self.file.stream_position().and_then(|end| {
-            let data = end.saturating_sub(HEADER_BYTES as u64);
-            self.file.rewind()?;
-            let data = u32::try_from(data).unwrap_or(u32::MAX - HEADER_BYTES as u32);
-            self.file.write_all(&header(rate_hz, data))
-        });
-        self.check(written);
+        let data = self
+            .file
+            .stream_position()?
+            .saturating_sub(HEADER_BYTES as u64);
+        let data = u32::try_from(data).unwrap_or(u32::MAX - HEADER_BYTES as u32);
+        self.file.rewind()?;
+        self.file.write_all(&header(rate_hz, data))?;
+        self.file.seek(SeekFrom::End(0)).map(drop)
     }
 
     fn check(&mut self, written: io::Result<()>) {
@@ -284,6 +285,35 @@ mod tests {
             volume: [0; 2],
         };
         assert!(Open::new(&other).is_err(), "another rate is not added");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// After a crash the header is what it was last.
+    #[test]
+    fn a_recording_that_goes_on_can_be_played() {
+        let folder = std::env::temp_dir().join(format!("sidetone-cut-{}", std::process::id()));
+        let file = folder.join("call.wav");
+        let spec = Spec {
+            rate_hz: 8_000,
+            files: vec![(
+                file.clone(),
+                Format::Wav { rate_hz: 8_000 },
+                vec![Side::Heard],
+            )],
+            is_appended: false,
+            volume: [0; 2],
+        };
+        let mut open = Open::new(&spec).unwrap();
+        for number in 0..200 {
+            let (side, at, samples) = (Side::Heard, number * 160, vec![1000; 160]);
+            open.add(&Chunk { side, at, samples });
+        }
+        let bytes = fs::read(&file).unwrap();
+        let length = u32::from_le_bytes(bytes[40..44].try_into().unwrap());
+        assert!(length > 16_000, "{length}");
+        assert_eq!(bytes.len(), 44 + length as usize);
+        drop(open);
+        assert_eq!(fs::read(&file).unwrap().len(), 44 + 200 * 320);
         fs::remove_dir_all(folder).unwrap();
     }
 

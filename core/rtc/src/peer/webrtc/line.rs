@@ -124,6 +124,12 @@ impl Line {
         }
     }
 
+    /// The stream is gone: the digit that is pressed on it ends.
+    pub(super) fn let_go(&mut self) -> impl Iterator<Item = DigitEvent> {
+        self.digits.finish();
+        self.poll_digits()
+    }
+
     pub(super) fn poll_digits(&mut self) -> impl Iterator<Item = DigitEvent> {
         std::iter::from_fn(|| self.digits.poll_digit())
     }

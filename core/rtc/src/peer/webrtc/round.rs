@@ -4,6 +4,7 @@ use super::super::round::{Outcome, Round};
 use super::line::Line;
 use super::{State, StreamId, WebRtcPeer, fresh_credentials};
 use crate::Refused;
+use crate::peer::Event;
 use crate::topology::Topology;
 use crate::webrtc::EngineError;
 use rand_core::Rng;
@@ -131,6 +132,9 @@ impl WebRtcPeer {
                 .filter_map(|pt| Some(((*formats.get(usize::from(*pt))?)?, pt)))
                 .collect();
             self.lines.push(line);
+        }
+        for digit in before.iter_mut().flat_map(Line::let_go) {
+            self.push(Event::Digit(digit));
         }
     }
 }
