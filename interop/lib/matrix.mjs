@@ -141,7 +141,9 @@ export async function startRow(row, world) {
 /** Of what a program said until its fault. */
 const FAULT_CHARS_MAX = 2_000;
 /** So often is a digit pressed. */
-const ATTEMPTS_MAX = 8;
+const ATTEMPTS_MAX = 3;
+/** A digit that comes twice has come by then. */
+const AFTER_DIGITS_MS = 500;
 const HEARS_MS_MAX = 8_000;
 /** As long as a party that hears something may have nothing of it in its file. */
 const FILE_MS_MAX = 1_000;
@@ -214,21 +216,22 @@ async function digitsReach(from, to) {
 }
 
 /**
- * The same for a browser, which tells of them by the tones alone that it makes of them. It swallows some on a busy
- * machine, so they come one by one, and what was not heard is pressed again.
+ * The same for a browser, which tells of them by the tones alone that it makes of them. They come one by one, and one that
+ * was not heard at all is pressed again: a busy browser swallows some. One that is heard twice, or as another, is a fault.
  */
 async function digitsReachBrowser(from, to) {
-  for (const digit of DIGITS) {
-    let heard = '';
-    for (let attempts = 0; attempts < ATTEMPTS_MAX && heard !== digit; attempts += 1) {
-      await to.mark();
-      await to.keys();
-      await from.press(digit);
-      await until('', async () => (await to.keys()).length > 0, 1_200).catch(() => {});
-      heard = await to.keys();
+  await to.mark();
+  await to.keys();
+  for (let count = 1; count <= DIGITS.length; count += 1) {
+    const isHeard = async () => (await to.keys()).length >= count;
+    for (let attempts = 0; attempts < ATTEMPTS_MAX && !(await isHeard()); attempts += 1) {
+      await from.press(DIGITS[count - 1]);
+      await until('', isHeard, 1_200).catch(() => {});
     }
-    if (heard !== digit) throw new Error(`of the digit ${digit} "${heard}" was heard`);
   }
+  await wait(AFTER_DIGITS_MS);
+  const heard = await to.keys();
+  if (heard !== DIGITS) throw new Error(`of the digits ${DIGITS} "${heard}" was heard`);
 }
 
 export async function call(from, to, number) {
