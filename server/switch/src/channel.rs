@@ -11,6 +11,7 @@ mod digits;
 mod features;
 mod hold;
 mod leg_event;
+mod line;
 mod lookup;
 mod meet;
 mod music;
@@ -21,6 +22,7 @@ mod round;
 mod streams;
 mod subroutine;
 mod timeouts;
+mod waiting;
 
 pub(crate) use dial::News;
 pub use digits::DIGITS_MAX;
@@ -29,9 +31,9 @@ pub use record::CallRecord;
 pub use recording::NotRecorded;
 pub use round::{NotRenegotiated, Offered};
 pub use subroutine::NotEntered;
+pub use waiting::FLOW_GRACE;
+pub(crate) use waiting::Wake;
 
-use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,22 +43,20 @@ use media::EchoMode;
 use rtc::policy::Policy;
 use rtc::topology::Topology;
 use sdp::Sdp;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use crate::cause::Cause;
-use crate::dial::until;
 use crate::directory::{ChannelHandle, ChannelId, ChannelInfo, ChannelState, Registration};
-use crate::event::{AppResult, ChannelEvent, Control, Happened, Interrupt};
+use crate::event::{AppResult, Interrupt};
 use crate::inbox::{Condition, InboxReceiver};
 use crate::leg::{Echo, MediaLeg, Playing};
-use crate::party::{Parties, Redirecting};
+use crate::party::Parties;
 use crate::policy;
-use crate::presses::Form;
 use crate::signaling::Signaling;
 use crate::story::{Side, Story, StoryEvent, Surroundings};
 use crate::switch::Switch;
 use crate::text::Text;
-use crate::transfer::{self, Referred};
+use crate::transfer::Referred;
 use crate::variables::Variables;
 
 use self::digits::Digits;
@@ -65,13 +65,6 @@ use self::record::Begun;
 use self::round::Turn;
 use self::subroutine::Frame;
 use self::timeouts::Timeouts;
-
-/// How long a call whose signalling connection broke waits for the far end to come back. Media is kept
-/// meanwhile: a page that is reloaded or a laptop that changes networks reconnects within seconds.
-pub const FLOW_GRACE: Duration = Duration::from_secs(30);
-
-/// The longest a verb waits: longer than any call, and short enough for every clock.
-const WAIT_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// How long the media plane may take to sum up a call that is over.
 const STATS_PATIENCE: Duration = Duration::from_millis(200);
@@ -162,17 +155,6 @@ enum State {
     Up,
     /// Over.
     Ended { by: Side, cause: Cause },
-}
-
-/// What woke a call.
-pub(crate) enum Wake {
-    Event(ChannelEvent),
-    /// Events were lost: nobody read the inbox for too long.
-    Overflowed,
-    GraceOver,
-    OfferAgain,
-    /// The call has lasted as long as it may.
-    TimeUp,
 }
 
 /// What a channel is made of, besides what it makes itself.
@@ -351,38 +333,6 @@ impl Channel {
         self.record.set_enabled(false);
     }
 
-    /// The far end is connected to `party` from now on, or will be, and is told so.
-    pub fn connect_line(&mut self, party: CallerId) {
-        if self.parties.connected != party {
-            self.parties.connected = party;
-            self.tell_connected();
-        }
-    }
-
-    /// Tells the far end whom it is connected to.
-    pub fn tell_connected(&mut self) {
-        if self.ended().is_none() {
-            self.signaling.connected(&self.parties.connected);
-            self.publish();
-        }
-    }
-
-    /// The call of the far end is sent on, and it is told so if it still waits.
-    pub fn redirect_line(&mut self, redirecting: Redirecting) {
-        *self.parties = Parties {
-            redirecting,
-            ..std::mem::take(&mut *self.parties)
-        };
-        self.tell_redirected();
-    }
-
-    /// Tells a far end that waits that its call is sent on.
-    pub fn tell_redirected(&mut self) {
-        if self.state == State::Ringing {
-            self.signaling.redirected(&self.parties.redirecting);
-        }
-    }
-
     /// Sends the far end a text within the call. `false`: it is not answered, or takes none.
     pub fn send_text(&mut self, text: &Text) -> bool {
         self.is_up() && self.signaling.text(text)
@@ -419,93 +369,6 @@ impl Channel {
         self.signaling.add_header(name, value)
     }
 
-    /// Does nothing for a time. Digits that arrive meanwhile are lost, as in Asterisk.
-    pub async fn wait(&mut self, duration: Duration) -> AppResult {
-        let end = after(duration);
-        let result = loop {
-            let wake = tokio::select! {
-                biased;
-                wake = self.wake() => wake,
-                () = sleep_until(end) => break Ok(()),
-            };
-            if let Err(interrupt) = self.on_wake(wake).await {
-                break Err(interrupt);
-            }
-        };
-        self.digits.kept.clear();
-        self.waited |= !duration.is_zero();
-        result
-    }
-
-    /// Waits for the next thing an application may care for.
-    pub async fn next(&mut self) -> AppResult<Happened> {
-        if let Some(digit) = self.digits.kept.pop_front() {
-            return Ok(Happened::Digit(digit));
-        }
-        loop {
-            self.waited = true;
-            let wake = self.wake().await;
-            if let Some(happened) = self.on_wake(wake).await? {
-                return Ok(happened);
-            }
-        }
-    }
-
-    /// Waits for a digit.
-    pub async fn read_digit(&mut self) -> AppResult<char> {
-        loop {
-            if let Happened::Digit(digit) = self.next().await? {
-                return Ok(digit);
-            }
-        }
-    }
-
-    /// Waits for a digit, but not longer than `patience`.
-    pub async fn read_digit_within(&mut self, patience: Duration) -> AppResult<Option<char>> {
-        let end = after(patience);
-        loop {
-            match self.next_until(end).await? {
-                Some(Happened::Digit(digit)) => return Ok(Some(digit)),
-                Some(_) => {}
-                None => return Ok(None),
-            }
-        }
-    }
-
-    /// Waits for the next thing an application may care for, but not after `end`.
-    pub async fn next_until(&mut self, end: Instant) -> AppResult<Option<Happened>> {
-        if let Some(digit) = self.digits.kept.pop_front() {
-            return Ok(Some(Happened::Digit(digit)));
-        }
-        self.waited |= end > Instant::now();
-        loop {
-            let wake = tokio::select! {
-                biased;
-                wake = self.wake() => wake,
-                () = sleep_until(end) => return Ok(None),
-            };
-            if let Some(happened) = self.on_wake(wake).await? {
-                return Ok(Some(happened));
-            }
-        }
-    }
-
-    /// Awaits something that is not a verb of the channel, while the channel stays alive: its inbox is
-    /// read, and its end interrupts. Digits are kept for the next verb.
-    pub async fn during<T>(&mut self, future: impl Future<Output = T>) -> AppResult<T> {
-        let mut future = pin!(future);
-        loop {
-            let wake = tokio::select! {
-                biased;
-                wake = self.wake() => wake,
-                output = &mut future => return Ok(output),
-            };
-            if let Some(Happened::Digit(digit)) = self.on_wake(wake).await? {
-                self.keep_digit(digit);
-            }
-        }
-    }
-
     /// Ends the call from our side. Return the value: `return Err(call.hangup(cause))`. The cause of the
     /// first end stands.
     pub fn hangup(&mut self, cause: Cause) -> Interrupt {
@@ -519,22 +382,6 @@ impl Channel {
     /// Sends back what comes in, until the guard is dropped. Nothing is echoed before the answer.
     pub fn echo(&self, mode: EchoMode) -> Option<Echo> {
         self.leg.as_ref().map(|leg| leg.echo(mode))
-    }
-
-    /// Deals with what waits in the inbox, without waiting.
-    pub(crate) async fn catch_up(&mut self) -> AppResult {
-        self.check_ended()?;
-        while let Some(event) = self.inbox.try_recv() {
-            if let Some(Happened::Digit(digit)) = self.on_event(event).await? {
-                self.keep_digit(digit);
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a verb has waited for anything since this was last asked.
-    pub(crate) fn take_waited(&mut self) -> bool {
-        std::mem::take(&mut self.waited)
     }
 
     /// Notes which application runs now.
@@ -560,133 +407,6 @@ impl Channel {
             streams: streams::in_words(&self.topology),
             mark: self.vars.value("PICKUPMARK").unwrap_or_default().to_owned(),
         });
-    }
-
-    /// Waits for whatever comes next. Nothing is lost if this is dropped while it waits.
-    pub(crate) async fn wake(&mut self) -> Wake {
-        if self.ended().is_some() {
-            // The far end's last event has been dealt with: what follows returns it again.
-            return Wake::Event(ChannelEvent::Hangup(Cause::NormalClearing));
-        }
-        if self.inbox.condition().is_overflowed() {
-            return Wake::Overflowed;
-        }
-        let (grace, again) = (self.grace_until, self.turn.again_at());
-        let end = self.timeouts.absolute;
-        tokio::select! {
-            biased;
-            event = self.inbox.recv() => {
-                // The directory holds a sender for as long as the channel exists; should it not, the
-                // call can no longer be steered and ends.
-                Wake::Event(event.unwrap_or(ChannelEvent::Hangup(Cause::Interworking)))
-            }
-            () = until(grace) => Wake::GraceOver,
-            () = until(again) => Wake::OfferAgain,
-            () = until(end) => Wake::TimeUp,
-        }
-    }
-
-    pub(crate) async fn on_wake(&mut self, wake: Wake) -> AppResult<Option<Happened>> {
-        let happened = self.happened(wake).await?;
-        if let Some(Happened::Digit(digit)) = happened
-            && let Some(class) = self.music_by_digit(digit)
-        {
-            self.hear(&class).await;
-        }
-        Ok(happened)
-    }
-
-    async fn happened(&mut self, wake: Wake) -> AppResult<Option<Happened>> {
-        match wake {
-            Wake::Event(event) => self.on_event(event).await,
-            Wake::Overflowed => Err(self.hangup(Cause::SwitchCongestion)),
-            Wake::GraceOver => {
-                let text = format!(
-                    "the connection for signalling did not come back within {} seconds",
-                    FLOW_GRACE.as_secs()
-                );
-                self.tell(StoryEvent::Remark { text });
-                Err(self.hangup(Cause::NetworkOutOfOrder))
-            }
-            Wake::OfferAgain => Ok(self.offer_again().await),
-            Wake::TimeUp => Err(self.on_time_up()),
-        }
-    }
-
-    async fn on_event(&mut self, event: ChannelEvent) -> AppResult<Option<Happened>> {
-        self.check_ended()?;
-        match event {
-            ChannelEvent::Established => {
-                self.established = true;
-                Ok(Some(Happened::Established))
-            }
-            ChannelEvent::Offer(offer) => Ok(self.on_offer(offer).await),
-            ChannelEvent::Answer(answer) => self.on_answer(answer).await,
-            ChannelEvent::OfferRejected { status } => Ok(self.on_offer_rejected(status).await),
-            ChannelEvent::OfferWithdrawn => {
-                self.on_offer_withdrawn().await;
-                Ok(None)
-            }
-            ChannelEvent::Connected(party) => Ok(self.on_connected(party)),
-            ChannelEvent::Text(text) => Ok(Some(Happened::Text(text))),
-            ChannelEvent::Digit(event) => Ok(self.on_digit(Form::Signal, event)),
-            ChannelEvent::Hangup(cause) => Err(self.end(Side::Them, cause)),
-            // Somebody to talk to is what a conversation sees to.
-            ChannelEvent::Transfer(_) => {
-                self.refuse_transfer(transfer::BAD_REQUEST);
-                Ok(None)
-            }
-            ChannelEvent::WentAway { status } => {
-                self.went_away = Some(status);
-                Ok(None)
-            }
-            ChannelEvent::Replaced(newcomer) => {
-                newcomer.turn_away();
-                Ok(None)
-            }
-            ChannelEvent::FlowLost => {
-                self.tell(StoryEvent::FlowLost);
-                self.grace_until
-                    .get_or_insert_with(|| Instant::now() + FLOW_GRACE);
-                Ok(None)
-            }
-            ChannelEvent::FlowRestored => {
-                self.tell(StoryEvent::FlowRestored);
-                self.grace_until = None;
-                Ok(None)
-            }
-            ChannelEvent::Media(event) => self.on_media(&event),
-            ChannelEvent::Control(Control::Hangup(cause)) => Err(self.hangup(cause)),
-            ChannelEvent::Control(Control::Redirect(to)) => {
-                self.leave_all();
-                Err(Interrupt::Redirect(to))
-            }
-            ChannelEvent::Control(Control::Digit(event)) => {
-                self.send_digit(event);
-                Ok(None)
-            }
-            // Late news of a call that has been answered; `on_called` deals with it before that.
-            ChannelEvent::Progress { .. }
-            | ChannelEvent::Forwarded(_)
-            | ChannelEvent::Accepted(_) => Ok(None),
-            ChannelEvent::Note(event) => {
-                self.tell(event);
-                Ok(None)
-            }
-        }
-    }
-
-    /// The far end is somebody else now, or says so.
-    fn on_connected(&mut self, party: CallerId) -> Option<Happened> {
-        if self.caller == party {
-            return None;
-        }
-        let text = format!("the far end is {party} now");
-        self.tell(StoryEvent::Remark { text });
-        self.parties.ani = party.clone();
-        self.caller = party;
-        self.publish();
-        Some(Happened::Connected)
     }
 
     /// Notes the end; the first one counts.
@@ -784,9 +504,4 @@ impl Drop for Channel {
             self.switch.directory().keep(story);
         }
     }
-}
-
-/// The end of a wait that begins now. A dial plan may ask for any number of seconds; a clock cannot.
-fn after(duration: Duration) -> Instant {
-    Instant::now() + duration.min(WAIT_MAX)
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use dialplan::Position;
 use tokio::time::Instant;
 
-use super::{Channel, after};
+use super::Channel;
+use super::waiting::after;
 use crate::event::Interrupt;
 use crate::pbx::{ABSOLUTE, DIGIT_TIMEOUT, RESPONSE_TIMEOUT};
 use crate::story::StoryEvent;
