@@ -9,8 +9,10 @@ use crate::option::{Object, Row};
 use codec::{Codec, Preference};
 use std::sync::Arc;
 
+mod codecs;
 mod groups;
 mod options;
+mod words;
 
 pub use groups::Groups;
 

@@ -1,20 +1,14 @@
 //! The options of an endpoint.
 
-use super::{
-    ConnectedLineMethod, DtlsSetup, DtmfMode, Endpoint, MediaEncryption, ProvisionalAcks,
-    RedirectMethod, SessionTimers,
-};
-use crate::caller_id::{CallerId, Presentation};
-use crate::identify::IdentifyBy;
-use crate::option::{Fault, Parse, Row, flag, inert, number, row, word};
+use super::{Endpoint, codecs, words};
+use crate::option::{Parse, Row, flag, inert, row};
 use crate::registration::proxy;
-use codec::{CODECS, Preference};
 
 pub(super) const OPTIONS: &[Row<Endpoint>] = &[
     row(
         "100rel",
         "yes",
-        Parse::Own(provisional_acks),
+        Parse::Own(words::provisional_acks),
         "Provisional answers are acknowledged (RFC 3262): no; yes, where it asks for that; \
          peer_supported, where it can; required, always.",
     ),
@@ -39,7 +33,7 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
     row(
         "allow",
         "",
-        Parse::Own(allow),
+        Parse::Own(codecs::allow),
         "Codecs, the preferred one first; `all`; `!name` takes out.",
     ),
     row(
@@ -94,13 +88,13 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
     row(
         "callerid",
         "",
-        Parse::Own(caller_id),
+        Parse::Own(words::caller_id),
         "How it is shown to those it calls.",
     ),
     row(
         "callerid_privacy",
         "allowed_not_screened",
-        Parse::Own(caller_privacy),
+        Parse::Own(words::caller_privacy),
         "Who may see it: allowed or prohib, alone or with _not_screened, _passed_screen, _failed_screen; unavailable.",
     ),
     row(
@@ -112,14 +106,14 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
     row(
         "codec_prefs_incoming_answer",
         "",
-        Parse::Own(incoming_answer),
+        Parse::Own(codecs::incoming_answer),
         "Which codecs of an answer of it are used, and in which order: `prefer: pending, operation: \
          intersect, keep: all` where it says nothing else.",
     ),
     row(
         "codec_prefs_incoming_offer",
         "",
-        Parse::Own(incoming_offer),
+        Parse::Own(codecs::incoming_offer),
         "Which codecs of an offer of it are used, and in which order: `prefer: pending, operation: \
          intersect, keep: all, transcode: allow` where it says nothing else; without this option what \
          `incoming_call_offer_pref` says.",
@@ -127,14 +121,14 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
     row(
         "codec_prefs_outgoing_answer",
         "",
-        Parse::Own(outgoing_answer),
+        Parse::Own(codecs::outgoing_answer),
         "The codecs of an answer to it, by those of the party it called: `prefer: pending, \
          operation: intersect, keep: all, transcode: allow` where it says nothing else.",
     ),
     row(
         "codec_prefs_outgoing_offer",
         "",
-        Parse::Own(outgoing_offer),
+        Parse::Own(codecs::outgoing_offer),
         "The codecs of an offer to it, by those of the party that calls: `prefer: pending, \
          operation: union, keep: all, transcode: allow` where it says nothing else; without this option \
          what `outgoing_call_offer_pref` says.",
@@ -142,7 +136,7 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
     row(
         "connected_line_method",
         "invite",
-        Parse::Own(connected_line_method),
+        Parse::Own(words::connected_line_method),
         "How it is told in a call who it is connected to: `invite` is UPDATE where it allows that, else a \
          re-INVITE; `update` is UPDATE in any case.",
     ),
@@ -185,33 +179,33 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
     row(
         "disallow",
         "",
-        Parse::Own(disallow),
+        Parse::Own(codecs::disallow),
         "Codecs to take out; `all`.",
     ),
     inert(
         "dtls_auto_generate_cert",
         "no",
-        Parse::Own(always),
+        Parse::Own(words::always),
         "Makes the certificate of DTLS itself.",
         "a certificate is made in any case",
     ),
     row(
         "dtls_fingerprint",
         "SHA-256",
-        Parse::Own(dtls_fingerprint),
+        Parse::Own(words::dtls_fingerprint),
         "What the fingerprint of our certificate is made with for a phone: SHA-256 or SHA-1. Browsers get SHA-256.",
     ),
     row(
         "dtls_setup",
         "actpass",
-        Parse::Own(dtls_setup),
+        Parse::Own(words::dtls_setup),
         "Who begins the handshake with a phone: active, we do; passive, it does; actpass, it may choose, and where \
          it leaves it to us it does.",
     ),
     row(
         "dtmf_mode",
         "rfc4733",
-        Parse::Own(dtmf_mode),
+        Parse::Own(words::dtmf_mode),
         "How digits come from it and are sent to it: `rfc4733` as telephone events, as tones where it takes none; \
          `inband` as tones; `info` by SIP INFO; `auto` and `auto_info` as events, and where it takes none as tones or \
          by INFO. INFO is heard in any case, tones with `inband` and with `auto` where it takes no events.",
@@ -243,13 +237,13 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
     row(
         "identify_by",
         "",
-        Parse::Own(identify_by),
+        Parse::Own(words::identify_by),
         "username (user of From), auth_username (that of the digest), or both; both if unset.",
     ),
     row(
         "incoming_call_offer_pref",
         "local",
-        Parse::Own(incoming_call),
+        Parse::Own(codecs::incoming_call),
         "The order of the codecs of its offers: that of `allow` (local) or its own (remote); `_first` uses \
          the best alone.",
     ),
@@ -268,19 +262,19 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
     row(
         "max_audio_streams",
         "1",
-        Parse::Own(max_audio),
+        Parse::Own(words::max_audio),
         "Audio streams it may have at once.",
     ),
     row(
         "max_video_streams",
         "1",
-        Parse::Own(max_video),
+        Parse::Own(words::max_video),
         "Video streams it may have at once.",
     ),
     row(
         "media_encryption",
         "no",
-        Parse::Own(media_encryption),
+        Parse::Own(words::media_encryption),
         "no; sdes: keys in the SDP (RFC 4568); dtls: by a handshake (RFC 5764).",
     ),
     row(
@@ -359,7 +353,7 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
     row(
         "outgoing_call_offer_pref",
         "remote_merge",
-        Parse::Own(outgoing_call),
+        Parse::Own(codecs::outgoing_call),
         "The codecs it is offered: those of `allow` (local) or of who calls it (remote) first; those of both \
          alone, unless `_merge` adds the others of `allow`; `_first` offers the best alone.",
     ),
@@ -390,7 +384,7 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
     row(
         "redirect_method",
         "user",
-        Parse::Own(redirect_method),
+        Parse::Own(words::redirect_method),
         "What becomes of a call it sends on to another address (3xx): user dials the user of that address \
          as an extension; uri_core and uri_pjsip call the address.",
     ),
@@ -457,7 +451,7 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
     row(
         "set_var",
         "",
-        Parse::Own(set_var),
+        Parse::Own(words::set_var),
         "A variable of its calls, `name=value`; repeatable.",
     ),
     row(
@@ -487,7 +481,7 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
     row(
         "timers",
         "yes",
-        Parse::Own(timers),
+        Parse::Own(words::timers),
         "no, yes, required or always: signs of life in calls (RFC 4028).",
     ),
     row(
@@ -554,244 +548,3 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
 
 /// A week.
 const SECONDS_MAX: u32 = 7 * 24 * 3600;
-/// Streams of a kind one endpoint may have.
-const STREAMS_MAX: u64 = 256;
-/// Variables set on the calls of one endpoint.
-const VARIABLES_MAX: usize = 100;
-
-/// Codecs Asterisk 23 knows by name and the exchange does not carry.
-const CODECS_OF_ASTERISK: &[&str] = &[
-    "adpcm", "codec2", "g719", "g723", "g726", "g726aal2", "g729", "gsm", "h261", "h263", "h263p",
-    "h265", "ilbc", "jpeg", "lpc10", "mpeg4", "png", "red", "silk", "silk12", "silk16", "silk24",
-    "silk8", "siren14", "siren7", "slin12", "slin192", "slin24", "slin32", "slin96", "speex",
-    "speex16", "speex32", "t140", "testlaw",
-];
-
-fn allow(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    codecs(endpoint, value, true)
-}
-
-fn disallow(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    codecs(endpoint, value, false)
-}
-
-fn codecs(endpoint: &mut Endpoint, value: &str, allow: bool) -> Result<(), Fault> {
-    let mut left_out = Vec::new();
-    for word in value
-        .split(',')
-        .map(str::trim)
-        .filter(|word| !word.is_empty())
-    {
-        let (word, allow) = match word.strip_prefix('!') {
-            Some(word) => (word, !allow),
-            None => (word, allow),
-        };
-        // `ulaw:20` names the packet time too, which is negotiated.
-        let name = word.split_once(':').map_or(word, |(name, _)| name);
-        let list = &mut endpoint.allow;
-        if name.eq_ignore_ascii_case("all") {
-            list.clear();
-            if allow {
-                list.extend(CODECS);
-            }
-        } else if let Some(codec) = codec::by_name(name) {
-            list.retain(|other| *other != codec || allow);
-            if allow && !list.contains(&codec) {
-                list.push(codec);
-            }
-        } else if CODECS_OF_ASTERISK
-            .iter()
-            .any(|known| known.eq_ignore_ascii_case(name))
-        {
-            if allow {
-                left_out.push(name.to_owned());
-            }
-        } else {
-            return Err(Fault::UnknownCodec(name.to_owned()));
-        }
-    }
-    match left_out.is_empty() {
-        true => Ok(()),
-        false => Err(Fault::CodecsNotHere(left_out)),
-    }
-}
-
-/// `"Name" <number>`, `Name <number>`, `<number>`, or a number or name alone.
-fn caller_id(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    endpoint.caller_id = Some(CallerId::parse(value)).filter(|caller| !caller.is_nobody());
-    Ok(())
-}
-
-fn caller_privacy(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    let index = word(value, &Presentation::WORDS)?;
-    let presentation = Presentation::WORDS.get(index).copied();
-    endpoint.caller_privacy = presentation
-        .and_then(Presentation::parse)
-        .unwrap_or_default();
-    Ok(())
-}
-
-fn connected_line_method(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    endpoint.connected_line_method = match word(value, &["invite", "reinvite", "update"])? {
-        0 | 1 => ConnectedLineMethod::Invite,
-        _ => ConnectedLineMethod::Update,
-    };
-    Ok(())
-}
-
-fn incoming_offer(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    endpoint.incoming_offer = written(Preference::ANSWER, value)?;
-    Ok(())
-}
-
-fn incoming_answer(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    endpoint.incoming_answer = written(Preference::ANSWER, value)?.unwrap_or(Preference::ANSWER);
-    Ok(())
-}
-
-fn outgoing_offer(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    endpoint.outgoing_offer = written(Preference::OFFER, value)?;
-    Ok(())
-}
-
-/// What is written; `None` for an empty column.
-fn written(usual: Preference, value: &str) -> Result<Option<Preference>, Fault> {
-    if value.is_empty() {
-        return Ok(None);
-    }
-    usual.parse(value).map(Some).map_err(Fault::NotPreference)
-}
-
-fn incoming_call(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    const WORDS: &[&str] = &["local", "local_first", "remote", "remote_first"];
-    let known = WORDS[word(value, WORDS)?];
-    endpoint.incoming_call = Preference::of_call(known).unwrap_or(endpoint.incoming_call);
-    Ok(())
-}
-
-fn outgoing_call(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    const WORDS: &[&str] = &[
-        "local",
-        "local_merge",
-        "local_first",
-        "remote",
-        "remote_merge",
-        "remote_first",
-    ];
-    let known = WORDS[word(value, WORDS)?];
-    endpoint.outgoing_call = Preference::of_call(known).unwrap_or(endpoint.outgoing_call);
-    Ok(())
-}
-
-fn outgoing_answer(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    let preference = Preference::ANSWER.parse(value);
-    endpoint.outgoing_answer = preference.map_err(Fault::NotPreference)?;
-    Ok(())
-}
-
-fn dtls_fingerprint(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    endpoint.is_dtls_sha1 = word(value, &["SHA-256", "SHA-1"])? == 1;
-    Ok(())
-}
-
-fn dtls_setup(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    endpoint.dtls_setup = match word(value, &["actpass", "active", "passive"])? {
-        0 => DtlsSetup::Either,
-        1 => DtlsSetup::Active,
-        _ => DtlsSetup::Passive,
-    };
-    Ok(())
-}
-
-fn dtmf_mode(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    const WORDS: &[&str] = &["rfc4733", "inband", "info", "auto", "auto_info"];
-    endpoint.dtmf_mode = match word(value, WORDS)? {
-        0 => DtmfMode::Rfc4733,
-        1 => DtmfMode::Inband,
-        2 => DtmfMode::Info,
-        3 => DtmfMode::Auto,
-        _ => DtmfMode::AutoInfo,
-    };
-    Ok(())
-}
-
-fn media_encryption(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    endpoint.media_encryption = match word(value, &["no", "sdes", "dtls"])? {
-        0 => MediaEncryption::No,
-        1 => MediaEncryption::Sdes,
-        _ => MediaEncryption::Dtls,
-    };
-    Ok(())
-}
-
-fn max_audio(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    endpoint.max_audio_streams = number(value, 0, STREAMS_MAX)?;
-    Ok(())
-}
-
-fn max_video(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    endpoint.max_video_streams = number(value, 0, STREAMS_MAX)?;
-    Ok(())
-}
-
-fn set_var(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    let (name, value) = value.split_once('=').ok_or(Fault::NotAssignment)?;
-    if endpoint.set_var.len() >= VARIABLES_MAX {
-        return Err(Fault::TooMany(VARIABLES_MAX));
-    }
-    let pair = (name.trim().to_owned(), value.trim().to_owned());
-    endpoint.set_var.push(pair);
-    Ok(())
-}
-
-/// An option that only says what the exchange does anyway.
-fn always(_: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    crate::option::yes_no(value).map(|_| ())
-}
-
-fn identify_by(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    endpoint.identify_by = IdentifyBy::list(value)?;
-    Ok(())
-}
-
-fn timers(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    const WORDS: &[&str] = &["no", "yes", "required", "always", "forced"];
-    endpoint.timers = match word(value, WORDS) {
-        Ok(2) => SessionTimers::Required,
-        Ok(3 | 4) => SessionTimers::Always,
-        Ok(1) => SessionTimers::Yes,
-        Ok(_) => SessionTimers::No,
-        Err(fault) => match crate::option::yes_no(value) {
-            Ok(true) => SessionTimers::Yes,
-            Ok(false) => SessionTimers::No,
-            Err(_) => return Err(fault),
-        },
-    };
-    Ok(())
-}
-
-fn provisional_acks(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    const WORDS: &[&str] = &["no", "yes", "required", "peer_supported"];
-    endpoint.provisional_acks = match word(value, WORDS) {
-        Ok(0) => ProvisionalAcks::No,
-        Ok(1) => ProvisionalAcks::Yes,
-        Ok(2) => ProvisionalAcks::Required,
-        Ok(_) => ProvisionalAcks::PeerSupported,
-        Err(fault) => match crate::option::yes_no(value) {
-            Ok(true) => ProvisionalAcks::Yes,
-            Ok(false) => ProvisionalAcks::No,
-            Err(_) => return Err(fault),
-        },
-    };
-    Ok(())
-}
-
-fn redirect_method(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    const WORDS: &[&str] = &["user", "uri_core", "uri_pjsip"];
-    endpoint.redirect_method = match word(value, WORDS)? {
-        0 => RedirectMethod::User,
-        1 => RedirectMethod::UriCore,
-        _ => RedirectMethod::UriPjsip,
-    };
-    Ok(())
-}
