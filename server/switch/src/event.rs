@@ -47,6 +47,8 @@ pub enum ChannelEvent {
     Text(Box<Text>),
     /// A digit that came by signalling (INFO): begun, ended, or whole.
     Digit(DigitEvent),
+    /// Digits of ours that the far end does not take by signalling, in their order: media is to send them.
+    DigitsRefused(Vec<Digit>),
     /// The far end left, or signalling gave it up. The last event of a channel.
     Hangup(Cause),
     /// The far end asks for the party it talks to to be sent on (REFER).

@@ -49,7 +49,7 @@ pub trait Signaling: Send {
     fn refuse(&mut self, refused: &Refused);
 
     /// Sends a digit by signalling (INFO), where that is told whole when it has ended. `false`: this
-    /// protocol cannot.
+    /// protocol cannot. [`DigitsRefused`](crate::ChannelEvent::DigitsRefused) follows where the far end does not take it.
     fn send_digit(&mut self, event: DigitEvent) -> bool {
         let _ = event;
         false

@@ -108,6 +108,27 @@ async fn the_called_party_dials_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn digits_that_come_back_from_signalling_are_sent_by_media_in_their_order() {
+    let (reach, call) = connected(DtmfMode::Info).await;
+    call.send(whole('1', 90)).await;
+    let refused = [('1', 90), ('2', 110)].map(|(digit, ms)| Digit {
+        digit,
+        duration: millis(ms),
+    });
+    reach
+        .send(0, ChannelEvent::DigitsRefused(refused.to_vec()))
+        .await;
+    assert_eq!(
+        sent(&reach),
+        [
+            "0: INFO digit 1 of 90 ms",
+            "digit 1 of 90 ms",
+            "digit 2 of 110 ms"
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_may_be_a_code_is_held_back_and_let_go_as_long_as_it_was() {
     let plan = "exten => 100,1,Dial(TEST/1,,H)\n";
     let reach = Reach::featured(plan, "[featuremap]\ndisconnect => *0\n").await;

@@ -161,11 +161,13 @@ impl Driver {
         let watchers = self.watchers.next();
         let notices = self.notices.next();
         let probes = self.probes.next();
+        let digits = self.calls.next_digit();
         let earliest = [
             agent,
             expiry,
             probe,
             probes,
+            digits,
             registration,
             watchers,
             notices,
@@ -184,6 +186,7 @@ impl Driver {
         for (aor, binding) in self.shared.expire(now) {
             tracing::info!(aor, from = %Name(&binding.flow), "registration expired");
         }
+        self.calls.dial_due(&mut self.agent, now);
         self.probes.on_deadline(&self.shared, now);
         self.watchers
             .on_deadline(&mut self.agent, &self.shared, now);

@@ -97,7 +97,7 @@ async fn who_does_not_take_the_first_form_is_sent_the_second() {
 }
 
 #[tokio::test]
-async fn who_takes_neither_is_sent_no_more_and_the_call_goes_on() {
+async fn who_takes_neither_is_sent_no_more_info_and_the_call_goes_on() {
     let exchange = exchange("info").await;
     let mut phone = exchange.phone().await;
     let (invite, ok) = call(&mut phone, "100", "u").await;
@@ -114,20 +114,18 @@ async fn who_takes_neither_is_sent_no_more_and_the_call_goes_on() {
 }
 
 #[tokio::test]
-async fn a_digit_that_is_refused_is_told_and_the_next_one_goes_out() {
+async fn after_a_refusal_no_info_goes_out() {
     let exchange = exchange("info").await;
     let mut phone = exchange.phone().await;
     let (invite, ok) = call(&mut phone, "100", "u").await;
     let first = info(&mut phone).await;
-    phone.send(&reply(&first, 500, "")).await;
-    let second = info(&mut phone).await;
-    assert_eq!(told(&second), relay('2'));
-    phone.send(&reply(&second, 200, "")).await;
-    let third = info(&mut phone).await;
-    phone.send(&reply(&third, 200, "")).await;
+    phone.send(&reply(&first, 501, "")).await;
+    tokio::time::timeout(Duration::from_millis(700), phone.frame())
+        .await
+        .expect_err("nothing comes");
     let bye = in_dialog("BYE", 3, &invite, &ok, "");
     assert_eq!(phone.ask(&bye).await.status.code(), 200);
-    says(&exchange, "digit 1 by INFO is lost").await;
+    says(&exchange, "takes no digits by INFO (501").await;
 }
 
 #[tokio::test]

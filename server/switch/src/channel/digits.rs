@@ -157,6 +157,18 @@ impl Channel {
         }
     }
 
+    /// Sends by media what the far end does not take by signalling.
+    pub(super) fn sound_digits(&mut self, digits: &[Digit]) {
+        for digit in digits {
+            let event = DigitEvent::Ended(*digit);
+            if !self.leg.as_ref().is_some_and(|leg| leg.dial(event)) {
+                let digit = digit.digit;
+                let text = format!("digit {digit} is lost: there is no sound to send it with");
+                self.tell(StoryEvent::Remark { text });
+            }
+        }
+    }
+
     /// Sends digits to the far end, one after the other: each so long, with a pause between. `w` is half a
     /// second of silence, `W` a whole one; what is no digit is passed over.
     pub async fn send_digits(

@@ -205,6 +205,10 @@ impl Channel {
             ChannelEvent::Connected(party) => Ok(self.on_connected(party)),
             ChannelEvent::Text(text) => Ok(Some(Happened::Text(text))),
             ChannelEvent::Digit(event) => Ok(self.on_digit(Form::Signal, event)),
+            ChannelEvent::DigitsRefused(digits) => {
+                self.sound_digits(&digits);
+                Ok(None)
+            }
             ChannelEvent::Hangup(cause) => Err(self.end(Side::Them, cause)),
             // Somebody to talk to is what a conversation sees to.
             ChannelEvent::Transfer(_) => {

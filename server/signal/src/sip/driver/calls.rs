@@ -33,6 +33,8 @@ pub(crate) struct Calls {
     by_endpoint: BTreeMap<String, BTreeSet<InviteId>>,
     /// The digits that wait for their answer.
     pub(super) infos: BTreeMap<ClientId, InviteId>,
+    /// When digits are to be sent again.
+    pub(super) digits_due: BTreeSet<(Instant, InviteId)>,
     /// Texts within calls that wait for their answer.
     pub(super) texts: BTreeMap<ClientId, InviteId>,
     /// Our REFERs that are not answered yet.
@@ -206,6 +208,9 @@ impl Calls {
         let call = self.calls.remove(&id)?;
         if let Some(client) = call.digits.sent() {
             self.infos.remove(&client);
+        }
+        if let Some(at) = call.digits.not_before() {
+            self.digits_due.remove(&(at, id));
         }
         if let Some(party) = &call.party
             && let Some(calls) = self.by_endpoint.get_mut(&party.endpoint)
