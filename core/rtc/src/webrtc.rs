@@ -86,12 +86,16 @@ impl WebRtc {
     /// The engine's answer. `fresh` are the credentials to use if the offer restarts ICE.
     pub(crate) fn accept_offer(
         &mut self,
-        offer: &str,
+        text: &str,
         fresh: &Credentials,
     ) -> Result<String, EngineError> {
-        let offer = SdpOffer::from_sdp_string(offer).map_err(|e| EngineError(e.to_string()))?;
+        let offer = SdpOffer::from_sdp_string(text).map_err(|e| EngineError(e.to_string()))?;
         let before = self.rtc.direct_api().local_ice_credentials();
-        let mut answer = self.rtc.sdp_api().accept_offer(offer)?.to_sdp_string();
+        let woken = self.wake(text);
+        let accepted = self.rtc.sdp_api().accept_offer(offer);
+        let mut answer = accepted
+            .inspect_err(|_| self.set_directions(&woken, Direction::Inactive))?
+            .to_sdp_string();
         let after = self.rtc.direct_api().local_ice_credentials();
         if before != after {
             self.rtc
@@ -102,6 +106,32 @@ impl WebRtc {
                 .replace(&after.pass, &fresh.password);
         }
         Ok(answer)
+    }
+
+    /// The engine never lets the peer give a line back that we had added and that it held: `inactive` would stay. So
+    /// those that an offer wants to hear again send already when it comes. Returns them.
+    fn wake(&mut self, offer: &str) -> Vec<Mid> {
+        let mids = offer
+            .split("\r\nm=")
+            .skip(1)
+            .filter(|section| section.lines().any(|line| line == "a=recvonly"))
+            .filter_map(|section| section.lines().find_map(|line| line.strip_prefix("a=mid:")))
+            .map(Mid::from)
+            .filter(|mid| {
+                let media = self.rtc.media(*mid);
+                media.is_some_and(|media| media.direction() == Direction::Inactive)
+            })
+            .collect::<Vec<_>>();
+        self.set_directions(&mids, Direction::SendOnly);
+        mids
+    }
+
+    /// Directions act when they are set. What would become an offer is dropped.
+    fn set_directions(&mut self, mids: &[Mid], direction: Direction) {
+        let mut api = self.rtc.sdp_api();
+        for mid in mids {
+            api.set_direction(*mid, direction);
+        }
     }
 
     /// The engine's offer, or `None` if the changes need no round.

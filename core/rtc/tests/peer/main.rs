@@ -133,6 +133,44 @@ fn fans_video_out_to_four_streams_of_their_own() {
     assert_eq!(payloads(&world, 0), sent[0]);
 }
 
+/// A hold stops the streams that were added, and the resumption gives them back: the engine would leave them stopped.
+#[test]
+fn streams_that_we_added_come_back_after_a_hold() {
+    let mut world = World::connected(3);
+    let agreed = world.round(Round::Rollback).unwrap().agreed;
+    let want = agreed.with_count(Kind::Video, 4, Direction::SendOnly);
+    world.peer_offers(want).unwrap();
+    let before: Vec<_> = directions(&mut world);
+    assert_eq!(before.len(), 5);
+    echo(&mut world, 4);
+    talk(&mut world, Duration::from_millis(500));
+    for turn in 0..2 {
+        world.browser_redirects(|line| match line {
+            0 | 1 => str0m::media::Direction::SendOnly,
+            _ => str0m::media::Direction::Inactive,
+        });
+        let held = directions(&mut world);
+        assert_eq!(held[..2], [Direction::RecvOnly; 2]);
+        assert_eq!(held[2..], [Direction::Inactive; 3]);
+        world.run(Duration::from_millis(500));
+        world.browser_redirects(|line| match line {
+            0 | 1 => str0m::media::Direction::SendRecv,
+            _ => str0m::media::Direction::RecvOnly,
+        });
+        assert_eq!(directions(&mut world), before, "turn {turn}");
+        world.browser.received.clear();
+        let sent = talk(&mut world, Duration::from_millis(500));
+        for line in 1..=4 {
+            assert_eq!(payloads(&world, line), sent[1], "video line {line}");
+        }
+    }
+}
+
+fn directions(world: &mut World) -> Vec<Direction> {
+    let agreed = world.round(Round::Rollback).unwrap().agreed;
+    agreed.iter().map(|stream| stream.direction).collect()
+}
+
 #[test]
 fn a_bad_network_costs_video_nothing_and_audio_no_order() {
     for seed in 10..14 {

@@ -155,6 +155,16 @@ impl World {
         self.browser.accept_answer(&answer);
     }
 
+    /// The browser offers another direction, as it sees it, for each line.
+    pub(crate) fn browser_redirects(&mut self, direction: impl Fn(usize) -> Direction) {
+        let offer = self.browser.redirects(direction);
+        let outcome = self.round(Round::Answer {
+            offer: offer.parse().unwrap(),
+        });
+        let answer = outcome.unwrap().sdp.unwrap().to_string();
+        self.browser.accept_answer(&answer);
+    }
+
     pub(crate) fn peer_offers(&mut self, want: Topology) -> Option<Sdp> {
         let outcome = self.round(Round::Offer { want }).unwrap();
         let offer = outcome.sdp?;
@@ -336,6 +346,17 @@ impl Browser {
         for kind in add {
             let mid = api.add_media(*kind, Direction::SendRecv, None, None, None);
             self.mids.push(mid);
+        }
+        let (offer, pending) = api.apply().unwrap();
+        self.pending = Some(pending);
+        offer.to_sdp_string()
+    }
+
+    pub(crate) fn redirects(&mut self, direction: impl Fn(usize) -> Direction) -> String {
+        let mids = self.mids.clone();
+        let mut api = self.rtc.sdp_api();
+        for (line, mid) in mids.into_iter().enumerate() {
+            api.set_direction(mid, direction(line));
         }
         let (offer, pending) = api.apply().unwrap();
         self.pending = Some(pending);
