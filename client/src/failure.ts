@@ -30,6 +30,7 @@ export const FAILURES = [
   'mediaBlocked',
   'noPackets',
   'webRtcError',
+  'transferFailed',
   'callFailed',
 ] as const;
 
@@ -51,7 +52,7 @@ export interface Failure {
 
 const WARNINGS: ReadonlySet<FailureKind> = new Set([
   'loopbackOnly', 'noDevices', 'noCamera', 'noMicrophone', 'denied', 'deniedCamera', 'deniedMicrophone', 'deviceBusy',
-  'busy', 'noAnswer', 'declined', 'unavailable',
+  'busy', 'noAnswer', 'declined', 'unavailable', 'transferFailed',
 ]);
 
 const REMEDIES: Partial<Record<FailureKind, Remedy>> = {

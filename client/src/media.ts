@@ -31,6 +31,8 @@ export class LocalMedia {
   readonly cameraOn = signal(true);
   /** Echo cancelling, noise suppression and gain control by the browser; off for music and measurements. */
   readonly processing = signal(!processingOffByAddress() && readSetting('processing') !== 'off');
+  /** While the other party is on hold it hears and sees nothing of this side, whatever the switches say. */
+  readonly paused = signal(false);
 
   private opening: Promise<void> | null = null;
   /** Counts closings: an answer of the browser that comes after one is too late. */
@@ -70,6 +72,11 @@ export class LocalMedia {
 
   setEnabled(kind: Kind, on: boolean): void {
     (kind === 'audio' ? this.microphoneOn : this.cameraOn).value = on;
+    this.applyEnabled();
+  }
+
+  pause(on: boolean): void {
+    this.paused.value = on;
     this.applyEnabled();
   }
 
@@ -182,9 +189,10 @@ export class LocalMedia {
     }
   }
 
-  private applyEnabled(): void {
+  applyEnabled(): void {
     for (const track of this.stream.value?.getTracks() ?? []) {
-      track.enabled = track.kind === 'audio' ? this.microphoneOn.value : this.cameraOn.value;
+      const on = track.kind === 'audio' ? this.microphoneOn.value : this.cameraOn.value;
+      track.enabled = on && !this.paused.value;
     }
   }
 

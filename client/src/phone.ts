@@ -13,6 +13,9 @@ export type CallPhase = 'idle' | 'incoming' | 'calling' | 'ringing' | 'talking';
 
 const DEFAULT_NUMBER = '246';
 const STORY_MESSAGES_MAX = 200;
+/** How long a hold waits for the two sides to have agreed on what they are agreeing on. */
+const HOLD_TRIES_MAX = 30;
+const HOLD_RETRY_MS = 100;
 
 export class Phone {
   readonly media = new LocalMedia();
@@ -25,6 +28,12 @@ export class Phone {
   readonly party = signal('');
   readonly answeredAt = signal<number | null>(null);
   readonly digits = signal('');
+  /** The other party is on hold. */
+  readonly held = signal(false);
+  /** The number the other party is being sent to. */
+  readonly transferring = signal('');
+  /** Where the other party of the last call was sent. */
+  readonly sentTo = signal('');
   readonly story = signal<readonly WireMessage[]>([]);
 
   private readonly trouble = signal<Failure | null>(null);
@@ -120,12 +129,48 @@ export class Phone {
 
   /** A key of the pad: part of the number before the call, a tone in it. */
   press(key: string): void {
-    if (this.phase.value === 'talking') {
+    if (this.phase.value === 'talking' && !this.held.value) {
       this.digits.value += key;
       this.line?.digit(key);
     } else if (this.phase.value === 'idle') {
       this.number.value += key;
     }
+  }
+
+  /** Puts the other party on hold, or takes it back. */
+  toggleHold(tries = HOLD_TRIES_MAX): void {
+    const { line } = this;
+    if (!line || this.phase.value !== 'talking') return;
+    const on = !this.held.value;
+    if (line.hold(on)) {
+      this.held.value = on;
+      this.media.pause(on);
+    } else if (tries > 0) {
+      const call = this.calls;
+      setTimeout(() => this.calls === call && this.held.value !== on && this.toggleHold(tries - 1), HOLD_RETRY_MS);
+    }
+  }
+
+  /** Sends the other party on to this number; the call ends here when that is done. */
+  transfer(wish: string): void {
+    const number = wish.trim();
+    const { line, calls } = this;
+    if (!line || this.phase.value !== 'talking' || this.transferring.value || !number) return;
+    this.clearTrouble();
+    this.transferring.value = number;
+    const current = () => this.calls === calls;
+    line.transfer(number, {
+      done: () => {
+        if (!current()) return;
+        this.hangup();
+        this.sentTo.value = number;
+      },
+      refused: ({ cause }) => {
+        if (!current()) return;
+        this.transferring.value = '';
+        this.trouble.value = failure('transferFailed', cause, number);
+      },
+    });
   }
 
   dismiss(): void {
@@ -176,6 +221,9 @@ export class Phone {
       answered: () => {
         if (current()) this.onAnswered();
       },
+      tracksSwitched: () => {
+        if (current()) this.media.applyEnabled();
+      },
       ended: (ending) => {
         if (current()) this.onEnded(ending);
       },
@@ -196,7 +244,10 @@ export class Phone {
     const missed = this.phase.value === 'incoming';
     const noCandidates = this.trouble.value?.kind === 'noCandidates';
     const party = this.party.value;
+    // The exchange ends the call by itself once the other party is on its way.
+    const sentTo = ending.by === 'them' ? this.transferring.value : '';
     this.reset();
+    this.sentTo.value = sentTo;
     if (!missed) this.trouble.value = noCandidates ? failure('noCandidates', ending.cause) : failureOfCall(ending, party);
   }
 
@@ -210,6 +261,9 @@ export class Phone {
     this.phase.value = 'idle';
     this.party.value = '';
     this.digits.value = '';
+    this.held.value = false;
+    this.transferring.value = '';
+    this.media.pause(false);
     this.answeredAt.value = null;
   }
 
@@ -224,6 +278,7 @@ export class Phone {
   private clearTrouble(): void {
     this.trouble.value = null;
     this.dismissed.value = null;
+    this.sentTo.value = '';
   }
 }
 

@@ -25,7 +25,17 @@ export interface LineEvents {
   peer(pc: RTCPeerConnection): void;
   ringing(): void;
   answered(): void;
+  /** The library has switched microphone and camera off or on for a hold. */
+  tracksSwitched(): void;
   ended(ending: Ending): void;
+}
+
+/** What becomes of a wish to send the other party on to another number. */
+export interface TransferEvents {
+  /** It has been done: this call is over for us. */
+  done(): void;
+  /** The other party stays with us. */
+  refused(ending: Ending): void;
 }
 
 /** One call, outgoing or incoming. */
@@ -40,6 +50,10 @@ export interface Line {
   /** Turns an incoming call away because another one is going on. */
   busy(): void;
   digit(digit: string): void;
+  /** Puts the other party on hold or takes it back. `false`: not now, since the two sides are agreeing on something. */
+  hold(on: boolean): boolean;
+  /** Sends the other party on to this number. */
+  transfer(number: string, events: TransferEvents): void;
 }
 
 /** One message on the wire, for the story drawer. */

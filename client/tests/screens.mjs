@@ -23,6 +23,10 @@ const SCENES = {
   signin: { config: { demo: null } },
   calling: { press: ['call'] },
   talking: { press: ['call'] },
+  held: { press: ['call', 'hold'] },
+  transfer: { press: ['call', 'transfer'] },
+  transferfailed: { press: ['call', 'transfer'], type: '999' },
+  sent: { press: ['call', 'transfer'], type: 'bob' },
   pad: { press: ['call', 'pad?', 'key-1', 'key-#'] },
   incoming: {},
   notfound: { press: ['call'] },
@@ -57,6 +61,10 @@ for (const [name, scene] of Object.entries(SCENES)) {
         if (id.endsWith('?') && !(await button.isVisible())) continue;
         await button.click();
         await page.waitForTimeout(150);
+      }
+      if (scene.type) {
+        await page.keyboard.type(scene.type);
+        await page.keyboard.press('Enter');
       }
       await page.waitForTimeout(900);
       await page.screenshot({ path: `${out}/${name}-${size}-${theme}.png`, fullPage: size === 'narrow' });

@@ -7,12 +7,12 @@ import { fileURLToPath } from 'node:url';
 
 import { startChromium } from '../lib/chromium.mjs';
 import { call, hangUp, openPage } from '../lib/phone.mjs';
-import { startServer, wait } from '../lib/server.mjs';
+import { startServer, until, wait } from '../lib/server.mjs';
 
 const FOLDER = join(dirname(resolve(fileURLToPath(import.meta.url))), '../artifacts');
 const SIZES = { desk: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } };
 
-test('the page is photographed idle, in a call and with an error', async () => {
+test('the page is photographed idle, in a call, on hold, before a transfer and with an error', async () => {
   await mkdir(FOLDER, { recursive: true });
   const server = await startServer();
   const browser = await startChromium();
@@ -31,6 +31,15 @@ test('the page is photographed idle, in a call and with an error', async () => {
       await photograph('idle');
       assert.equal((await call(page)).pictures, 4, server.log);
       await photograph('call');
+      await page.getByTestId('hold').click();
+      await page.locator('[data-state="held"]').waitFor();
+      await photograph('held');
+      await page.getByTestId('hold').click();
+      await page.locator('[data-state="talking"]').waitFor();
+      await page.getByTestId('transfer').click();
+      await photograph('transfer');
+      await page.keyboard.press('Escape');
+      await until('the pictures are back', () => page.evaluate(() => document.querySelectorAll('[data-testid="remote-tile"][data-live="true"]').length === 4), 5_000);
       await hangUp(page);
       await page.getByTestId('number').fill('999');
       await page.getByTestId('call').click();

@@ -11,6 +11,7 @@ import { Stage } from './Stage';
 import { Story } from './Story';
 import { Strip } from './Strip';
 import { TopBar } from './TopBar';
+import { Transfer } from './Transfer';
 import { Voices } from './Voices';
 
 interface Props {
@@ -19,7 +20,7 @@ interface Props {
 }
 
 /** What lies over the page or, on a phone, in place of the pictures. */
-export type Panel = 'none' | 'devices' | 'story';
+export type Panel = 'none' | 'devices' | 'story' | 'transfer';
 
 export function App({ phone, config }: Props) {
   const [panel, setPanel] = useState<Panel>('none');
@@ -37,9 +38,16 @@ export function App({ phone, config }: Props) {
         <Strip phone={phone} />
         <Stage phone={phone} />
       </main>
-      <Ledge phone={phone} pad={pad} onPad={() => setPad(!pad)} onDevices={() => setPanel('devices')} />
+      <Ledge
+        phone={phone}
+        pad={pad}
+        onPad={() => setPad(!pad)}
+        onDevices={() => setPanel('devices')}
+        onTransfer={() => setPanel('transfer')}
+      />
       <Devices media={phone.media} open={panel === 'devices'} onClose={() => setPanel('none')} />
       <Story phone={phone} open={panel === 'story'} onClose={() => setPanel('none')} />
+      <Transfer phone={phone} numbers={config.demo?.numbers ?? []} open={panel === 'transfer'} onClose={() => setPanel('none')} />
       <Voices streams={phone.roster.voices} />
       {phase === 'incoming' && <Ringer />}
     </div>

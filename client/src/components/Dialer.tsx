@@ -33,17 +33,24 @@ export function Dialer({ phone, numbers }: Props) {
       {talking ? <Tones phone={phone} /> : <NumberField phone={phone} />}
       {!talking && numbers.length > 0 && (
         <ul class="numbers" aria-label={t('dial.numbers')}>
-          {numbers.map(({ number, label }) => (
-            <li key={number}>
-              <button type="button" class="number" onClick={() => (phone.number.value = number)} aria-pressed={phone.number.value === number}>
-                <b>{number}</b> <span>{labelOf(number, label)}</span>
-              </button>
-            </li>
+          {numbers.map((known) => (
+            <KnownNumber key={known.number} {...known} chosen={phone.number.value} choose={(number) => (phone.number.value = number)} />
           ))}
         </ul>
       )}
       <Pad phone={phone} />
     </section>
+  );
+}
+
+/** A number of this exchange, to be chosen by one press. */
+export function KnownNumber({ number, label, chosen, choose }: { number: string; label: string; chosen: string; choose: (number: string) => void }) {
+  return (
+    <li>
+      <button type="button" class="number" onClick={() => choose(number)} aria-pressed={chosen === number}>
+        <b>{number}</b> <span>{labelOf(number, label)}</span>
+      </button>
+    </li>
   );
 }
 
@@ -97,7 +104,7 @@ function Tones({ phone }: { phone: Phone }) {
 
 function Pad({ phone }: { phone: Phone }) {
   const phase = phone.phase.value;
-  const usable = phase === 'idle' || phase === 'talking';
+  const usable = phase === 'idle' || (phase === 'talking' && !phone.held.value);
   return (
     <div class="pad" role="group" aria-label={t('dial.pad')}>
       {KEYS.map(([key, letters]) => (

@@ -1,17 +1,19 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
-import { t } from '../i18n';
+import { t, type Key } from '../i18n';
 
 interface Props {
   open: boolean;
   heading: string;
   side?: boolean;
+  /** What the button that closes it says. */
+  close?: Key;
   onClose: () => void;
   children: ComponentChildren;
 }
 
 /** The browser's own dialog: focus stays inside, Escape closes, and focus goes back where it was. */
-export function Dialog({ open, heading, side = false, onClose, children }: Props) {
+export function Dialog({ open, heading, side = false, close = 'media.close', onClose, children }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     const element = dialog.current;
@@ -31,7 +33,7 @@ export function Dialog({ open, heading, side = false, onClose, children }: Props
         <h2>{heading}</h2>
         {children}
         <button class="quiet dialog-done" type="button" onClick={onClose}>
-          {t('media.close')}
+          {t(close)}
         </button>
       </div>
     </dialog>

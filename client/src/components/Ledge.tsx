@@ -10,9 +10,10 @@ interface Props {
   pad: boolean;
   onPad: () => void;
   onDevices: () => void;
+  onTransfer: () => void;
 }
 
-export function Ledge({ phone, pad, onPad, onDevices }: Props) {
+export function Ledge({ phone, pad, onPad, onDevices, onTransfer }: Props) {
   const { media } = phone;
   return (
     <footer class="ledge">
@@ -20,6 +21,7 @@ export function Ledge({ phone, pad, onPad, onDevices }: Props) {
         <Primary phone={phone} />
       </div>
       <div class="switches">
+        {phone.phase.value === 'talking' && <CallSwitches phone={phone} onTransfer={onTransfer} />}
         <Switch media={media} kind="audio" />
         <Switch media={media} kind="video" />
         {phone.phase.value === 'talking' && (
@@ -34,6 +36,39 @@ export function Ledge({ phone, pad, onPad, onDevices }: Props) {
         </button>
       </div>
     </footer>
+  );
+}
+
+/** What can be done with the other party. */
+function CallSwitches({ phone, onTransfer }: { phone: Phone; onTransfer: () => void }) {
+  const held = phone.held.value;
+  return (
+    <>
+      <button
+        class="switch"
+        type="button"
+        data-testid="hold"
+        data-off={held}
+        aria-pressed={held}
+        title={t(held ? 'call.hold.off' : 'call.hold.on')}
+        onClick={() => phone.toggleHold()}
+      >
+        <Icon name="pause" />
+        <span>{t('call.hold')}</span>
+      </button>
+      <button
+        class="switch"
+        type="button"
+        data-testid="transfer"
+        aria-haspopup="dialog"
+        disabled={Boolean(phone.transferring.value)}
+        title={t('call.transfer.heading')}
+        onClick={onTransfer}
+      >
+        <Icon name="transfer" />
+        <span>{t('call.transfer')}</span>
+      </button>
+    </>
   );
 }
 

@@ -6,19 +6,20 @@ import { Picture } from './Picture';
 
 export function LocalTile({ media }: { media: LocalMedia }) {
   const { audio, video } = media.sources.value;
-  const note = words(audio === 'asking' || video === 'asking', video, media.cameraOn.value);
+  const held = media.paused.value;
+  const note = words(audio === 'asking' || video === 'asking', video, media.cameraOn.value, held);
   return (
-    <li class={note && note !== 'tile.cameraOff' ? 'tile tile-empty' : 'tile'} data-testid="local-tile">
+    <li class={note && note !== 'tile.cameraOff' && note !== 'tile.held' ? 'tile tile-empty' : 'tile'} data-testid="local-tile">
       {!note && <Picture stream={media.stream.value} mirrored />}
       {note && (
         <div class="tile-note">
-          <Icon name={video === 'open' || video === 'asking' || video === 'closed' ? 'camera' : 'cameraOff'} />
+          <Icon name={note === 'tile.held' ? 'pause' : video === 'open' || video === 'asking' || video === 'closed' ? 'camera' : 'cameraOff'} />
           <p>{t(note)}</p>
         </div>
       )}
       <p class="tile-name">
         {t('tile.you')}
-        {audio === 'open' && media.microphoneOn.value && <Meter stream={media.stream.value} kind="bar" />}
+        {audio === 'open' && media.microphoneOn.value && !held && <Meter stream={media.stream.value} kind="bar" />}
         {audio === 'open' && !media.microphoneOn.value && (
           <span class="tile-muted">
             <Icon name="microphoneOff" />
@@ -30,9 +31,10 @@ export function LocalTile({ media }: { media: LocalMedia }) {
   );
 }
 
-function words(asking: boolean, video: string, cameraOn: boolean): Key | null {
+function words(asking: boolean, video: string, cameraOn: boolean, held: boolean): Key | null {
   if (asking) return 'tile.asking';
   if (video === 'closed') return 'tile.closed';
   if (video !== 'open') return 'tile.noCamera';
+  if (held) return 'tile.held';
   return cameraOn ? null : 'tile.cameraOff';
 }

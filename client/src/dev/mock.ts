@@ -1,6 +1,6 @@
 // A server made of paint, for looking at the page: `vite dev`, then `/?mock=talking`.
 
-import type { Account, Line, LineEvents, Signalling, SignallingEvents } from '../signalling';
+import type { Account, Line, LineEvents, Signalling, SignallingEvents, TransferEvents } from '../signalling';
 
 const STATUS: Record<string, number> = { notfound: 404, busy: 486, notacceptable: 488, noanswer: 480 };
 
@@ -83,4 +83,13 @@ class MockLine implements Line {
   hangup(): void {}
   busy(): void {}
   digit(): void {}
+
+  hold(): boolean {
+    return true;
+  }
+
+  transfer(number: string, events: TransferEvents): void {
+    if (this.scene === 'transferfailed') events.refused({ by: 'them', status: 404, cause: 'SIP 404 Not Found' });
+    else if (number !== '999') events.done();
+  }
 }
