@@ -2,8 +2,10 @@
 //!
 //! From the loosest to the tightest: `? ::`, `|`, `&`, `= == != < > <= >=`, `+ -`, `* / %`, `!` and
 //! the sign, `~~`, parentheses. A comparison is numeric if both sides are numbers, else of text,
-//! quotes included, as in Asterisk. Regular expressions (`:` and `=~`) and functions are not served.
+//! quotes included, as in Asterisk. `:` and `=~` hold text against a regular expression, from its beginning and anywhere.
+//! Functions of C are not served.
 
+use regex_lite::Regex;
 use std::cmp::Ordering;
 use std::iter::Peekable;
 use std::str::CharIndices;
@@ -314,15 +316,15 @@ impl Parser<'_> {
         }
     }
 
-    /// `~~` puts text together.
+    /// `~~` puts text together; `:` and `=~` match.
     fn joined(&mut self) -> Parsed {
         let mut left = self.primary()?;
         while let Some(sign) = self.sign(&["~~", ":", "=~"])? {
-            if sign != "~~" {
-                return Err(format!("regular expressions (`{sign}`) are not served yet"));
-            }
             let right = self.primary()?;
-            left = Value::Text(left.show() + &right.show());
+            left = match sign {
+                "~~" => Value::Text(left.show() + &right.show()),
+                sign => matched(&left.show(), &right.show(), sign == ":")?,
+            };
         }
         Ok(left)
     }
@@ -345,6 +347,25 @@ impl Parser<'_> {
             Token::End => Err("a value is missing at the end".to_owned()),
         }
     }
+}
+
+/// What stands in the first parentheses of the expression; without any how many characters it matched.
+fn matched(text: &str, expression: &str, at_beginning: bool) -> Parsed {
+    let regex = Regex::new(expression)
+        .map_err(|why| format!("`{expression}` is no regular expression: {why}"))?;
+    let captures = regex.captures(text);
+    let captures =
+        captures.filter(|found| !at_beginning || found.get(0).is_some_and(|it| it.start() == 0));
+    let has_part = regex.captures_len() > 1;
+    let part = captures
+        .as_ref()
+        .map(|found| found.get(usize::from(has_part)));
+    Ok(match part {
+        Some(part) if has_part => Value::Text(part.map_or("", |it| it.as_str()).to_owned()),
+        Some(part) => Value::Number(part.map_or(0, |it| it.as_str().chars().count()) as f64),
+        None if has_part => Value::Text(String::new()),
+        None => Value::Number(0.0),
+    })
 }
 
 fn arithmetic(left: &Value, sign: &str, right: &Value) -> Parsed {

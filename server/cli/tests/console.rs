@@ -445,33 +445,88 @@ async fn what_is_shown_keeps_its_shape() {
             expect![[r#"
                 Installed Custom Functions:
                 --------------------------------------------------------------------------------
+                ABS                   ABS(...)                             A number without its sign: ABS(number)
+                ARRAY                 ARRAY(...)                           Sets several variables to the parts of a list: Set(ARRAY(a,b)=1,2)
+                BASE64_DECODE         BASE64_DECODE(...)                   The text that stands in Base64: BASE64_DECODE(text)
+                BASE64_ENCODE         BASE64_ENCODE(...)                   A text in Base64: BASE64_ENCODE(text)
+                BLACKLIST             BLACKLIST(...)                       1 if DB(blacklist/number) is there for the caller's number, else 0
                 CALLERID              CALLERID(...)                        Number and name of the caller, who may see them, and what else is known of it
                 CALLERPRES            CALLERPRES(...)                      Who may see the caller; the same as CALLERID(pres)
                 CDR                   CDR(...)                             A field of the call detail record: CDR(billsec), CDR(start,u); accountcode, amaflags, userfield and names of your own can be set
                 CDR_PROP              CDR_PROP(...)                        Properties of the call detail record: Set(CDR_PROP(disable)=1)
                 CHANNEL               CHANNEL(...)                         Facts of the channel: name, uniqueid, linkedid, state, channeltype, endpoint, context, exten, …
+                CHANNELS              CHANNELS(...)                        The names of all channels, or of those that fit a regular expression: CHANNELS([expression])
                 CONNECTEDLINE         CONNECTEDLINE(...)                   Number and name of who the channel is connected to; set, it is told, unless with `,i`
+                CSV_QUOTE             CSV_QUOTE(...)                       A text in quotes, with those it has written twice: CSV_QUOTE(text)
+                CUT                   CUT(...)                             Parts of a variable by their number, separated by a character (-): CUT(variable[,character],1-2&4)
                 DB                    DB(...)                              An entry of the dial plan's own database, which survives restarts: DB(family/key)
                 DB_DELETE             DB_DELETE(...)                       Reads DB(family/key) and removes it
                 DB_EXISTS             DB_EXISTS(...)                       1 if DB(family/key) is there, else 0
+                DB_KEYS               DB_KEYS(...)                         The names directly below a family or a key, separated by commas: DB_KEYS([family[/beginning]])
+                DB_KEY_COUNT          DB_KEY_COUNT(...)                    How many names are directly below a family or a key: DB_KEY_COUNT(family[/beginning])
+                DEC                   DEC(...)                             A variable, which becomes one less: DEC(variable)
                 DEVICE_STATE          DEVICE_STATE(...)                    How a device is: NOT_INUSE, INUSE, RINGING, …; can be set for those named Custom:name
+                DIALPLAN_EXISTS       DIALPLAN_EXISTS(...)                 1 if the dial plan has such a place, else 0: DIALPLAN_EXISTS(context[,extension[,priority]])
+                EVAL                  EVAL(...)                            A text whose variables and functions are put in once more: EVAL(text)
+                EXISTS                EXISTS(...)                          1 if a value is something, else 0: EXISTS(value)
                 EXTENSION_STATE       EXTENSION_STATE(...)                 How the devices of an extension's hint are together; UNKNOWN without a hint
                 FEATURE               FEATURE(...)                         An option of [general] in features.conf, for this channel: featuredigittimeout, atxferdropcall, xfersound, …
                 FEATUREMAP            FEATUREMAP(...)                      The digits of a feature for this channel: blindxfer, atxfer, disconnect, parkcall, automon, automixmon
+                FIELDNUM              FIELDNUM(...)                        Which part of a variable a value is, from 1; 0 if it is none: FIELDNUM(variable,character,value)
+                FIELDQTY              FIELDQTY(...)                        How many parts a variable has: FIELDQTY(variable,character)
+                FILTER                FILTER(...)                          A text without the characters that are not named: FILTER(0-9A-F,text)
                 GLOBAL                GLOBAL(...)                          Variables of the whole exchange
                 GROUP                 GROUP(...)                           The group of the channel in a category, to be counted until it hangs up: GROUP([category])
                 GROUP_COUNT           GROUP_COUNT(...)                     How many channels are in a group: GROUP_COUNT([group][@category])
                 GROUP_LIST            GROUP_LIST(...)                      The groups of the channel, each as group@category
                 GROUP_MATCH_COUNT     GROUP_MATCH_COUNT(...)               How many channels are in groups that match an expression: GROUP_MATCH_COUNT(expression[@category])
+                HASH                  HASH(...)                            A value by its key: HASH(name,key); or all that are there are set: Set(HASH(name)=value,value)
+                HASHKEYS              HASHKEYS(...)                        The keys of what HASH(name,key) has set: HASHKEYS(name)
                 HINT                  HINT(...)                            The devices of an extension's hint, or with `,n` its name
+                IF                    IF(...)                              One of two values, as a condition says: IF(condition?value:value)
+                IFTIME                IFTIME(...)                          One of two values, as the time and the date say: IFTIME(times,weekdays,days,months?value:value)
+                INC                   INC(...)                             A variable, which becomes one more: INC(variable)
+                ISNULL                ISNULL(...)                          1 if a value is nothing, else 0: ISNULL(value)
+                KEYPADHASH            KEYPADHASH(...)                      The digits of the keys that letters stand on: KEYPADHASH(Les) is 537
+                LEN                   LEN(...)                             How many characters a text has: LEN(text)
+                LISTFILTER            LISTFILTER(...)                      A variable without the parts that are this value: LISTFILTER(variable,character,value)
                 LOCAL                 LOCAL(...)                           Variables that end with the subroutine
+                LTRIM                 LTRIM(...)                           A text without the blanks at its beginning: LTRIM(text)
+                MATH                  MATH(...)                            Two numbers and what is between them (+ - * / % ^ << >> AND OR XOR < > <= >= ==), as float, int, hex or char: MATH(7/2,int)
+                MAX                   MAX(...)                             The greatest of some numbers: MAX(number,number…)
+                MD5                   MD5(...)                             The MD5 digest of a text: MD5(text)
                 MESSAGE               MESSAGE(...)                         The text message of the channel: to, from, body
                 MESSAGE_DATA          MESSAGE_DATA(...)                    A header of the channel's text message; one that is set goes along with MessageSend
+                MIN                   MIN(...)                             The least of some numbers: MIN(number,number…)
+                PASSTHRU              PASSTHRU(...)                        The text itself, for functions that take the name of a variable: PASSTHRU(text)
                 PJSIP_DIAL_CONTACTS   PJSIP_DIAL_CONTACTS(...)             The contacts of an endpoint, or of one of its addresses of record, for Dial
                 PJSIP_HEADER          PJSIP_HEADER(...)                    A header of the INVITE that brought the call, or of one that is to go out
+                POP                   POP(...)                             The last part of a variable, which is taken off: POP(variable[,character])
+                PUSH                  PUSH(...)                            Adds a part at the end of a variable: Set(PUSH(variable[,character])=value)
+                QUOTE                 QUOTE(...)                           A text in quotes, with a backslash before those it has: QUOTE(text)
+                RAND                  RAND(...)                            A whole number by chance, both ends among them: RAND([min[,max]])
                 REDIRECTING           REDIRECTING(...)                     Who sent the call on (orig, from), to whom (to), why (reason) and how often (count)
+                REGEX                 REGEX(...)                           1 if a text fits a regular expression, else 0: REGEX("expression" text)
+                REPLACE               REPLACE(...)                         A variable with each of some characters replaced or, without the last argument, left out: REPLACE(variable,characters[,character])
+                RTRIM                 RTRIM(...)                           A text without the blanks at its end: RTRIM(text)
+                SET                   SET(...)                             Sets a variable, and is its value: SET(name=value)
+                SHA1                  SHA1(...)                            The SHA-1 digest of a text: SHA1(text)
+                SHIFT                 SHIFT(...)                           The first part of a variable, which is taken off: SHIFT(variable[,character])
+                SORT                  SORT(...)                            Keys in the order of their numbers: SORT(key:number,key:number…)
+                SPRINTF               SPRINTF(...)                         Values put into a text as printf does: SPRINTF(%05d %s,7,x)
+                STRFTIME              STRFTIME(...)                        A moment in words, now if none is given: STRFTIME([seconds since 1970][,time zone[,%Y-%m-%d %H:%M:%S]])
+                STRPTIME              STRPTIME(...)                        The seconds since 1970 of a moment in words: STRPTIME(words,time zone,%Y-%m-%d %H:%M:%S)
+                STRREPLACE            STRREPLACE(...)                      A variable with a text in it replaced, as often as is said: STRREPLACE(variable,text[,by[,times]])
                 TIMEOUT               TIMEOUT(...)                         How long a call may last, and a caller may take to dial: absolute, digit, response
-                26 custom functions installed.
+                TOLOWER               TOLOWER(...)                         A text in small letters: TOLOWER(text)
+                TOUPPER               TOUPPER(...)                         A text in capital letters: TOUPPER(text)
+                TRIM                  TRIM(...)                            A text without the blanks at its ends: TRIM(text)
+                UNSHIFT               UNSHIFT(...)                         Adds a part at the beginning of a variable: Set(UNSHIFT(variable[,character])=value)
+                URIDECODE             URIDECODE(...)                       A text without the escapes of a URI: URIDECODE(text)
+                URIENCODE             URIENCODE(...)                       A text with escapes where a URI needs them: URIENCODE(text)
+                VALID_EXTEN           VALID_EXTEN(...)                     1 if there is such an extension, else 0: VALID_EXTEN([context],extension[,priority])
+                VERSION               VERSION(...)                         The version of the exchange
+                81 custom functions installed.
             "#]],
         ),
         (

@@ -182,6 +182,23 @@ impl AstDb {
         self.shared.state().entries.get(&key).cloned()
     }
 
+    /// The names directly below a path, `family` or `family/key`, sorted; of all families if it is empty.
+    pub fn keys(&self, path: &str) -> Vec<String> {
+        let state = self.shared.state();
+        let begin = match path {
+            "" => "/".to_owned(),
+            path => format!("/{path}/"),
+        };
+        let below = state.entries.range(begin.clone()..);
+        let below = below.map_while(|(key, _)| key.strip_prefix(&begin));
+        let names = below.map(|rest| rest.split('/').next().unwrap_or_default().to_owned());
+        let mut names: Vec<String> = names.collect();
+        // `a/b` and `a-b` may stand between each other.
+        names.sort();
+        names.dedup();
+        names
+    }
+
     /// Sets a key.
     ///
     /// # Errors

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dialplan::{Plan, Position, Step, substitute};
+use dialplan::{Plan, Position, Step};
 use store::StoreError;
 
 use crate::application::{Application, Args};
@@ -202,7 +202,7 @@ async fn run_extension(channel: &mut Channel, budget: &mut Budget) -> AppResult 
 }
 
 async fn run_step(channel: &mut Channel, step: &Step) -> AppResult {
-    let arguments = substitute(&step.arguments, &*channel);
+    let arguments = channel.substituted(&step.arguments);
     let Some(application) = channel.switch().application(&step.application) else {
         tracing::error!(
             channel = channel.name(),

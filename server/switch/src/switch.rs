@@ -164,7 +164,7 @@ impl Switch {
     }
 
     /// A number nobody can guess.
-    pub(crate) fn lucky(&self) -> u32 {
+    pub fn lucky(&self) -> u32 {
         let rng = &self.shared.rng;
         rng.lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -1,5 +1,7 @@
 //! Variables of a channel and of the exchange.
 
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 /// Variables one channel may set, and the exchange may hold globally.
@@ -12,7 +14,17 @@ pub const VALUE_BYTES_MAX: usize = 8_192;
 #[derive(Clone, Debug, Default)]
 pub struct Variables {
     values: BTreeMap<String, Value>,
+    /// What functions set while a text is read that names them: `${INC(n)}`.
+    as_read: RefCell<Vec<(String, String)>>,
+    /// Texts within texts that are being read.
+    depth: Cell<usize>,
 }
+
+/// Texts that are read within each other: `${EVAL(…)}`.
+const DEPTH_MAX: usize = 8;
+
+/// What one text may set while it is read.
+const AS_READ_MAX: usize = 100;
 
 #[derive(Clone, Debug)]
 struct Value {
@@ -83,6 +95,44 @@ impl Variables {
         let value = Value { text, inherited };
         self.values.insert(name.to_owned(), value);
         Ok(())
+    }
+
+    /// The value of `name`, with what was set since the text that is read began.
+    pub(crate) fn value_as_read(&self, name: &str) -> Option<Cow<'_, str>> {
+        let as_read = self.as_read.borrow();
+        let set = as_read.iter().rev().find(|(set, _)| set == name);
+        match set {
+            Some((_, value)) => (!value.is_empty()).then(|| Cow::Owned(value.clone())),
+            None => self.value(name).map(Cow::Borrowed),
+        }
+    }
+
+    /// Sets `name` while a text is read; it is kept when that is done, by [`Self::take_as_read`]. `false`: there is
+    /// too much.
+    pub(crate) fn set_as_read(&self, name: &str, value: &str) -> bool {
+        let mut as_read = self.as_read.borrow_mut();
+        let fits = as_read.len() < AS_READ_MAX && value.len() <= VALUE_BYTES_MAX;
+        if fits {
+            as_read.push((name.to_owned(), value.to_owned()));
+        }
+        fits
+    }
+
+    /// What was set while a text was read.
+    pub(crate) fn take_as_read(&mut self) -> Vec<(String, String)> {
+        std::mem::take(self.as_read.get_mut())
+    }
+
+    /// Reads a text within another; `None`: they are too deep in each other.
+    pub(crate) fn within<T>(&self, read: impl FnOnce() -> T) -> Option<T> {
+        let depth = self.depth.get();
+        if depth >= DEPTH_MAX {
+            return None;
+        }
+        self.depth.set(depth + 1);
+        let value = read();
+        self.depth.set(depth);
+        Some(value)
     }
 
     /// Those that a channel called by this one has too, each with the name to set there.

@@ -46,6 +46,40 @@ pub(crate) static DB_DELETE: Function = Function {
     }),
 };
 
+/// The keys below one.
+pub(crate) static DB_KEYS: Function = Function {
+    name: "DB_KEYS",
+    synopsis: "The names directly below a family or a key, separated by commas: DB_KEYS([family[/beginning]])",
+    read: |call, path| Some(keys(call, path)?.join(",")),
+    write: None,
+};
+
+/// How many there are.
+pub(crate) static DB_KEY_COUNT: Function = Function {
+    name: "DB_KEY_COUNT",
+    synopsis: "How many names are directly below a family or a key: DB_KEY_COUNT(family[/beginning])",
+    read: |call, path| Some(keys(call, path)?.len().to_string()),
+    write: None,
+};
+
+/// Whether the caller is not wanted.
+pub(crate) static BLACKLIST: Function = Function {
+    name: "BLACKLIST",
+    synopsis: "1 if DB(blacklist/number) is there for the caller's number, else 0",
+    read: |call, _| {
+        let number = &call.caller.number;
+        let known = call.switch().store().astdb();
+        let known = known.and_then(|database| database.value("blacklist", number));
+        Some(u8::from(known.is_some()).to_string())
+    },
+    write: None,
+};
+
+fn keys(call: &Channel, path: &str) -> Option<Vec<String>> {
+    let path = path.trim().trim_matches('/');
+    Some(call.switch().store().astdb()?.keys(path))
+}
+
 fn split(path: &str) -> Option<(&str, &str)> {
     let (family, key) = path.trim().split_once('/')?;
     (!family.is_empty() && !key.is_empty()).then_some((family, key))

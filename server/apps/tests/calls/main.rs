@@ -13,6 +13,7 @@ mod echo;
 mod features;
 mod flow;
 mod flow_more;
+mod functions;
 mod gosub;
 mod groups;
 mod hold;

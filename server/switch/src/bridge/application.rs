@@ -40,7 +40,7 @@ async fn apply(channel: &mut Channel, feature: &FeatureApplication) -> AppResult
         channel.tell(StoryEvent::Remark { text });
         return Ok(());
     };
-    let arguments = dialplan::substitute(arguments, &*channel);
+    let arguments = channel.substituted(arguments);
     let shown = format!("{}({arguments})", known.name);
     channel.tell(StoryEvent::Application {
         application: shown,

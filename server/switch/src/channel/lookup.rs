@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use dialplan::{Note, Variables};
+use dialplan::{Note, Variables, substitute};
 
 use super::Channel;
 use crate::cause::Cause;
@@ -19,7 +19,7 @@ impl Variables for Channel {
             "HANGUPCAUSE" => Cow::Owned(self.cause().map_or(0, Cause::q850).to_string()),
             "EPOCH" => Cow::Owned(epoch().to_string()),
             _ => {
-                let own = self.vars.value(name).map(Cow::Borrowed);
+                let own = self.vars.value_as_read(name);
                 return own.or_else(|| self.switch.global(name).map(Cow::Owned));
             }
         };
@@ -45,6 +45,35 @@ impl Variables for Channel {
 }
 
 impl Channel {
+    /// The text with its variables, functions and expressions put in, within another that is read: nothing where that
+    /// goes on for ever.
+    pub fn substitute(&self, text: &str) -> String {
+        let substituted = self.vars.within(|| substitute(text, self));
+        if substituted.is_none() {
+            self.note(&Note::TooDeep);
+        }
+        substituted.unwrap_or_default()
+    }
+
+    /// The text of a step; what its functions set is set from here on.
+    pub(crate) fn substituted(&mut self, text: &str) -> String {
+        let substituted = substitute(text, self);
+        for (name, value) in self.vars.take_as_read() {
+            if let Err(why) = self.set(&name, &value) {
+                tracing::warn!(channel = self.name(), "{name} is not set: {why}");
+            }
+        }
+        substituted
+    }
+
+    /// Sets a variable, or what a function stands for, while a text is read.
+    pub fn set_as_read(&self, name: &str, value: &str) {
+        if !self.vars.set_as_read(name, value) {
+            let channel = self.name();
+            tracing::warn!(channel, "{name} is not set: one step sets too much");
+        }
+    }
+
     /// Sets a variable, or what a function stands for: `CALLERID(num)`.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), SetError> {
         let Some((function, rest)) = name.split_once('(') else {
