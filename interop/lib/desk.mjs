@@ -1,6 +1,7 @@
 // A desk phone in a few lines: SIP over one UDP socket, RTP over another, everything in the clear.
 import { createSocket } from 'node:dgram';
 
+import { fromUlaw, ulaw } from './law.mjs';
 import { until, wait } from './server.mjs';
 
 async function socket() {
@@ -104,25 +105,11 @@ export class DeskPhone {
     const before = this.packets.length;
     await wait(ms);
     const news = this.packets.slice(before).filter(({ bytes }) => (bytes[1] & 0x7f) === 0);
-    return news.flatMap(({ bytes }) => [...bytes.subarray(12)].map(linear));
+    return news.flatMap(({ bytes }) => [...bytes.subarray(12)].map(fromUlaw));
   }
 
   /** Payload types of the packets that came. */
   types() {
     return this.packets.map(({ bytes }) => bytes[1] & 0x7f);
   }
-}
-
-/** G.711 µ-law. */
-function ulaw(sample) {
-  const sign = sample < 0 ? 0x80 : 0;
-  const value = Math.min(Math.abs(Math.round(sample)), 32_635) + 132;
-  const exponent = Math.floor(Math.log2(value)) - 7;
-  return ~(sign | (exponent << 4) | ((value >> (exponent + 3)) & 15)) & 0xff;
-}
-
-function linear(byte) {
-  const code = ~byte & 0xff;
-  const value = (((code & 15) << 3) + 132) << ((code >> 4) & 7);
-  return code & 0x80 ? 132 - value : value - 132;
 }

@@ -78,11 +78,12 @@ export const calling = {
 
 export { SDP };
 
-/** Whether somebody has this port of IPv4: of TCP, listens there. */
-async function isOpen(transport, port) {
+/** Whether somebody has this port of IPv4, at this address if one is named: of TCP, listens there. */
+export async function isOpen(transport, port, ip = '') {
   const hex = port.toString(16).toUpperCase().padStart(4, '0');
   const lines = (await readFile(`/proc/net/${transport}`, 'utf8')).split('\n').map((line) => line.trim().split(/\s+/));
-  return lines.some(([, local, , state]) => local?.endsWith(`:${hex}`) && (transport === 'udp' || state === LISTEN));
+  const address = ip.split('.').map((byte) => Number(byte).toString(16).toUpperCase().padStart(2, '0')).reverse().join('');
+  return lines.some(([, local, , state]) => local?.endsWith(`:${hex}`) && (!ip || local.startsWith(address)) && (transport === 'udp' || state === LISTEN));
 }
 
 /**

@@ -1,0 +1,26 @@
+// Calls by SIPp, whose sound is tones of this program, through one exchange: as many at once as two cores have time for.
+// `node --test --test-name-pattern=glare` tries some alone.
+import { after, before, describe, test } from 'node:test';
+
+import { Stage } from '../lib/stage.mjs';
+import { AUTH } from '../sipp/auth.mjs';
+
+const AT_ONCE = 8;
+const SUITE_MS_MAX = 200_000;
+const SCENES = { ...AUTH };
+
+const world = {};
+
+before(async () => {
+  world.stage = await Stage.open(SCENES);
+});
+
+after(() => world.stage?.close());
+
+describe('calls', { concurrency: AT_ONCE, timeout: SUITE_MS_MAX }, () => {
+  for (const [index, title] of Object.keys(SCENES).entries()) {
+    test(title, () => world.stage.scenes[index].perform());
+  }
+});
+
+test('no call is left', () => world.stage.idle());
