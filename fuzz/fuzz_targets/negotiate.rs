@@ -23,6 +23,7 @@ static CONFIG: LazyLock<PeerConfig> = LazyLock::new(|| {
         policy: Arc::new(Policy {
             audio: codecs(codec::Kind::Audio),
             video: codecs(codec::Kind::Video),
+            later: Vec::new(),
             max_audio_streams: 2,
             max_video_streams: 4,
             telephone_event: true,

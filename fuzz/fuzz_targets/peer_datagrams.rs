@@ -35,6 +35,7 @@ fn peer(now: Instant, local: SocketAddr) -> Peer {
     let policy = Policy {
         audio: codecs(&["opus"]),
         video: codecs(&["vp8"]),
+        later: Vec::new(),
         max_audio_streams: 1,
         max_video_streams: 1,
         telephone_event: true,

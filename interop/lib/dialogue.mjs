@@ -12,6 +12,9 @@ const NAMES = /assign_to="([a-z_,0-9]+)"/g;
 const VIA = (branch) => `Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=${branch}`;
 const CONTACT = 'Contact: <sip:sipp@[local_ip]:[local_port];transport=[transport]>';
 
+/** A Contact of its own takes the place of the usual one. */
+const withContact = (more) => (more.some((line) => line.startsWith('Contact:')) ? more : [CONTACT, ...more]);
+
 /** A description of one stream of audio at a voice. */
 export function sdp(voice, { direction = 'sendrecv', version = 1, formats = '0', lines = [], address = voice.ip } = {}) {
   const stream = [`m=audio ${voice.port} RTP/AVP ${formats}`, ...lines, `a=${direction}`];
@@ -31,7 +34,7 @@ class Dialogue {
     const text = this.steps.join('\n');
     const names = new Set([...text.matchAll(NAMES)].flatMap(([, found]) => found.split(',')));
     const used = names.size > 0 ? `<Reference variables="${[...names].join(',')}"/>\n` : '';
-    return `<?xml version="1.0" encoding="UTF-8"?>\n<scenario name="sidetone">\n${text}\n${used}</scenario>\n`;
+    return `<?xml version="1.0" encoding="UTF-8"?>\n<scenario name="sidetone">\n${text}\n<label id="end"/>\n${used}</scenario>\n`;
   }
 
   push(step) {
@@ -40,9 +43,9 @@ class Dialogue {
     return this;
   }
 
-  say(first, lines, { body, retransmitted = true } = {}) {
+  say(first, lines, { body, retransmitted = true, next } = {}) {
     const told = body ? [`Content-Type: ${body.type}`, 'Content-Length: [len]', '', ...body.lines] : ['Content-Length: 0', ''];
-    return this.push(`<send${retransmitted ? RETRANSMITTED : ''}><![CDATA[\n${[first, ...lines, ...told].join('\n')}\n]]></send>`);
+    return this.push(`<send${retransmitted ? RETRANSMITTED : ''}${next ? ` next="${next}"` : ''}><![CDATA[\n${[first, ...lines, ...told].join('\n')}\n]]></send>`);
   }
 
   /** What must be in a header, as an expression; it fails the call if it is not. */
@@ -63,25 +66,36 @@ class Dialogue {
     return this.push(`<pause milliseconds="${ms}"/>`);
   }
 
+  /** `next` of a step goes on here. */
+  label(name) {
+    this.steps.push(`<label id="${name}"/>`);
+    return this;
+  }
+
+  /** The call is over, whatever stands after it. */
+  ends() {
+    return this.push('<nop next="end"/>');
+  }
+
   /** A request of the exchange. `keep` gives it a name to be answered by when others have come since. */
-  takes(method, { has = {}, keep, optional = false, timeout_ms } = {}) {
+  takes(method, { has = {}, keep, optional = false, next, timeout_ms } = {}) {
     const actions = Object.entries(has).map((entry) => this.check(entry));
     if (keep) {
       actions.push(`<ereg regexp="SIP.*" search_in="hdr" header="Via:" assign_to="${keep}_via"/>`);
       actions.push(`<ereg regexp="[0-9]+ [A-Z]+" search_in="hdr" header="CSeq:" assign_to="${keep}_cseq"/>`);
     }
-    const more = `${optional ? ' optional="true"' : ''}${timeout_ms ? ` timeout="${timeout_ms}"` : ''}`;
+    const more = `${optional ? ' optional="true"' : ''}${next ? ` next="${next}"` : ''}${timeout_ms ? ` timeout="${timeout_ms}"` : ''}`;
     return this.push(`<recv request="${method}"${more}>${actions.length > 0 ? `<action>${actions.join('\n')}</action>` : ''}</recv>`);
   }
 
   /** Answers the last request that came. */
-  answers(status, { body, more = [], retransmitted = false } = {}) {
-    return this.say(`SIP/2.0 ${status}`, ['[last_Via:]', '[last_From:]', '[last_To:]', '[last_Call-ID:]', '[last_CSeq:]', CONTACT, ...more], { body, retransmitted });
+  answers(status, { body, more = [], retransmitted = false, next } = {}) {
+    return this.say(`SIP/2.0 ${status}`, ['[last_Via:]', '[last_From:]', '[last_To:]', '[last_Call-ID:]', '[last_CSeq:]', ...withContact(more)], { body, retransmitted, next });
   }
 
   /** Answers the request that was kept by this name. */
   answersKept(keep, status, { body, more = [], retransmitted = false } = {}) {
-    const lines = [`Via: [$${keep}_via]`, `From: ${this.them}`, `To: ${this.me}`, '[last_Call-ID:]', `CSeq: [$${keep}_cseq]`, CONTACT, ...more];
+    const lines = [`Via: [$${keep}_via]`, `From: ${this.them}`, `To: ${this.me}`, '[last_Call-ID:]', `CSeq: [$${keep}_cseq]`, ...withContact(more)];
     return this.say(`SIP/2.0 ${status}`, lines, { body, retransmitted });
   }
 
@@ -89,7 +103,7 @@ class Dialogue {
   asks(method, { body, more = [] } = {}) {
     this.cseq += 1;
     if (method === 'INVITE') Object.assign(this, { invitedAt: this.index, invitedWith: this.cseq, invitedTo: '[$target]' });
-    return this.say(`${method} [$target] SIP/2.0`, [VIA('[branch]'), 'Max-Forwards: 70', `From: ${this.me}`, `To: ${this.them}`, this.callId, `CSeq: ${this.cseq} ${method}`, CONTACT, ...more], { body });
+    return this.say(`${method} [$target] SIP/2.0`, [VIA('[branch]'), 'Max-Forwards: 70', `From: ${this.me}`, `To: ${this.them}`, this.callId, `CSeq: ${this.cseq} ${method}`, ...withContact(more)], { body });
   }
 
   /** The ACK of a 2xx. */
@@ -104,12 +118,13 @@ class Dialogue {
   }
 
   /** A response to a request of its own. */
-  expects(status, { has = {}, optional = false, auth = false, timeout_ms } = {}) {
+  expects(status, { has = {}, keep, optional = false, auth = false, timeout_ms } = {}) {
     const actions = Object.entries(has).map((entry) => this.check(entry));
+    if (keep) actions.push(`<ereg regexp="${keep[2]}" search_in="hdr" header="${keep[1]}:" assign_to="${keep[0]}"/>`);
     if (this.learns && status > 100 && status < 300) {
       actions.push('<ereg regexp="&lt;.*" search_in="hdr" header="To:" assign_to="to"/>');
       actions.push('<ereg regexp="sip:[^>]*" search_in="hdr" header="Contact:" assign_to="target"/>');
-      if (status >= 200) this.learns = false;
+      if (status >= 200 && !keep) this.learns = false;
     }
     const more = `${optional ? ' optional="true"' : ''}${auth ? ' auth="true"' : ''}${timeout_ms ? ` timeout="${timeout_ms}"` : ''}`;
     return this.push(`<recv response="${status}"${more}>${actions.length > 0 ? `<action>${actions.join('\n')}</action>` : ''}</recv>`);
@@ -118,6 +133,21 @@ class Dialogue {
   /** A re-INVITE, as far as its 2xx. */
   reinvites({ has, ...what } = {}) {
     return this.asks('INVITE', what).expects(100, { optional: true }).expects(200, { has });
+  }
+
+  /** SIPp says something of its own, while it goes on: `play_pcap_audio="…"`, `rtp_stream="…"`. */
+  plays(what) {
+    return this.push(`<nop><action><exec ${what}/></action></nop>`);
+  }
+
+  /** Answers whatever NOTIFY comes, and the BYE, until the test lets it end. */
+  listens() {
+    this.gates += 1;
+    this.push(`<nop><action><log message="${gateLine(this.gates)}"/></action></nop>`).label('listen');
+    // Global: one that comes while another is being answered counts too.
+    for (const method of ['NOTIFY', 'BYE']) this.push(`<recv request="${method}" optional="global" next="answer"/>`);
+    this.push(`<recv request="${GO}" next="end"/>`).label('answer');
+    return this.answers('200 OK', { next: 'listen' });
   }
 
   /** It hangs up. */
@@ -146,13 +176,13 @@ export class Caller extends Dialogue {
   invites({ body, more = [] } = {}) {
     this.cseq += 1;
     Object.assign(this, { invitedAt: this.index, invitedWith: this.cseq, invitedTo: this.uri });
-    return this.say(`INVITE ${this.uri} SIP/2.0`, [VIA('[branch]'), 'Max-Forwards: 70', `From: ${this.me}`, `To: <${this.uri}>`, this.callId, `CSeq: ${this.cseq} INVITE`, CONTACT, ...more], { body });
+    return this.say(`INVITE ${this.uri} SIP/2.0`, [VIA('[branch]'), 'Max-Forwards: 70', `From: ${this.me}`, `To: <${this.uri}>`, this.callId, `CSeq: ${this.cseq} INVITE`, ...withContact(more)], { body });
   }
 
   /** A request of no dialog, in a call of its own. */
   asksOutside(method, { body, more = [], uri = this.uri, to = `<${this.uri}>` } = {}) {
     this.cseq += 1;
-    return this.say(`${method} ${uri} SIP/2.0`, [VIA('[branch]'), 'Max-Forwards: 70', `From: ${this.me}`, `To: ${to}`, this.callId, `CSeq: ${this.cseq} ${method}`, CONTACT, ...more], { body });
+    return this.say(`${method} ${uri} SIP/2.0`, [VIA('[branch]'), 'Max-Forwards: 70', `From: ${this.me}`, `To: ${to}`, this.callId, `CSeq: ${this.cseq} ${method}`, ...withContact(more)], { body });
   }
 
   cancels() {
@@ -163,6 +193,12 @@ export class Caller extends Dialogue {
   /** What comes before the answer, whatever of it comes. */
   waits() {
     return this.expects(100, { optional: true }).expects(180, { optional: true }).expects(183, { optional: true });
+  }
+
+  /** A provisional answer that it acknowledges (RFC 3262). */
+  pracks(status) {
+    this.expects(status, { has: { Require: '100rel' }, keep: ['rseq', 'RSeq', '[0-9]+'] });
+    return this.asks('PRACK', { more: [`RAck: [$rseq] ${this.invitedWith} INVITE`] }).expects(200);
   }
 
   /** Calls and is answered. */

@@ -89,8 +89,8 @@ class Scene {
     return phone;
   }
 
-  async voice(tone_hz, ip) {
-    const voice = await Voice.open(tone_hz, ip);
+  async voice(tone_hz, ip, port) {
+    const voice = await Voice.open(tone_hz, ip, port);
     this.voices.push(voice);
     return voice;
   }
@@ -154,10 +154,16 @@ class Sipp {
     return this.read('messages');
   }
 
-  /** [{sent, text}], in order. */
+  /** [{sent, at_ms, text}], in order; the time is that of the day. */
   async messages() {
-    const parts = (await this.text()).split(/^-{40,}.*\n/m).slice(1);
-    return parts.map((part) => ({ sent: / sent /.test(part.slice(0, 40)), text: part.slice(part.indexOf('\n\n') + 2) }));
+    const parts = (await this.text()).split(/^-{40,} \S+ (\d+):(\d+):([\d.]+)\n/m).slice(1);
+    const messages = [];
+    for (let at = 0; at + 3 < parts.length; at += 4) {
+      const [hours, minutes, seconds, part] = parts.slice(at, at + 4);
+      const text = part.slice(part.indexOf('\n\n') + 2);
+      messages.push({ sent: / sent /.test(part.slice(0, 40)), at_ms: (hours * 3_600 + minutes * 60 + Number(seconds)) * 1_000, text });
+    }
+    return messages;
   }
 
   async found(sent, pattern) {

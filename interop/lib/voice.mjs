@@ -24,10 +24,10 @@ export const EVENT_TYPE = 101;
 
 export class Voice {
   /** `tone_hz` is a multiple of 50, so that each packet is like the one before. */
-  static async open(tone_hz, ip = '127.0.0.1') {
+  static async open(tone_hz, ip = '127.0.0.1', port = 0) {
     const voice = new Voice();
     const socket = createSocket('udp4');
-    await new Promise((done, fail) => socket.once('error', fail).bind(0, ip, done));
+    await new Promise((done, fail) => socket.once('error', fail).bind(port, ip, done));
     Object.assign(voice, { ip, tone_hz, socket, port: socket.address().port, packets: [], sequence: 1, time: 0, ssrc: socket.address().port });
     socket.on('message', (bytes, from) => {
       if (bytes.length > HEAD_BYTES && !isRtcp(bytes)) voice.packets.push({ bytes, from, at: performance.now() });
@@ -116,6 +116,12 @@ export class Voice {
       const { from } = this.packets.at(-1) ?? {};
       throw new Error(`${error.message}: ${this.packets.length} packets came, the last of ${from?.address}:${from?.port}, ${this.share(tone_hz).toFixed(2)} of it`);
     }
+  }
+
+  /** Something is heard from now on, and not this tone. */
+  async hearsOther(tone_hz) {
+    this.mark();
+    await until(`something else than ${tone_hz} Hz is heard`, () => this.packets.length >= 2 * WINDOW && this.newest().some((sample) => Math.abs(sample) > 500) && this.share(tone_hz) < 0.05, PATIENCE_MS);
   }
 
   /** Not one packet comes for so long. */

@@ -4,10 +4,15 @@ import { after, before, describe, test } from 'node:test';
 
 import { Stage } from '../lib/stage.mjs';
 import { AUTH } from '../sipp/auth.mjs';
+import { CHANGES } from '../sipp/changes.mjs';
+import { DIGITS } from '../sipp/digits.mjs';
+import { FORKS } from '../sipp/forks.mjs';
+import { SLOW, TIMERS } from '../sipp/timers.mjs';
+import { TRANSFERS } from '../sipp/transfers.mjs';
 
 const AT_ONCE = 8;
 const SUITE_MS_MAX = 200_000;
-const SCENES = { ...AUTH };
+const SCENES = { ...SLOW, ...AUTH, ...FORKS, ...CHANGES, ...TIMERS, ...TRANSFERS, ...DIGITS };
 
 const world = {};
 

@@ -16,6 +16,9 @@ pub struct Policy {
     pub audio: Vec<&'static Codec>,
     /// Allowed video codecs, best first.
     pub video: Vec<&'static Codec>,
+    /// Audio codecs that a later offer of a desk phone may have where it has none of `audio`: allowed ones, left out
+    /// because the party it is connected to has others. From then on sound is made anew.
+    pub later: Vec<&'static Codec>,
     /// How many audio streams a call may have.
     pub max_audio_streams: usize,
     /// How many video streams a call may have.
@@ -211,9 +214,12 @@ impl Policy {
                 theirs.filter(|codec| self.video.contains(codec)).collect()
             }
         };
+        let allowed = self.audio.iter().chain(&self.later).copied();
+        let later = allowed.filter(|codec| !audio.contains(codec)).collect();
         Self {
             audio,
             video,
+            later,
             reading: Reading {
                 // What both can have, in the order that was chosen here.
                 offers: Preference::LOCAL,
@@ -223,10 +229,20 @@ impl Policy {
         }
     }
 
+    /// What an offer is held against that has none of the codecs of sound it should; `None` where that is no more.
+    pub(crate) fn at_last(&self) -> Option<Self> {
+        (!self.later.is_empty()).then(|| Self {
+            audio: self.later.clone(),
+            later: Vec::new(),
+            ..self.clone()
+        })
+    }
+
     fn without_streams(&self) -> Self {
         Self {
             audio: Vec::new(),
             video: Vec::new(),
+            later: Vec::new(),
             max_audio_streams: 0,
             max_video_streams: 0,
             telephone_event: self.telephone_event,
@@ -270,6 +286,7 @@ mod tests {
         Policy {
             audio: codecs(audio),
             video: codecs(video),
+            later: Vec::new(),
             max_audio_streams: 1,
             max_video_streams: 1,
             telephone_event: true,
@@ -314,6 +331,7 @@ mod tests {
         assert_eq!(names(&offered.audio), ["opus", "ulaw", "alaw"]);
         let answered = own.meeting(&other, &Preference::ANSWER);
         assert_eq!(names(&answered.audio), ["opus", "ulaw"]);
+        assert_eq!(names(&answered.later), ["alaw"]);
         assert!(answered.video.is_empty(), "nobody makes video anew");
         let strange = policy(&["g722"], &[]);
         let answered = own.meeting(&strange, &Preference::ANSWER);

@@ -53,6 +53,7 @@ impl Phone {
         let policy = Policy {
             audio: vec![codec],
             video: Vec::new(),
+            later: Vec::new(),
             max_audio_streams: 1,
             max_video_streams: 0,
             telephone_event: false,

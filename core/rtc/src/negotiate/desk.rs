@@ -258,14 +258,18 @@ impl DeskNegotiator {
         before: Option<&Live>,
         lines: &[Line],
     ) -> Result<Live, LineFault> {
-        let section = Section::read(
-            offer,
-            media,
-            &self.policy,
-            &self.terms,
-            self.policy.reading.to_answer(),
-            self.ip(),
-        )?;
+        let order = self.policy.reading.to_answer();
+        let read = |policy: &Policy| {
+            Section::read(offer, media, policy, &self.terms, order, self.ip())
+        };
+        let wider = before.and_then(|_| self.policy.at_last());
+        let section = match (read(&self.policy), wider) {
+            // The phone changes to a codec that the other party has not.
+            (Err(fault @ LineFault::NoCommonCodec { .. }), Some(wider)) => {
+                read(&wider).map_err(|_| fault)?
+            }
+            (section, _) => section?,
+        };
         let max = self.policy.max_streams(section.kind);
         if count(lines, section.kind) >= max {
             return Err(LineFault::TooMany { max });

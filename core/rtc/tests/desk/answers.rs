@@ -364,3 +364,24 @@ fn a_phone_whose_packets_name_their_key_is_answered_and_may_change_it() {
     let other = "inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYD0mXXtxaVBR";
     assert_eq!(crypto(&answered(&mut leg, &named(other))), first);
 }
+
+/// It was answered with the codec of the other party alone. Later it may change to any that is allowed, but not begin
+/// with one.
+#[test]
+fn a_phone_changes_to_a_codec_that_was_left_out_at_first() {
+    let own = policy(&["ulaw", "alaw"], &[], Terms::default());
+    let far = policy(&["ulaw"], &[], Terms::default());
+    let mut leg = Leg::new(own.meeting(&far, &Preference::ANSWER));
+    let begins = leg.answer(&audio("RTP/AVP", "8", "")).unwrap_err();
+    assert!(matches!(begins, Refused::NoCommonCodec { .. }));
+    for (offered, agreed) in [("0 8", "0"), ("8", "8"), ("8 0", "0"), ("8", "8")] {
+        let answer = answered(&mut leg, &audio("RTP/AVP", offered, ""));
+        assert_eq!(
+            sections(&answer),
+            [format!("audio 4000 RTP/AVP {agreed}")],
+            "{offered}"
+        );
+    }
+    let unknown = leg.answer(&audio("RTP/AVP", "18", "")).unwrap_err();
+    assert!(matches!(unknown, Refused::NoCommonCodec { .. }));
+}

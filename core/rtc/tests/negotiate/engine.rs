@@ -30,6 +30,7 @@ pub(crate) fn policy(audio: &[&str], video: &[&str], max_video_streams: usize) -
     Policy {
         audio: codecs(audio),
         video: codecs(video),
+        later: Vec::new(),
         max_audio_streams: 1,
         max_video_streams,
         telephone_event: true,

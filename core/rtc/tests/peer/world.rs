@@ -90,6 +90,7 @@ pub(crate) fn policy(max_video_streams: usize) -> Arc<Policy> {
     Arc::new(Policy {
         audio: codecs(&["opus", "ulaw"]),
         video: codecs(&["vp8"]),
+        later: Vec::new(),
         max_audio_streams: 1,
         max_video_streams,
         telephone_event: true,

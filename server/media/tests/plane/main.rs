@@ -32,6 +32,7 @@ fn allocate(plane: &Plane, inbox: usize) -> (Leg, Receiver<LegEvent>) {
     let policy = Policy {
         audio: vec![by_name("opus").unwrap()],
         video: vec![by_name("vp8").unwrap()],
+        later: Vec::new(),
         max_audio_streams: 1,
         max_video_streams: 10,
         telephone_event: true,
@@ -289,6 +290,7 @@ async fn a_full_plane_refuses_legs_and_takes_them_again() {
         policy: Arc::new(Policy {
             audio: Vec::new(),
             video: Vec::new(),
+            later: Vec::new(),
             max_audio_streams: 0,
             max_video_streams: 0,
             telephone_event: false,

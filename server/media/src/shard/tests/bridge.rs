@@ -102,6 +102,7 @@ impl World {
         let policy = Policy {
             audio: of_kind(Kind::Audio),
             video: of_kind(Kind::Video),
+            later: Vec::new(),
             max_audio_streams: 1,
             max_video_streams: 1,
             telephone_event: !allowed.contains(&"tones"),
