@@ -21,7 +21,8 @@ export function sdp(voice, { direction = 'sendrecv', version = 1, formats = '0',
   return { type: 'application/sdp', lines: ['v=0', `o=sipp 1 ${version} IN IP4 ${voice.ip}`, 's=-', `c=IN IP4 ${address}`, 't=0 0', ...stream] };
 }
 
-class Dialogue {
+/** What both have in common; by itself, requests and answers outside of calls. */
+export class Dialogue {
   constructor() {
     this.steps = [];
     this.index = 0;
@@ -77,9 +78,10 @@ class Dialogue {
     return this.push('<nop next="end"/>');
   }
 
-  /** A request of the exchange. `keep` gives it a name to be answered by when others have come since. */
-  takes(method, { has = {}, keep, optional = false, next, timeout_ms } = {}) {
+  /** A request of the exchange. `contact`: its Contact stands in `[$contact]` then. `keep` gives it a name to be answered by when others have come since. */
+  takes(method, { has = {}, keep, contact = false, optional = false, next, timeout_ms } = {}) {
     const actions = Object.entries(has).map((entry) => this.check(entry));
+    if (contact) actions.push('<ereg regexp="sip:[^>]*" search_in="hdr" header="Contact:" assign_to="contact"/>');
     if (keep) {
       actions.push(`<ereg regexp="SIP.*" search_in="hdr" header="Via:" assign_to="${keep}_via"/>`);
       actions.push(`<ereg regexp="[0-9]+ [A-Z]+" search_in="hdr" header="CSeq:" assign_to="${keep}_cseq"/>`);
@@ -163,13 +165,9 @@ class Dialogue {
 
 /** SIPp calls a number. */
 export class Caller extends Dialogue {
-  constructor(number, { user = 'sipp' } = {}) {
+  constructor(number, { user = 'sipp', uri = `sip:${number}@[remote_ip]:[remote_port]` } = {}) {
     super();
-    Object.assign(this, { number, user, me: `<sip:${user}@[local_ip]>;tag=[pid]f[call_number]`, them: '[$to]', callId: 'Call-ID: [call_id]', learns: true });
-  }
-
-  get uri() {
-    return `sip:${this.number}@[remote_ip]:[remote_port]`;
+    Object.assign(this, { uri, me: `<sip:${user}@[local_ip]>;tag=[pid]f[call_number]`, them: '[$to]', callId: 'Call-ID: [call_id]', learns: true });
   }
 
   /** The first INVITE, or the next try of it. */

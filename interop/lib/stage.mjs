@@ -15,7 +15,7 @@ const PATIENCE_MS = 10_000;
 const EXCHANGE = '127.0.0.1';
 
 /** A phone of a scene: options of its endpoint, of its aor, and whole sections. */
-const sections = ({ name, ip, uri }, role, { endpoint = '', aor = '', contacts = [uri(role)], more = '' }) => `
+const sections = ({ name, ip, uri }, role, { endpoint = '', aor = '', contacts = [uri(role)], identify = true, more = '' }) => `
 [${name(role)}]
 type=endpoint
 context=${name()}
@@ -26,11 +26,7 @@ ${endpoint}
 [${name(role)}]
 type=aor
 ${contacts.map((contact) => `contact=${contact}\n`).join('')}${aor}
-[${name(role)}]
-type=identify
-endpoint=${name(role)}
-match=${ip(role)}
-${more}`;
+${identify ? `[${name(role)}]\ntype=identify\nendpoint=${name(role)}\nmatch=${ip(role)}\n` : ''}${more}`;
 
 export class Stage {
   /** `scenes`: {name: {phones: {role: options}, plan: lines, play}}. In what is written there `<role>` is the phone's name. */
@@ -141,7 +137,7 @@ class Sipp {
       });
     });
     phone.ended.catch(() => {});
-    if (dialogue.callId === '[last_Call-ID:]') await until('SIPp listens', () => phone.isOver || isOpen(transport, port, ip), PATIENCE_MS);
+    if (dialogue.callId !== 'Call-ID: [call_id]') await until('SIPp listens', () => phone.isOver || isOpen(transport, port, ip), PATIENCE_MS);
     return phone;
   }
 
@@ -164,6 +160,11 @@ class Sipp {
       messages.push({ sent: / sent /.test(part.slice(0, 40)), at_ms: (hours * 3_600 + minutes * 60 + Number(seconds)) * 1_000, text });
     }
     return messages;
+  }
+
+  /** When messages that look so came or went, in milliseconds of the day. */
+  async times(sent, pattern) {
+    return (await this.messages()).filter((message) => message.sent === sent && pattern.test(message.text)).map(({ at_ms }) => at_ms);
   }
 
   async found(sent, pattern) {

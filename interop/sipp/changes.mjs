@@ -65,15 +65,10 @@ async function isTold(scene, steps) {
 
 const answersHold = (dialogue, voice) => dialogue.takes('INVITE').answers('200 OK', { body: sdp(voice, { direction: 'recvonly', version: 8 }), retransmitted: true }).takes('ACK');
 
-/** When messages that look so came or went, in milliseconds of the day. */
-async function times(phone, sent, pattern) {
-  return (await phone.messages()).filter((message) => message.sent === sent && pattern.test(message.text)).map(({ at_ms }) => at_ms);
-}
-
 /** How long after the first 491 it said the exchange asked again. */
 async function pause_ms(phone) {
-  const [refused] = await times(phone, true, /^SIP\/2.0 491/);
-  const [again] = (await times(phone, false, HELD)).filter((at) => at > refused);
+  const [refused] = await phone.times(true, /^SIP\/2.0 491/);
+  const [again] = (await phone.times(false, HELD)).filter((at) => at > refused);
   return again - refused;
 }
 
@@ -260,8 +255,8 @@ export const CHANGES = {
         dialogue.takes('INVITE').answers('500 Server Internal Error', { more: ['Retry-After: 1'], retransmitted: true }).takes('ACK');
         return answersHold(dialogue, voice);
       });
-      const [refused] = await times(called, true, /^SIP\/2.0 500/);
-      const again = (await times(called, false, HELD)).at(-1);
+      const [refused] = await called.times(true, /^SIP\/2.0 500/);
+      const again = (await called.times(false, HELD)).at(-1);
       assert.ok(again - refused > 900 && again - refused < 2_500, `it came after ${again - refused} ms`);
     },
   },

@@ -9,10 +9,11 @@ import { DIGITS } from '../sipp/digits.mjs';
 import { FORKS } from '../sipp/forks.mjs';
 import { SLOW, TIMERS } from '../sipp/timers.mjs';
 import { TRANSFERS } from '../sipp/transfers.mjs';
+import { TRUNK } from '../sipp/trunk.mjs';
 
 const AT_ONCE = 8;
 const SUITE_MS_MAX = 200_000;
-const SCENES = { ...SLOW, ...AUTH, ...FORKS, ...CHANGES, ...TIMERS, ...TRANSFERS, ...DIGITS };
+const SCENES = { ...SLOW, ...TRUNK, ...AUTH, ...FORKS, ...CHANGES, ...TIMERS, ...TRANSFERS, ...DIGITS };
 
 const world = {};
 

@@ -259,9 +259,8 @@ impl DeskNegotiator {
         lines: &[Line],
     ) -> Result<Live, LineFault> {
         let order = self.policy.reading.to_answer();
-        let read = |policy: &Policy| {
-            Section::read(offer, media, policy, &self.terms, order, self.ip())
-        };
+        let read =
+            |policy: &Policy| Section::read(offer, media, policy, &self.terms, order, self.ip());
         let wider = before.and_then(|_| self.policy.at_last());
         let section = match (read(&self.policy), wider) {
             // The phone changes to a codec that the other party has not.
