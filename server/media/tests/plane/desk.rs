@@ -21,6 +21,7 @@ fn allocate(plane: &Plane) -> Result<(Leg, Receiver<LegEvent>), AllocateError> {
     let policy = Policy {
         audio: vec![by_name("ulaw").unwrap()],
         video: Vec::new(),
+        later: Vec::new(),
         max_audio_streams: 1,
         max_video_streams: 1,
         telephone_event: true,
