@@ -71,6 +71,12 @@ pub enum Change {
         /// Seen from us.
         direction: Direction,
     },
+    /// A line whose codecs change, which the engine does not know of: it keeps those it had first, and the
+    /// descriptions and what is sent follow what was agreed.
+    Renew {
+        /// The engine's name of the line.
+        mid: Box<str>,
+    },
 }
 
 /// Where the exchange stands.
@@ -131,6 +137,18 @@ impl Negotiator {
             return Err(Refused::OfferPending);
         }
         let (planned, changes) = offer::plan_offer(self, want);
+        if !changes.is_empty() {
+            self.phase = Phase::Planned(planned);
+        }
+        Ok(changes)
+    }
+
+    /// The same for an offer of what stands with other codecs of sound, of those that were agreed at first.
+    pub fn plan_recode(&mut self, codecs: &[&'static Codec]) -> Result<Vec<Change>, Refused> {
+        if !matches!(self.phase, Phase::Stable) {
+            return Err(Refused::OfferPending);
+        }
+        let (planned, changes) = offer::plan_recode(self, codecs);
         if !changes.is_empty() {
             self.phase = Phase::Planned(planned);
         }

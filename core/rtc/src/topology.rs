@@ -169,6 +169,12 @@ impl Topology {
 }
 
 impl Stream {
+    /// The agreed codecs, best first.
+    pub fn codecs(&self) -> impl Iterator<Item = &'static Codec> {
+        let formats = self.payloads.iter().map(|payload| payload.format);
+        formats.filter_map(Format::codec)
+    }
+
     /// A stream that is not negotiated yet.
     pub fn wanted(kind: Kind, direction: Direction) -> Self {
         Self {

@@ -136,6 +136,14 @@ impl WebRtc {
 
     /// The engine's offer, or `None` if the changes need no round.
     pub(crate) fn offer(&mut self, changes: &[Change]) -> Option<String> {
+        let renewed = changes.iter().filter_map(|change| match change {
+            Change::Renew { mid } => {
+                let mid = Mid::from(&**mid);
+                Some((mid, self.rtc.media(mid)?.direction()))
+            }
+            Change::Add { .. } | Change::SetDirection { .. } => None,
+        });
+        let stands: Vec<(Mid, Direction)> = renewed.collect();
         let mut api = self.rtc.sdp_api();
         for change in changes {
             match change {
@@ -156,6 +164,21 @@ impl WebRtc {
                 }
                 Change::SetDirection { mid, direction } => {
                     api.set_direction((**mid).into(), engine_direction(*direction));
+                }
+                Change::Renew { mid } => {
+                    // The engine makes an offer only where it knows of a change: there, and back at once.
+                    let standing = stands.iter().find(|(own, _)| *own == Mid::from(&**mid));
+                    let Some((mid, stands)) = standing else {
+                        continue;
+                    };
+                    let away = match stands {
+                        Direction::Inactive => Direction::SendOnly,
+                        Direction::SendOnly => Direction::Inactive,
+                        Direction::RecvOnly => Direction::SendRecv,
+                        Direction::SendRecv => Direction::RecvOnly,
+                    };
+                    api.set_direction(*mid, away);
+                    api.set_direction(*mid, *stands);
                 }
             }
         }

@@ -13,11 +13,10 @@ mod limit;
 mod park;
 mod record;
 
-use media::Way;
 use tokio::time::Instant;
 
 use crate::cause::Cause;
-use crate::channel::{Channel, Wake};
+use crate::channel::{Channel, Wake, is_recoded, settle};
 use crate::dial::until;
 use crate::event::{ChannelEvent, Happened, Interrupt};
 use crate::features::{Judged, Keys, Matcher, Operation};
@@ -62,6 +61,7 @@ pub async fn run(caller: &mut Channel, callee: &mut Channel, rules: &Rules) -> P
         callee,
         joint: None,
         matchers,
+        asked: [false; 2],
     };
     let parted = match talk.meet() {
         Ok(()) => talk.run().await,
@@ -100,6 +100,8 @@ struct Talk<'a> {
     joint: Option<Joint>,
     /// The digits of the caller and of the called.
     matchers: [Matcher; 2],
+    /// Which of them has been offered what the other has.
+    asked: [bool; 2],
     /// How long it may last.
     clock: Clock<'a>,
 }
@@ -140,6 +142,7 @@ impl Talk<'_> {
     async fn run(&mut self) -> Parted {
         loop {
             hold::attend(self.caller, self.callee).await;
+            settle(self.caller, self.callee, &mut self.asked).await;
             let went = match self.next().await {
                 Moment::Woken(side, wake) => self.on_wake(side, wake).await,
                 Moment::Pause(side) => {
@@ -186,6 +189,7 @@ impl Talk<'_> {
     /// Connects the two for the first time.
     fn meet(&mut self) -> Goes {
         self.connect()?;
+        self.asked = [false; 2];
         meet(self.caller, self.callee);
         self.hold_codes();
         if let Some(text) = recoded(self.caller, self.callee) {
@@ -341,11 +345,7 @@ fn pass_on(other: &mut Channel, text: &Text) {
 
 /// What has to be said of sound that is made anew between the two; `None`: none is.
 fn recoded(caller: &Channel, callee: &Channel) -> Option<String> {
-    let lines = media::plan(caller.topology(), callee.topology());
-    let foreign = lines
-        .iter()
-        .any(|line| matches!(line.way, Way::Transcode(_)));
-    foreign.then(|| {
+    is_recoded(caller, callee).then(|| {
         let has = |channel: &Channel| in_words(&channel.capabilities().audio);
         format!(
             "audio is transcoded: {} has {}, {} has {}",

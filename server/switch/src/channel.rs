@@ -16,6 +16,7 @@ mod lookup;
 mod meet;
 mod music;
 mod play;
+mod recode;
 mod record;
 mod recording;
 mod round;
@@ -27,6 +28,7 @@ mod waiting;
 pub(crate) use dial::News;
 pub use digits::DIGITS_MAX;
 pub use features::Instead;
+pub(crate) use recode::{is_recoded, settle};
 pub use record::CallRecord;
 pub use recording::NotRecorded;
 pub use round::{NotRenegotiated, Offered};
@@ -118,6 +120,8 @@ pub struct Channel {
     told: Option<Cause>,
     topology: Topology,
     turn: Turn,
+    /// The codecs it can be offered.
+    sound: recode::Sound,
     /// What stood before the far end's last offer, if we took that.
     before: Option<Topology>,
     /// The streams as they are when the far end holds none of them.
@@ -235,6 +239,7 @@ impl Channel {
             told: None,
             topology: Topology::default(),
             turn: Turn::Idle,
+            sound: recode::Sound::default(),
             before: None,
             unheld: Topology::default(),
             local: None,

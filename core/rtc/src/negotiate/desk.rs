@@ -18,14 +18,14 @@ pub(crate) use section::Remote;
 pub(crate) use secure::Association;
 
 use super::decide::{self, is_closed};
-use super::format::Described;
+use super::format::{self, Described};
 use super::note::{LineFault, Note};
 use super::table::av_kind;
 use crate::Refused;
 use crate::peer::{Credentials, PortPair};
 use crate::policy::{Encryption, Policy, Role, Terms};
 use crate::topology::{Payload, Stream, Topology, Wishes};
-use codec::Kind;
+use codec::{Codec, Kind};
 use crypto::Crypto;
 use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
@@ -82,6 +82,8 @@ pub(crate) struct Live {
     ceiling: Direction,
     /// What the peer may send to us, best first; in an answer also what we send.
     pub(crate) formats: Vec<Described>,
+    /// What our numbers have meant in this call: RFC 3264 §8.3.2 lets none mean something else later.
+    known: Vec<Described>,
     /// What we send to the peer, under its numbers.
     pub(crate) sends: Vec<Described>,
     pub(crate) remote: Option<Remote>,
@@ -201,16 +203,57 @@ impl DeskNegotiator {
         if !is_new {
             return Ok(None);
         }
+        if lines.iter().all(|line| line.live().is_none()) {
+            return Err(Refused::NoMedia);
+        }
+        Ok(Some(self.offer_lines(lines)))
+    }
+
+    fn offer_lines(&mut self, mut lines: Vec<Line>) -> Sdp {
         let role = secure::offer_of(self.role());
         for live in lines.iter_mut().filter_map(Line::live_mut) {
             live.setup = live.setup.map(|_| role);
         }
-        if lines.iter().all(|line| line.live().is_none()) {
-            return Err(Refused::NoMedia);
-        }
         let sdp = self.describe(&lines);
         self.offered = Some(lines);
-        Ok(Some(sdp))
+        sdp
+    }
+
+    /// An offer of what stands, with these codecs of sound alone; `None` where they stand already.
+    pub(crate) fn recode(&mut self, codecs: &[&'static Codec]) -> Result<Option<Sdp>, Refused> {
+        if self.offered.is_some() {
+            return Err(Refused::OfferPending);
+        }
+        let mut lines = self.lines.clone();
+        let mut is_new = false;
+        let usual = render::formats(&self.policy, Kind::Audio);
+        let lives = lines.iter_mut().filter_map(Line::live_mut);
+        for live in lives.filter(|live| live.kind == Kind::Audio) {
+            let mut formats = live.known.clone();
+            for own in &usual {
+                let is_taken = |known: &Described| {
+                    known.payload.number == own.payload.number
+                        || known.payload.format == own.payload.format
+                };
+                if !formats.iter().any(is_taken) {
+                    formats.push(own.clone());
+                }
+            }
+            format::keep(&mut formats, codecs);
+            if !decide::has_codec(&formats) {
+                continue;
+            }
+            let agreed = live.agreed();
+            let stands = agreed.iter().filter_map(|own| own.format.codec());
+            let wanted = formats.iter().filter_map(|own| own.payload.format.codec());
+            is_new |= wanted.ne(stands);
+            live.formats = formats;
+            live.remember();
+        }
+        if !is_new {
+            return Ok(None);
+        }
+        Ok(Some(self.offer_lines(lines)))
     }
 
     /// Takes the peer's answer to our offer. On an error the offer is gone and what was agreed stands.
@@ -297,12 +340,15 @@ impl DeskNegotiator {
                 theirs,
             }
         });
-        Ok(Live {
+        let mut live = Live {
             kind: section.kind,
             port,
             direction: section.direction.reversed().intersect(ceiling),
             ceiling,
             sends: formats.clone(),
+            known: before
+                .map(|before| before.known.clone())
+                .unwrap_or_default(),
             formats,
             remote: section.remote,
             mux: section.mux,
@@ -314,7 +360,9 @@ impl DeskNegotiator {
             association,
             ice: checks.as_ref().map(|checks| checks.ours.clone()),
             checks,
-        })
+        };
+        live.remember();
+        Ok(live)
     }
 
     /// Our key stays while the suite does: its count of packets goes on.
@@ -455,6 +503,7 @@ impl DeskNegotiator {
                 direction,
                 ceiling: Direction::SendRecv,
                 sends: formats.clone(),
+                known: formats.clone(),
                 formats,
                 remote: None,
                 mux: self.terms.rtcp_mux,
@@ -542,6 +591,22 @@ impl DeskNegotiator {
 }
 
 impl Live {
+    /// Notes what the numbers of our description mean.
+    fn remember(&mut self) {
+        for own in &self.formats {
+            let number = own.payload.number;
+            match self
+                .known
+                .iter_mut()
+                .find(|known| known.payload.number == number)
+            {
+                // The peer may change its mind; ours follow it.
+                Some(known) => known.clone_from(own),
+                None => self.known.push(own.clone()),
+            }
+        }
+    }
+
     /// What both sides have, in the order the peer likes it: what it answered to our offer is less than
     /// what we offered, and nothing else may be sent to it.
     fn agreed(&self) -> Vec<Payload> {

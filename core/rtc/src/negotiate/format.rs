@@ -108,6 +108,24 @@ pub(super) fn read_loosely(
     described
 }
 
+/// Keeps these codecs alone, in this order, and of events and noise those on the clock of one of them.
+pub(super) fn keep(formats: &mut Vec<Described>, codecs: &[&'static Codec]) {
+    let rank = |own: &Described| {
+        let codec = own.payload.format.codec()?;
+        codecs.iter().position(|wanted| *wanted == codec)
+    };
+    let had: Vec<u32> = formats
+        .iter()
+        .filter(|own| rank(own).is_some())
+        .map(|own| clock_hz(own.payload.format))
+        .collect();
+    formats.retain(|own| match own.payload.format {
+        Format::Codec(_) => rank(own).is_some(),
+        format @ (Format::Digits { .. } | Format::Noise { .. }) => had.contains(&clock_hz(format)),
+    });
+    formats.sort_by_key(|own| rank(own).unwrap_or(usize::MAX));
+}
+
 /// What a section asks of whoever sends to it.
 pub(super) fn wishes(sdp: &Sdp, media: &Media, described: &[Described]) -> Wishes {
     let length = |name| {

@@ -1,6 +1,6 @@
 //! We offer, the peer answers.
 
-use codec::Kind;
+use codec::{Codec, Kind};
 use sdp::{Direction, Media, MediaKind, Sdp, Setup};
 
 use super::answer::engine_sections;
@@ -12,7 +12,7 @@ use super::table::{Line, LineState, Table, bundle_of};
 use super::transport::Transport;
 use super::{Change, Negotiator, format, parse_engine};
 use crate::Refused;
-use crate::topology::{Payload, Topology, Wishes};
+use crate::topology::{Payload, Stream, Topology, Wishes};
 
 /// Our offer while the engine makes it.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub(super) struct Planned {
     table: Table,
     /// The new lines in the order the engine gets them, without a slot yet.
     added: Vec<Line>,
+    /// The codecs of sound it is about, where it is about those.
+    codecs: Option<Vec<&'static Codec>>,
     pub(super) undo: Vec<Change>,
 }
 
@@ -27,6 +29,8 @@ pub(super) struct Planned {
 #[derive(Debug)]
 pub(super) struct Offered {
     table: Table,
+    /// The codecs of sound it is about, where it is about those.
+    codecs: Option<Vec<&'static Codec>>,
     pub(super) undo: Vec<Change>,
 }
 
@@ -34,6 +38,7 @@ pub(super) fn plan_offer(own: &mut Negotiator, want: &Topology) -> (Planned, Vec
     let mut planned = Planned {
         table: own.table.clone(),
         added: Vec::new(),
+        codecs: None,
         undo: Vec::new(),
     };
     let mut changes = Vec::new();
@@ -73,6 +78,23 @@ pub(super) fn plan_offer(own: &mut Negotiator, want: &Topology) -> (Planned, Vec
             });
         }
     }
+    (planned, changes)
+}
+
+pub(super) fn plan_recode(own: &Negotiator, codecs: &[&'static Codec]) -> (Planned, Vec<Change>) {
+    let sound = own.agreed.streams(Kind::Audio);
+    let differs = |stream: &&Stream| stream.codecs().ne(codecs.iter().copied());
+    let changes = sound.filter(differs).filter_map(|stream| {
+        let mid = stream.mid.clone()?;
+        Some(Change::Renew { mid })
+    });
+    let changes = changes.collect();
+    let planned = Planned {
+        table: own.table.clone(),
+        added: Vec::new(),
+        codecs: Some(codecs.to_vec()),
+        undo: Vec::new(),
+    };
     (planned, changes)
 }
 
@@ -117,7 +139,10 @@ pub(super) fn finish_offer(
         } else {
             Some(&*line.payloads)
         };
-        let bounds = agreed.map_or(Bounds::Policy, Bounds::Agreed);
+        let bounds = match &planned.codecs {
+            Some(codecs) if line.av_kind() == Some(Kind::Audio) => Bounds::Codecs(codecs),
+            Some(_) | None => agreed.map_or(Bounds::Policy, Bounds::Agreed),
+        };
         let rendered = render::live(&engine.media[slot], line, bounds, &own.policy)
             .ok_or_else(|| Refused::Engine("a line without codec".into()))?;
         line.direction = rendered.direction;
@@ -128,7 +153,13 @@ pub(super) fn finish_offer(
     let session = render::session(&engine, &sections, true, true);
     let sdp = own.ids.seal(session, sections);
     let undo = planned.undo.clone();
-    Ok((Offered { table, undo }, sdp))
+    let codecs = planned.codecs.clone();
+    let offered = Offered {
+        table,
+        codecs,
+        undo,
+    };
+    Ok((offered, sdp))
 }
 
 pub(super) fn accept_answer(
@@ -154,7 +185,8 @@ pub(super) fn accept_answer(
             return Err(Refused::LineChanged { mline });
         }
         let bundled = leader.is_none_or(|leader| shares_bundle(answer, leader, media));
-        let live = answered(own, &mut table, mline, media, answer).filter(|_| bundled);
+        let codecs = offered.codecs.as_deref();
+        let live = answered(own, &mut table, mline, media, answer, codecs).filter(|_| bundled);
         match live {
             Some(live) => {
                 leader = leader.or(Some(mline));
@@ -186,17 +218,24 @@ fn answered(
     mline: usize,
     media: &Media,
     answer: &Sdp,
+    codecs: Option<&[&'static Codec]>,
 ) -> Option<LiveSection> {
     let kind = table.lines[mline].av_kind()?;
     if is_closed(answer, media) {
         return None;
     }
-    let formats = table.payload_types.claim(format::read(
+    let mut formats = table.payload_types.claim(format::read(
         media,
         kind,
         &own.policy,
         own.policy.reading.answers,
     ));
+    if let Some(codecs) = codecs.filter(|_| kind == Kind::Audio) {
+        // RFC 3264 §6.1: what was not offered cannot be answered.
+        let answered = formats.iter().filter_map(|own| own.payload.format.codec());
+        let both: Vec<_> = answered.filter(|codec| codecs.contains(codec)).collect();
+        format::keep(&mut formats, &both);
+    }
     if !has_codec(&formats) {
         return None;
     }

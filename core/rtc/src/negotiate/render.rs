@@ -1,7 +1,7 @@
 //! From the engine's description to the one for the peer: its names, order and profile, our origin
 //! and our stream ids.
 
-use codec::Preference;
+use codec::{Codec, Preference};
 use sdp::{Direction, Line as Row, Media, MediaKind, Sdp};
 
 use super::canonical;
@@ -25,6 +25,8 @@ pub(super) enum Bounds<'a> {
     /// In an offer of ours: what the call agreed on for this kind of media. A browser takes it ill
     /// when a number that it gave to another codec comes back with a new meaning.
     Agreed(&'a [Payload]),
+    /// In an offer of ours that is about codecs: these, best first.
+    Codecs(&'a [&'static Codec]),
     /// In our first offer.
     Policy,
 }
@@ -56,6 +58,7 @@ impl Bounds<'_> {
                 };
                 agreed.iter().any(same)
             }),
+            Self::Codecs(codecs) => format::keep(formats, codecs),
             Self::Policy => {}
         }
     }
@@ -67,7 +70,7 @@ impl Bounds<'_> {
                 let offer = offered.iter().find(|offer| offer.payload.number == number);
                 offer.is_none_or(|offer| offer.feedback.iter().any(|own| **own == *value))
             }
-            Self::Agreed(_) | Self::Policy => true,
+            Self::Agreed(_) | Self::Codecs(_) | Self::Policy => true,
         }
     }
 }

@@ -104,6 +104,10 @@ impl DeskPeer {
                 is_agreed = false;
                 self.negotiator.offer(&want)?
             }
+            Round::Recode { codecs } => {
+                is_agreed = false;
+                self.negotiator.recode(&codecs)?
+            }
             Round::Apply { answer } => {
                 self.negotiator.apply(&answer)?;
                 None

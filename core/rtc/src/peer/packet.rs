@@ -103,6 +103,11 @@ impl Format {
         }
     }
 
+    /// What it carries, whatever its parameters.
+    pub(crate) fn carries(&self) -> Carries {
+        self.carries
+    }
+
     /// What the engine has agreed on; `None` for what no row of the codec table stands for.
     pub(crate) fn from_engine(spec: CodecSpec) -> Option<Self> {
         let name = match spec.codec {

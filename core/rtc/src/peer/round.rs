@@ -2,6 +2,7 @@
 
 use crate::negotiate::Note;
 use crate::topology::Topology;
+use codec::Codec;
 use sdp::Sdp;
 
 /// What is to be negotiated.
@@ -16,6 +17,11 @@ pub enum Round {
     Offer {
         /// The streams wanted, in order.
         want: Topology,
+    },
+    /// Offer the streams that stand, those of sound with these codecs alone, best first.
+    Recode {
+        /// Those that are not allowed, or that the peer never had, are left out.
+        codecs: Vec<&'static Codec>,
     },
     /// Take the peer's answer to our offer.
     Apply {

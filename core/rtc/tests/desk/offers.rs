@@ -1,7 +1,7 @@
 //! What phones are offered, and what becomes of their answers.
 
 use crate::world::{Leg, audio, policy, sections, voice};
-use codec::Kind;
+use codec::{Kind, by_name};
 use rtc::policy::{Encryption, Terms};
 use rtc::topology::Direction;
 use rtc::{Refused, Round};
@@ -186,4 +186,53 @@ fn only_what_the_phone_answered_is_agreed_on_in_its_order() {
     let codecs = stream.payloads.iter().filter_map(|own| own.format.codec());
     let names: Vec<_> = codecs.map(|codec| codec.name).collect();
     assert_eq!(names, ["ulaw", "g722"]);
+}
+
+fn recode(leg: &mut Leg, names: &[&str]) -> Option<sdp::Sdp> {
+    let codecs = names.iter().map(|name| by_name(name).unwrap()).collect();
+    let outcome = leg.peer.negotiate(leg.now, Round::Recode { codecs });
+    outcome.unwrap().sdp
+}
+
+#[test]
+fn a_phone_is_offered_other_codecs_under_the_numbers_it_knows() {
+    let mut leg = Leg::new(policy(&["opus", "g722", "ulaw"], &[], Terms::default()));
+    let rest = "a=rtpmap:96 opus/48000/2\na=rtpmap:97 telephone-event/8000\na=sendrecv\n";
+    leg.answer(&audio("RTP/AVP", "96 0 9 97", rest)).unwrap();
+    assert!(
+        recode(&mut leg, &["opus", "g722", "ulaw"]).is_none(),
+        "that stands"
+    );
+    let offer = recode(&mut leg, &["ulaw"]).unwrap();
+    assert_eq!(sections(&offer), ["audio 4000 RTP/AVP 0 97"]);
+    let agreed = leg
+        .apply(&audio("RTP/AVP", "0 97", &rest[24..]))
+        .unwrap()
+        .agreed;
+    let sound = agreed.streams(Kind::Audio).next().unwrap();
+    assert_eq!(sound.payloads.len(), 2);
+    // RFC 3264 §8.3.2: 96 still is Opus, and 97 are events.
+    let offer = recode(&mut leg, &["opus", "ulaw"]).unwrap();
+    assert_eq!(sections(&offer), ["audio 4000 RTP/AVP 96 0 97 102"]);
+    leg.peer.negotiate(leg.now, Round::Rollback).unwrap();
+    assert!(recode(&mut leg, &["ulaw"]).is_none(), "it stands again");
+}
+
+#[test]
+fn packets_that_were_on_their_way_are_heard_in_the_codec_that_stood_before() {
+    let mut leg = Leg::new(policy(&["g722", "ulaw"], &[], Terms::default()));
+    leg.answer(&audio("RTP/AVP", "9 0", "")).unwrap();
+    recode(&mut leg, &["ulaw"]).unwrap();
+    leg.apply(&audio("RTP/AVP", "0", "")).unwrap();
+    let packet = rtp::RtpPacket {
+        marker: false,
+        payload_type: 9,
+        sequence: 1,
+        timestamp: 160,
+        ssrc: 7,
+        payload: &[0; 160],
+    };
+    leg.receive("10.0.0.2:4000", &packet.write());
+    let is_packet = |event: &rtc::Event| matches!(event, rtc::Event::Packet(_));
+    assert!(leg.events().iter().any(is_packet));
 }

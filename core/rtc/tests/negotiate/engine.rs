@@ -96,6 +96,7 @@ impl Side {
                 Change::SetDirection { mid, direction } => {
                     api.set_direction((**mid).into(), engine(*direction));
                 }
+                Change::Renew { .. } => unreachable!("no codecs are wanted"),
             }
         }
         let Some((offer, pending)) = api.apply() else {

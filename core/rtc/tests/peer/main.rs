@@ -8,7 +8,7 @@
 
 mod world;
 
-use codec::Kind;
+use codec::{Kind, by_name};
 use rtc::topology::{Direction, Topology};
 use rtc::{Down, Event, KEYFRAME_PAUSE, Round, StreamId};
 use std::collections::BTreeSet;
@@ -426,6 +426,60 @@ fn a_refused_offer_of_ours_changes_nothing() {
         streams,
         [(StreamId(0), Kind::Audio), (StreamId(1), Kind::Video)]
     );
+}
+
+/// What a round of ours about codecs led to, and the payload types that the browser was offered.
+fn recode(world: &mut World, names: &[&str]) -> Option<(String, Vec<&'static str>)> {
+    let codecs = names.iter().map(|name| by_name(name).unwrap()).collect();
+    let offer = world.round(Round::Recode { codecs }).unwrap().sdp?;
+    let formats = offer.media[0].formats.join(" ");
+    let answer = world.browser.accept_offer(&offer.to_string());
+    let answer = answer.parse().unwrap();
+    let agreed = world.round(Round::Apply { answer }).unwrap().agreed;
+    let sound = agreed.streams(Kind::Audio).next().unwrap();
+    Some((formats, sound.codecs().map(|codec| codec.name).collect()))
+}
+
+/// The answer of the engine that plays the browser has Opus as well: what was not offered is not agreed.
+#[test]
+fn a_browser_is_offered_other_codecs_and_back() {
+    let mut world = World::connected(13);
+    echo(&mut world, 1);
+    talk(&mut world, Duration::from_millis(200));
+    assert!(
+        recode(&mut world, &["opus", "ulaw"]).is_none(),
+        "that stands"
+    );
+    assert_eq!(
+        recode(&mut world, &["ulaw"]),
+        Some(("0 101".into(), vec!["ulaw"]))
+    );
+    let format = |world: &World| {
+        world
+            .peer
+            .format(StreamId(0))
+            .unwrap()
+            .codec()
+            .unwrap()
+            .name
+    };
+    assert_eq!(format(&world), "ulaw");
+    // Pictures go on, and sound in the new codec comes back; what still comes in the old one is heard.
+    world.packets.clear();
+    let sent = talk(&mut world, Duration::from_millis(200));
+    assert!(payloads(&world, 1).ends_with(&sent[1]));
+    let heard = |packet: &rtc::Packet| packet.stream == StreamId(0);
+    assert!(world.packets.iter().any(heard), "Opus that was on its way");
+    let ulaw = world.browser.send(0, Codec::PCMU, 500_000, 160);
+    world.run(Duration::from_millis(100));
+    assert_eq!(payloads(&world, 0).last(), Some(&ulaw));
+    // A refused one changes nothing.
+    let codecs = vec![by_name("opus").unwrap()];
+    assert!(world.round(Round::Recode { codecs }).unwrap().sdp.is_some());
+    world.round(Round::Rollback).unwrap();
+    assert_eq!(format(&world), "ulaw");
+    let (_, agreed) = recode(&mut world, &["opus", "ulaw"]).unwrap();
+    assert_eq!((agreed, format(&world)), (vec!["opus", "ulaw"], "opus"));
 }
 
 #[test]

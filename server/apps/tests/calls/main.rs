@@ -24,6 +24,7 @@ mod park;
 mod pbx;
 mod pickup;
 mod reach;
+mod recode;
 mod record_calls;
 mod records;
 mod rounds;

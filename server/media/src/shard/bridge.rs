@@ -156,7 +156,7 @@ impl Bridge {
             return;
         };
         let target = line.target;
-        match line.way {
+        match self.way(&line, &packet) {
             Way::Transcode(to) if !self.passes(&line, &packet) => {
                 self.recode(now, &line, to, packet);
                 self.flush(now, own, out);
@@ -172,6 +172,26 @@ impl Bridge {
                 self.send(own, Cargo::Packet { target, packet }, out);
             }
         }
+    }
+
+    /// How this packet goes. Our peer may not know yet that its codec is not agreed on any more, or not care:
+    /// what the other does not take is made anew.
+    fn way(&mut self, line: &Line, packet: &Packet) -> Way {
+        let Some(codec) = packet.format.codec() else {
+            return line.way;
+        };
+        if line.way != Way::Forward || line.kind != Kind::Audio {
+            return line.way;
+        }
+        let target = self.target(line);
+        let theirs: Vec<_> = target.into_iter().flat_map(Stream::codecs).collect();
+        if theirs.contains(&codec) {
+            let is_other = |coder: &Coder| coder.transcoder.from() != codec;
+            self.coders
+                .retain(|coder| coder.line != *line || !is_other(coder));
+            return Way::Forward;
+        }
+        theirs.first().map_or(Way::Forward, |to| Way::Transcode(to))
     }
 
     /// Our peer may send another codec than the best that was agreed on. What is made for it follows, since

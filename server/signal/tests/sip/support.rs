@@ -589,9 +589,10 @@ impl MediaLeg for Leg {
                     (Some(offer), agreed)
                 }
                 Round::Offer { want } => (sdp::parse(offering(&want).as_bytes()).ok(), want),
-                Round::Apply { .. } | Round::Confirm { .. } | Round::Rollback => {
-                    (None, two_streams())
-                }
+                Round::Recode { .. }
+                | Round::Apply { .. }
+                | Round::Confirm { .. }
+                | Round::Rollback => (None, two_streams()),
             };
             Ok(Outcome {
                 sdp,

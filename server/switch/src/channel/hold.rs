@@ -2,6 +2,7 @@
 
 use rtc::topology::{Direction, Stream, Topology};
 
+use super::round::Want;
 use super::{Channel, streams};
 
 impl Channel {
@@ -26,7 +27,7 @@ impl Channel {
             }
         };
         // Refused, the far end has what it had; the story says so.
-        let _ = self.make_offer(want, 1).await;
+        let _ = self.make_offer(Want::Streams(want), 1).await;
     }
 }
 

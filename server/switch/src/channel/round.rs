@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use codec::{Codec, Kind};
 use media::Place;
 use rtc::topology::Topology;
 use rtc::{Outcome, Refused, Round};
@@ -10,7 +11,7 @@ use sdp::Sdp;
 use tokio::time::Instant;
 
 use super::streams::{self, in_words};
-use super::{Channel, State};
+use super::{Channel, State, recode};
 use crate::cause::Cause;
 use crate::event::{AppResult, Happened};
 use crate::leg::MediaLeg;
@@ -26,8 +27,8 @@ const OFFER_AGAIN_AFTER: Duration = Duration::from_millis(500);
 pub(super) enum Turn {
     /// Nobody's.
     Idle,
-    /// Ours; it wants these streams.
-    Ours { want: Topology, tries: u8, sdp: Sdp },
+    /// Ours; this is what it wants.
+    Ours { want: Want, tries: u8, sdp: Sdp },
     /// Ours, the first of the call: it went out with our call, or in the answer to one that came without an
     /// offer.
     OursFirst,
@@ -36,13 +37,28 @@ pub(super) enum Turn {
     /// Ours; the far end asked for it while it held us, so it offers to go on.
     Unasked { sdp: Sdp },
     /// Ours gave way and will be made again.
-    Again {
-        want: Topology,
-        tries: u8,
-        at: Instant,
-    },
+    Again { want: Want, tries: u8, at: Instant },
     /// Ours gave way to the far end's, and is still to be refused with 491 by signalling.
-    GaveWay { want: Topology, tries: u8 },
+    GaveWay { want: Want, tries: u8 },
+}
+
+/// What an offer of ours is for.
+#[derive(Clone)]
+pub(super) enum Want {
+    /// Other streams.
+    Streams(Topology),
+    /// Other codecs of sound.
+    Codecs(Vec<&'static Codec>),
+}
+
+impl Want {
+    /// The same on top of what stands by now.
+    fn rebase(self, agreed: &Topology) -> Self {
+        match self {
+            Self::Streams(want) => Self::Streams(streams::rebase(&want, agreed)),
+            codecs @ Self::Codecs(_) => codecs,
+        }
+    }
 }
 
 impl Turn {
@@ -126,7 +142,10 @@ impl Channel {
         }
         self.open_leg(None)?;
         let round = match self.offer.take() {
-            Some(offer) => Round::Answer { offer },
+            Some(offer) => {
+                self.sound.know(&self.policy.asked(&offer).audio);
+                Round::Answer { offer }
+            }
             None => Round::Offer {
                 want: streams::unasked(&self.policy, None),
             },
@@ -190,7 +209,7 @@ impl Channel {
         if !self.turn.is_idle() {
             return Ok(Err(NotRenegotiated::Busy));
         }
-        Ok(self.make_offer(want, 1).await)
+        Ok(self.make_offer(Want::Streams(want), 1).await)
     }
 
     /// Whether the far end confirmed our answer.
@@ -200,17 +219,26 @@ impl Channel {
 
     pub(super) async fn make_offer(
         &mut self,
-        want: Topology,
+        want: Want,
         tries: u8,
     ) -> Result<Offered, NotRenegotiated> {
-        let round = Round::Offer { want: want.clone() };
+        let (round, streams) = match want.clone() {
+            Want::Streams(want) => {
+                let streams = in_words(&want);
+                (Round::Offer { want }, streams)
+            }
+            Want::Codecs(codecs) => {
+                let codecs_in_words = recode::in_words(&codecs);
+                let streams = format!("{} with {codecs_in_words}", in_words(&self.topology));
+                (Round::Recode { codecs }, streams)
+            }
+        };
         match self.negotiate(round).await {
             Ok(outcome) => {
                 self.remark(&outcome.notes);
                 let Some(sdp) = outcome.sdp else {
                     return Ok(Offered::Stands);
                 };
-                let streams = in_words(&want);
                 tracing::info!(channel = self.name(), streams, "offering other streams");
                 self.tell(StoryEvent::Offered {
                     by: Side::Us,
@@ -232,7 +260,7 @@ impl Channel {
         let Turn::Again { want, tries, .. } = std::mem::replace(&mut self.turn, Turn::Idle) else {
             return None;
         };
-        let want = streams::rebase(&want, &self.topology);
+        let want = want.rebase(&self.topology);
         match self.make_offer(want, tries + 1).await {
             Ok(Offered::Asked) => None,
             // What the far end offered in between is what we wanted.
@@ -252,6 +280,7 @@ impl Channel {
             self.offer_as_asked().await;
             return None;
         };
+        self.sound.know(&self.policy.asked(&offer).audio);
         match self.negotiate(Round::Answer { offer }).await {
             Ok(outcome) => {
                 self.remark(&outcome.notes);
@@ -307,7 +336,7 @@ impl Channel {
             return;
         }
         // Where it cannot even be offered, the story says why, and what was taken stands.
-        let _ = self.make_offer(want, 1).await;
+        let _ = self.make_offer(Want::Streams(want), 1).await;
     }
 
     /// Answers an offerless re-INVITE, which clients send to keep a session alive, to hold or to resume.
@@ -417,11 +446,11 @@ impl Channel {
             Turn::Ours { want, tries, .. } => {
                 self.roll_back().await;
                 let crossed = status == 491 && tries < OFFER_TRIES_MAX;
-                self.refused_or_again(status, crossed.then_some((want, tries)))
+                self.refused_or_again(status, want, crossed.then_some(tries))
             }
             Turn::GaveWay { want, tries } => {
                 let again = tries < OFFER_TRIES_MAX;
-                self.refused_or_again(status, again.then_some((want, tries)))
+                self.refused_or_again(status, want, again.then_some(tries))
             }
             // The ACK brought no answer to what stands anyway.
             Turn::Restated => Some(self.still_stands()),
@@ -436,14 +465,17 @@ impl Channel {
         }
     }
 
-    fn refused_or_again(&mut self, status: u16, again: Option<(Topology, u8)>) -> Option<Happened> {
-        if let Some((want, tries)) = again {
+    fn refused_or_again(&mut self, status: u16, want: Want, again: Option<u8>) -> Option<Happened> {
+        if let Some(tries) = again {
             self.turn = Turn::Again {
                 want,
                 tries,
                 at: Instant::now() + OFFER_AGAIN_AFTER,
             };
             return None;
+        }
+        if matches!(want, Want::Codecs(_)) {
+            self.keep_codecs();
         }
         self.tell_refused(
             Side::Them,
@@ -488,6 +520,10 @@ impl Channel {
         if let Some(early) = &mut self.early {
             // What an UPDATE changed before the answer is what the answer is going to repeat.
             early.clone_from(&agreed);
+        }
+        for stream in agreed.streams(Kind::Audio) {
+            let codecs: Vec<_> = stream.codecs().collect();
+            self.sound.know(&codecs);
         }
         self.topology = agreed;
         self.listen_for_tones();

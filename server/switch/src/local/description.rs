@@ -37,17 +37,8 @@ impl Descriptions {
                 self.agreed = agreed;
                 Some(self.describe(&self.agreed.clone(), offer.media.len()))
             }
-            Round::Offer { want } => {
-                let want = self.offer(&want);
-                if want == self.agreed {
-                    None
-                } else {
-                    let lines = want.iter().map(|stream| stream.mline + 1).max();
-                    let sdp = self.describe(&want, lines.unwrap_or_default());
-                    self.offered = Some(want);
-                    Some(sdp)
-                }
-            }
+            Round::Offer { want } => self.offered(self.offer(&want)),
+            Round::Recode { codecs } => self.offered(self.recoded(&codecs)),
             Round::Apply { answer } => {
                 let offered = self.offered.take().ok_or(Refused::NoOfferPending)?;
                 self.agreed = applied(&offered, &answer);
@@ -67,6 +58,31 @@ impl Descriptions {
             agreed: self.agreed.clone(),
             notes: Vec::new(),
         })
+    }
+
+    /// Offers these streams, unless they stand.
+    fn offered(&mut self, want: Topology) -> Option<Sdp> {
+        if want == self.agreed {
+            return None;
+        }
+        let lines = want.iter().map(|stream| stream.mline + 1).max();
+        let sdp = self.describe(&want, lines.unwrap_or_default());
+        self.offered = Some(want);
+        Some(sdp)
+    }
+
+    /// What stands, its sound with these codecs alone, as far as they are allowed.
+    fn recoded(&self, codecs: &[&'static Codec]) -> Topology {
+        let allowed = self.codecs(Kind::Audio);
+        let mut wanted = codecs.to_vec();
+        wanted.retain(|codec| allowed.contains(codec));
+        let streams = self.agreed.iter().cloned().map(|mut stream| {
+            if stream.kind == Kind::Audio && !wanted.is_empty() {
+                stream.payloads = payloads(&wanted, Kind::Audio);
+            }
+            stream
+        });
+        Topology::new(streams.collect())
     }
 
     /// The streams wanted, with their lines and codecs.

@@ -39,8 +39,11 @@ pub(super) struct Line {
     is_symmetric: bool,
     keepalive: Option<Duration>,
     keepalives: u64,
-    /// What each payload type that comes means.
+    /// What each payload type that comes means: first those of the last round, then what else was of the one
+    /// before.
     formats: Vec<(u8, Format)>,
+    /// How many are of the last round.
+    formats_agreed: usize,
     /// What may be sent, and with which payload type.
     sendable: Vec<(Format, u8)>,
     latch: Latch,
@@ -110,6 +113,7 @@ impl Line {
             keepalive: terms.keepalive,
             keepalives: 0,
             formats: Vec::new(),
+            formats_agreed: 0,
             sendable: Vec::new(),
             latch: Latch::new(now, terms.strictness, signaled),
             control_from: None,
@@ -143,7 +147,15 @@ impl Line {
         let format = |own: &Described| Format::new(own.payload.format, own.fmtp.as_deref());
         // The peer may use the numbers of either description (RFC 3264 §5.1).
         let known = live.formats.iter().chain(&live.sends);
-        self.formats = known.map(|own| (own.payload.number, format(own))).collect();
+        let known: Vec<_> = known.map(|own| (own.payload.number, format(own))).collect();
+        // What the peer sent before it knew of this round is still on its way.
+        let agreed = std::mem::replace(&mut self.formats_agreed, known.len());
+        let before = std::mem::replace(&mut self.formats, known);
+        for own in before.into_iter().take(agreed) {
+            if !self.formats.iter().any(|(number, _)| *number == own.0) {
+                self.formats.push(own);
+            }
+        }
         let sends = live.sends.iter();
         self.sendable = match live.direction.sends() {
             true => sends.map(|own| (format(own), own.payload.number)).collect(),

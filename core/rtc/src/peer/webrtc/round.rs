@@ -4,8 +4,8 @@ use super::super::round::{Outcome, Round};
 use super::line::Line;
 use super::{State, StreamId, WebRtcPeer, fresh_credentials};
 use crate::Refused;
-use crate::peer::Event;
-use crate::topology::Topology;
+use crate::negotiate::Change;
+use crate::peer::{Event, Format};
 use crate::webrtc::EngineError;
 use rand_core::Rng;
 use sdp::Sdp;
@@ -23,7 +23,14 @@ impl WebRtcPeer {
         self.is_dirty = true;
         let sdp = match round {
             Round::Answer { offer } => Some(self.answer(now, &offer)?),
-            Round::Offer { want } => self.offer(&want)?,
+            Round::Offer { want } => {
+                let changes = self.negotiator.plan_offer(&want)?;
+                self.offer(&changes)?
+            }
+            Round::Recode { codecs } => {
+                let changes = self.negotiator.plan_recode(&codecs)?;
+                self.offer(&changes)?
+            }
             Round::Apply { answer } => {
                 self.apply(now, &answer)?;
                 None
@@ -57,12 +64,11 @@ impl WebRtcPeer {
         Ok(answer)
     }
 
-    fn offer(&mut self, want: &Topology) -> Result<Option<Sdp>, Refused> {
-        let changes = self.negotiator.plan_offer(want)?;
+    fn offer(&mut self, changes: &[Change]) -> Result<Option<Sdp>, Refused> {
         if changes.is_empty() {
             return Ok(None);
         }
-        let Some(offer) = self.engine.offer(&changes) else {
+        let Some(offer) = self.engine.offer(changes) else {
             self.rollback();
             return Ok(None);
         };
@@ -128,9 +134,16 @@ impl WebRtcPeer {
             );
             let formats = &self.formats;
             let sendable = self.engine.sendable(mid).into_iter();
+            // The engine keeps what was agreed first; what is agreed now may be less, in another order.
+            let rank = |(format, _): &(Format, _)| {
+                let mut agreed = stream.payloads.iter();
+                agreed.position(|payload| format.carries() == payload.format)
+            };
             line.sendable = sendable
                 .filter_map(|pt| Some(((*formats.get(usize::from(*pt))?)?, pt)))
+                .filter(|own| rank(own).is_some())
                 .collect();
+            line.sendable.sort_by_key(rank);
             self.lines.push(line);
         }
         for digit in before.iter_mut().flat_map(Line::let_go) {

@@ -266,3 +266,29 @@ fn what_is_made_for_a_phone_follows_the_codec_that_it_sends() {
     world.pass(codec("ulaw"), &[0xFF; 160]);
     assert_eq!(told(&mut world), [""; 0], "not agreed on any more");
 }
+
+/// A browser is offered the codec of the other side, and what it sends before it answers is still in its own.
+#[test]
+fn what_comes_in_the_codec_that_stood_before_is_made_anew_until_the_new_one_comes() {
+    let both = [codec("ulaw")];
+    let mut world = World::new(&both, &both, Wishes::default());
+    for _ in 0..3 {
+        world.pass(codec("alaw"), &[0xD5; 160]);
+    }
+    let left = world.left();
+    assert_eq!(left.len(), 3);
+    let is_ulaw = |packet: &Packet| packet.format.codec() == by_name("ulaw");
+    assert!(left.iter().all(is_ulaw));
+    world.speak(5);
+    world.wait(500);
+    let left = world.left();
+    assert_eq!(
+        left.len(),
+        5,
+        "nothing is made in place of what comes no more"
+    );
+    assert!(
+        left.iter().all(|packet| packet.ssrc == 7),
+        "they pass as they are"
+    );
+}
