@@ -127,6 +127,33 @@ test('an attended transfer by digits', async () => {
   await talk('bert', 'cleo');
 });
 
+/** How much of what one hears each tone is. */
+const heard = (ear) =>
+  Promise.all(Object.values(PHONES).map(({ tone_hz }) => phones[ear].heard(tone_hz, 400)));
+
+/** Of several phones each hears exactly the others. */
+async function talkAll(names) {
+  const order = Object.keys(PHONES);
+  for (const ear of names) {
+    await until(`${ear} hears the others and not itself`, async () => {
+      const shares = await heard(ear);
+      return shares.every((share, index) => (names.includes(order[index]) && order[index] !== ear) === share > 0.2);
+    }, 10_000).catch(async (error) => failed(new Error(`${error.message}: ${await heard(ear)}`)));
+  }
+}
+
+test('a transfer becomes a call of three, and of two again', async () => {
+  await annaCallsBert();
+  await phones.anna.press('#2');
+  await wait(500);
+  await phones.anna.press('300');
+  await talk('anna', 'cleo');
+  await phones.anna.press('*3');
+  await talkAll(['anna', 'bert', 'cleo']);
+  phones.anna.hangUp();
+  await talk('bert', 'cleo');
+});
+
 test('a call is parked by digits and picked up by another phone', async () => {
   await annaCallsBert();
   await phones.anna.press('#3');

@@ -1,6 +1,6 @@
 //! `features.conf`: what digits do in the middle of a call.
 
-use crate::option::{Applied, Fault, Object, Parse, Row, inert, row, word};
+use crate::option::{Applied, Fault, Object, Parse, Row, row, word};
 use std::collections::BTreeMap;
 
 /// `features.conf`.
@@ -108,10 +108,6 @@ pub enum ActivatedBy {
     Callee,
 }
 
-/// What `atxferthreeway` would need.
-const TWO_PARTIES: &str =
-    "a conversation has two parties; `atxferswap` and `atxfercomplete` are there";
-
 impl Default for FeatureGeneral {
     fn default() -> Self {
         Self {
@@ -192,12 +188,11 @@ const GENERAL: &[Row<FeatureGeneral>] = &[
         Parse::Text(|f| &mut f.attended_swap),
         "Digits that change between the two parties.",
     ),
-    inert(
+    row(
         "atxferthreeway",
         "*3",
         Parse::Text(|f| &mut f.attended_three_way),
         "Digits that make it a call of three.",
-        TWO_PARTIES,
     ),
     row(
         "courtesytone",

@@ -102,6 +102,14 @@ impl MediaPlane for NoMedia {
         Err(AllocateError::Shutdown)
     }
 
+    fn seats(
+        &self,
+        _: usize,
+        _: Option<&dyn MediaLeg>,
+    ) -> Result<Vec<Box<dyn MediaLeg>>, AllocateError> {
+        Err(AllocateError::Full)
+    }
+
     fn counts(&self) -> MediaCounts {
         MediaCounts::default()
     }

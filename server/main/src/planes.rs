@@ -68,6 +68,11 @@ impl Planes {
         planes.clone()
     }
 
+    fn current(&self) -> Result<Arc<Plane>, AllocateError> {
+        let current = self.locked().last().map(Arc::clone);
+        current.ok_or(AllocateError::Shutdown)
+    }
+
     fn locked(&self) -> MutexGuard<'_, Vec<Arc<Plane>>> {
         self.planes.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -75,9 +80,15 @@ impl Planes {
 
 impl MediaPlane for Planes {
     fn allocate(&self, request: LegRequest<'_>) -> Result<Box<dyn MediaLeg>, AllocateError> {
-        let current = self.locked().last().map(Arc::clone);
-        let current = current.ok_or(AllocateError::Shutdown)?;
-        MediaPlane::allocate(&*current, request)
+        MediaPlane::allocate(&*self.current()?, request)
+    }
+
+    fn seats(
+        &self,
+        count: usize,
+        near: Option<&dyn MediaLeg>,
+    ) -> Result<Vec<Box<dyn MediaLeg>>, AllocateError> {
+        MediaPlane::seats(&*self.current()?, count, near)
     }
 
     fn counts(&self) -> MediaCounts {

@@ -233,7 +233,7 @@ impl Driver {
                 self.send();
                 self.legs.close(serial);
             }
-            Command::Leg(..) | Command::Ping(_) | Command::Shutdown => {
+            Command::Seat(..) | Command::Leg(..) | Command::Ping(_) | Command::Shutdown => {
                 self.shard.handle_command(now, command);
             }
         }

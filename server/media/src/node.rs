@@ -7,3 +7,4 @@ mod packets;
 pub(crate) mod play;
 pub(crate) mod tap;
 pub(crate) mod transcode;
+pub(crate) mod voice;

@@ -129,6 +129,26 @@ pub(crate) struct Gauges {
     pub(crate) addresses: AtomicUsize,
 }
 
+impl ShardHandle {
+    /// A place for a command.
+    fn reserve(&self) -> Result<mpsc::OwnedPermit<Command>, AllocateError> {
+        let commands = self.commands.clone();
+        commands.try_reserve_owned().map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => AllocateError::Full,
+            mpsc::error::TrySendError::Closed(_) => AllocateError::Shutdown,
+        })
+    }
+
+    /// The next leg. Counted here, so that a burst of allocations sees itself.
+    fn count(&self, index: usize) -> LegId {
+        self.gauges.legs.fetch_add(1, Ordering::Relaxed);
+        LegId {
+            shard: index as u8,
+            serial: self.serial_next.fetch_add(1, Ordering::Relaxed),
+        }
+    }
+}
+
 impl Plane {
     /// Binds the ports and starts the threads.
     pub fn start(config: &PlaneConfig) -> Result<Self, StartError> {
@@ -182,30 +202,10 @@ impl Plane {
         config: LegConfig,
         near: Option<&Leg>,
     ) -> Result<Leg, AllocateError> {
-        let legs = |shard: &ShardHandle| shard.gauges.legs.load(Ordering::Relaxed);
-        let has_room = |(_, shard): &(usize, &ShardHandle)| legs(shard) < self.legs_per_shard_max;
-        let is_near =
-            |(_, shard): &(usize, &ShardHandle)| near.is_some_and(|near| near.is_on(&shard.relay));
-        let shards = || self.shards.iter().enumerate().filter(has_room);
-        let (index, shard) = shards()
-            .find(is_near)
-            .or_else(|| shards().min_by_key(|(_, shard)| legs(shard)))
-            .ok_or(AllocateError::Full)?;
-        let reserve = || {
-            let commands = shard.commands.clone();
-            commands.try_reserve_owned().map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => AllocateError::Full,
-                mpsc::error::TrySendError::Closed(_) => AllocateError::Shutdown,
-            })
-        };
-        let (opening, closing) = (reserve()?, reserve()?);
+        let (index, shard) = self.shard(near)?;
+        let (opening, closing) = (shard.reserve()?, shard.reserve()?);
         let pairs = self.pairs(&config)?;
-        let id = LegId {
-            shard: index as u8,
-            serial: shard.serial_next.fetch_add(1, Ordering::Relaxed),
-        };
-        // Counted here, so that a burst of allocations sees itself.
-        shard.gauges.legs.fetch_add(1, Ordering::Relaxed);
+        let id = shard.count(index);
         let ports = pairs.iter().map(|pair| pair.ports).collect();
         let first = Opening {
             config,
@@ -215,6 +215,39 @@ impl Plane {
         opening.send(Command::Open(id, Box::new(first)));
         let relay = shard.relay.clone();
         Ok(Leg::new(id, shard.commands.clone(), relay, closing))
+    }
+
+    /// The seats of a new room: legs without peers, each to be connected to one that is to hear all the others
+    /// there, and to be heard by them. They are on one shard, that of `near` if there is room.
+    ///
+    /// # Errors
+    ///
+    /// When the plane has no room for so many.
+    pub fn seats(&self, count: usize, near: Option<&Leg>) -> Result<Vec<Leg>, AllocateError> {
+        let (index, shard) = self.shard(near)?;
+        let mut number = None;
+        let seats = (0..count).map(|_| {
+            let (opening, closing) = (shard.reserve()?, shard.reserve()?);
+            let id = shard.count(index);
+            let number = *number.get_or_insert(id.serial);
+            opening.send(Command::Seat(id, number));
+            let relay = shard.relay.clone();
+            Ok(Leg::new(id, shard.commands.clone(), relay, closing))
+        });
+        seats.collect()
+    }
+
+    /// Where a leg goes.
+    fn shard(&self, near: Option<&Leg>) -> Result<(usize, &ShardHandle), AllocateError> {
+        let legs = |shard: &ShardHandle| shard.gauges.legs.load(Ordering::Relaxed);
+        let has_room = |(_, shard): &(usize, &ShardHandle)| legs(shard) < self.legs_per_shard_max;
+        let is_near =
+            |(_, shard): &(usize, &ShardHandle)| near.is_some_and(|near| near.is_on(&shard.relay));
+        let shards = || self.shards.iter().enumerate().filter(has_room);
+        shards()
+            .find(is_near)
+            .or_else(|| shards().min_by_key(|(_, shard)| legs(shard)))
+            .ok_or(AllocateError::Full)
     }
 
     /// Ports for each stream of a desk phone; a browser needs none of its own.

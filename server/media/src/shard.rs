@@ -10,6 +10,7 @@
 //! told, the thread goes on.
 
 mod bridge;
+mod room;
 mod slot;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use crate::plane::Gauges;
 use crate::ports::BoundPair;
 use crate::record::Sink;
 use crate::{DownReason, LegStats};
+use room::{Room, Rooms};
 use rtc::{Certificate, Outcome, Peer, PeerConfig, PortPair, Refused, Round, Transmit};
 use rtp::DigitEvent;
 use slot::Slot;
@@ -38,6 +40,8 @@ use tokio::sync::oneshot;
 /// What a shard is told to do.
 pub(crate) enum Command {
     Open(LegId, Box<Opening>),
+    /// Opens a seat, a leg without a peer, in the room with this number.
+    Seat(LegId, u32),
     Leg(LegId, Request),
     Close(LegId),
     /// Proof that the thread turns.
@@ -116,6 +120,8 @@ pub(crate) struct Shard {
     config: ShardConfig,
     /// By serial number.
     legs: HashMap<u32, Slot>,
+    /// Those who hear each other, more than two.
+    rooms: Rooms,
     known: HashMap<Path, u32>,
     /// The addresses of ours that belong to one desk phone.
     owned: HashMap<SocketAddr, u32>,
@@ -140,6 +146,7 @@ impl Shard {
         Self {
             config,
             legs: HashMap::new(),
+            rooms: Rooms::default(),
             known: HashMap::new(),
             owned: HashMap::new(),
             probed: HashMap::new(),
@@ -171,9 +178,18 @@ impl Shard {
     pub(crate) fn handle_command(&mut self, now: Instant, command: Command) {
         match command {
             Command::Open(id, opening) => self.open(now, id, *opening),
-            Command::Leg(id, request) => self.step(now, id.serial, |slot, stations| {
-                slot.handle_request(now, request, stations);
-            }),
+            Command::Seat(id, number) => {
+                self.rooms.open(now, number, id);
+                self.step_room(now, number, |_, _| {});
+            }
+            Command::Leg(id, request) => match self.rooms.of(id.serial) {
+                Some(number) => self.step_room(now, number, |room, _| {
+                    room.handle_request(id.serial, request);
+                }),
+                None => self.step(now, id.serial, |slot, stations| {
+                    slot.handle_request(now, request, stations);
+                }),
+            },
             Command::Close(id) => self.close(now, id.serial),
             // Nobody waits any more: it came too late.
             Command::Ping(reply) => drop(reply.send(())),
@@ -183,7 +199,8 @@ impl Shard {
 
     /// Takes what a leg of another shard has for one of this.
     pub(crate) fn handle_relayed(&mut self, now: Instant, relayed: Relayed) {
-        self.step(now, relayed.to, |slot, _| slot.handle_relayed(now, relayed));
+        self.relayed.push_back(relayed);
+        self.deliver(now);
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
@@ -198,6 +215,10 @@ impl Shard {
         }
         for serial in alarmed.drain(..) {
             let Some(slot) = self.legs.get_mut(&serial) else {
+                if let Some(room) = self.rooms.room(serial) {
+                    room.armed = None;
+                    self.step_room(now, serial, |room, out| room.handle_timeout(now, out));
+                }
                 continue;
             };
             slot.armed = None;
@@ -267,6 +288,12 @@ impl Shard {
     }
 
     fn close(&mut self, now: Instant, serial: u32) {
+        if let Some(number) = self.rooms.of(serial) {
+            self.rooms.close(serial);
+            self.step_room(now, number, |_, _| {});
+            self.config.gauges.legs.fetch_sub(1, Ordering::Relaxed);
+            return;
+        }
         self.step(now, serial, |slot, _| slot.close(now));
         self.forget_addresses(serial);
         self.owned.retain(|_, owner| *owner != serial);
@@ -291,9 +318,69 @@ impl Shard {
     /// Lets one leg do something, and those it is connected to take what comes of it.
     fn step(&mut self, now: Instant, serial: u32, act: impl FnOnce(&mut Slot, &mut Stations)) {
         self.step_alone(now, serial, act);
+        self.deliver(now);
+    }
+
+    /// The same for a room.
+    fn step_room(
+        &mut self,
+        now: Instant,
+        number: u32,
+        act: impl FnOnce(&mut Room, &mut VecDeque<Relayed>),
+    ) {
+        self.step_room_alone(now, number, act);
+        self.deliver(now);
+    }
+
+    /// Hands over what legs and rooms of this shard have for each other.
+    fn deliver(&mut self, now: Instant) {
         // A leg answers what it is handed with less: packets with nothing, a description with one.
         while let Some(relayed) = self.relayed.pop_front() {
-            self.step_alone(now, relayed.to, |slot, _| slot.handle_relayed(now, relayed));
+            match self.rooms.of(relayed.to) {
+                Some(number) => {
+                    self.step_room_alone(now, number, |room, _| room.handle_relayed(relayed));
+                }
+                None => {
+                    self.step_alone(now, relayed.to, |slot, _| slot.handle_relayed(now, relayed));
+                }
+            }
+        }
+    }
+
+    /// Lets a room do something, and keeps a panic to it.
+    fn step_room_alone(
+        &mut self,
+        now: Instant,
+        number: u32,
+        act: impl FnOnce(&mut Room, &mut VecDeque<Relayed>),
+    ) {
+        let Some(room) = self.rooms.room(number) else {
+            return;
+        };
+        let relayed = &mut self.relayed;
+        let stepped = catch_unwind(AssertUnwindSafe(|| {
+            act(room, relayed);
+            room.flush(now, relayed);
+        }));
+        if stepped.is_err() {
+            tracing::error!(
+                number,
+                "a room of more than two panicked; they hear each other no more"
+            );
+        }
+        if stepped.is_err() || room.is_empty() {
+            let armed = self.rooms.forget(number).and_then(|room| room.armed);
+            if let Some(armed) = armed {
+                self.deadlines.remove(&(armed, number));
+            }
+            return;
+        }
+        let due = room.poll_timeout();
+        if room.armed.is_none_or(|armed| due < armed) {
+            if let Some(armed) = room.armed.replace(due) {
+                self.deadlines.remove(&(armed, number));
+            }
+            self.deadlines.insert((due, number));
         }
     }
 

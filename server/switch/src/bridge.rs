@@ -12,6 +12,7 @@ mod hold;
 mod limit;
 mod park;
 mod record;
+mod three_way;
 
 use tokio::time::Instant;
 

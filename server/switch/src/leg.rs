@@ -41,6 +41,14 @@ pub trait MediaPlane: Send + Sync {
     /// Reserves a leg. Synchronous, so that its candidates are known at once.
     fn allocate(&self, request: LegRequest<'_>) -> Result<Box<dyn MediaLeg>, AllocateError>;
 
+    /// The seats of a new room: legs without far ends, each to be connected to one that is to hear all the
+    /// others there, and to be heard by them.
+    fn seats(
+        &self,
+        count: usize,
+        near: Option<&dyn MediaLeg>,
+    ) -> Result<Vec<Box<dyn MediaLeg>>, AllocateError>;
+
     /// Legs and ports in use.
     fn counts(&self) -> MediaCounts;
 }
@@ -192,6 +200,16 @@ impl MediaPlane for Plane {
             seed,
         };
         Ok(Box::new(self.allocate_near(config, near)?))
+    }
+
+    fn seats(
+        &self,
+        count: usize,
+        near: Option<&dyn MediaLeg>,
+    ) -> Result<Vec<Box<dyn MediaLeg>>, AllocateError> {
+        let near = near.and_then(|near| near.as_any().downcast_ref());
+        let seats = Self::seats(self, count, near)?.into_iter();
+        Ok(seats.map(|seat| Box::new(seat) as _).collect())
     }
 
     fn counts(&self) -> MediaCounts {

@@ -286,7 +286,8 @@ pub(crate) fn attended(by: &Channel, other: &mut Channel, target: &mut Channel) 
 /// What Asterisk answers where there is nobody to be transferred.
 pub(crate) const BAD_REQUEST: u16 = 400;
 const NOT_FOUND: u16 = 404;
-const DECLINED: u16 = 603;
+/// What is answered where a transfer is not done.
+pub(crate) const DECLINED: u16 = 603;
 
 async fn extension(switch: Switch, to: Position, caller: String) -> Result<Interrupt, u16> {
     let known = switch.has_extension(&to.context, &to.exten, Some(&caller));

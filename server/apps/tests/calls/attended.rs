@@ -11,7 +11,7 @@ const PLAN: &str = "exten => 100,1,Dial(TEST/1,30,tT)
 exten => 200,1,Dial(TEST/1)
 ";
 
-const FEATURES: &str = "[general]
+pub(crate) const FEATURES: &str = "[general]
 atxfernoanswertimeout=20
 atxferloopdelay=4
 atxfercallbackretries=2
@@ -26,7 +26,7 @@ blindxfer=
 ";
 
 /// Alice talks to leg 0 and calls 200, which is leg 1.
-async fn calls(features: &str) -> (Reach, Call) {
+pub(crate) async fn calls(features: &str) -> (Reach, Call) {
     let reach = Reach::featured(PLAN, features).await;
     let call = reach.world.dial("100").await;
     reach.answer(0).await;
@@ -42,7 +42,7 @@ async fn calls(features: &str) -> (Reach, Call) {
     (reach, call)
 }
 
-async fn consults() -> (Reach, Call) {
+pub(crate) async fn consults() -> (Reach, Call) {
     let (reach, call) = calls(FEATURES).await;
     reach.ring(1).await;
     assert_eq!(

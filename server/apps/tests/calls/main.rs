@@ -31,4 +31,5 @@ mod rounds;
 mod sounds;
 mod stop;
 mod tables;
+mod three_way;
 mod world;

@@ -118,6 +118,23 @@ impl MediaPlane for Media {
         }))
     }
 
+    fn seats(
+        &self,
+        count: usize,
+        _: Option<&dyn MediaLeg>,
+    ) -> Result<Vec<Box<dyn MediaLeg>>, AllocateError> {
+        self.ladder.write(format!("room of {count}"));
+        let seat = |number| {
+            Box::new(Leg {
+                number,
+                ladder: self.ladder.clone(),
+                script: Arc::clone(&self.script),
+                rounds: Mutex::default(),
+            }) as _
+        };
+        Ok((0..count).map(seat).collect())
+    }
+
     fn counts(&self) -> MediaCounts {
         MediaCounts::default()
     }

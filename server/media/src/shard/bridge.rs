@@ -121,6 +121,11 @@ impl Bridge {
         self.wants_keyframes = true;
     }
 
+    /// What the other agreed with its peer, once it has said so.
+    pub(super) fn theirs(&self) -> Option<&Topology> {
+        self.theirs.as_ref()
+    }
+
     /// Our peer is ready to see something.
     pub(super) fn ask_keyframes(&mut self) {
         self.wants_keyframes = true;

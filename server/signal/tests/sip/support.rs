@@ -570,6 +570,14 @@ impl MediaPlane for Media {
         Ok(Box::new(Leg))
     }
 
+    fn seats(
+        &self,
+        _: usize,
+        _: Option<&dyn MediaLeg>,
+    ) -> Result<Vec<Box<dyn MediaLeg>>, AllocateError> {
+        Err(AllocateError::Full)
+    }
+
     fn counts(&self) -> MediaCounts {
         MediaCounts::default()
     }

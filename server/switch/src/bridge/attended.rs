@@ -18,6 +18,7 @@ use crate::channel::{Channel, Instead, Wake};
 use crate::dial::{Ask, Dialled, Dialling, Woken, until};
 use crate::event::{Happened, Interrupt};
 use crate::features::{Judged, Keys, Matcher};
+use crate::leg::Joint;
 use crate::park::reach_of;
 use crate::story::StoryEvent;
 use crate::switch::Switch;
@@ -31,17 +32,21 @@ enum Wish {
     Abort,
     /// Leaves the two to each other.
     Complete,
+    /// Talks to both at once.
+    ThreeWay,
     /// Talks to the one who waits.
     Swap,
 }
 
 /// How the call to the target went.
 enum Called {
-    Answered(Box<Channel>),
-    /// It came to nothing, or was given up.
-    Failed {
-        aborted: bool,
+    Answered {
+        target: Box<Channel>,
+        /// The transferer wants all three to talk.
+        all: bool,
     },
+    /// It came to nothing, or was given up.
+    Failed { aborted: bool },
     /// The transferer left while it rang: by itself, or by digits.
     Left(Option<Interrupt>),
 }
@@ -96,7 +101,9 @@ impl Talk<'_> {
                 dialling.cancel(Cause::NormalClearing);
                 Err(parted(side, false, interrupt))
             }
-            Ok(Called::Answered(target)) => self.consult(side, *target, &consultation).await,
+            Ok(Called::Answered { target, all }) => {
+                self.consult(side, *target, all, &consultation).await
+            }
             Ok(Called::Failed { aborted }) => {
                 dialling.cancel(Cause::NormalClearing);
                 if !aborted {
@@ -114,10 +121,17 @@ impl Talk<'_> {
         &mut self,
         side: Party,
         mut target: Channel,
+        mut all: bool,
         consultation: &Consultation,
     ) -> Goes {
         let mut to_target = true;
         loop {
+            if std::mem::take(&mut all)
+                && let Some(seats) = self.room_for_three(side)
+            {
+                let sound = consultation.general().transfer_sound.clone();
+                return self.three_way(side, target, seats, &sound).await;
+            }
             let limit = self.clock.end();
             let (own, other) = self.pair(side);
             match to_target {
@@ -125,21 +139,18 @@ impl Talk<'_> {
                 false => introduce(own, other),
             }
             let keys = consultation.keys();
-            let talked = match to_target {
-                true => {
-                    target.stop_music();
-                    other.start_music(None).await;
-                    other.during(talk(own, &mut target, keys, limit)).await
-                }
-                false => {
-                    other.stop_music();
-                    target.start_music(None).await;
-                    target.during(talk(own, other, keys, limit)).await
-                }
+            // Whom it talks to, and who waits.
+            let (partner, waits) = match to_target {
+                true => (&mut target, other),
+                false => (other, &mut target),
             };
+            partner.stop_music();
+            waits.start_music(None).await;
+            let talked = waits.during(talk(own, partner, keys, limit)).await;
             target.stop_music();
             match (talked, to_target) {
                 (Ok(Talked::Wish(Wish::Swap)), _) => to_target = !to_target,
+                (Ok(Talked::Wish(Wish::ThreeWay)), _) => all = true,
                 (Ok(Talked::Limit), _) => {
                     target.hangup(Cause::NormalClearing);
                     target.release().await;
@@ -259,6 +270,7 @@ impl Consultation {
         let mut keys = Keys::none(&self.features);
         keys.add(&general.attended_abort, Wish::Abort);
         keys.add(&general.attended_complete, Wish::Complete);
+        keys.add(&general.attended_three_way, Wish::ThreeWay);
         keys.add(&general.attended_swap, Wish::Swap);
         Matcher::new(keys)
     }
@@ -295,7 +307,7 @@ impl Consultation {
             Err(interrupt) => return Called::Left(Some(interrupt)),
         }
         let mut keys = self.keys();
-        let mut hears = None;
+        let (mut hears, mut all) = (None, false);
         while dialling.failure().is_none() {
             let now = tokio::select! {
                 biased;
@@ -317,23 +329,9 @@ impl Consultation {
                 },
                 Now::Pause => keys.on_pause().operation,
                 Now::Leg(woken) => {
-                    match dialling.on(woken).await {
-                        Some(Dialled::Ringing) if hears.is_none() => {
-                            own.play_ringing();
-                        }
-                        Some(Dialled::Early(id)) => {
-                            own.stop_tones();
-                            hears = dialling.leg(id).and_then(|leg| own.connect(leg));
-                        }
-                        Some(Dialled::Answered(target)) => {
-                            own.stop_tones();
-                            return Called::Answered(target);
-                        }
-                        Some(Dialled::Forwarded(_)) => {
-                            dialling.note(Cause::RedirectedToNewDestination);
-                        }
-                        Some(Dialled::Ringing | Dialled::Connected(_) | Dialled::Failed(_))
-                        | None => {}
+                    if let Some(target) = on_leg(own, dialling, woken, &mut hears).await {
+                        own.stop_tones();
+                        return Called::Answered { target, all };
                     }
                     None
                 }
@@ -344,6 +342,8 @@ impl Consultation {
                     own.stop_tones();
                     return Called::Left(None);
                 }
+                // As soon as it answers.
+                Some(Wish::ThreeWay) => all = true,
                 // To talk to the one who waits is to give up calling.
                 Some(Wish::Abort | Wish::Swap) => {
                     own.stop_tones();
@@ -401,6 +401,26 @@ impl Consultation {
         dialling.call(switch, targets, ask, None).await;
         dialling.first(end).await.ok()
     }
+}
+
+/// Something happened to what is called; the channel that answered. The transferer hears what comes before that.
+async fn on_leg(
+    own: &mut Channel,
+    dialling: &mut Dialling,
+    woken: Woken,
+    hears: &mut Option<Joint>,
+) -> Option<Box<Channel>> {
+    match dialling.on(woken).await? {
+        Dialled::Ringing if hears.is_none() => own.play_ringing(),
+        Dialled::Early(id) => {
+            own.stop_tones();
+            *hears = dialling.leg(id).and_then(|leg| own.connect(leg));
+        }
+        Dialled::Answered(target) => return Some(target),
+        Dialled::Forwarded(_) => dialling.note(Cause::RedirectedToNewDestination),
+        Dialled::Ringing | Dialled::Connected(_) | Dialled::Failed(_) => {}
+    }
+    None
 }
 
 enum Now {

@@ -63,6 +63,11 @@ impl Channel {
         self.waited = true;
     }
 
+    /// What became known of the digits of the far end, for who passes them on by itself.
+    pub(crate) fn next_digit_event(&mut self) -> Option<DigitEvent> {
+        self.digits.news.pop_front()
+    }
+
     /// What was pressed is not for another party.
     pub(crate) fn forget_news(&mut self) {
         self.digits.news.clear();

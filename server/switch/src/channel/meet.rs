@@ -1,5 +1,7 @@
 //! What two channels do together: find what both can have, hear each other.
 
+use std::sync::Arc;
+
 use rtc::policy::Policy;
 
 use super::streams;
@@ -59,6 +61,11 @@ impl Channel {
     /// The two hear each other until the guard is dropped. `None`: one of them has no media.
     pub fn connect(&self, other: &Self) -> Option<Joint> {
         leg::connect(self.leg.as_ref()?, other.leg.as_ref()?)
+    }
+
+    /// Takes a place in a room, until the guard is dropped: it hears all the others there and is heard by them.
+    pub(crate) fn sit(&self, seat: &Arc<dyn MediaLeg>) -> Option<Joint> {
+        leg::connect(self.leg.as_ref()?, seat)
     }
 
     /// Why the call is over, or the last party it called is gone: `HANGUPCAUSE`.

@@ -3,6 +3,7 @@
 mod digits;
 mod music;
 mod play;
+mod room;
 
 use super::*;
 use codec::Kind;
