@@ -32,6 +32,12 @@ const DESKS = {
   700: { codec: 'g722', hz: 560, phone: { codecs: 'G722/16000/1', rate_hz: 16_000 } },
 };
 
+/** Desk phones with one codec each, whose accounts allow more. */
+const NARROW = {
+  800: { codec: 'alaw,ulaw,g722', hz: 700, codecs: 'PCMU/8000/1' },
+  900: { codec: 'alaw,ulaw,g722', hz: 560, codecs: 'PCMA/8000/1' },
+};
+
 /** The one account of the other tests, once for each party, with its codec. */
 function accounts(ports) {
   const written = files(PLAN)(ports);
@@ -40,7 +46,7 @@ function accounts(ports) {
     `[alice](browser)\ndisallow=all\nallow=${codec}${alice}`.replaceAll('alice', name);
   const desk = ([name, { codec }]) => of([name, { codec }]).replace(`[${name}](browser)`, `[${name}]\ntype=endpoint\ncontext=sets`);
   written['pjsip.conf'] = `[transport-udp]\ntype=transport\nprotocol=udp\nbind=127.0.0.1:${ports.sip}\n${head}`;
-  written['pjsip.conf'] += [...Object.entries(PARTIES).map(of), ...Object.entries(DESKS).map(desk)].join('\n');
+  written['pjsip.conf'] += [...Object.entries(PARTIES).map(of), ...Object.entries({ ...DESKS, ...NARROW }).map(desk)].join('\n');
   return written;
 }
 
@@ -120,6 +126,30 @@ for (const [user, { codec, hz, phone }] of Object.entries(DESKS)) {
     }
   });
 }
+
+test('desk phones with another codec each hear each other where both accounts allow both', async () => {
+  const phones = {};
+  try {
+    for (const [user, { hz, codecs }] of Object.entries(NARROW)) {
+      const account = ';answermode=auto';
+      phones[user] = await startBaresip({ server, user, password: PASSWORD, tone_hz: hz, account, codecs });
+      await phones[user].registered();
+    }
+    for (const [caller, callee] of [['800', '900'], ['900', '800']]) {
+      phones[caller].command('dial', `sip:${callee}@127.0.0.1:${server.ports.sip}`);
+      for (const [user, other] of [[caller, callee], [callee, caller]]) {
+        const heard = async () => (await phones[user].heard(NARROW[other].hz)) > 0.8;
+        await until(`${user} hears ${other}`, heard, 6_000).catch((error) => {
+          throw new Error(`${error.message}\n${server.log}`);
+        });
+      }
+      phones[caller].command('hangup');
+      await idle(server, 5_000);
+    }
+  } finally {
+    for (const phone of Object.values(phones)) await phone.stop();
+  }
+});
 
 const transcoded = async () => JSON.stringify((await server.status()).stories).match(/audio is transcoded: [^"]*/g) ?? [];
 

@@ -229,6 +229,26 @@ impl Policy {
         }
     }
 
+    /// As [`Self::meeting`], for the answer to `offer`. One that has none of the codecs of sound that come of it, but
+    /// others that are allowed, is answered with those, and sound is made anew.
+    #[must_use]
+    pub fn meeting_offer(
+        &self,
+        offer: Option<&Sdp>,
+        other: &Self,
+        preference: &Preference,
+    ) -> Self {
+        let met = self.meeting(other, preference);
+        match offer {
+            Some(offer) if met.asked(offer).audio.is_empty() => Self {
+                audio: self.audio.clone(),
+                later: self.later.clone(),
+                ..met
+            },
+            _ => met,
+        }
+    }
+
     /// What an offer is held against that has none of the codecs of sound it should; `None` where that is no more.
     pub(crate) fn at_last(&self) -> Option<Self> {
         (!self.later.is_empty()).then(|| Self {
@@ -336,6 +356,14 @@ mod tests {
         let strange = policy(&["g722"], &[]);
         let answered = own.meeting(&strange, &Preference::ANSWER);
         assert_eq!(names(&answered.audio), ["ulaw", "alaw", "opus"]);
+        // The other has PCMA of all that is allowed, but the offer has not.
+        let far = policy(&["alaw"], &[]);
+        let narrow = offer("m=audio 9 UDP/TLS/RTP/SAVPF 0\r\n");
+        let answered = own.meeting_offer(Some(&narrow), &far, &Preference::ANSWER);
+        assert_eq!(names(&answered.asked(&narrow).audio), ["ulaw"]);
+        let wide = offer("m=audio 9 UDP/TLS/RTP/SAVPF 0 8\r\n");
+        let answered = own.meeting_offer(Some(&wide), &far, &Preference::ANSWER);
+        assert_eq!(names(&answered.asked(&wide).audio), ["alaw"]);
         let silent = Policy {
             max_video_streams: 0,
             ..other

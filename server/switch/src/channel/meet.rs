@@ -28,14 +28,17 @@ impl Channel {
     }
 
     /// Makes ready to be connected to `other`, which has agreed to something: our answer will have the
-    /// codecs it has, if there are any. Without effect once our own streams are agreed.
+    /// codecs it has, if our offerer has any of them. Without effect once our own streams are agreed.
     pub fn suit(&mut self, other: &Self) -> AppResult {
         let is_agreed = self.is_up() || self.early.is_some();
         if is_agreed || self.ended().is_some() {
             return Ok(());
         }
         let preference = &self.endpoint().outgoing_answer;
-        self.policy = self.policy.meeting(&other.capabilities(), preference);
+        let offer = self.offer.as_ref();
+        self.policy = self
+            .policy
+            .meeting_offer(offer, &other.capabilities(), preference);
         self.open_leg(other.media_leg())
     }
 
