@@ -12,13 +12,15 @@ use std::time::Duration;
 use switch::story::StoryEvent;
 use switch::{
     AppResult, Application, Args, Ask, CallerId, Cause, Channel, Dialled, Dialling, Forward,
-    Interrupt, Moment, Position, RedirectMethod, pbx,
+    Interrupt, Moment, Position, RedirectMethod, hint_name, pbx,
 };
 use tokio::time::Instant;
 
 use crate::arguments::{position, unusable, warn};
 use crate::gosub::with_arguments;
 use options::Options;
+pub(crate) use options::argument;
+pub(crate) use waiting::exit_by;
 use waiting::{Waited, Waiting};
 
 /// Calls others and connects the caller to who answers.
@@ -58,7 +60,7 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
     if options.record_anew {
         call.record_mut().restart();
     }
-    let screen = match screen::begin(call, &options) {
+    let screen = match screen::begin(call, &options, &args).await? {
         Ok(screen) => screen,
         Err(status) => {
             set(call, "DIALSTATUS", status);
@@ -77,6 +79,7 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
         group: take_group(call),
     };
     let answered = dial(call, &all, &options, &args).await;
+    call.stop_tones();
     if options.music.is_some() {
         call.stop_music();
     }
@@ -169,7 +172,7 @@ async fn dial(
         dialling.tell_losers(cause);
     }
     for destination in whom.destinations {
-        add(call, &mut dialling, destination, options, whom).await?;
+        add(call, &mut dialling, (destination, false), options, whom).await?;
     }
     tell_caller(call, &dialling, options);
     if let Some(leg) = dialling.first_leg() {
@@ -207,7 +210,7 @@ async fn dial(
                 {
                     Some(to) => {
                         send_on(call, &forward, options);
-                        add(call, &mut dialling, &to, options, whom).await?;
+                        add(call, &mut dialling, (&to, true), options, whom).await?;
                     }
                     None => dialling.note(Cause::RedirectedToNewDestination),
                 }
@@ -261,7 +264,7 @@ fn send_on(call: &mut Channel, forward: &Forward, options: &Options) {
 async fn add(
     call: &mut Channel,
     dialling: &mut Dialling,
-    destination: &str,
+    (destination, is_forward): (&str, bool),
     options: &Options,
     whom: &Whom<'_>,
 ) -> AppResult {
@@ -270,6 +273,13 @@ async fn add(
     match found {
         Ok(targets) => {
             let mut ask = ask(call, destination, options);
+            if is_forward && options.forces_forwards {
+                let mut caller = of_extension(call);
+                if let Some(presentation) = options.presentation {
+                    caller = caller.presented(presentation);
+                }
+                ask.caller = caller;
+            }
             ask.before.clone_from(&whom.before);
             ask.group.clone_from(&whom.group);
             dialling.call(&switch, targets, &ask, Some(call)).await;
@@ -318,8 +328,15 @@ fn ask(call: &Channel, destination: &str, options: &Options) -> Ask {
         }
     }
     let mut caller = call.caller.clone();
-    if let Some(number) = &options.caller_number {
-        caller.number.clone_from(number);
+    if let Some(forced) = &options.forced {
+        caller = forced.clone();
+        caller.tag.clone_from(&call.caller.tag);
+        if let Some(presentation) = options.presentation {
+            caller = caller.presented(presentation);
+        }
+    }
+    if let Some(presentation) = options.presentation {
+        own = own.presented(presentation);
     }
     if let Some(tag) = &options.caller_tag {
         caller.tag.clone_from(tag);
@@ -334,9 +351,18 @@ fn ask(call: &Channel, destination: &str, options: &Options) -> Ask {
         recorded: false,
         dialled: Some(call.at.clone()),
         group: None,
+        linkedid: None,
         far: Some(call.capabilities()),
         before: None,
     }
+}
+
+/// The extension that is called, with the name its hint has.
+fn of_extension(call: &Channel) -> CallerId {
+    let config = call.switch().config();
+    let hint = config.plan.hint(&call.at.context, &call.at.exten);
+    let name = hint.and_then(hint_name).unwrap_or_default();
+    CallerId::new(name, call.at.exten.as_str())
 }
 
 /// The group of the legs, as the dial plan says: `OUTBOUND_GROUP_ONCE`, for one call alone, else `OUTBOUND_GROUP`.

@@ -5,7 +5,10 @@
 
 mod answer;
 mod arguments;
+mod authenticate;
 mod background;
+mod call_record;
+mod chan_is_avail;
 mod clock;
 mod condition;
 mod db_delete;
@@ -18,6 +21,7 @@ mod goto;
 mod goto_if;
 mod hangup;
 mod indicate;
+mod log;
 mod macro_call;
 mod manual;
 mod message_send;
@@ -25,6 +29,8 @@ mod mix_monitor;
 mod mset;
 mod music_on_hold;
 mod noop;
+mod originate;
+mod other_channel;
 mod park;
 mod pickup;
 mod playback;
@@ -32,6 +38,9 @@ mod playtones;
 mod prompt;
 mod read;
 mod receive_text;
+mod record;
+mod retry_dial;
+mod say;
 mod send_dtmf;
 mod send_text;
 mod set;
@@ -40,6 +49,8 @@ mod transfer;
 mod verbose;
 mod wait;
 mod wait_exten;
+mod wait_for;
+mod wait_until;
 mod while_loop;
 
 use switch::{Application, Function};
@@ -49,13 +60,17 @@ pub use manual::manual;
 /// Every application of the dial plan.
 pub static APPLICATIONS: &[&Application] = &[
     &answer::ANSWER,
+    &authenticate::AUTHENTICATE,
     &background::BACKGROUND,
     &indicate::BUSY,
+    &chan_is_avail::CHAN_IS_AVAIL,
+    &other_channel::CHANNEL_REDIRECT,
     &indicate::CONGESTION,
     &while_loop::CONTINUE_WHILE,
     &db_delete::DB_DEL,
     &db_delete::DB_DEL_TREE,
     &dial::DIAL,
+    &log::DUMP_CHAN,
     &echo::ECHO,
     &while_loop::END_WHILE,
     &exec_if::EXEC,
@@ -68,6 +83,7 @@ pub static APPLICATIONS: &[&Application] = &[
     &goto_if::GOTO_IF,
     &goto_if::GOTO_IF_TIME,
     &hangup::HANGUP,
+    &log::LOG,
     &macro_call::MACRO,
     &macro_call::MACRO_EXIT,
     &macro_call::MACRO_IF,
@@ -76,7 +92,9 @@ pub static APPLICATIONS: &[&Application] = &[
     &indicate::MILLIWATT,
     &mset::MSET,
     &music_on_hold::MUSIC_ON_HOLD,
+    &call_record::NO_CDR,
     &noop::NOOP,
+    &originate::ORIGINATE,
     &park::PARK,
     &park::PARKED_CALL,
     &pickup::PICKUP,
@@ -87,11 +105,19 @@ pub static APPLICATIONS: &[&Application] = &[
     &indicate::PROGRESS,
     &read::READ,
     &receive_text::RECEIVE_TEXT,
+    &record::RECORD,
+    &call_record::RESET_CDR,
+    &retry_dial::RETRY_DIAL,
     &gosub::RETURN,
     &indicate::RINGING,
+    &say::SAY_ALPHA,
+    &say::SAY_DIGITS,
+    &say::SAY_NUMBER,
+    &say::SAY_PHONETIC,
     &send_dtmf::SEND_DTMF,
     &send_text::SEND_TEXT,
     &set::SET,
+    &other_channel::SOFT_HANGUP,
     &gosub::STACK_POP,
     &music_on_hold::START_MUSIC_ON_HOLD,
     &music_on_hold::STOP_MUSIC_ON_HOLD,
@@ -103,6 +129,9 @@ pub static APPLICATIONS: &[&Application] = &[
     &verbose::VERBOSE,
     &wait::WAIT,
     &wait_exten::WAIT_EXTEN,
+    &wait_for::WAIT_FOR_NOISE,
+    &wait_for::WAIT_FOR_SILENCE,
+    &wait_until::WAIT_UNTIL,
     &while_loop::WHILE,
 ];
 

@@ -13,7 +13,7 @@ pub(crate) static VERBOSE: Application = Application {
 };
 
 /// From this level on a line is for those who look closely.
-const DEBUG_LEVEL_MIN: u8 = 4;
+pub(crate) const DEBUG_LEVEL_MIN: u8 = 4;
 
 fn run(call: &Channel, args: Args<'_>) -> AppResult {
     let (level, text) = split(args.text());

@@ -12,13 +12,17 @@ use file::Open;
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 
 /// Chunks of 20 ms that may wait for the disk: a few seconds of a hundred recordings.
 const QUEUE_MAX: usize = 32_768;
+
+/// Recordings of the whole exchange at once.
+const OPEN_MAX: usize = 4_096;
 
 /// How often recordings whose end found the queue full are looked for.
 const LOOK: Duration = Duration::from_millis(500);
@@ -44,9 +48,22 @@ pub(crate) struct Chunk {
 }
 
 enum Message {
-    Begin { number: u64, open: Box<Open> },
-    Chunk { number: u64, chunk: Chunk },
-    End { number: u64 },
+    Begin {
+        number: u64,
+        open: Box<Open>,
+    },
+    Chunk {
+        number: u64,
+        chunk: Chunk,
+    },
+    End {
+        number: u64,
+    },
+    Finish {
+        number: u64,
+        kept: Duration,
+        told: oneshot::Sender<()>,
+    },
 }
 
 /// The thread that writes all recordings; it starts with the first one.
@@ -54,6 +71,7 @@ enum Message {
 pub struct Recorder {
     queue: OnceLock<SyncSender<Message>>,
     numbers: AtomicU64,
+    open: Arc<AtomicUsize>,
 }
 
 /// Where a tap puts what it hears.
@@ -77,6 +95,19 @@ struct State {
     is_over: AtomicBool,
     /// Chunks of the peer that were no silence.
     loud: AtomicU64,
+    /// Chunks the queue had no room for.
+    lost: AtomicU64,
+    /// Counted as one of those there may be.
+    _place: Option<Place>,
+}
+
+/// One of the recordings there may be.
+struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A recording; it ends when this is dropped.
@@ -100,13 +131,23 @@ impl Recorder {
     ///
     /// When a file cannot be made.
     pub fn begin(&self, spec: &Spec) -> io::Result<(Sink, Recording)> {
+        let place = Place(Arc::clone(&self.open));
+        if self.open.fetch_add(1, Ordering::Relaxed) >= OPEN_MAX {
+            let text = format!("there are {OPEN_MAX} recordings already (OPEN_MAX)");
+            return Err(io::Error::other(text));
+        }
+        let state = Arc::new(State {
+            _place: Some(place),
+            ..State::default()
+        });
         let mut open = Box::new(Open::new(spec)?);
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         let queue = self.queue()?.clone();
-        let state = Arc::<State>::default();
         open.state = Arc::clone(&state);
         let begin = Message::Begin { number, open };
-        queue.send(begin).map_err(io::Error::other)?;
+        queue
+            .send(begin)
+            .map_err(|_| io::Error::other("the recorder is gone"))?;
         let sink = Sink {
             number,
             rate_hz: spec.rate_hz,
@@ -145,8 +186,14 @@ impl Sink {
             self.state.loud.fetch_add(1, Ordering::Relaxed);
         }
         let number = self.number;
-        // A queue without room loses the chunk.
-        let _ = self.queue.try_send(Message::Chunk { number, chunk });
+        // A queue without room loses the chunk, which is told at the end.
+        if self
+            .queue
+            .try_send(Message::Chunk { number, chunk })
+            .is_err()
+        {
+            self.state.lost.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -154,6 +201,15 @@ impl Recording {
     /// How many chunks of the peer were no silence so far.
     pub fn loud(&self) -> u64 {
         self.state.loud.load(Ordering::Relaxed)
+    }
+
+    /// Ends it, and keeps so much of it. The receiver is told when the files are whole; one that learns nothing found
+    /// the queue full.
+    pub fn finish(self, kept: Duration) -> oneshot::Receiver<()> {
+        let (told, finished) = oneshot::channel();
+        let number = self.number;
+        let _ = self.queue.try_send(Message::Finish { number, kept, told });
+        finished
     }
 }
 
@@ -180,7 +236,12 @@ fn run(queue: &Receiver<Message>) {
                     own.add(&chunk);
                 }
             }
-            Ok(Message::End { number }) => drop(open.remove(&number)),
+            Ok(Message::End { number }) => end(open.remove(&number), None),
+            Ok(Message::Finish { number, kept, told }) => {
+                end(open.remove(&number), Some(kept));
+                // Who does not wait is not told.
+                let _ = told.send(());
+            }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
@@ -188,6 +249,23 @@ fn run(queue: &Receiver<Message>) {
             looked = Instant::now();
             open.retain(|_, own| !own.state.is_over.load(Ordering::Relaxed));
         }
+    }
+}
+
+fn end(open: Option<Box<Open>>, kept: Option<Duration>) {
+    let Some(mut open) = open else {
+        return;
+    };
+    let lost = open.state.lost.load(Ordering::Relaxed);
+    if lost > 0 {
+        let files = open.names();
+        tracing::warn!(
+            lost,
+            "{files}: pieces of 20 ms were lost, the disk is too slow"
+        );
+    }
+    if let Some(kept) = kept {
+        open.keep(kept);
     }
 }
 

@@ -48,6 +48,8 @@ pub struct Ask {
     pub application: String,
     /// Whether the legs have call detail records of their own.
     pub recorded: bool,
+    /// The calls they belong to; none but themselves if `None`.
+    pub linkedid: Option<String>,
     /// The group each leg is put into: `name[@category]`.
     pub group: Option<String>,
     /// Where in the dial plan it is made, for who picks it up.
@@ -172,6 +174,14 @@ impl Dialling {
         ask: &Ask,
         mut near: Option<&mut Channel>,
     ) {
+        let linkedid = near
+            .as_deref()
+            .map(|it| it.record().fields().linkedid.clone());
+        // Boxed: it is large, and waits along with the call.
+        let ask = &*Box::new(Ask {
+            linkedid: ask.linkedid.clone().or(linkedid),
+            ..ask.clone()
+        });
         for target in targets {
             if self.legs.len() >= LEGS_MAX {
                 tracing::warn!(
@@ -183,9 +193,6 @@ impl Dialling {
                 self.note(Cause::SwitchCongestion);
                 continue;
             };
-            if let Some(near) = near.as_deref() {
-                leg.record_mut().link(&near.record().fields().linkedid);
-            }
             if let Some(group) = &ask.group {
                 let (name, category) = group.split_once('@').unwrap_or((group, ""));
                 if let Err(why) = leg.join_group(category, name) {

@@ -95,6 +95,7 @@ fn target(switch: &Switch, exten: String, context: String) -> Target {
                     variables,
                     within,
                     name,
+                    linkedid: outgoing.linkedid,
                     leg: far,
                     headers: Vec::new(),
                 })),
@@ -115,6 +116,7 @@ struct Call {
     /// Local calls this one stands in, itself counted.
     within: usize,
     name: String,
+    linkedid: String,
     leg: Arc<dyn MediaLeg>,
     headers: Vec<(String, String)>,
 }
@@ -171,6 +173,7 @@ impl Signaling for First {
             replaces: None,
             variables: call.variables,
             name: Some(call.name),
+            linkedid: Some(call.linkedid),
             leg: Some(call.leg),
             signaling: Box::new(second),
             inbox: (sender, receiver),

@@ -34,6 +34,8 @@ pub struct Originate {
     pub caller: CallerId,
     /// Variables set on the channel.
     pub variables: Vec<(String, String)>,
+    /// A subroutine of the dial plan that is run on the channel before it is called, and its arguments.
+    pub before: Option<(Position, Vec<String>)>,
 }
 
 /// What happens to who answers.
@@ -136,8 +138,9 @@ impl Switch {
             recorded: true,
             dialled: None,
             group: None,
+            linkedid: None,
             far: None,
-            before: None,
+            before: originate.before.clone(),
         };
         let end = Instant::now() + originate.timeout;
         let mut dialling = Dialling::default();

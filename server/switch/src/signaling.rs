@@ -118,6 +118,8 @@ pub struct Incoming {
     pub variables: Vec<(String, String)>,
     /// The name of its channel, where that is settled already.
     pub name: Option<String>,
+    /// The calls it belongs to; none but itself if `None`.
+    pub linkedid: Option<String>,
     /// Its media, where that is not allocated.
     pub leg: Option<Arc<dyn MediaLeg>>,
     /// The leg's signalling.

@@ -394,11 +394,14 @@ impl Switch {
             context: at.context.clone(),
             called: Some(called),
         });
+        let linkedid = ask.linkedid.clone();
+        let linkedid = linkedid.unwrap_or_else(|| registration.unique_id().to_owned());
         let signaling = (target.open)(Outgoing {
             caller: ask.caller.clone(),
             redirecting: ask.redirecting.clone(),
             variables: ask.variables.clone(),
             channel: name,
+            linkedid: linkedid.clone(),
             inbox: sender,
         });
         let mut channel = Channel::new(channel::Parts {
@@ -417,6 +420,7 @@ impl Switch {
             leg: target.leg,
             outgoing: true,
         });
+        channel.record_mut().link(&linkedid);
         if !ask.recorded {
             channel.record_mut().set_enabled(false);
         }
@@ -545,7 +549,8 @@ impl Switch {
             called: None,
         });
         let handle = registration.handle().clone();
-        let channel = Channel::new(channel::Parts {
+        let linkedid = incoming.linkedid;
+        let mut channel = Channel::new(channel::Parts {
             id,
             parties: Parties::of_call(&incoming.caller, incoming.redirecting, &at.exten),
             caller: incoming.caller,
@@ -561,6 +566,9 @@ impl Switch {
             leg: incoming.leg,
             outgoing: false,
         });
+        if let Some(linkedid) = &linkedid {
+            channel.record_mut().link(linkedid);
+        }
         Ok((channel, handle))
     }
 

@@ -84,6 +84,8 @@ pub struct Outgoing {
     pub variables: Vec<(String, String)>,
     /// The name of its channel.
     pub channel: String,
+    /// The calls it belongs to.
+    pub linkedid: String,
     /// Where the leg's events go.
     pub inbox: InboxSender,
 }

@@ -160,6 +160,7 @@ impl Switch {
             replaces: None,
             variables: Vec::new(),
             name: None,
+            linkedid: None,
             leg: None,
             signaling: Box::new(Nobody),
             inbox: inbox(),

@@ -59,7 +59,7 @@ impl Answered<'_> {
             call.suit(callee)?;
             call.answer().await?;
         }
-        if let Some(screen) = screen
+        if let Some(mut screen) = screen
             && !screen.admits(call, callee, args).await?
         {
             return Ok(After::Continue);

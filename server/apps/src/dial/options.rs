@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use switch::bridge::{Limit, Rules};
-use switch::{ActivatedBy, Cause, Channel, Grants, Keys};
+use switch::{ActivatedBy, CallerId, Cause, Channel, Grants, Keys, Presentation};
 
 /// What the options ask for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -20,8 +20,14 @@ pub(super) struct Options {
     pub(super) callee: Grants,
     /// `H`, `T`, `K`, `W`, `X`: what the caller may.
     pub(super) caller: Grants,
-    /// `f(number)`: who is shown to call.
-    pub(super) caller_number: Option<String>,
+    /// `f(caller)`: who is shown to call.
+    pub(super) forced: Option<CallerId>,
+    /// `f`: who is sent on is called from the extension.
+    pub(super) forces_forwards: bool,
+    /// `u(word)`: who may see who calls.
+    pub(super) presentation: Option<Presentation>,
+    /// `n`: the recorded name of a caller is removed once it is put through; with 1 in any case.
+    pub(super) intro: Intro,
     /// `o`: the leg has the caller's identity, instead of the extension that was dialled.
     pub(super) original: bool,
     /// `S(seconds)`: how long they may talk.
@@ -101,16 +107,21 @@ pub(super) struct Dialled {
     pub(super) progress: String,
 }
 
-/// Options of Asterisk that are not there yet.
-const LACKING: &str = "u";
+/// What becomes of the name that a caller has recorded for `p` or `P`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Intro {
+    /// It is kept for the next call of the same number.
+    #[default]
+    Kept,
+    /// `n`: it goes when the two are connected.
+    GoesWhenConnected,
+    /// `n(1)`: it goes whatever comes of the call.
+    Goes,
+}
 
 /// Options that make no sense here, and why.
 const REFUSED: &[(char, &str)] = &[
     ('E', "MF pulses belong to analog lines"),
-    (
-        'n',
-        "no caller's name is recorded for screening, so there is none to keep or delete",
-    ),
     ('O', "operator services belong to analog lines"),
 ];
 
@@ -144,9 +155,9 @@ impl Options {
             'd' => self.leaves_by_digit = true,
             'D' => self.dials(argument.unwrap_or_default()),
             'e' => self.farewell = true,
-            'f' => match owned.filter(|number| !number.is_empty()) {
-                Some(number) => self.caller_number = Some(number),
-                None => self.problem("option f needs a number"),
+            'f' => match argument.filter(|caller| !caller.is_empty()) {
+                Some(caller) => self.forced = Some(CallerId::parse(caller)),
+                None => self.forces_forwards = true,
             },
             'F' => self.callee_goes = Some(owned.unwrap_or_default()),
             'g' => self.goes_on = true,
@@ -161,6 +172,7 @@ impl Options {
             'L' => self.limited(argument.unwrap_or_default()),
             'm' => self.music = Some(owned.unwrap_or_default()),
             'M' => self.macro_call = owned,
+            'n' => self.intro(argument.unwrap_or_default().trim()),
             'N' => self.screens_no_numbers = true,
             'o' => {
                 self.original = true;
@@ -175,6 +187,7 @@ impl Options {
             }
             'R' => self.ring_first = true,
             'S' => self.stops(argument.unwrap_or_default()),
+            'u' => self.presented(argument.unwrap_or_default()),
             'U' => self.routine = owned,
             'z' => self.forward_rings_on = true,
             ' ' | ',' => {}
@@ -186,9 +199,6 @@ impl Options {
         let refused = REFUSED.iter().find(|(known, _)| *known == letter);
         self.problems.push(match refused {
             Some((_, why)) => format!("option {letter} is ignored: {why}"),
-            None if LACKING.contains(letter) => {
-                format!("option {letter} is not there yet; ignored")
-            }
             None => format!("there is no option {letter}"),
         });
     }
@@ -205,6 +215,26 @@ impl Options {
         };
         if self.losers.is_none() {
             let what = format!("option Q: '{cause}' is no cause; ignored");
+            self.problems.push(what);
+        }
+    }
+
+    fn intro(&mut self, argument: &str) {
+        self.intro = match argument {
+            "" | "0" => Intro::GoesWhenConnected,
+            "1" => Intro::Goes,
+            _ => {
+                self.problem("option n takes 0 or 1");
+                Intro::GoesWhenConnected
+            }
+        };
+    }
+
+    fn presented(&mut self, word: &str) {
+        self.presentation = Presentation::parse(word);
+        if self.presentation.is_none() {
+            let words = Presentation::WORDS.join(", ");
+            let what = format!("option u needs one of {words}; ignored");
             self.problems.push(what);
         }
     }
@@ -303,7 +333,7 @@ fn time(text: &str, unit_ms: u64) -> Option<Duration> {
 const LIMIT_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// Takes `(…)` off the front, with what is nested in it.
-fn argument<'a>(rest: &mut &'a str) -> Option<&'a str> {
+pub(crate) fn argument<'a>(rest: &mut &'a str) -> Option<&'a str> {
     let inside = rest.strip_prefix('(')?;
     let mut depth = 1;
     for (at, character) in inside.char_indices() {
@@ -333,7 +363,8 @@ mod tests {
             Options::parse("gf(70(0))r(busy)L(60000:30000)S(5)cHQ(NO_ANSWER)A(beep:hi)o(12)");
         assert!(options.goes_on && options.ring && options.elsewhere);
         assert!(options.caller.disconnect && !options.callee.disconnect);
-        assert_eq!(options.caller_number.as_deref(), Some("70(0)"));
+        let forced = options.forced.map(|caller| caller.number);
+        assert_eq!(forced.as_deref(), Some("70(0)"));
         assert_eq!(options.stop, Some(Duration::from_secs(5)));
         assert_eq!(options.losers, Some(Cause::NoAnswer));
         assert_eq!(options.announce, Some(("beep".to_owned(), "hi".to_owned())));
@@ -352,12 +383,13 @@ mod tests {
 
     #[test]
     fn what_cannot_be_done_is_named() {
-        let options = Options::parse("uZS(x)nQ(x)L()");
+        let options = Options::parse("u(x)ZS(x)n(2)Q(x)L()");
         let expected = [
-            "option u is not there yet; ignored",
+            "option u needs one of allowed_not_screened, allowed_passed_screen, allowed_failed_screen, allowed, \
+             prohib_not_screened, prohib_passed_screen, prohib_failed_screen, prohib, unavailable; ignored",
             "there is no option Z",
             "option S needs a time; ignored",
-            "option n is ignored: no caller's name is recorded for screening, so there is none to keep or delete",
+            "option n takes 0 or 1",
             "option Q: 'x' is no cause; ignored",
             "option L needs a time; ignored",
         ];

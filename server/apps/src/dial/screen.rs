@@ -1,16 +1,22 @@
 //! `p` and `P`: who is called decides about each caller, and with `P` once and for all.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use media::Playable;
 use switch::{AppResult, Args, Channel};
 
-use super::options::Options;
+use super::options::{Intro, Options};
 use super::set;
+use super::waiting::alert;
 use crate::arguments::warn;
+use crate::record::{record_name, remove};
 
 /// The family of the dial plan's database that remembers, as in Asterisk.
 const FAMILY: &str = "privacy";
+
+/// The folder of what callers have said, below that of sounds.
+const INTRODUCTIONS: &str = "priv-callerintros";
 
 /// How often the called is asked.
 const ROUNDS: usize = 3;
@@ -22,36 +28,115 @@ const PATIENCE: Duration = Duration::from_secs(4);
 pub(super) struct Screen {
     /// Where the decision is kept.
     key: Option<String>,
+    /// The caller's name in its own voice.
+    intro: Introduction,
 }
 
-/// Begins. `Err`: the decision has been made, this is `DIALSTATUS`, and nobody is called.
-pub(super) fn begin(call: &Channel, options: &Options) -> Result<Option<Screen>, &'static str> {
+/// What the caller has recorded.
+struct Introduction {
+    /// As a sound.
+    name: String,
+    file: Option<PathBuf>,
+    fate: Intro,
+}
+
+impl Introduction {
+    /// The two are connected, or not: whether it goes.
+    async fn end(&mut self, is_connected: bool) {
+        let goes = match self.fate {
+            Intro::Kept => false,
+            Intro::GoesWhenConnected => is_connected,
+            Intro::Goes => true,
+        };
+        if goes && let Some(file) = self.file.take() {
+            remove(file).await;
+        }
+    }
+}
+
+impl Drop for Introduction {
+    /// Whoever leaves before the end.
+    fn drop(&mut self) {
+        if self.fate == Intro::Goes
+            && let Some(file) = self.file.take()
+        {
+            tokio::spawn(remove(file));
+        }
+    }
+}
+
+/// Begins: the caller says its name, unless it has before. `Err`: the decision has been made, this is `DIALSTATUS`, and
+/// nobody is called.
+pub(super) async fn begin(
+    call: &mut Channel,
+    options: &Options,
+    args: &Args<'_>,
+) -> AppResult<Result<Option<Screen>, &'static str>> {
     let number = cleaned(&call.caller.number);
     let excepted = options.screens_no_numbers && !number.is_empty();
     if excepted || (!options.screens && options.privacy.is_none()) {
-        return Ok(None);
+        return Ok(Ok(None));
     }
-    let Some(place) = &options.privacy else {
-        return Ok(Some(Screen { key: None }));
-    };
-    let place = match place.as_str() {
-        "" => &call.at.exten,
-        place => place,
-    };
-    let who = match number.as_str() {
-        "" => format!("NOCALLERID_{}={}", call.at.exten, call.endpoint().id),
-        number => number.to_owned(),
-    };
-    let key = format!("{place}/{who}");
-    let known = call.switch().store().astdb();
-    let known = known.and_then(|database| database.value(FAMILY, &key));
-    match known.as_deref() {
-        Some("allow") => Ok(None),
-        Some("deny") => Err("NOANSWER"),
-        Some("kill") => Err("DONTCALL"),
-        Some("torture") => Err("TORTURE"),
-        Some(_) | None => Ok(Some(Screen { key: Some(key) })),
+    let key = options.privacy.as_ref().map(|place| {
+        let place = match place.as_str() {
+            "" => &call.at.exten,
+            place => place,
+        };
+        let who = match number.as_str() {
+            "" => format!("NOCALLERID_{}={}", call.at.exten, call.endpoint().id),
+            number => number.to_owned(),
+        };
+        format!("{place}/{who}")
+    });
+    if let Some(key) = &key {
+        let known = call.switch().store().astdb();
+        let known = known.and_then(|database| database.value(FAMILY, key));
+        match known.as_deref() {
+            Some("allow") => return Ok(Ok(None)),
+            Some("deny") => return Ok(Err("NOANSWER")),
+            Some("kill") => return Ok(Err("DONTCALL")),
+            Some("torture") => return Ok(Err("TORTURE")),
+            Some(_) | None => {}
+        }
     }
+    let (who, fate) = match number.as_str() {
+        // A name that belongs to no number is of no use later.
+        "" => {
+            let own = cleaned(&format!("NOCALLERID_{}={}", call.at.exten, call.name()));
+            (own, options.intro.max(Intro::GoesWhenConnected))
+        }
+        number => (number.to_owned(), options.intro),
+    };
+    let intro = introduce(call, args, &who, fate).await?;
+    Ok(Ok(Some(Screen { key, intro })))
+}
+
+/// Has the caller say its name, unless it has before.
+async fn introduce(
+    call: &mut Channel,
+    args: &Args<'_>,
+    who: &str,
+    fate: Intro,
+) -> AppResult<Introduction> {
+    let name = format!("{INTRODUCTIONS}/{who}");
+    let file = format!("{name}.sln");
+    let mut intro = Introduction {
+        file: call.sound_file(&file).ok().map(|(file, _)| file),
+        name,
+        fate,
+    };
+    if call.sound(&intro.name).await?.is_ok() {
+        return Ok(intro);
+    }
+    call.answer().await?;
+    match record_name(call, "Dial", args, ("priv-recordintro", &file)).await? {
+        true => match call.sound("vm-dialout").await? {
+            Ok(sound) => drop(call.play(Playable::Sound(sound), |_| false).await?),
+            Err(why) => warn(call, "Dial", args, why),
+        },
+        false => intro.file = None,
+    }
+    Ok(intro)
 }
 
 /// What the called wants.
@@ -65,13 +150,14 @@ struct Decision {
 impl Screen {
     /// Asks the called. `false`: the caller is not put through, and `DIALSTATUS` says why.
     pub(super) async fn admits(
-        &self,
+        &mut self,
         call: &mut Channel,
         callee: &mut Channel,
         args: &Args<'_>,
     ) -> AppResult<bool> {
-        call.ring();
+        alert(call);
         let asked = call.during(self.ask(callee, args)).await?;
+        call.stop_tones();
         // Who hung up instead of deciding is as if it had not answered.
         let digit = asked.unwrap_or_default();
         let decision = digit.and_then(|digit| self.decision(digit));
@@ -86,6 +172,7 @@ impl Screen {
         if let Some(status) = status {
             set(call, "DIALSTATUS", status);
         }
+        self.intro.end(status.is_none()).await;
         Ok(status.is_none())
     }
 
@@ -103,13 +190,15 @@ impl Screen {
 
     /// The digit it presses; `None`: none that means anything.
     async fn ask(&self, callee: &mut Channel, args: &Args<'_>) -> AppResult<Option<char>> {
-        let prompts: &[&str] = match self.key {
-            Some(_) => &["priv-callpending", "priv-callee-options"],
-            None => &["screen-callee-options"],
+        let choices = match self.key {
+            Some(_) => "priv-callee-options",
+            None => "screen-callee-options",
         };
+        let intro = self.intro.file.as_ref().map(|_| self.intro.name.as_str());
+        let prompts = [Some("priv-callpending"), intro, Some(choices)];
         let means = |digit: char| self.decision(digit).is_some();
         for _ in 0..ROUNDS {
-            for name in prompts {
+            for name in prompts.into_iter().flatten() {
                 match callee.sound(name).await? {
                     Ok(sound) => {
                         let digit = callee.play(Playable::Sound(sound), means).await?;

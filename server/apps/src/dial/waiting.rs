@@ -92,7 +92,7 @@ impl<'a> Waiting<'a> {
                 }
             }
         }
-        call.ring();
+        alert(call);
         Ok(())
     }
 
@@ -118,7 +118,7 @@ impl<'a> Waiting<'a> {
             Moment::Leg(Dialled::Ringing) => {
                 if !std::mem::replace(&mut self.rings, true) {
                     lasted(call, "RINGTIME", self.began.elapsed());
-                    call.ring();
+                    alert(call);
                 }
             }
             Moment::Leg(Dialled::Early(id))
@@ -153,18 +153,9 @@ impl<'a> Waiting<'a> {
         if !self.options.leaves_by_digit {
             return Ok(Waited::On);
         }
-        let context = call.vars.value("EXITCONTEXT").unwrap_or(&call.at.context);
-        let to = Position {
-            context: context.to_owned(),
-            exten: digit.to_string(),
-            priority: 1,
-        };
-        let (switch, caller) = (call.switch().clone(), call.caller.number.clone());
-        let known = switch.has_extension(&to.context, &to.exten, Some(&caller));
-        let known = call.during(known).await?;
-        Ok(match known {
-            Ok(true) => Waited::GivenUp(Some(to)),
-            Ok(false) | Err(_) => Waited::On,
+        Ok(match exit_by(call, digit).await? {
+            Some(to) => Waited::GivenUp(Some(to)),
+            None => Waited::On,
         })
     }
 
@@ -189,4 +180,26 @@ impl<'a> Waiting<'a> {
         dialling.hear(id);
         Ok(())
     }
+}
+
+/// Lets the caller know that it rings: one that was answered hears it as a tone.
+pub(super) fn alert(call: &mut Channel) {
+    match call.tone("ring").filter(|_| call.is_up()) {
+        Some(tones) => call.play_on(Playable::Tones(tones)),
+        None => call.ring(),
+    }
+}
+
+/// Where a digit leads to: the extension it is, of `EXITCONTEXT` or of the caller's context.
+pub(crate) async fn exit_by(call: &mut Channel, digit: char) -> AppResult<Option<Position>> {
+    let context = call.vars.value("EXITCONTEXT").unwrap_or(&call.at.context);
+    let to = Position {
+        context: context.to_owned(),
+        exten: digit.to_string(),
+        priority: 1,
+    };
+    let (switch, caller) = (call.switch().clone(), call.caller.number.clone());
+    let known = switch.has_extension(&to.context, &to.exten, Some(&caller));
+    let known = call.during(known).await?;
+    Ok(matches!(known, Ok(true)).then_some(to))
 }

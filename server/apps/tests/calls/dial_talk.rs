@@ -274,7 +274,13 @@ async fn remembering(folder: &Folder, options: &str, is_first: bool) -> Reach {
     let plan = format!(
         "exten => 100,1,Dial(TEST/1,,{options})\n same => n,NoOp(${{DIALSTATUS}} ${{DB(privacy/100/alice)}})\n"
     );
-    let world = World::keeping(Config::default(), &plan, &folder.0).await;
+    // The caller has said its name before.
+    let said = folder.0.join("priv-callerintros");
+    std::fs::create_dir_all(&said).unwrap();
+    std::fs::write(said.join("alice.sln"), [0; 1600]).unwrap();
+    let mut config = Config::default();
+    config.own.sounds = folder.0.display().to_string();
+    let world = World::keeping(config, &plan, &folder.0).await;
     // A database is opened by threads, which know no paused clock.
     tokio::time::pause();
     Reach::on(world, |_| {})
@@ -293,6 +299,7 @@ async fn who_is_called_decides_about_each_caller() {
         let folder = Folder::new(&format!("privacy{digit}"));
         let reach = remembering(&folder, "P", digit == '1').await;
         let call = reach.world.dial("100").await;
+        call.sees("0: call audio, video", 1).await;
         reach.answer(0).await;
         call.sees("ring", 1).await;
         assert!(!call.saw("connected"));
@@ -325,6 +332,7 @@ async fn screening_remembers_nothing_and_may_leave_out_numbers() {
     let folder = Folder::new("screening");
     let reach = remembering(&folder, "p", true).await;
     let call = reach.world.dial("100").await;
+    call.sees("0: call audio, video", 1).await;
     reach.answer(0).await;
     call.sees("ring", 1).await;
     assert!(!call.saw("connected"));

@@ -178,3 +178,17 @@ async fn a_dial_plan_that_calls_itself_ends_at_a_limit() {
         "the caller, 32 calls of two halves, the half that was refused"
     );
 }
+
+/// Both halves, and what they call, belong to the call that dialled them.
+#[tokio::test(start_paused = true)]
+async fn all_parts_of_a_local_call_have_one_linkedid() {
+    let plan = "exten => 100,1,Set(GLOBAL(one)=${CHANNEL(linkedid)})\n same => n,Dial(Local/200@test/n)\n\
+                exten => 200,1,Set(GLOBAL(two)=${CHANNEL(linkedid)} ${CDR(linkedid)})\n \
+                same => n,Dial(TEST/1,,b(three^1))\n\
+                exten => three,1,Set(GLOBAL(three)=${CHANNEL(linkedid)})\n same => n,Return()\n";
+    let reach = Reach::new(plan).await;
+    reach.world.dial("100").await;
+    let id = |name: &str| reach.world.switch.global(name).unwrap();
+    assert_eq!(id("two"), format!("{0} {0}", id("one")));
+    assert_eq!(id("three"), id("one"));
+}

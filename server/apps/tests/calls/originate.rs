@@ -17,6 +17,7 @@ impl Reach {
             timeout: seconds(30),
             caller: CallerId::new("Carol", "700"),
             variables: vec![("COLOUR".to_owned(), "blue".to_owned())],
+            before: None,
         };
         let begun = self.world.switch.originate(originate).await;
         settle().await;

@@ -599,6 +599,7 @@ impl World {
             offer,
             variables: Vec::new(),
             name: None,
+            linkedid: None,
             leg: None,
             signaling: Box::new(Recorder(self.ladder.clone())),
             inbox: (sender.clone(), receiver),

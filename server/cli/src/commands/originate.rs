@@ -44,6 +44,7 @@ async fn run(exchange: &Exchange, words: &[String]) -> Outcome {
         timeout: ORIGINATE_TIMEOUT,
         caller: CallerId::default(),
         variables: Vec::new(),
+        before: None,
     };
     match exchange.parts.switch.originate(originate).await {
         // As in Asterisk nothing is printed, and nobody waits for the answer; the log tells it.

@@ -2,10 +2,12 @@
 
 use super::track::Track;
 use super::{Chunk, Side, State};
+use codec::{Encode, Settings, by_name};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How samples are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub enum Format {
     Ulaw,
     /// G.711 A-law.
     Alaw,
+    /// G.722 at 64 kbit/s.
+    G722,
 }
 
 impl Format {
@@ -37,6 +41,7 @@ impl Format {
             "sln48" | "slin48" => Self::Linear { rate_hz: 48_000 },
             "ulaw" | "ul" | "mu" | "pcm" => Self::Ulaw,
             "alaw" | "al" => Self::Alaw,
+            "g722" => Self::G722,
             _ => return None,
         })
     }
@@ -46,6 +51,16 @@ impl Format {
         match self {
             Self::Wav { rate_hz } | Self::Linear { rate_hz } => rate_hz,
             Self::Ulaw | Self::Alaw => 8_000,
+            Self::G722 => 16_000,
+        }
+    }
+
+    /// The bytes of so many samples.
+    fn bytes_of(self, samples: u64) -> u64 {
+        match self {
+            Self::Wav { .. } | Self::Linear { .. } => samples * 2,
+            Self::Ulaw | Self::Alaw => samples,
+            Self::G722 => samples / 2,
         }
     }
 }
@@ -69,6 +84,9 @@ pub(super) struct Open {
     track: Track,
     outputs: Vec<Output>,
     volume: [i8; 2],
+    rate_hz: u32,
+    /// So much of it is kept.
+    kept: Option<Duration>,
 }
 
 struct Output {
@@ -77,6 +95,10 @@ struct Output {
     format: Format,
     sides: Vec<Side>,
     waiting: Vec<u8>,
+    /// Of G.722, and the samples it has not been given.
+    encoder: Option<(Box<dyn Encode>, Vec<i16>)>,
+    /// Bytes that were there before.
+    base: u64,
     /// It cannot be written any more.
     is_broken: bool,
 }
@@ -94,7 +116,20 @@ impl Open {
             track: Track::new(spec.rate_hz as usize / KEPT_PER_S),
             outputs: outputs.collect::<io::Result<_>>()?,
             volume: spec.volume,
+            rate_hz: spec.rate_hz,
+            kept: None,
         })
+    }
+
+    /// Its files, for the log.
+    pub(super) fn names(&self) -> String {
+        let names = self.outputs.iter().map(|it| it.path.display().to_string());
+        names.collect::<Vec<_>>().join(", ")
+    }
+
+    /// What comes after so long is not kept.
+    pub(super) fn keep(&mut self, kept: Duration) {
+        self.kept = Some(kept);
     }
 
     pub(super) fn add(&mut self, chunk: &Chunk) {
@@ -113,8 +148,14 @@ impl Drop for Open {
     fn drop(&mut self) {
         let (outputs, volume) = (&mut self.outputs, self.volume);
         self.track.finish(|frame| put(outputs, volume, frame));
+        let samples = |kept: Duration| kept.as_micros() * u128::from(self.rate_hz) / 1_000_000;
+        let kept = self.kept.map(|kept| samples(kept) as u64);
         for output in outputs {
             output.flush();
+            if let Some(kept) = kept {
+                let cut = output.cut(kept);
+                output.check(cut);
+            }
         }
     }
 }
@@ -158,12 +199,22 @@ impl Output {
             }
             file.seek(SeekFrom::End(0))?;
         }
+        let base = file.stream_position()?;
+        let settings = Settings {
+            rate_hz: format.rate_hz(),
+            ..Settings::default()
+        };
+        let coding = by_name("g722").and_then(|codec| codec.coding);
+        let coding = coding.filter(|_| format == Format::G722);
+        let encoder = coding.and_then(|coding| (coding.encoder)(&settings).ok());
         Ok(Self {
             path,
             file,
             format,
             sides,
             waiting: Vec::new(),
+            encoder: encoder.map(|encoder| (encoder, Vec::new())),
+            base,
             is_broken: false,
         })
     }
@@ -175,11 +226,32 @@ impl Output {
             }
             Format::Ulaw => self.waiting.push(codec::ulaw_of(sample)),
             Format::Alaw => self.waiting.push(codec::alaw_of(sample)),
+            Format::G722 => {
+                if let Some((encoder, samples)) = &mut self.encoder {
+                    samples.push(sample);
+                    if samples.len() == SAMPLES_AT_ONCE {
+                        // Sound of whole pairs is always encoded.
+                        let _ = encoder.encode(samples, &mut self.waiting);
+                        samples.clear();
+                    }
+                }
+            }
         }
         // A long silence must not be kept whole.
         if self.waiting.len() >= WAITING_BYTES_MAX {
             self.flush();
         }
+    }
+
+    /// Takes off what was recorded after so many samples.
+    fn cut(&mut self, samples: u64) -> io::Result<()> {
+        let kept = self.base + self.format.bytes_of(samples);
+        if self.file.stream_position()? > kept {
+            self.file.set_len(kept)?;
+            self.file.seek(SeekFrom::End(0))?;
+            self.tell_length()?;
+        }
+        Ok(())
     }
 
     fn flush(&mut self) {
@@ -235,6 +307,8 @@ fn header(rate_hz: u32, data_bytes: u32) -> [u8; HEADER_BYTES] {
 }
 
 const HEADER_BYTES: usize = 44;
+/// What G.722 is given at a time: 20 ms.
+const SAMPLES_AT_ONCE: usize = 320;
 /// Half a second is kept back for what comes late.
 const KEPT_PER_S: usize = 2;
 /// A second of sound, about, is written at a time.
@@ -245,6 +319,7 @@ const WAITING_BYTES_MAX: usize = 1 << 20;
 mod tests {
     use super::{Chunk, Format, Open, Side, Spec};
     use std::fs;
+    use std::time::Duration;
 
     #[test]
     fn a_recording_has_both_directions_and_goes_on_where_it_ended() {
@@ -314,6 +389,43 @@ mod tests {
         assert_eq!(bytes.len(), 44 + length as usize);
         drop(open);
         assert_eq!(fs::read(&file).unwrap().len(), 44 + 200 * 320);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// What came last is taken off again, whatever the format; what was there before stays.
+    #[test]
+    fn the_end_of_a_recording_is_cut_off() {
+        let folder = std::env::temp_dir().join(format!("sidetone-end-{}", std::process::id()));
+        let wide = Format::Wav { rate_hz: 16_000 };
+        let (wav, g722) = (folder.join("a.wav16"), folder.join("a.g722"));
+        for (is_appended, expected) in [(false, [44 + 16_000, 4_000]), (true, [44 + 32_000, 8_000])]
+        {
+            let heard = vec![Side::Heard];
+            let mut open = Open::new(&Spec {
+                rate_hz: 16_000,
+                files: vec![
+                    (wav.clone(), wide, heard.clone()),
+                    (g722.clone(), Format::G722, heard),
+                ],
+                is_appended,
+                volume: [0; 2],
+            })
+            .unwrap();
+            for number in 0..100 {
+                let (side, at, samples) = (Side::Heard, number * 320, vec![1000; 320]);
+                open.add(&Chunk { side, at, samples });
+            }
+            open.keep(Duration::from_millis(500));
+            drop(open);
+            let lengths = [&wav, &g722].map(|file| fs::metadata(file).unwrap().len());
+            assert_eq!(lengths, expected);
+        }
+        let data = fs::read(&wav).unwrap();
+        assert_eq!(data[40..44], 32_000_u32.to_le_bytes());
+        let sound = codec::Sound::parse("g722", fs::read(&g722).unwrap().into()).unwrap();
+        let mut samples = Vec::new();
+        codec::SoundReader::new(sound).read(7_000, &mut samples);
+        assert!((samples[6_000] - 1000).abs() < 100, "{}", samples[6_000]);
         fs::remove_dir_all(folder).unwrap();
     }
 

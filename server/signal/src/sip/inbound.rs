@@ -54,6 +54,7 @@ pub(crate) async fn invite(
                 offer,
                 variables: Vec::new(),
                 name: None,
+                linkedid: None,
                 leg: None,
                 signaling: Box::new(SipSignaling::new(
                     shared.clone(),

@@ -63,6 +63,7 @@ fn plain(destination: &str) -> Originate {
         timeout: Duration::from_secs(30),
         caller: CallerId::default(),
         variables: Vec::new(),
+        before: None,
     }
 }
 

@@ -134,6 +134,11 @@ impl CallRecord {
         self.cdr.peeraccount.clear();
     }
 
+    /// Variables set by the dial plan are forgotten.
+    pub fn forget_variables(&mut self) {
+        self.cdr.variables.clear();
+    }
+
     /// The party it was connected to. Called by whoever makes that channel.
     pub fn connect(&mut self, channel: &str, account: &str) {
         if !self.over {

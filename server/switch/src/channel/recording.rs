@@ -2,8 +2,10 @@
 
 use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use media::{RecordFormat, RecordSpec, Recording, format_of};
+use tokio::time::Instant;
 
 use super::Channel;
 use crate::event::AppResult;
@@ -15,6 +17,7 @@ const RECORDINGS_MAX: usize = 8;
 /// A recording that goes on. Its parts are dropped in this order: nothing more is heard, then it is closed.
 pub(super) struct Running {
     id: u64,
+    began: Instant,
     file: PathBuf,
     _tap: Box<dyn Send + Sync>,
     recording: Recording,
@@ -27,7 +30,9 @@ pub enum NotRecorded {
     #[error("'{0}' is no name of a recording: it has `..` in it")]
     Name(String),
     /// The ending stands for nothing that can be written.
-    #[error("'{0}' has no ending that can be written: wav, wav16, sln, sln16, sln48, ulaw or alaw")]
+    #[error(
+        "'{0}' has no ending that can be written: wav, wav16, sln, sln16, sln48, ulaw, alaw or g722"
+    )]
     Ending(String),
     /// Too many at once.
     #[error("the channel has {RECORDINGS_MAX} recordings already (RECORDINGS_MAX)")]
@@ -48,15 +53,27 @@ impl Channel {
     ///
     /// When the name or its ending cannot be used.
     pub fn recording_file(&self, name: &str) -> Result<(PathBuf, RecordFormat), NotRecorded> {
-        let leads_out = Path::new(name)
-            .components()
-            .any(|it| it == Component::ParentDir);
-        if leads_out || name.is_empty() {
-            return Err(NotRecorded::Name(name.to_owned()));
-        }
-        let file = Path::new(&self.switch.config().own.recordings).join(name);
-        let format = format_of(&file).ok_or_else(|| NotRecorded::Ending(name.to_owned()))?;
-        Ok((file, format))
+        file_in(&self.switch.config().own.recordings, name)
+    }
+
+    /// The same for what is to be played later: in the folder of sounds, unless the name is a whole path.
+    ///
+    /// # Errors
+    ///
+    /// When the name or its ending cannot be used.
+    pub fn sound_file(&self, name: &str) -> Result<(PathBuf, RecordFormat), NotRecorded> {
+        file_in(&self.switch.config().own.sounds, name)
+    }
+
+    /// Begins to listen to the far end without keeping anything of it; a number for [`Self::loud`].
+    pub async fn listen_in(&mut self) -> AppResult<Result<u64, NotRecorded>> {
+        let spec = RecordSpec {
+            rate_hz: 8_000,
+            files: Vec::new(),
+            is_appended: false,
+            volume: [0; 2],
+        };
+        self.record_sound(spec).await
     }
 
     /// Begins to record; the number of the recording.
@@ -77,10 +94,13 @@ impl Channel {
             return Ok(Err(NotRecorded::NoMedia));
         };
         let id = self.switch.lucky().into();
-        let text = format!("recorded to {}", file.display());
-        self.tell(StoryEvent::Remark { text });
+        if file != Path::new("") {
+            let text = format!("recorded to {}", file.display());
+            self.tell(StoryEvent::Remark { text });
+        }
         self.recordings.push(Running {
             id,
+            began: Instant::now(),
             file,
             _tap: tap,
             recording,
@@ -99,11 +119,32 @@ impl Channel {
             }
             !ends
         });
-        for file in ended {
+        for file in ended.into_iter().filter(|file| !file.is_empty()) {
             let text = format!("{file} is recorded to its end");
             self.tell(StoryEvent::Remark { text });
         }
         self.recordings.len() < before
+    }
+
+    /// Ends a recording and leaves off what came last, for so long. Returns when its files are whole.
+    pub async fn finish_recording(&mut self, id: u64, without: Duration) {
+        let mut ended = self.recordings.extract_if(.., |running| running.id == id);
+        let Some(running) = ended.next() else {
+            return;
+        };
+        drop(ended);
+        let kept = running.began.elapsed().saturating_sub(without);
+        let Running {
+            file,
+            _tap: tap,
+            recording,
+            ..
+        } = running;
+        drop(tap);
+        let text = format!("{} is recorded to its end", file.display());
+        self.tell(StoryEvent::Remark { text });
+        // Awaited plainly: the files are whole in a moment, and whoever hung up may have left a message.
+        let _ = recording.finish(kept).await;
     }
 
     /// Whether this recording goes on.
@@ -116,4 +157,17 @@ impl Channel {
         let running = self.recordings.iter().find(|running| running.id == id);
         running.map_or(0, |running| running.recording.loud())
     }
+}
+
+/// A file of this folder, unless the name is a whole path.
+fn file_in(folder: &str, name: &str) -> Result<(PathBuf, RecordFormat), NotRecorded> {
+    let leads_out = Path::new(name)
+        .components()
+        .any(|it| it == Component::ParentDir);
+    if leads_out || name.is_empty() {
+        return Err(NotRecorded::Name(name.to_owned()));
+    }
+    let file = Path::new(folder).join(name);
+    let format = format_of(&file).ok_or_else(|| NotRecorded::Ending(name.to_owned()))?;
+    Ok((file, format))
 }

@@ -462,6 +462,7 @@ async fn rfc_5359_2_18_click_to_dial() {
         timeout: Duration::from_secs(30),
         caller: CallerId::default(),
         variables: Vec::new(),
+        before: None,
     };
     let begun = exchange.switch.originate(click).await.unwrap();
     let asked = alice.request(&mut ladder, Method::Invite).await;
