@@ -199,6 +199,13 @@ export class Caller extends Dialogue {
     return this.asks('PRACK', { more: [`RAck: [$rseq] ${this.invitedWith} INVITE`] }).expects(200);
   }
 
+  /** Any number of these provisional answers. */
+  skips(...statuses) {
+    this.push('<recv response="100" optional="global"/>');
+    for (const status of statuses) this.push(`<recv response="${status}" optional="global"/>`);
+    return this;
+  }
+
   /** Calls and is answered. */
   calls({ body, more, has } = {}) {
     return this.invites({ body, more }).waits().expects(200, { has }).acks();
@@ -227,6 +234,12 @@ ${actions.join('\n')}</action></recv>`);
   /** Answers the INVITE, whatever has come since; again, until something comes, if it is final. */
   replies(status, { body, more } = {}) {
     return this.answersKept('invite', status, { body, more, retransmitted: !status.startsWith('1') });
+  }
+
+  /** Another phone behind the same proxy speaks from now on: it has a tag of its own. */
+  isAlso(tag) {
+    this.me = `[$to];tag=[pid]${tag}[call_number]`;
+    return this;
   }
 
   /** Rings and answers. */

@@ -79,8 +79,10 @@ class Scene {
   }
 
   /** A phone of this scene begins its dialogue, from a port of its own if it has several at once. */
-  async start(role, dialogue, { port = this.stage.port, transport = 'udp', cid, calls = 1 } = {}) {
-    const phone = await Sipp.start(dialogue, { ip: this.ip(role), port, transport, cid, calls, to: this.stage.server.ports.sip });
+  /** `endless`: its dialogue goes on as often as it is asked, until the scene is over. */
+  async start(role, dialogue, { port = this.stage.port, calls = 1, endless = false } = {}) {
+    const phone = await Sipp.start(dialogue, { ip: this.ip(role), port, calls, to: this.stage.server.ports.sip });
+    phone.endless = endless;
     this.running.push(phone);
     return phone;
   }
@@ -103,7 +105,7 @@ class Scene {
   async perform() {
     try {
       await this.play(this);
-      await Promise.all(this.running.map(({ ended }) => ended));
+      await Promise.all(this.running.filter(({ endless }) => !endless).map(({ ended }) => ended));
     } catch (error) {
       const traces = await Promise.all(this.running.map(async (phone) => `${phone.ip}:${phone.port}\n${await phone.text()}`));
       throw new Error(`${this.title}: ${error.message}\n${traces.join('\n')}`, { cause: error });
@@ -116,13 +118,12 @@ class Scene {
 
 /** SIPp in one dialogue. */
 class Sipp {
-  static async start(dialogue, { ip, port, transport, cid, calls, to }) {
+  static async start(dialogue, { ip, port, calls, to }) {
     const folder = await temporaryFolder('sipp');
     const path = (name) => join(folder, name);
     await writeFile(path('scenario.xml'), dialogue.xml());
-    const words = ['-sf', path('scenario.xml'), '-i', ip, '-p', port, '-mi', ip, '-t', transport === 'tcp' ? 't1' : 'u1', '-m', calls, '-nostdin', '-timeout', `${RUN_S_MAX}s`, '-timeout_error'];
+    const words = ['-sf', path('scenario.xml'), '-i', ip, '-p', port, '-mi', ip, '-t', 'u1', '-m', calls, '-nostdin', '-timeout', `${RUN_S_MAX}s`, '-timeout_error'];
     words.push('-trace_msg', '-message_file', path('messages'), '-trace_err', '-error_file', path('errors'), '-trace_logs', '-log_file', path('logs'));
-    if (cid) words.push('-cid_str', cid);
     words.push(`${EXCHANGE}:${to}`);
     const child = spawn('sipp', words.map(String), { cwd: folder, stdio: 'ignore' });
     endsWithUs(child);
@@ -137,7 +138,7 @@ class Sipp {
       });
     });
     phone.ended.catch(() => {});
-    if (dialogue.callId !== 'Call-ID: [call_id]') await until('SIPp listens', () => phone.isOver || isOpen(transport, port, ip), PATIENCE_MS);
+    if (dialogue.callId !== 'Call-ID: [call_id]') await until('SIPp listens', () => phone.isOver || isOpen('udp', port, ip), PATIENCE_MS);
     return phone;
   }
 

@@ -218,11 +218,72 @@ export const FORKS = {
     phones: { caller: {}, one: {} },
     async play(scene) {
       const [one, other] = [await scene.voice(450), await scene.voice(700)];
-      const dialogue = new Callee().isCalled().replies('181 Call Is Being Forwarded').pause(50).replies('182 Queued').pause(50).replies('180 Ringing').gate();
+      const dialogue = new Callee().isCalled().replies('181 Call Is Being Forwarded', { more: ['Diversion: <sip:one@192.0.2.1>;reason=no-answer'] }).pause(50).replies('182 Queued').pause(50).replies('180 Ringing').gate();
       const called = await scene.start('one', dialogue.replies('200 OK', { body: sdp(other) }).takes('ACK').isLeft());
       const caller = await scene.start('caller', new Caller('one').invites({ body: sdp(one) }).expects(100, { optional: true }).expects(180).expects(200).acks().gate().leaves());
       await called.go();
       await talksAndEnds(caller, one, called, other);
+    },
+  },
+  'two are heard before one of them answers: then it is that one': {
+    phones: THREE,
+    plan: BOTH,
+    async play(scene) {
+      const [one, first, second] = [await scene.voice(450), await scene.voice(700), await scene.voice(950)];
+      const early = (voice) => new Callee().isCalled().replies('183 Session Progress', { body: sdp(voice) });
+      const heard = await scene.start('one', early(first).isCancelled({ has: ELSEWHERE }));
+      const called = await scene.start('two', early(second).gate().replies('200 OK', { body: sdp(second) }).takes('ACK').isLeft());
+      const caller = await scene.start('caller', calls('both', one));
+      first.say(await heard.place());
+      second.say(await called.place());
+      one.say(await caller.place());
+      await Promise.race([one.hears(first.tone_hz), one.hears(second.tone_hz)]);
+      await called.go();
+      await caller.atGate();
+      await talk(one, second);
+      await caller.go();
+    },
+  },
+  'a proxy forks: one phone behind it is heard before the answer, and another one answers': {
+    phones: { caller: {}, one: {} },
+    async play(scene) {
+      const [one, first, second] = [await scene.voice(450), await scene.voice(700), await scene.voice(950)];
+      const dialogue = new Callee().isCalled().replies('183 Session Progress', { body: sdp(first) }).gate().isAlso('other').replies('180 Ringing');
+      const called = await scene.start('one', dialogue.replies('200 OK', { body: sdp(second) }).takes('ACK').isLeft());
+      const caller = await scene.start('caller', calls('one', one));
+      one.say(await caller.place());
+      first.say(await called.place());
+      await talk(one, first);
+      await called.go();
+      first.hush();
+      await talksAndEnds(caller, one, called, second);
+      await first.hearsNothing(200);
+    },
+  },
+  'what is heard before the answer comes from one place, and after it from another': {
+    phones: { caller: {}, one: {} },
+    async play(scene) {
+      const [one, first, second] = [await scene.voice(450), await scene.voice(700), await scene.voice(950)];
+      const dialogue = new Callee().isCalled().replies('183 Session Progress', { body: sdp(first) }).gate();
+      const called = await scene.start('one', dialogue.replies('200 OK', { body: sdp(second, { version: 2 }) }).takes('ACK').isLeft());
+      const caller = await scene.start('caller', calls('one', one));
+      one.say(await caller.place());
+      first.say(await called.place());
+      await talk(one, first);
+      await called.go();
+      first.hush();
+      await talksAndEnds(caller, one, called, second);
+    },
+  },
+  'a phone that is sent on to itself is not called for ever': {
+    phones: { caller: {}, away: {} },
+    async play(scene) {
+      const away = new Callee().refuses('302 Moved Temporarily', { more: ['Contact: <sip:away@192.0.2.1>'] });
+      const phone = await scene.start('away', away, { calls: 1_000, endless: true });
+      const caller = await scene.start('caller', new Caller('away').invites({ body: sdp(await scene.voice(450)) }).skips('181').expects(503).acksRefusal());
+      await caller.ended;
+      const asked = (await phone.got(/^INVITE/)).length;
+      assert.ok(asked > 1 && asked < 64, `it was asked ${asked} times`);
     },
   },
 };
