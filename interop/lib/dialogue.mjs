@@ -15,6 +15,9 @@ const CONTACT = 'Contact: <sip:sipp@[local_ip]:[local_port];transport=[transport
 /** A Contact of its own takes the place of the usual one. */
 const withContact = (more) => (more.some((line) => line.startsWith('Contact:')) ? more : [CONTACT, ...more]);
 
+/** `within`: [milliseconds, where it goes on if nothing has come by then]. */
+const patience = (within) => (within ? ` timeout="${within[0]}" ontimeout="${within[1]}"` : '');
+
 /** A description of one stream of audio at a voice. */
 export function sdp(voice, { direction = 'sendrecv', version = 1, formats = '0', lines = [], address = voice.ip } = {}) {
   const stream = [`m=audio ${voice.port} RTP/AVP ${formats}`, ...lines, `a=${direction}`];
@@ -79,14 +82,14 @@ export class Dialogue {
   }
 
   /** A request of the exchange. `contact`: its Contact stands in `[$contact]` then. `keep` gives it a name to be answered by when others have come since. */
-  takes(method, { has = {}, keep, contact = false, optional = false, next, timeout_ms } = {}) {
+  takes(method, { has = {}, keep, contact = false, optional = false, next, within } = {}) {
     const actions = Object.entries(has).map((entry) => this.check(entry));
     if (contact) actions.push('<ereg regexp="sip:[^>]*" search_in="hdr" header="Contact:" assign_to="contact"/>');
     if (keep) {
       actions.push(`<ereg regexp="SIP.*" search_in="hdr" header="Via:" assign_to="${keep}_via"/>`);
       actions.push(`<ereg regexp="[0-9]+ [A-Z]+" search_in="hdr" header="CSeq:" assign_to="${keep}_cseq"/>`);
     }
-    const more = `${optional ? ' optional="true"' : ''}${next ? ` next="${next}"` : ''}${timeout_ms ? ` timeout="${timeout_ms}"` : ''}`;
+    const more = `${optional ? ' optional="true"' : ''}${next ? ` next="${next}"` : ''}${patience(within)}`;
     return this.push(`<recv request="${method}"${more}>${actions.length > 0 ? `<action>${actions.join('\n')}</action>` : ''}</recv>`);
   }
 
@@ -120,7 +123,7 @@ export class Dialogue {
   }
 
   /** A response to a request of its own. */
-  expects(status, { has = {}, keep, optional = false, auth = false, timeout_ms } = {}) {
+  expects(status, { has = {}, keep, optional = false, next, auth = false, within } = {}) {
     const actions = Object.entries(has).map((entry) => this.check(entry));
     if (keep) actions.push(`<ereg regexp="${keep[2]}" search_in="hdr" header="${keep[1]}:" assign_to="${keep[0]}"/>`);
     if (this.learns && status > 100 && status < 300) {
@@ -128,7 +131,7 @@ export class Dialogue {
       actions.push('<ereg regexp="sip:[^>]*" search_in="hdr" header="Contact:" assign_to="target"/>');
       if (status >= 200 && !keep) this.learns = false;
     }
-    const more = `${optional ? ' optional="true"' : ''}${auth ? ' auth="true"' : ''}${timeout_ms ? ` timeout="${timeout_ms}"` : ''}`;
+    const more = `${optional ? ' optional="true"' : ''}${auth ? ' auth="true"' : ''}${next ? ` next="${next}"` : ''}${patience(within)}`;
     return this.push(`<recv response="${status}"${more}>${actions.length > 0 ? `<action>${actions.join('\n')}</action>` : ''}</recv>`);
   }
 
@@ -183,6 +186,12 @@ export class Caller extends Dialogue {
     return this.say(`${method} ${uri} SIP/2.0`, [VIA('[branch]'), 'Max-Forwards: 70', `From: ${this.me}`, `To: ${to}`, this.callId, `CSeq: ${this.cseq} ${method}`, ...withContact(more)], { body });
   }
 
+  /** What comes next is about the first INVITE again. */
+  firstAgain() {
+    this.invitedWith = 1;
+    return this;
+  }
+
   cancels() {
     const branch = `[branch-${this.index - this.invitedAt}]`;
     return this.say(`CANCEL ${this.uri} SIP/2.0`, [VIA(branch), 'Max-Forwards: 70', `From: ${this.me}`, `To: <${this.uri}>`, this.callId, `CSeq: ${this.invitedWith} CANCEL`]);
@@ -204,6 +213,12 @@ export class Caller extends Dialogue {
     this.push('<recv response="100" optional="global"/>');
     for (const status of statuses) this.push(`<recv response="${status}" optional="global"/>`);
     return this;
+  }
+
+  /** A 200, of which it is seen what it answers: `next` if that is the INVITE. */
+  expectsEither(next) {
+    this.push('<recv response="200"><action><ereg regexp="INVITE" search_in="hdr" header="CSeq:" assign_to="answered"/></action></recv>');
+    return this.push(`<nop test="answered" next="${next}"/>`);
   }
 
   /** Calls and is answered. */

@@ -6,6 +6,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { gateLine, GO, handed } from './dialogue.mjs';
+import { NameServer } from './dns.mjs';
 import { ask, endsWithUs, freePort, startServer, temporaryFolder, until } from './server.mjs';
 import { isOpen } from './sipp.mjs';
 import { Voice } from './voice.mjs';
@@ -29,17 +30,22 @@ ${contacts.map((contact) => `contact=${contact}\n`).join('')}${aor}
 ${identify ? `[${name(role)}]\ntype=identify\nendpoint=${name(role)}\nmatch=${ip(role)}\n` : ''}${more}`;
 
 export class Stage {
-  /** `scenes`: {name: {phones: {role: options}, plan: lines, play}}. In what is written there `<role>` is the phone's name. */
+  /**
+   * `scenes`: {title: {phones: {role: options}, plan: lines, places: roles, play}}. In what is written there `<role>` is the
+   * phone's name, `{role}` its address, `{port}` the port of all of them, and `{srv}` a name that SRV leads to the places.
+   */
   static async open(scenes) {
     const stage = new Stage();
     stage.port = await freePort();
     stage.scenes = Object.entries(scenes).map(([title, scene], index) => new Scene(stage, title, scene, index + 1));
-    stage.server = await startServer({ files: (ports) => stage.files(ports) });
+    stage.names = await NameServer.start(Object.assign({}, ...stage.scenes.map((scene) => scene.records())));
+    stage.server = await startServer({ files: (ports) => stage.files(ports), wrap: stage.names.wrap });
     return stage;
   }
 
-  close() {
-    return this.server.stop();
+  async close() {
+    await this.server?.stop();
+    this.names.close();
   }
 
   files(ports) {
@@ -62,11 +68,20 @@ class Scene {
     Object.assign(this, { stage, title, ...scene, number, roles: Object.keys(scene.phones), running: [], voices: [] });
     this.name = (role) => (role ? `s${number}-${role}` : `s${number}`);
     this.ip = (role) => `127.20.${number}.${this.roles.indexOf(role) + 1}`;
+    this.srv = `s${number}.test`;
     this.uri = (role, port = stage.port) => `sip:${role}@${this.ip(role)}:${port}`;
   }
 
   filled(text) {
-    return text.replace(/<(\w+)>/g, (whole, role) => (this.roles.includes(role) ? this.name(role) : whole)).replace(/\{(\w+)\}/g, (whole, role) => (this.roles.includes(role) ? this.ip(role) : whole)).replaceAll('{port}', this.stage.port);
+    return text.replace(/<(\w+)>/g, (whole, role) => (this.roles.includes(role) ? this.name(role) : whole)).replace(/\{(\w+)\}/g, (whole, role) => (this.roles.includes(role) ? this.ip(role) : whole)).replaceAll('{port}', this.stage.port).replaceAll('{srv}', this.srv);
+  }
+
+  /** What DNS says of its places: the first is tried first. */
+  records() {
+    if (!this.places) return {};
+    const target = (role) => `${role}.${this.srv}`;
+    const hosts = this.places.map((role) => [target(role), { A: [this.ip(role)] }]);
+    return { [this.srv]: {}, [`_sip._udp.${this.srv}`]: { SRV: this.places.map((role, index) => [index, 0, this.stage.port, target(role)]) }, ...Object.fromEntries(hosts) };
   }
 
   objects() {
@@ -80,8 +95,8 @@ class Scene {
 
   /** A phone of this scene begins its dialogue, from a port of its own if it has several at once. */
   /** `endless`: its dialogue goes on as often as it is asked, until the scene is over. */
-  async start(role, dialogue, { port = this.stage.port, calls = 1, endless = false } = {}) {
-    const phone = await Sipp.start(dialogue, { ip: this.ip(role), port, calls, to: this.stage.server.ports.sip });
+  async start(role, dialogue, { port = this.stage.port, calls = 1, a_second = 10, endless = false } = {}) {
+    const phone = await Sipp.start(dialogue, { ip: this.ip(role), port, calls, a_second, to: this.stage.server.ports.sip });
     phone.endless = endless;
     this.running.push(phone);
     return phone;
@@ -118,11 +133,11 @@ class Scene {
 
 /** SIPp in one dialogue. */
 class Sipp {
-  static async start(dialogue, { ip, port, calls, to }) {
+  static async start(dialogue, { ip, port, calls, a_second, to }) {
     const folder = await temporaryFolder('sipp');
     const path = (name) => join(folder, name);
     await writeFile(path('scenario.xml'), dialogue.xml());
-    const words = ['-sf', path('scenario.xml'), '-i', ip, '-p', port, '-mi', ip, '-t', 'u1', '-m', calls, '-nostdin', '-timeout', `${RUN_S_MAX}s`, '-timeout_error'];
+    const words = ['-sf', path('scenario.xml'), '-i', ip, '-p', port, '-mi', ip, '-t', 'u1', '-m', calls, '-r', a_second, '-l', calls, '-nostdin', '-timeout', `${RUN_S_MAX}s`, '-timeout_error'];
     words.push('-trace_msg', '-message_file', path('messages'), '-trace_err', '-error_file', path('errors'), '-trace_logs', '-log_file', path('logs'));
     words.push(`${EXCHANGE}:${to}`);
     const child = spawn('sipp', words.map(String), { cwd: folder, stdio: 'ignore' });

@@ -279,4 +279,101 @@ export const CHANGES = {
       await caller.go();
     },
   },
+  'a re-INVITE with a fax (T.38) is refused, and the call goes on': {
+    phones: PAIR,
+    async play(scene) {
+      const [one, other] = [await scene.voice(450), await scene.voice(700)];
+      const called = await scene.start('called', picksUp(other).isLeft());
+      const fax = sdp(one, { version: 2 });
+      fax.lines = fax.lines.map((line) => line.replace(/^m=.*/, `m=image ${one.port} udptl t38`));
+      const dialogue = new Caller('called').calls({ body: sdp(one) }).gate().asks('INVITE', { body: fax }).expects(100, { optional: true }).expects(488).acksRefusal();
+      const caller = await scene.start('caller', dialogue.gate().leaves());
+      await speak([caller, one], [called, other]);
+      await talk(one, other);
+      await caller.go();
+      await caller.atGate();
+      await talk(one, other);
+      await caller.go();
+    },
+  },
+  'streams of other kinds are refused beside the sound': {
+    phones: PAIR,
+    async play(scene) {
+      const [one, other] = [await scene.voice(450), await scene.voice(700)];
+      const called = await scene.start('called', picksUp(other).isLeft());
+      const body = sdp(one);
+      body.lines.push('m=video 4000 RTP/AVP 96', 'a=rtpmap:96 H264/90000', 'm=image 4002 udptl t38', 'm=application 4004 UDP/BFCP *');
+      const caller = await scene.start('caller', new Caller('called').calls({ body }).gate().leaves());
+      const answer = await caller.awaits(/^SIP\/2.0 200[\s\S]*^m=/m);
+      const lines = [...answer.matchAll(/^m=(\w+) (\d+)/gm)].map(([, kind, port]) => [kind, port === '0']);
+      assert.deepEqual(lines, [['audio', false], ['video', true], ['image', true], ['application', true]]);
+      await speak([caller, one], [called, other]);
+      await talk(one, other);
+      await caller.go();
+    },
+  },
+  'a sign of life within the call is answered (OPTIONS, INFO and UPDATE without body)': {
+    phones: PAIR,
+    async play(scene) {
+      const [one, other] = [await scene.voice(450), await scene.voice(700)];
+      const answers = picksUp(other).asks('OPTIONS').expects(200).asks('INFO').expects(200).asks('UPDATE').expects(200);
+      const called = await scene.start('called', answers.isLeft());
+      const dialogue = new Caller('called').calls({ body: sdp(one) }).asks('OPTIONS').expects(200).asks('INFO').expects(200).asks('UPDATE').expects(200);
+      const caller = await scene.start('caller', dialogue.gate().leaves());
+      await speak([caller, one], [called, other]);
+      await talk(one, other);
+      await caller.go();
+    },
+  },
+  'a re-INVITE before the answer is refused, and the call goes on': {
+    phones: PAIR,
+    async play(scene) {
+      const [one, other] = [await scene.voice(450), await scene.voice(700)];
+      const called = await scene.start('called', new Callee().isCalled().replies('180 Ringing').gate().replies('200 OK', { body: sdp(other) }).takes('ACK').isLeft());
+      const dialogue = new Caller('called').invites({ body: sdp(one) }).expects(100, { optional: true }).expects(180);
+      dialogue.asks('INVITE', { body: sdp(one, { version: 2 }) }).expects(100, { optional: true }).expects(500, { has: { 'Retry-After': '[0-9]' } }).acksRefusal();
+      const caller = await scene.start('caller', dialogue.firstAgain().gate().expects(200).acks().gate().leaves());
+      await caller.atGate();
+      await called.go();
+      await caller.go();
+      await speak([caller, one], [called, other]);
+      await talk(one, other);
+      await caller.go();
+    },
+  },
+  'a BYE before the answer ends the call': {
+    phones: PAIR,
+    async play(scene) {
+      await scene.start('called', new Callee().isCalled().replies('180 Ringing').isCancelled());
+      const dialogue = new Caller('called').invites({ body: sdp(await scene.voice(450)) }).expects(100, { optional: true }).expects(180);
+      // RFC 3261 §15.1.2: the INVITE is answered 487.
+      await scene.start('caller', dialogue.asks('BYE').expects(200).expects(487).acksRefusal());
+    },
+  },
+  'what nobody can understand is refused with its reason': {
+    phones: { caller: {} },
+    async play(scene) {
+      const body = sdp(await scene.voice(450));
+      const refused = (dialogue, status, has) => dialogue.expects(100, { optional: true }).expects(status, { has }).acksRefusal();
+      const rows = [
+        [{ body, more: ['Require: magic'] }, 420, { Unsupported: 'magic' }],
+        [{ body: { type: 'text/html', lines: ['<p>'] } }, 415, { Accept: 'application/sdp' }],
+        [{ body: { type: 'application/sdp', lines: ['v=0', 'nonsense'] } }, 400, {}],
+        [{ body: sdp({ ip: '127.0.0.1', port: 4000 }, { formats: '18' }) }, 488, { Warning: 'codec' }],
+      ];
+      const dialogue = new Caller('caller');
+      for (const [what, status, has] of rows) refused(dialogue.invites(what), status, has);
+      await scene.start('caller', dialogue);
+    },
+  },
+  'who hangs up while a re-INVITE of the exchange is open ends the call': {
+    phones: { caller: {}, called: TOLD },
+    async play(scene) {
+      const [one, other] = [await scene.voice(450), await scene.voice(700)];
+      const dialogue = picksUp(other).takes('INVITE', { keep: 'theirs' }).asks('BYE').expects(200);
+      await scene.start('called', dialogue.answersKept('theirs', '487 Request Terminated', { retransmitted: true }).takes('ACK'));
+      const holds = new Caller('called').calls({ body: sdp(one) }).reinvites({ body: sdp(one, { direction: 'sendonly', version: 2 }) }).acks();
+      await scene.start('caller', holds.isLeft());
+    },
+  },
 };

@@ -50,6 +50,27 @@ async function isSentOn(scene, contact) {
   await talksAndEnds(caller, one, called, other);
 }
 
+/** The called answers after a while, and the caller gives up so much later or sooner. */
+async function crosses(scene, later_ms) {
+  const [one, other] = [await scene.voice(450), await scene.voice(700)];
+  const answers = new Callee().isCalled().replies('180 Ringing').takes('CANCEL', { within: [RINGS_MS, 'answers'] });
+  answers.answers('200 OK').replies('487 Request Terminated').takes('ACK').ends();
+  answers.label('answers').replies('200 OK', { body: sdp(other) }).takes('CANCEL', { optional: true, next: 'crossed' }).takes('ACK').isLeft().ends();
+  answers.label('crossed').answers('200 OK').takes('ACK').isLeft();
+  await scene.start('one', answers);
+  const gives = new Caller('one').invites({ body: sdp(one) }).expects(100, { optional: true }).expects(180);
+  // Answered before it could give up, it hangs up.
+  gives.expects(200, { within: [RINGS_MS + later_ms, 'gives'] }).acks().leaves().ends();
+  gives.label('gives').cancels().expectsEither('late').expects(487, { optional: true, next: 'refused' }).expects(200).acks().isLeft().ends();
+  gives.label('late').expects(200).acks().isLeft().ends();
+  gives.label('refused').acksRefusal();
+  await scene.start('caller', gives);
+  await Promise.all(scene.running.map(({ ended }) => ended));
+}
+
+const RINGS_MS = 100;
+const CROWD = 60;
+const CROWD_MS = 5_000;
 const THREE = { caller: {}, one: {}, two: {} };
 
 export const FORKS = {
@@ -176,6 +197,12 @@ export const FORKS = {
       await called.go();
     },
   },
+  'the caller gives up in the moment of the answer, a little sooner and a little later': {
+    phones: { caller: {}, one: {} },
+    async play(scene) {
+      for (const later_ms of [-8, -4, -2, 0, 2, 4, 8]) await crosses(scene, later_ms);
+    },
+  },
   'nobody answers in time': {
     phones: { caller: {}, one: {} },
     plan: ['exten => brief,1,Dial(PJSIP/<one>,1)', ' same => n,Hangup(19)'],
@@ -284,6 +311,18 @@ export const FORKS = {
       await caller.ended;
       const asked = (await phone.got(/^INVITE/)).length;
       assert.ok(asked > 1 && asked < 64, `it was asked ${asked} times`);
+    },
+  },
+  'sixty calls are up at once, and none is left': {
+    phones: { caller: {}, one: {} },
+    async play(scene) {
+      const voice = await scene.voice(450);
+      const called = new Callee().picksUp({ body: sdp(voice) }).isLeft();
+      await scene.start('one', called, { calls: CROWD });
+      const caller = await scene.start('caller', new Caller('one').calls({ body: sdp(voice) }).pause(CROWD_MS).leaves(), { calls: CROWD, a_second: 30 });
+      let most = 0;
+      while (!caller.isOver) most = Math.max(most, Number(/(\d+) active calls?/.exec(await scene.ask('core show channels'))[1]));
+      assert.ok(most >= CROWD, `${most} were up at most`);
     },
   },
 };

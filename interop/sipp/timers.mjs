@@ -11,6 +11,8 @@ const asksFor = (expires) => ({ more: ['Supported: timer', 'Allow: INVITE, ACK, 
 /** In a call with a timer of 90 s the exchange hangs up a third of it before the end, or 32 s: so after 60 s. */
 const EXPIRES_MS = 60_000;
 const REFRESH_MS = 45_000;
+/** 64*T1 (RFC 3261 §13.3.1.4). */
+const UNACKED_MS = 32_000;
 /** What a loaded machine adds. */
 const LATE_MS = 6_000;
 
@@ -30,6 +32,21 @@ export const SLOW = {
       await caller.ended;
       const lasted_ms = performance.now() - refreshed;
       assert.ok(lasted_ms > EXPIRES_MS - LATE_MS && lasted_ms < EXPIRES_MS + LATE_MS, `it was hung up after ${lasted_ms} ms`);
+    },
+  },
+  'a caller that never acknowledges is hung up, and so is the other': {
+    phones: PAIR,
+    async play(scene) {
+      const [one, other] = [await scene.voice(450), await scene.voice(700)];
+      await scene.start('called', new Callee().picksUp({ body: sdp(other) }).isLeft());
+      const began = performance.now();
+      // SIPp takes the copies of the 200 for what they are.
+      const caller = await scene.start('caller', new Caller('called').invites({ body: sdp(one) }).waits().expects(200).isLeft());
+      await caller.ended;
+      const lasted_ms = performance.now() - began;
+      assert.ok(lasted_ms > UNACKED_MS - LATE_MS && lasted_ms < UNACKED_MS + LATE_MS, `it was hung up after ${lasted_ms} ms`);
+      const copies = await caller.got(/^SIP\/2.0 200/);
+      assert.ok(copies.length > 8, `the 200 came ${copies.length} times`);
     },
   },
   'the exchange refreshes by re-INVITE with a phone that knows no UPDATE': {

@@ -52,11 +52,11 @@ async function blind(scene, who) {
 }
 
 /** The words of Replaces for the call that this phone began. */
-async function replaces(phone, suffix = '') {
-  const ok = await phone.awaits(/^SIP\/2.0 200[\s\S]*CSeq: *1 INVITE/m);
+async function replaces(phone, answer = /^SIP\/2.0 200[\s\S]*CSeq: *1 INVITE/m) {
+  const ok = await phone.awaits(answer);
   const tag = (header) => new RegExp(`^${header}:.*;tag=([^;\\s]+)`, 'm').exec(ok)[1];
   const callId = /^Call-ID: *(\S+)/m.exec(ok)[1];
-  return encodeURIComponent(`${callId};to-tag=${tag('To')};from-tag=${tag('From')}${suffix}`);
+  return encodeURIComponent(`${callId};to-tag=${tag('To')};from-tag=${tag('From')}`);
 }
 
 export const TRANSFERS = {
@@ -153,6 +153,27 @@ export const TRANSFERS = {
       await talk(two, three);
       await alice.ended;
       await bob.go();
+    },
+  },
+  'a call that still rings is no place to send somebody on to: it rings on, and the other call goes on': {
+    phones: THREE,
+    async play(scene) {
+      const [one, two, first] = [await scene.voice(450), await scene.voice(700), await scene.voice(500)];
+      const bob = await scene.start('bob', picksUp(two).isLeft());
+      const carol = await scene.start('carol', new Callee().isCalled().replies('180 Ringing').isCancelled());
+      const dialogue = new Caller('carol').invites({ body: sdp(one) }).expects(100, { optional: true }).expects(180).gate();
+      const consults = await scene.start('alice', dialogue.cancels().expects(200).expects(487).acksRefusal(), { port: scene.stage.port + 1 });
+      await consults.awaits(/^SIP\/2.0 180/);
+      const transfers = new Caller('bob').calls({ body: sdp(first) }).gate('replaces').asks('REFER', referTo(`${to('carol')}?Replaces=[$replaces]`)).expects(603).gate().leaves();
+      const alice = await scene.start('alice', transfers);
+      await speak([alice, first], [bob, two]);
+      await talk(first, two);
+      await alice.go({ replaces: await replaces(consults, /^SIP\/2.0 180/) });
+      await alice.atGate();
+      await talk(first, two);
+      assert.equal(carol.isOver, false);
+      await consults.go();
+      await alice.go();
     },
   },
 };

@@ -36,6 +36,9 @@ password=secret
 
 const stands = (scene, role, standing) => until(`the registration is ${standing}`, async () => new RegExp(`${scene.name(role)}/sip:\\S+ .*${standing}`).test(await scene.ask('pjsip show registrations')), PATIENCE_MS);
 
+/** The channel of a phone, as the console calls it. */
+const channelOf = async (scene, role) => new RegExp(`PJSIP/${scene.name(role)}-[0-9a-f]+`).exec(await scene.ask('core show channels'))[0];
+
 const CONTACT = /^Contact: *<([^>]+)>/m;
 
 export const TRUNK = {
@@ -132,6 +135,90 @@ export const TRUNK = {
       await registrar.ended;
       await stands(scene, 'registrar', 'Rejected');
       assert.equal((await registrar.got(/^REGISTER/)).length, 2);
+    },
+  },
+  'a call goes to the next place of a provider (SRV) after a 503': {
+    phones: { caller: {}, provider: { contacts: ['sip:{srv}'] }, first: {}, second: {} },
+    places: ['first', 'second'],
+    async play(scene) {
+      const [one, other] = [await scene.voice(450), await scene.voice(700)];
+      const first = await scene.start('first', new Callee().refuses('503 Service Unavailable'));
+      const called = await scene.start('second', new Callee().picksUp({ body: sdp(other) }).isLeft());
+      const caller = await scene.start('caller', new Caller('provider').calls({ body: sdp(one) }).gate().leaves());
+      one.say(await caller.place());
+      other.say(await called.place());
+      await talk(one, other);
+      await caller.go();
+      const [refused, taken] = [(await first.got(/^INVITE/))[0], (await called.got(/^INVITE/))[0]];
+      const header = (text, name) => new RegExp(`^${name}: *(.*)$`, 'm').exec(text)[1];
+      // RFC 3263 §4.3: a new transaction with the same Call-ID.
+      assert.equal(header(refused, 'Call-ID'), header(taken, 'Call-ID'));
+      assert.notEqual(header(refused, 'Via'), header(taken, 'Via'));
+    },
+  },
+  'a call goes to the next place of a provider (SRV) when the first says nothing': {
+    phones: { caller: {}, provider: { contacts: ['sip:{srv}'] }, mute: {}, second: {} },
+    places: ['mute', 'second'],
+    async play(scene) {
+      const [one, other] = [await scene.voice(450), await scene.voice(700)];
+      const mute = await scene.voice(900, scene.ip('mute'), scene.stage.port);
+      const called = await scene.start('second', new Callee().picksUp({ body: sdp(other) }).isLeft());
+      const caller = await scene.start('caller', new Caller('provider').calls({ body: sdp(one) }).gate().leaves());
+      one.say(await caller.place());
+      other.say(await called.place());
+      await talk(one, other);
+      await caller.go();
+      assert.ok(mute.packets.length > 1, `the first place was asked ${mute.packets.length} times`);
+    },
+  },
+  'a registration goes to the next place of its registrar (SRV) after a 503': {
+    phones: { provider: { more: registration('provider', '').replace('{provider}:{port}', '{srv}'), identify: false }, first: {}, second: {} },
+    places: ['first', 'second'],
+    async play(scene) {
+      const first = await scene.start('first', new Dialogue().takes('REGISTER').answers('503 Service Unavailable'));
+      const dialogue = new Dialogue().takes('REGISTER', { contact: true }).answers('200 OK', { more: ['Contact: <[$contact]>;expires=60'] });
+      const second = await scene.start('second', dialogue.gate().takes('REGISTER', { has: { Expires: '^ *0' } }).answers('200 OK'));
+      await first.ended;
+      await stands(scene, 'provider', 'Registered');
+      await second.go();
+      await scene.ask('pjsip send unregister <provider>');
+      await second.ended;
+    },
+  },
+  'proxies that want to stay on the way do, in both directions (Record-Route)': {
+    phones: { caller: {}, called: {} },
+    async play(scene) {
+      const [one, other] = [await scene.voice(450), await scene.voice(700)];
+      const [near, far] = ['<sip:127.20.0.1;lr;near>', '<sip:192.0.2.1;lr;far>'];
+      // Whoever is called has the way in the order it is written, whoever calls from its end.
+      const dialogue = new Callee().picksUp({ body: sdp(other), more: [`Record-Route: ${far}`, `Record-Route: ${near}`] });
+      const called = await scene.start('called', dialogue.isLeft());
+      const calls = new Caller('called').invites({ body: sdp(one), more: [`Record-Route: ${near}, ${far}`] }).waits();
+      const caller = await scene.start('caller', calls.expects(200, { has: { 'Record-Route': 'near' } }).acks().gate().isLeft());
+      await caller.go();
+      await scene.ask(`channel request hangup ${await channelOf(scene, 'caller')}`);
+      await Promise.all([called.ended, caller.ended]);
+      for (const phone of [called, caller]) {
+        const [bye] = await phone.got(/^BYE/);
+        const routes = [...bye.matchAll(/^Route: *(.*)$/gm)].map(([, value]) => value.trim()).join(', ');
+        assert.match(routes, /near.*far/, bye);
+        assert.match(bye, /^BYE sip:sipp@127\.20\./);
+      }
+    },
+  },
+  'a phone behind NAT, whose Contact leads nowhere, is reached where it calls from': {
+    phones: { caller: {}, called: {} },
+    async play(scene) {
+      const [one, other] = [await scene.voice(450), await scene.voice(700)];
+      const called = await scene.start('called', new Callee().picksUp({ body: sdp(other) }).gate().leaves());
+      const nowhere = 'Contact: <sip:phone@10.255.255.1:5060>';
+      const caller = await scene.start('caller', new Caller('called').calls({ body: sdp(one), more: [nowhere] }).isLeft());
+      one.say(await caller.place());
+      other.say(await called.place());
+      await talk(one, other);
+      await called.go();
+      await caller.ended;
+      assert.match((await caller.got(/^BYE/))[0], /^BYE sip:phone@10\.255\.255\.1/);
     },
   },
 };

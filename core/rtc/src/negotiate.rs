@@ -264,6 +264,22 @@ pub(crate) fn lines(offer: &Sdp, policy: &Policy) -> Vec<(Kind, Vec<&'static Cod
     .collect()
 }
 
+/// Why no answer to an offer is possible, whoever gives it: nothing of its sound and pictures is allowed.
+pub(crate) fn nothing_in_common(offer: &Sdp, policy: &Policy) -> Option<Refused> {
+    let usable = lines(offer, policy)
+        .iter()
+        .any(|(_, codecs)| !codecs.is_empty());
+    let mut media = offer.media.iter().filter(|_| !usable);
+    media.find_map(|media| {
+        let kind = table::av_kind(&media.kind).filter(|_| !decide::is_closed(offer, media))?;
+        Some(Refused::NoCommonCodec {
+            kind,
+            offered: format::names(media),
+            allowed: decide::allowed_names(policy, kind),
+        })
+    })
+}
+
 /// Reads what the engine wrote.
 fn parse_engine(text: &str) -> Result<Sdp, Refused> {
     text.parse()

@@ -6,6 +6,7 @@ pub use rtp::Strictness;
 use sdp::Sdp;
 use std::time::Duration;
 
+use crate::Refused;
 use crate::negotiate;
 use crate::topology::Topology;
 
@@ -184,6 +185,12 @@ impl Policy {
         asked.capped(self)
     }
 
+    /// Why an offer cannot be answered, if not one of its codecs is allowed. One without sound and pictures is not
+    /// judged here.
+    pub fn refusal_of(&self, offer: &Sdp) -> Option<Refused> {
+        negotiate::nothing_in_common(offer, self)
+    }
+
     /// What of this was agreed.
     pub fn agreed(&self, topology: &Topology) -> Self {
         let mut agreed = self.without_streams();
@@ -340,6 +347,22 @@ mod tests {
             (names(&asked.video), asked.max_video_streams),
             (vec!["vp8"], 1)
         );
+    }
+
+    #[test]
+    fn an_offer_without_one_allowed_codec_is_refused_before_anybody_is_called() {
+        let own = policy(&["opus", "ulaw"], &["vp8"]);
+        let refusal = |lines: &str| own.refusal_of(&offer(lines)).map(|why| why.to_string());
+        let strange = "m=audio 9 RTP/AVP 18 8\r\n";
+        assert_eq!(
+            refusal(strange).unwrap(),
+            "No common audio codec: the client offers G729, PCMA, the endpoint allows opus, PCMU"
+        );
+        let pictures = format!("{strange}m=video 9 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n");
+        assert_eq!(refusal(&pictures), None);
+        assert_eq!(refusal("m=audio 9 RTP/AVP 18 0\r\n"), None);
+        assert_eq!(refusal("m=audio 0 RTP/AVP 18\r\n"), None);
+        assert_eq!(refusal("m=image 9 udptl t38\r\n"), None);
     }
 
     #[test]

@@ -154,8 +154,16 @@ impl DeskNegotiator {
         for (mline, media) in offer.media.iter().enumerate() {
             let before = self.lines.get(mline).and_then(Line::live).cloned();
             let mut line = Line::of(media);
+            // RFC 3264 §8.3.3 lets a line change its kind, as gateways do that hear a fax: it is refused as what it is now.
+            let is_other = before
+                .as_ref()
+                .is_some_and(|before| av_kind(&media.kind) != Some(before.kind));
             if !is_closed(offer, media) {
-                match self.accept(offer, media, before.as_ref(), &lines) {
+                let accepted = match is_other {
+                    true => Err(LineFault::Kind),
+                    false => self.accept(offer, media, before.as_ref(), &lines),
+                };
+                match accepted {
                     Ok(live) => line.state = Use::Live(Box::new(live)),
                     Err(fault) => faults.push((mline, media.kind.clone(), fault)),
                 }
@@ -283,12 +291,6 @@ impl DeskNegotiator {
                 before: self.lines.len(),
                 now: offer.media.len(),
             });
-        }
-        for (mline, (line, media)) in self.lines.iter().zip(&offer.media).enumerate() {
-            let in_use = line.live().is_some() && !is_closed(offer, media);
-            if in_use && line.kind != media.kind {
-                return Err(Refused::LineChanged { mline });
-            }
         }
         Ok(())
     }

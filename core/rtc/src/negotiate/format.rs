@@ -150,7 +150,7 @@ pub(super) fn names(media: &Media) -> Box<str> {
     let mut names: Vec<&str> = Vec::new();
     for number in media.payload_types() {
         let name = tables.rtpmaps.get(&number).map_or_else(
-            || static_codec(number).map_or("unknown", |codec| codec.encoding),
+            || static_codec(number).map_or_else(|| assigned(number), |codec| codec.encoding),
             |(name, _)| name,
         );
         if !names.contains(&name) && names.len() < NAMES_MAX {
@@ -158,6 +158,25 @@ pub(super) fn names(media: &Media) -> Box<str> {
         }
     }
     names.join(", ").into()
+}
+
+/// What RFC 3551 §6 calls numbers of codecs that are not here.
+fn assigned(number: u8) -> &'static str {
+    match number {
+        3 => "GSM",
+        4 => "G723",
+        5..=6 | 16..=17 => "DVI4",
+        7 => "LPC",
+        12 => "QCELP",
+        14 => "MPA",
+        15 => "G728",
+        18 => "G729",
+        26 => "JPEG",
+        31 => "H261",
+        32 => "MPV",
+        34 => "H263",
+        _ => "unknown",
+    }
 }
 
 /// The clock of a format.

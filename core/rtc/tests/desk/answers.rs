@@ -385,3 +385,23 @@ fn a_phone_changes_to_a_codec_that_was_left_out_at_first() {
     let unknown = leg.answer(&audio("RTP/AVP", "18", "")).unwrap_err();
     assert!(matches!(unknown, Refused::NoCommonCodec { .. }));
 }
+
+/// A gateway that hears a fax asks for T.38 in the line of the sound.
+#[test]
+fn a_line_that_becomes_something_else_is_refused_and_the_sound_stands() {
+    let mut leg = plain();
+    let sound = audio("RTP/AVP", "0", "");
+    answered(&mut leg, &sound);
+    let fax = sound.replace("m=audio 4000 RTP/AVP 0", "m=image 4000 udptl t38");
+    assert_ne!(fax, sound);
+    let refused = leg.answer(&fax).unwrap_err();
+    assert_eq!(refused.status(), 488, "{refused}");
+    assert_eq!(
+        sections(&answered(&mut leg, &sound)),
+        ["audio 4000 RTP/AVP 0"]
+    );
+    let beside = format!("{fax}m=audio 6002 RTP/AVP 0\n");
+    let answer = answered(&mut leg, &beside);
+    assert_eq!(sections(&answer).len(), 2);
+    assert!(sections(&answer)[0].starts_with("image 0 "), "{answer}");
+}

@@ -113,6 +113,13 @@ async fn admit(
             "call refused: its body is no usable SDP"
         );
     })?;
+    // Nobody is to ring for a call that cannot be answered.
+    let own = switch::policy_of(endpoint);
+    if let Some(why) = offer.as_ref().and_then(|offer| own.refusal_of(offer)) {
+        tracing::info!(endpoint = endpoint.id, "call refused: {why}");
+        let status = Status::NOT_ACCEPTABLE_HERE;
+        return Err(Denied::with_warning(status, &why.to_string()));
+    }
     Ok(Admitted {
         caller,
         exten,

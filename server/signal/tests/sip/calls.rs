@@ -71,6 +71,9 @@ async fn calls_that_cannot_be_are_refused_with_their_reason() {
     let exchange = Exchange::start().await;
     let mut phone = exchange.phone().await;
     let bare = OFFER.replace("a=fingerprint:sha-256 00\r\n", "");
+    let strange = OFFER
+        .replace("opus/48000/2", "speex/8000")
+        .replace("VP8", "H261");
     let cases = [
         ("999", OFFER, "application/sdp", 404, None),
         ("300", OFFER, "application/sdp", 486, None),
@@ -83,6 +86,8 @@ async fn calls_that_cannot_be_are_refused_with_their_reason() {
         ),
         ("100", OFFER, "application/json", 415, Some("Accept")),
         ("100", &bare, "application/sdp", 488, Some("Warning")),
+        // Before the dial plan, in which the extension would be busy.
+        ("300", &strange, "application/sdp", 488, Some("Warning")),
     ];
     for (exten, body, content_type, expected, header) in cases {
         let text = invite("alice", exten, "u", body).replace("application/sdp", content_type);
