@@ -89,7 +89,7 @@ export class Dialogue {
       actions.push(`<ereg regexp="SIP.*" search_in="hdr" header="Via:" assign_to="${keep}_via"/>`);
       actions.push(`<ereg regexp="[0-9]+ [A-Z]+" search_in="hdr" header="CSeq:" assign_to="${keep}_cseq"/>`);
     }
-    const more = `${optional ? ' optional="true"' : ''}${next ? ` next="${next}"` : ''}${patience(within)}`;
+    const more = `${optional ? ` optional="${optional}"` : ''}${next ? ` next="${next}"` : ''}${patience(within)}`;
     return this.push(`<recv request="${method}"${more}>${actions.length > 0 ? `<action>${actions.join('\n')}</action>` : ''}</recv>`);
   }
 
@@ -99,9 +99,9 @@ export class Dialogue {
   }
 
   /** Answers the request that was kept by this name. */
-  answersKept(keep, status, { body, more = [], retransmitted = false } = {}) {
+  answersKept(keep, status, { body, more = [], retransmitted = false, next } = {}) {
     const lines = [`Via: [$${keep}_via]`, `From: ${this.them}`, `To: ${this.me}`, '[last_Call-ID:]', `CSeq: [$${keep}_cseq]`, ...withContact(more)];
-    return this.say(`SIP/2.0 ${status}`, lines, { body, retransmitted });
+    return this.say(`SIP/2.0 ${status}`, lines, { body, retransmitted, next });
   }
 
   /** A request in the dialog. */
@@ -247,8 +247,8 @@ ${actions.join('\n')}</action></recv>`);
   }
 
   /** Answers the INVITE, whatever has come since; again, until something comes, if it is final. */
-  replies(status, { body, more } = {}) {
-    return this.answersKept('invite', status, { body, more, retransmitted: !status.startsWith('1') });
+  replies(status, { body, more, next, retransmitted = !status.startsWith('1') } = {}) {
+    return this.answersKept('invite', status, { body, more, next, retransmitted });
   }
 
   /** Another phone behind the same proxy speaks from now on: it has a tag of its own. */

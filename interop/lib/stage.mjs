@@ -2,6 +2,7 @@
 // each of them is an extension; the signalling of the phones is SIPp's, their sound is said and heard by `voice.mjs`.
 import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
+import { connect } from 'node:net';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -26,12 +27,12 @@ aors=${name(role)}
 ${endpoint}
 [${name(role)}]
 type=aor
-${contacts.map((contact) => `contact=${contact}\n`).join('')}${aor}
+${contacts.map((contact) => `contact=${contact.replaceAll(';', '\\;')}\n`).join('')}${aor}
 ${identify ? `[${name(role)}]\ntype=identify\nendpoint=${name(role)}\nmatch=${ip(role)}\n` : ''}${more}`;
 
 export class Stage {
   /**
-   * `scenes`: {title: {phones: {role: options}, plan: lines, places: roles, play}}. In what is written there `<role>` is the
+   * `scenes`: {title: {phones: {role: options}, plan: lines, places: roles, transport: 'tcp', play}}. In what is written there `<role>` is the
    * phone's name, `{role}` its address, `{port}` the port of all of them, and `{srv}` a name that SRV leads to the places.
    */
   static async open(scenes) {
@@ -65,11 +66,14 @@ export class Stage {
 
 class Scene {
   constructor(stage, title, scene, number) {
-    Object.assign(this, { stage, title, ...scene, number, roles: Object.keys(scene.phones), running: [], voices: [] });
+    Object.assign(this, { stage, title, transport: 'udp', ...scene, number, roles: Object.keys(scene.phones), running: [], voices: [] });
     this.name = (role) => (role ? `s${number}-${role}` : `s${number}`);
     this.ip = (role) => `127.20.${number}.${this.roles.indexOf(role) + 1}`;
+    // A phone that fails ends the scene at once.
+    this.failed = new Promise((_, fail) => (this.fail = fail));
+    this.failed.catch(() => {});
     this.srv = `s${number}.test`;
-    this.uri = (role, port = stage.port) => `sip:${role}@${this.ip(role)}:${port}`;
+    this.uri = (role, port = stage.port) => `sip:${role}@${this.ip(role)}:${port}${this.transport === 'tcp' ? ';transport=tcp' : ''}`;
   }
 
   filled(text) {
@@ -96,8 +100,9 @@ class Scene {
   /** A phone of this scene begins its dialogue, from a port of its own if it has several at once. */
   /** `endless`: its dialogue goes on as often as it is asked, until the scene is over. */
   async start(role, dialogue, { port = this.stage.port, calls = 1, a_second = 10, endless = false } = {}) {
-    const phone = await Sipp.start(dialogue, { ip: this.ip(role), port, calls, a_second, to: this.stage.server.ports.sip });
+    const phone = await Sipp.start(dialogue, { ip: this.ip(role), port, transport: this.transport, calls, a_second, to: this.stage.server.ports.sip });
     phone.endless = endless;
+    phone.ended.catch((error) => this.fail(error));
     this.running.push(phone);
     return phone;
   }
@@ -119,7 +124,7 @@ class Scene {
   /** Plays it to the end of all its dialogues. */
   async perform() {
     try {
-      await this.play(this);
+      await Promise.race([this.play(this), this.failed]);
       await Promise.all(this.running.filter(({ endless }) => !endless).map(({ ended }) => ended));
     } catch (error) {
       const traces = await Promise.all(this.running.map(async (phone) => `${phone.ip}:${phone.port}\n${await phone.text()}`));
@@ -133,17 +138,17 @@ class Scene {
 
 /** SIPp in one dialogue. */
 class Sipp {
-  static async start(dialogue, { ip, port, calls, a_second, to }) {
+  static async start(dialogue, { ip, port, transport, calls, a_second, to }) {
     const folder = await temporaryFolder('sipp');
     const path = (name) => join(folder, name);
     await writeFile(path('scenario.xml'), dialogue.xml());
-    const words = ['-sf', path('scenario.xml'), '-i', ip, '-p', port, '-mi', ip, '-t', 'u1', '-m', calls, '-r', a_second, '-l', calls, '-nostdin', '-timeout', `${RUN_S_MAX}s`, '-timeout_error'];
+    const words = ['-sf', path('scenario.xml'), '-i', ip, '-p', port, '-mi', ip, '-t', transport === 'tcp' ? 't1' : 'u1', '-m', calls, '-r', a_second, '-l', calls, '-nostdin', '-timeout', `${RUN_S_MAX}s`, '-timeout_error'];
     words.push('-trace_msg', '-message_file', path('messages'), '-trace_err', '-error_file', path('errors'), '-trace_logs', '-log_file', path('logs'));
     words.push(`${EXCHANGE}:${to}`);
     const child = spawn('sipp', words.map(String), { cwd: folder, stdio: 'ignore' });
     endsWithUs(child);
     const phone = new Sipp();
-    Object.assign(phone, { ip, port, folder, path, child, gates: 0, isOver: false });
+    Object.assign(phone, { ip, port, transport, folder, path, child, gates: 0, isOver: false });
     phone.ended = new Promise((done, fail) => {
       child.on('error', fail);
       child.on('close', async (code) => {
@@ -153,7 +158,7 @@ class Sipp {
       });
     });
     phone.ended.catch(() => {});
-    if (dialogue.callId !== 'Call-ID: [call_id]') await until('SIPp listens', () => phone.isOver || isOpen('udp', port, ip), PATIENCE_MS);
+    if (dialogue.callId !== 'Call-ID: [call_id]') await until('SIPp listens', () => phone.isOver || isOpen(transport, port, ip), PATIENCE_MS);
     return phone;
   }
 
@@ -223,9 +228,14 @@ class Sipp {
     this.gates += 1;
     const callId = /^Call-ID: *(\S+)/m.exec(await this.text())[1];
     const lines = [`${GO} sip:sipp@${this.ip} SIP/2.0`, `Via: SIP/2.0/UDP ${EXCHANGE}:9;branch=z9hG4bKgo${this.gates}`, 'From: <sip:test@test>;tag=go', 'To: <sip:sipp@test>', `Call-ID: ${callId}`, `CSeq: ${this.gates} ${GO}`, ...Object.entries(values).map(([name, value]) => `${handed(name)}: ${value}`), 'Content-Length: 0', '', ''];
-    const socket = createSocket('udp4');
-    await new Promise((done) => socket.send(lines.join('\r\n'), this.port, this.ip, done));
-    socket.close();
+    const text = lines.join('\r\n');
+    if (this.transport === 'tcp') {
+      await new Promise((done, fail) => connect(this.port, this.ip).once('error', fail).once('close', done).end(text));
+    } else {
+      const socket = createSocket('udp4');
+      await new Promise((done) => socket.send(text, this.port, this.ip, done));
+      socket.close();
+    }
   }
 
   /** Ends it, if it has not ended. */

@@ -332,10 +332,10 @@ export const CHANGES = {
       const called = await scene.start('called', new Callee().isCalled().replies('180 Ringing').gate().replies('200 OK', { body: sdp(other) }).takes('ACK').isLeft());
       const dialogue = new Caller('called').invites({ body: sdp(one) }).expects(100, { optional: true }).expects(180);
       dialogue.asks('INVITE', { body: sdp(one, { version: 2 }) }).expects(100, { optional: true }).expects(500, { has: { 'Retry-After': '[0-9]' } }).acksRefusal();
-      const caller = await scene.start('caller', dialogue.firstAgain().gate().expects(200).acks().gate().leaves());
-      await caller.atGate();
+      const caller = await scene.start('caller', dialogue.firstAgain().expects(200).acks().gate().leaves());
+      await caller.awaits(/^SIP\/2.0 500/);
       await called.go();
-      await caller.go();
+      await caller.atGate();
       await speak([caller, one], [called, other]);
       await talk(one, other);
       await caller.go();

@@ -50,14 +50,35 @@ async function isSentOn(scene, contact) {
   await talksAndEnds(caller, one, called, other);
 }
 
+/**
+ * Rings, and answers when `begins` says so. CANCEL, ACK and BYE may come in any moment, also while it says something: SIPp
+ * goes on where they are dealt with, and what it has not answered comes again. It is over some time after the BYE, or
+ * `patience_ms` after anything else.
+ */
+function answersInAnyCase(voice, begins, patience_ms) {
+  const dialogue = new Callee();
+  for (const [method, next] of [['CANCEL', 'cancelled'], ['BYE', 'left'], ['ACK', 'waits']]) dialogue.takes(method, { optional: 'global', next });
+  begins(dialogue.isCalled().replies('180 Ringing'));
+  dialogue.label('answers').replies('200 OK', { body: sdp(voice), retransmitted: false });
+  dialogue.label('waits').takes(NEVER, { within: [patience_ms, 'over'] });
+  dialogue.label('cancelled').answers('200 OK').replies('487 Request Terminated', { next: 'waits', retransmitted: false });
+  dialogue.label('left').answers('200 OK').takes(NEVER, { within: [LEAVES_MS, 'over'] });
+  // A patience that leads to the very end counts as a failure.
+  return dialogue.label('over').pause(1);
+}
+
+/** Its final answer is acknowledged, and it is hung up if that was its 200. */
+async function isSettled(phone) {
+  const said = await phone.said(/^SIP\/2.0 (200|487)[^]*^CSeq: *\d+ INVITE/m);
+  assert.ok((await phone.got(/^ACK/)).length > 0, 'its final answer is acknowledged');
+  assert.equal((await phone.got(/^BYE/)).length > 0, said[0].startsWith('SIP/2.0 200'), 'it is hung up if it answered first');
+}
+
 /** The called answers after a while, and the caller gives up so much later or sooner. */
 async function crosses(scene, later_ms) {
   const [one, other] = [await scene.voice(450), await scene.voice(700)];
-  const answers = new Callee().isCalled().replies('180 Ringing').takes('CANCEL', { within: [RINGS_MS, 'answers'] });
-  answers.answers('200 OK').replies('487 Request Terminated').takes('ACK').ends();
-  answers.label('answers').replies('200 OK', { body: sdp(other) }).takes('CANCEL', { optional: true, next: 'crossed' }).takes('ACK').isLeft().ends();
-  answers.label('crossed').answers('200 OK').takes('ACK').isLeft();
-  await scene.start('one', answers);
+  const rings = (dialogue) => dialogue.takes(NEVER, { within: [RINGS_MS, 'answers'] });
+  const called = await scene.start('one', answersInAnyCase(other, rings, LEAVES_MS));
   const gives = new Caller('one').invites({ body: sdp(one) }).expects(100, { optional: true }).expects(180);
   // Answered before it could give up, it hangs up.
   gives.expects(200, { within: [RINGS_MS + later_ms, 'gives'] }).acks().leaves().ends();
@@ -66,9 +87,14 @@ async function crosses(scene, later_ms) {
   gives.label('refused').acksRefusal();
   await scene.start('caller', gives);
   await Promise.all(scene.running.map(({ ended }) => ended));
+  await isSettled(called);
 }
 
 const RINGS_MS = 100;
+const LEAVES_MS = 1_000;
+const TALKS_MS = 20_000;
+/** Nobody sends such a request. */
+const NEVER = 'NEVER';
 const CROWD = 60;
 const CROWD_MS = 5_000;
 const THREE = { caller: {}, one: {}, two: {} };
@@ -138,15 +164,15 @@ export const FORKS = {
     plan: BOTH,
     async play(scene) {
       const [one, other] = [await scene.voice(450), await scene.voice(700)];
-      // The CANCEL may cross the 200.
-      const called = () =>
-        new Callee().isCalled().replies('180 Ringing').gate().replies('200 OK', { body: sdp(other) }).takes('CANCEL', { optional: true, next: 'crossed' }).takes('ACK').isLeft().ends().label('crossed').answers('200 OK').takes('ACK').isLeft();
+      const called = () => answersInAnyCase(other, (dialogue) => dialogue.gate(), TALKS_MS);
       const phones = [await scene.start('one', called()), await scene.start('two', called())];
       const caller = await scene.start('caller', calls('both', one));
       for (const phone of phones) await phone.atGate();
       await Promise.all(phones.map((phone) => phone.go()));
       const lost = await Promise.race(phones.map((phone) => phone.ended.then(() => phone)));
+      await isSettled(lost);
       const won = phones.find((phone) => phone !== lost);
+      assert.deepEqual(await won.got(/^BYE/), []);
       await talksAndEnds(caller, one, won, other);
     },
   },
