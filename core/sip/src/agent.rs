@@ -181,6 +181,11 @@ impl Agent {
             .notify(now, &mut self.base, id, body, None);
     }
 
+    /// Whether what a subscriber is to be told waits for its answer to the NOTIFY before.
+    pub fn has_news(&self, id: SubscriptionId) -> bool {
+        self.subscriptions.has_news(id)
+    }
+
     /// The same for the last time, with a reason of RFC 6665 §4.2.2: `noresource`, `deactivated`…
     pub fn end_subscription(
         &mut self,
@@ -413,10 +418,26 @@ impl Agent {
         self.with(id, |invite, _| invite.notice_silence(at));
     }
 
+    /// Gives up an INVITE of ours that nobody has answered, for one that goes elsewhere: it is repeated no more, so
+    /// that a place that comes to life late is not called besides. A CANCEL may not be sent yet (RFC 3261 §9.1); what
+    /// comes late is cancelled, or acknowledged and ended.
+    pub fn give_up(&mut self, now: Instant, id: InviteId) {
+        self.with(id, |invite, base| {
+            invite.hush(base);
+            invite.hangup(now, base, Vec::new(), Status::REQUEST_TERMINATED);
+        });
+    }
+
     /// The call whose dialog this names (RFC 3891 §3).
     pub fn replaced(&self, replaces: &Replaces) -> Option<InviteId> {
         let dialog = DialogId::of_replaces(replaces);
         self.base.dialogs.get(&dialog).copied()
+    }
+
+    /// What names the dialog of a call in Replaces: the one that was answered, else the first early one. `None`: the
+    /// far end has not said anything yet.
+    pub fn name_of(&self, id: InviteId) -> Option<Replaces> {
+        self.invites.get(&id)?.name()
     }
 
     /// The peer's client came back over another connection: our requests in the dialog go there.

@@ -16,17 +16,17 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::agent::{
-    Base, Body, ClientId, Ended, Event, Flow, FlowId, InviteId, OfferVia, REQUESTS_PER_INVITE_MAX,
-    RequestId, Timeout,
+    Base, Body, ClientId, Ended, Event, Flow, FlowId, InviteId, REQUESTS_PER_INVITE_MAX, RequestId,
+    Timeout,
 };
 use crate::dialog::{Dialog, DialogId};
 use crate::session_timer::{Due, SessionRules, SessionTimer, Terms};
 use crate::timer::earliest;
 use crate::transaction::{ClientUser, Purpose, ServerId, TransactionId};
-use crate::{HeaderName, Headers, Login, Method, Request, Response, Status, sign};
+use crate::{HeaderName, Headers, Login, Method, Replaces, Request, Response, Status, sign};
 
 use incoming::{Incoming, Unacked};
-use offer::{Held, Turn};
+use offer::{Announced, Held, Turn};
 use outgoing::{LateOffer, Outgoing};
 pub use reliable::Reliability;
 use reliable::{LatePrack, Provisionals};
@@ -71,7 +71,9 @@ pub(crate) struct Invite {
     /// Headers that say who the peer is connected to, in whatever says something of the session.
     told: Extra,
     /// They have changed, and a request is to say so.
-    announced: Option<OfferVia>,
+    announced: Option<Announced>,
+    /// How often it was said by the last UPDATE for it.
+    announcements: u8,
     /// What a challenge is answered with.
     logins: Vec<Login>,
     /// Requests inside the dialog that the layer above has not answered yet.
@@ -120,6 +122,7 @@ impl Invite {
             description: None,
             told: Extra::new(),
             announced: None,
+            announcements: 0,
             logins: Vec::new(),
             waiting: Vec::new(),
         }
@@ -300,6 +303,19 @@ impl Invite {
         }
     }
 
+    /// What names the call in Replaces.
+    pub(crate) fn name(&self) -> Option<Replaces> {
+        let dialog = match &self.phase {
+            Phase::Outgoing(outgoing) => outgoing.early.first().map(|early| &early.dialog),
+            Phase::Incoming(_)
+            | Phase::Established
+            | Phase::Departing { .. }
+            | Phase::Leaving { .. }
+            | Phase::Over => self.dialog.as_ref(),
+        };
+        dialog.map(|dialog| dialog.id.to_replaces())
+    }
+
     /// The dialog of this name.
     fn dialog_of(&mut self, id: &DialogId) -> Option<&mut Dialog> {
         if let Phase::Outgoing(outgoing) = &mut self.phase {
@@ -351,6 +367,8 @@ impl Invite {
             Purpose::Initial => self.on_initial_response(now, base, transaction, response),
             Purpose::Offer => self.on_offer_response(now, base, transaction, &response),
             Purpose::Refresh => self.on_refresh_response(now, base, &response),
+            Purpose::Announcement if response.status.is_provisional() => {}
+            Purpose::Announcement => self.on_announcement_response(now, base, &response),
             Purpose::Bye if response.status.is_final() => self.on_bye_done(now, base),
             Purpose::Bye | Purpose::Prack => {}
             Purpose::InDialog(client) => self.on_in_dialog_response(now, base, client, response),
@@ -404,8 +422,10 @@ impl Invite {
         match purpose {
             Purpose::Initial => self.on_initial_failed(now, base, flow_closed),
             Purpose::Offer => self.on_offer_failed(now, base, flow_closed),
-            Purpose::Refresh if !flow_closed => self.gone(now, base, Ended::Timeout),
-            Purpose::Refresh => self.postpone_refresh(now),
+            Purpose::Refresh | Purpose::Announcement if !flow_closed => {
+                self.gone(now, base, Ended::Timeout)
+            }
+            Purpose::Refresh | Purpose::Announcement => self.postpone_refresh(now),
             Purpose::Bye => self.on_bye_done(now, base),
             // The peer sends its response again, and ends the call if it must.
             Purpose::Prack => {}
@@ -481,7 +501,8 @@ impl Invite {
         let timer = self.session_timer.as_ref().and_then(SessionTimer::deadline);
         let provisional = self.provisionals.deadline();
         let offer = self.offer_deadline();
-        earliest([phase, unacked, provisional, held, timer, offer])
+        let announced = self.announced.as_ref().and_then(|next| next.not_before);
+        earliest([phase, unacked, provisional, held, timer, offer, announced])
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant, base: &mut Base) {
@@ -499,6 +520,12 @@ impl Invite {
             && held.not_before.is_some_and(|at| now >= at)
         {
             held.not_before = None;
+            self.pump(now, base);
+        }
+        if let Some(announced) = &mut self.announced
+            && announced.not_before.is_some_and(|at| now >= at)
+        {
+            announced.not_before = None;
             self.pump(now, base);
         }
         match self

@@ -17,6 +17,9 @@ use crate::{HeaderName, Method, Request, Response, Status};
 /// How long who has left is waited for to be told so by the layer above.
 const LAST_WORD: Duration = Duration::from_secs(1);
 
+/// The extension of RFC 4662.
+const EVENT_LIST: &str = "eventlist";
+
 /// How long subscriptions last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SubscriptionRules {
@@ -26,6 +29,8 @@ pub struct SubscriptionRules {
     pub expires_s_max: u32,
     /// What is given to who names none.
     pub expires_s_default: u32,
+    /// It is to a list of resources (RFC 4662): what is told of it requires `eventlist`.
+    pub is_list: bool,
 }
 
 impl Default for SubscriptionRules {
@@ -34,6 +39,7 @@ impl Default for SubscriptionRules {
             expires_s_min: 0,
             expires_s_max: 86_400,
             expires_s_default: 3_600,
+            is_list: false,
         }
     }
 }
@@ -102,6 +108,10 @@ impl Subscriptions {
         self.by_dialog.get(dialog).copied()
     }
 
+    pub(crate) fn has_news(&self, id: SubscriptionId) -> bool {
+        self.all.get(&id).is_some_and(|own| own.news.is_some())
+    }
+
     pub(crate) fn facts(&self, id: SubscriptionId) -> Option<(&str, &str, Instant)> {
         let own = self.all.get(&id)?;
         Some((own.dialog.id.call_id(), &own.event, own.expires_at))
@@ -137,7 +147,7 @@ impl Subscriptions {
             base.respond(now, server, response);
             return None;
         };
-        respond(now, base, server, request, expires_s);
+        respond(now, base, server, request, (expires_s, rules));
         let id = base.next_subscription_id();
         self.by_dialog.insert(dialog.id.clone(), id);
         *self.of_flow.entry(flow.id).or_default() += 1;
@@ -228,13 +238,14 @@ impl Subscriptions {
         };
         subscription.dialog.refresh_target(request);
         subscription.extend(now, expires_s);
+        let rules = subscription.rules;
         self.timers.set(id, Some(subscription.expires_at));
         if subscription.flow.id != flow.id {
             let old = std::mem::replace(&mut subscription.flow, flow);
             leave(&mut self.of_flow, old.id);
             *self.of_flow.entry(flow.id).or_default() += 1;
         }
-        respond(now, base, server, request, expires_s);
+        respond(now, base, server, request, (expires_s, rules));
         // RFC 6665 §4.2.1.2: "Upon successfully accepting or refreshing a subscription, notifiers MUST send a
         // NOTIFY request immediately to communicate the current resource state to the subscriber."
         base.emit(Event::Resubscribed { id });
@@ -332,6 +343,10 @@ impl Subscription {
         headers.push(HeaderName::Contact, &base.contact(&self.flow));
         headers.push(HeaderName::Event, &self.event);
         headers.push(HeaderName::SubscriptionState, &state);
+        // RFC 4662 §4.3: "The NOTIFY … MUST contain a "Require: eventlist" header field".
+        if self.rules.is_list {
+            headers.push(HeaderName::Require, EVENT_LIST);
+        }
         if let Some(body) = body {
             headers.push(HeaderName::ContentType, &body.content_type);
             request.body = body.bytes;
@@ -351,11 +366,20 @@ impl TooBrief {
     }
 }
 
-fn respond(now: Instant, base: &mut Base, server: ServerId, request: &Request, expires_s: u32) {
+fn respond(
+    now: Instant,
+    base: &mut Base,
+    server: ServerId,
+    request: &Request,
+    (expires_s, rules): (u32, SubscriptionRules),
+) {
     let mut response = request.response(Status::OK);
     let headers = &mut response.headers;
     headers.copy(&request.headers, &HeaderName::RecordRoute);
     headers.push(HeaderName::Expires, &expires_s.to_string());
+    if rules.is_list {
+        headers.push(HeaderName::Require, EVENT_LIST);
+    }
     if let Some(entry) = base.servers.get(server) {
         headers.push(HeaderName::Contact, &base.contact(&entry.flow));
     }

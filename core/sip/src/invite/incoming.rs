@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::reliable::Said;
 use super::{Extra, Invite, Phase, attach_response, description, dress_answer};
 use crate::agent::{Base, Body, Ended, Event, Flow, FlowId, InviteId, Transmit};
 use crate::dialog::Dialog;
@@ -106,11 +107,13 @@ impl Invite {
             return;
         }
         if self.relies(&invite) {
-            return self.provide(now, base, (server, &invite), (status, body));
+            let told = self.told.clone();
+            let said = Said { status, body, told };
+            return self.provide(now, base, (server, &invite), said);
         }
         // RFC 3261 §13.2.1: an offer of ours stands in no response that the caller need not confirm.
         let body = body.filter(|_| description(&invite.headers, &invite.body).is_some());
-        let mut response = self.provisional_response(base, &invite, status);
+        let mut response = self.provisional_response(base, &invite, status, &self.told);
         if body.is_some() {
             self.preview = body.clone();
         }

@@ -67,6 +67,15 @@ pub(super) struct Held {
     offer: Offer,
 }
 
+/// What [`Invite::tell`] changed is to be said.
+#[derive(Debug)]
+pub(super) struct Announced {
+    via: OfferVia,
+    pub(super) not_before: Option<Instant>,
+    /// How often it is said with this.
+    tries: u8,
+}
+
 #[derive(Debug)]
 pub(super) struct Theirs {
     pub(super) server: ServerId,
@@ -125,22 +134,53 @@ impl Invite {
         }
         if let Some(held) = self.held.take_if(|held| held.not_before.is_none()) {
             self.send_offer(now, base, held.offer);
-        } else if let Some(via) = self.announced.take_if(|_| self.held.is_none()) {
-            self.send_announcement(now, base, via);
+        } else if self.held.is_none()
+            && let Some(next) = self.announced.take_if(|next| next.not_before.is_none())
+        {
+            self.announcements = next.tries;
+            self.send_announcement(now, base, next.via);
         }
     }
 
     /// Says what [`Invite::tell`] changed, as soon as the dialog is free: by an UPDATE without description where
     /// the peer allows that or `via` wants it, else by a re-INVITE with the description that stands.
     pub(crate) fn announce(&mut self, now: Instant, base: &mut Base, via: OfferVia) {
-        self.announced = Some(via);
+        self.announced = Some(Announced {
+            via,
+            not_before: None,
+            tries: 1,
+        });
         self.pump(now, base);
+    }
+
+    /// The answer to an UPDATE that only said something. One that crossed an offer of the peer, or came before the peer was
+    /// ready for it, is said again after a while, unless something newer is to be said; everything else is as with a refresh.
+    pub(super) fn on_announcement_response(
+        &mut self,
+        now: Instant,
+        base: &mut Base,
+        response: &Response,
+    ) {
+        let is_early = matches!(
+            response.status,
+            Status::REQUEST_PENDING | Status::SERVER_INTERNAL_ERROR | Status::FORBIDDEN
+        );
+        if is_early && self.announcements < TRIES_MAX && self.announced.is_none() {
+            let pause = self.glare_pause(base);
+            self.announced = Some(Announced {
+                via: OfferVia::Update,
+                not_before: Some(now + pause),
+                tries: self.announcements + 1,
+            });
+            return;
+        }
+        self.on_refresh_response(now, base, response);
     }
 
     fn send_announcement(&mut self, now: Instant, base: &mut Base, via: OfferVia) {
         if via == OfferVia::Update || self.allows_update {
             if let Some(update) = self.refreshing_request(base, &Method::Update) {
-                let user = ClientUser::Invite(self.id, Purpose::Refresh);
+                let user = ClientUser::Invite(self.id, Purpose::Announcement);
                 base.start(now, self.flow, update, user);
             }
         } else if let (Some(body), true) = (

@@ -115,6 +115,13 @@ impl Invite {
         }
     }
 
+    /// Our INVITE is repeated no more.
+    pub(crate) fn hush(&self, base: &mut Base) {
+        if let Phase::Outgoing(outgoing) = &self.phase {
+            base.clients.hush(outgoing.transaction);
+        }
+    }
+
     /// Cancels our INVITE as soon as that is allowed.
     pub(super) fn cancel(&mut self, now: Instant, base: &mut Base, headers: Extra, cause: Ended) {
         if self.flow_lost {

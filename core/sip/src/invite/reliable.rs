@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::offer::{Theirs, Turn};
 use super::peer::Refusal;
-use super::{Invite, Phase, attach, attach_response, description};
+use super::{Extra, Invite, Phase, attach, attach_response, description};
 use crate::agent::{Base, Body, Ended, Event, FlowId, OfferVia, Transmit};
 use crate::dialog::DialogId;
 use crate::timer::T1;
@@ -45,12 +45,21 @@ pub enum Reliability {
 pub(super) struct Provisionals {
     rseq_last: Option<u32>,
     sent: Option<Sent>,
-    waiting: VecDeque<(Status, Option<Body>)>,
+    waiting: VecDeque<Said>,
     /// The 200 that waits. §3: "unless the final response is 2xx and any of the unacknowledged reliable
     /// provisional responses contained a session description".
     accept: Option<Body>,
     /// Sent, and overtaken by our final response: its PRACK may still come.
     overtaken: Option<(u32, u32)>,
+}
+
+/// What a provisional response says.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) status: Status,
+    pub(super) body: Option<Body>,
+    /// Headers that were to go with it when it was said.
+    pub(super) told: Extra,
 }
 
 /// A reliable provisional response without its PRACK. §3: "passed to the transaction layer periodically with
@@ -144,15 +153,16 @@ impl Invite {
         now: Instant,
         base: &mut Base,
         (server, invite): (ServerId, &Request),
-        (status, body): (Status, Option<Body>),
+        said: Said,
     ) {
         let Provisionals { sent, waiting, .. } = &mut self.provisionals;
         if sent.is_some() {
             if waiting.len() < PROVISIONALS_WAITING_MAX {
-                waiting.push_back((status, body));
+                waiting.push_back(said);
             }
             return;
         }
+        let Said { status, body, told } = said;
         // What is settled is not said again (RFC 6337 §3.1.1).
         let body = body.filter(|_| self.early.is_none());
         let offered = description(&invite.headers, &invite.body).is_some();
@@ -165,7 +175,7 @@ impl Invite {
             Some(last) => last.saturating_add(1),
             None => 1 + base.below(FIRST_RSEQ_END),
         };
-        let mut response = self.provisional_response(base, invite, status);
+        let mut response = self.provisional_response(base, invite, status, &told);
         response.headers.push(HeaderName::Require, "100rel");
         response.headers.push(HeaderName::RSeq, &rseq.to_string());
         if body.is_some() {
@@ -196,13 +206,14 @@ impl Invite {
         base: &Base,
         invite: &Request,
         status: Status,
+        told: &Extra,
     ) -> Response {
         let mut response = invite.response(status);
         let headers = &mut response.headers;
         headers.copy(&invite.headers, &HeaderName::RecordRoute);
         headers.push(HeaderName::Contact, &base.contact(&self.flow));
         headers.push(HeaderName::Allow, crate::agent::ALLOW);
-        for (name, value) in &self.told {
+        for (name, value) in told {
             headers.push(name.clone(), value);
         }
         response

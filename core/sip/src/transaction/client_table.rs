@@ -38,6 +38,8 @@ pub(crate) enum Purpose {
     Offer,
     /// An UPDATE without body: RFC 4028 refresh.
     Refresh,
+    /// An UPDATE without body that says who the peer is connected to.
+    Announcement,
     /// The acknowledgement of a provisional response.
     Prack,
     /// The end.
@@ -257,6 +259,15 @@ impl ClientTable {
         if let Some(Machine::Invite(machine, _)) = self.entries.get_mut(&id).map(|e| &mut e.machine)
         {
             machine.abandon();
+        }
+        self.settle(id);
+    }
+
+    /// This INVITE is not repeated any more.
+    pub(crate) fn hush(&mut self, id: TransactionId) {
+        if let Some(Machine::Invite(machine, _)) = self.entries.get_mut(&id).map(|e| &mut e.machine)
+        {
+            machine.hush();
         }
         self.settle(id);
     }

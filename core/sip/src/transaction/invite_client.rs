@@ -122,6 +122,13 @@ impl InviteClient {
         self.state = State::Terminated;
     }
 
+    /// The INVITE is not repeated any more; what comes of it is still waited for.
+    pub(crate) fn hush(&mut self) {
+        if let State::Calling { a, .. } = &mut self.state {
+            *a = None;
+        }
+    }
+
     /// Nobody waits for the outcome any more: the call is over. A 2xx that is lost is not repeated then, so
     /// the transaction must not wait for ever.
     pub(crate) fn forget(&mut self, now: Instant) {

@@ -209,13 +209,32 @@ fn silence_is_told_in_time_and_what_comes_late_is_cancelled_or_ended() {
         assert_eq!(solo.lines(), ["INVITE"; 4], "at 0, 0.5, 1.5 and 3.5 s");
         solo.advance_ms(1);
         assert!(matches!(solo.events[..], [Event::Silent { .. }]));
-        solo.act(|agent, now, _| agent.hangup(now, id, Vec::new(), Status::DECLINE));
+        solo.act(|agent, now, _| agent.give_up(now, id));
         assert!(solo.lines().is_empty(), "no CANCEL before a response");
+        solo.advance_ms(20_000);
+        assert!(solo.lines().is_empty(), "it is repeated no more");
         solo.answer_to(&invite, status, "bob", SDP);
-        assert_eq!(solo.lines()[0], answered_by, "{status}");
+        let lines = solo.lines();
+        assert_eq!(lines[0], answered_by, "{status}");
+        if answered_by == "ACK" {
+            assert_eq!(lines[1], "BYE");
+        }
         solo.advance_ms(70_000);
         assert_eq!(solo.agent.counts().invites, 0);
     }
+}
+
+/// Nobody answers ever: the transaction ends with Timer B all the same.
+#[test]
+fn a_silent_place_that_was_given_up_is_forgotten() {
+    let mut solo = Solo::new(Transport::Udp);
+    let id = solo.act(|agent, now, flow| agent.invite(now, flow, outgoing(Some("offer"))));
+    solo.advance_ms(4_000);
+    solo.act(|agent, now, _| agent.give_up(now, id));
+    solo.sent.clear();
+    solo.advance_ms(28_000);
+    assert!(solo.sent.is_empty());
+    assert_eq!(solo.agent.counts(), Counts::default());
 }
 
 #[test]

@@ -88,6 +88,39 @@ fn glare_is_waited_out_and_what_is_told_is_the_newest() {
     assert_eq!(invites, 1, "it says all there is to say: {lines:?}");
 }
 
+/// An UPDATE that says something and is refused for the moment is said again, with the newest, and not for ever.
+#[test]
+fn an_update_that_crosses_another_request_is_said_again() {
+    for refusal in ["491 Request Pending", "500 Busy", "403 Wrong Status"] {
+        let mut solo = Solo::new(Transport::Ws);
+        let (id, tag) = answered(&mut solo, "Allow: INVITE, UPDATE");
+        solo.receive(&request("ACK", 1, "b", &tag, ""));
+        solo.lines();
+        solo.act(|agent, now, _| {
+            agent.tell(id, told("carol"));
+            agent.announce(now, id, OfferVia::Reinvite);
+        });
+        solo.answer(refusal, "", "");
+        assert_eq!(solo.lines(), ["UPDATE"]);
+        solo.act(|agent, _, _| agent.tell(id, told("dave")));
+        solo.advance_ms(4_100);
+        assert!(has(&solo.last_request().headers, "dave"), "{refusal}");
+        solo.answer("200 OK", "", "");
+        assert_eq!(solo.lines(), ["UPDATE"], "{refusal}");
+        solo.advance_ms(60_000);
+        assert!(solo.lines().is_empty(), "{refusal}");
+        // Who refuses always is not asked for ever.
+        solo.act(|agent, now, _| agent.announce(now, id, OfferVia::Update));
+        let mut said = 0;
+        while !solo.sent.is_empty() {
+            solo.answer(refusal, "", "");
+            said += solo.lines().len();
+            solo.advance_ms(4_100);
+        }
+        assert_eq!(said, 8, "{refusal}");
+    }
+}
+
 #[test]
 fn what_the_peer_says_of_itself_is_handed_up() {
     let mut solo = Solo::new(Transport::Ws);

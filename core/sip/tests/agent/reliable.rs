@@ -590,3 +590,25 @@ fn reliable_calls_survive_a_bad_wire() {
         pair.assert_empty();
     }
 }
+
+/// A 181 that waits for a PRACK says what was to go with it when it was said.
+#[test]
+fn a_response_that_waits_keeps_its_headers() {
+    let (mut pair, _, bob) = called(Wire::PERFECT_UDP, 5);
+    let diversion = (HeaderName::from("Diversion"), "<sip:1@h>".to_owned());
+    pair.act(Side::Bob, |agent, now| {
+        agent.provisional(now, bob, Status::RINGING, None);
+        agent.tell(bob, vec![diversion]);
+        agent.provisional(now, bob, Status::CALL_IS_BEING_FORWARDED, None);
+        agent.tell(bob, Vec::new());
+    });
+    pair.run_ms(200);
+    let told = pair.events.iter().filter_map(|(_, event)| match event {
+        Event::Progress { response, .. } => Some((
+            response.status.code(),
+            response.headers.has(&HeaderName::from("Diversion")),
+        )),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [(180, false), (181, true)]);
+}

@@ -12,6 +12,7 @@ fn rules() -> SubscriptionRules {
         expires_s_min: 60,
         expires_s_max: 7_200,
         expires_s_default: 3_600,
+        is_list: false,
     }
 }
 
