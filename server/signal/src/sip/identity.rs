@@ -2,7 +2,10 @@
 //! Remote-Party-ID, and Diversion (RFC 5806) for who sent a call on.
 //!
 //! Nobody is believed but who the configuration trusts (`trust_id_inbound`); nobody sees what is private but who
-//! it trusts with that (`trust_id_outbound`). History-Info (RFC 7044) is neither read nor written.
+//! it trusts with that (`trust_id_outbound`). P-Preferred-Identity (RFC 3325 §9.2) is a wish: it stands for From, where
+//! the configuration does not say who calls.
+
+mod history;
 
 use ::sip::{Flow, HeaderName, Headers, Host, NameAddr, Request, Uri};
 use config::{CallerId, ConnectedLineMethod, Endpoint, Presentation, Subscriber};
@@ -30,6 +33,8 @@ pub(crate) struct Identity {
     at_once: bool,
     method: ConnectedLineMethod,
     diverted: bool,
+    /// It is told the history of calls.
+    has_history: bool,
     /// Numbers are marked as such.
     is_phone: bool,
 }
@@ -57,6 +62,7 @@ impl Identity {
             at_once: endpoint.rpid_immediate,
             method: endpoint.connected_line_method,
             diverted: endpoint.send_diversion,
+            has_history: endpoint.send_history_info,
             is_phone: endpoint.user_eq_phone,
         }
     }
@@ -206,6 +212,7 @@ impl Identity {
 }
 
 const ASSERTED: &str = "P-Asserted-Identity";
+const PREFERRED: &str = "P-Preferred-Identity";
 const REMOTE_PARTY: &str = "Remote-Party-ID";
 const PRIVACY: &str = "Privacy";
 const DIVERSION: &str = "Diversion";
@@ -243,10 +250,14 @@ pub(crate) fn caller_of(endpoint: &Endpoint, request: &Request) -> CallerId {
     if !known.number.is_empty() {
         return known;
     }
-    let Ok(from) = request.headers.from() else {
+    let preferred = address_in(&request.headers, PREFERRED)
+        .as_ref()
+        .map(party_of);
+    let preferred = preferred.filter(|caller| !caller.number.is_empty());
+    let from = || request.headers.from().ok().as_ref().map(party_of);
+    let Some(mut caller) = preferred.or_else(from) else {
         return known;
     };
-    let mut caller = party_of(&from);
     if !known.name.is_empty() {
         caller.name = known.name;
     }
@@ -275,23 +286,18 @@ pub(crate) fn believed(endpoint: &Endpoint) -> Option<Box<str>> {
 
 /// What a trusted peer says of who calls: P-Asserted-Identity, else Remote-Party-ID.
 fn asserted(headers: &Headers) -> Option<CallerId> {
-    let address = |name: &str| {
-        let value = headers.get(&HeaderName::from(name))?;
-        let first = match name {
-            // RFC 3325 §9.1: there may be a second value, the tel: URI of the same.
-            ASSERTED => value.split_inclusive('>').next().unwrap_or(value),
-            _ => value,
-        };
-        NameAddr::parse(first).ok()
-    };
     let known = |caller: &CallerId| !caller.number.is_empty();
-    if let Some(caller) = address(ASSERTED).as_ref().map(party_of).filter(known) {
+    if let Some(caller) = address_in(headers, ASSERTED)
+        .as_ref()
+        .map(party_of)
+        .filter(known)
+    {
         return Some(match is_private(headers) {
             true => caller.presented(Presentation::ProhibNotScreened),
             false => caller,
         });
     }
-    let address = address(REMOTE_PARTY)?;
+    let address = address_in(headers, REMOTE_PARTY)?;
     let caller = party_of(&address);
     let word = |name: &str| address.params.get(name).unwrap_or_default();
     let is_screened = word("screen").eq_ignore_ascii_case("yes");
@@ -308,6 +314,17 @@ fn asserted(headers: &Headers) -> Option<CallerId> {
         caller.number_presentation = allowed.prohibited();
     }
     Some(caller).filter(known)
+}
+
+/// The first address in a header.
+fn address_in(headers: &Headers, name: &str) -> Option<NameAddr> {
+    let value = headers.get(&HeaderName::from(name))?;
+    let first = match name {
+        // RFC 3325 §9.1: there may be a second value, the tel: URI of the same.
+        ASSERTED | PREFERRED => value.split_inclusive('>').next().unwrap_or(value),
+        _ => value,
+    };
+    NameAddr::parse(first).ok()
 }
 
 fn party_of(address: &NameAddr) -> CallerId {
@@ -330,14 +347,14 @@ fn is_private(headers: &Headers) -> bool {
             .any(is)
 }
 
-/// Who sent the call on to us, as Diversion says: the first line is the last who did.
+/// Who sent the call on to us, as Diversion says (the first line is the last who did), else History-Info.
 pub(crate) fn redirecting_of(request: &Request) -> Redirecting {
     let name = HeaderName::from(DIVERSION);
     let values = request.headers.get_all(&name);
-    let parsed = values.flat_map(diversions).take(DIVERSIONS_MAX);
+    let parsed = values.flat_map(entries).take(DIVERSIONS_MAX);
     let all: Vec<NameAddr> = parsed.collect();
     let (Some(last), Some(first)) = (all.first(), all.last()) else {
-        return Redirecting::default();
+        return history::redirecting_of(request).unwrap_or_default();
     };
     let reason = |address: &NameAddr| {
         let word = address.params.unescaped("reason").unwrap_or_default();
@@ -366,8 +383,8 @@ pub(crate) fn redirecting_of(request: &Request) -> Redirecting {
     }
 }
 
-/// The values of one Diversion line; a comma in quotes or brackets parts nothing.
-fn diversions(line: &str) -> Vec<NameAddr> {
+/// The values of one line of Diversion or History-Info; a comma in quotes or brackets parts nothing.
+fn entries(line: &str) -> Vec<NameAddr> {
     let (mut quoted, mut bracketed, mut start) = (false, false, 0);
     let mut parts = Vec::new();
     for (at, character) in line.char_indices() {
@@ -408,7 +425,7 @@ pub(crate) fn marked(uri: Uri, is_phone: bool) -> Uri {
 mod tests {
     use super::*;
 
-    fn request(headers: &str) -> Request {
+    pub(super) fn request(headers: &str) -> Request {
         let text = format!(
             "INVITE sip:100@pbx SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\n\
              From: \"Alice\" <sip:alice@h>;tag=1\r\nTo: <sip:100@pbx>\r\nCall-ID: c\r\n\
@@ -451,6 +468,25 @@ mod tests {
         let caller = caller_of(&endpoint(false), &request);
         assert_eq!(caller.to_string(), "\"Alice\" <alice>");
         assert!(!caller.presentation().is_allowed(), "it asks for privacy");
+    }
+
+    #[test]
+    fn what_is_preferred_stands_for_from_where_nothing_else_is_said() {
+        let text = "P-Preferred-Identity: \"Sales\" <sip:200@h>, <tel:+49>\r\nPrivacy: id\r\n";
+        let caller = caller_of(&endpoint(false), &request(text));
+        assert_eq!(caller.to_string(), "\"Sales\" <200>");
+        assert!(!caller.presentation().is_allowed());
+        // The configuration says who it is.
+        let mut known = endpoint(false);
+        known.caller_id = Some(CallerId::new("Alice", "100"));
+        assert_eq!(caller_of(&known, &request(text)).number, "100");
+        // Who is trusted says it by what it asserts.
+        let both = format!("P-Asserted-Identity: <sip:300@h>\r\n{text}");
+        assert_eq!(caller_of(&endpoint(true), &request(&both)).number, "300");
+        assert_eq!(caller_of(&endpoint(false), &request(&both)).number, "200");
+        // What cannot be read is no wish.
+        let caller = caller_of(&endpoint(false), &request("P-Preferred-Identity: <>\r\n"));
+        assert_eq!(caller.number, "alice");
     }
 
     #[test]

@@ -591,8 +591,9 @@ impl Ask {
         let mut headers: Vec<_> = hops.map(|hop| (HeaderName::Route, hop)).collect();
         headers.extend(identity.headers(flow, &caller, Role::Called));
         headers.extend(identity.diversions(flow, &redirecting));
-        headers.extend(added);
         let uri = marked(place.uri, identity.is_phone());
+        headers.extend(identity.history(flow, &redirecting, &uri));
+        headers.extend(added);
         OutgoingInvite {
             to: NameAddr::new(uri.clone()),
             uri,

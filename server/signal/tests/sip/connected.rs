@@ -161,6 +161,25 @@ async fn a_caller_is_told_before_the_answer_where_it_wants_that() {
     bob.send(&tagged(&called, 486, "t", EMPTY)).await;
 }
 
+/// 180 after early media would have many phones ring themselves instead of playing it.
+#[tokio::test]
+async fn a_caller_that_hears_something_is_told_by_183() {
+    let more = format!("{TOLD}rpid_immediate=yes\n");
+    let exchange = exchange(&[("alice", &more), ("bob", TRUSTED)]).await;
+    let mut alice = phone(&exchange, "alice").await;
+    let mut bob = phone(&exchange, "bob").await;
+    dials(&mut alice, "alice", "bob", "").await;
+    let called = bob.request().await;
+    answered(&mut alice, 180).await;
+    bob.send(&tagged(&called, 183, "t", &with_answer())).await;
+    assert!(!answered(&mut alice, 183).await.body.is_empty());
+    let who = with("P-Asserted-Identity: \"Eve\" <sip:9@x>\r\n");
+    bob.send(&tagged(&called, 183, "t", &who)).await;
+    let told = answered(&mut alice, 183).await;
+    assert_eq!(pai(&told.headers), Some("\"Eve\" <sip:9@127.0.0.1>"));
+    bob.send(&tagged(&called, 486, "t", EMPTY)).await;
+}
+
 #[tokio::test]
 async fn who_changes_in_the_call_is_told_to_the_other_by_update() {
     let exchange = exchange(&[("alice", TOLD), ("bob", TRUSTED)]).await;
@@ -295,6 +314,7 @@ async fn a_call_that_is_sent_on_says_by_whom() {
             Some("\"Bob\" <sip:1002@127.0.0.1>;reason=unconditional"),
         ),
         ("send_diversion=no\n", None),
+        ("send_diversion=no\nsend_history_info=yes\n", None),
     ] {
         let more = format!("redirect_method=uri_core\n{send}");
         let exchange = exchange(&[("alice", TOLD), ("bob", &more)]).await;
@@ -317,6 +337,18 @@ async fn a_call_that_is_sent_on_says_by_whom() {
         );
         let called = other.request().await;
         assert_eq!(header(&called.headers, "Diversion"), expected);
+        let name = HeaderName::from("History-Info");
+        let history: Vec<_> = called.headers.get_all(&name).collect();
+        match send.contains("send_history_info=yes") {
+            true => assert_eq!(
+                history,
+                [
+                    "\"Bob\" <sip:1002@127.0.0.1>;index=1",
+                    &format!("<sip:300@127.0.0.1:{port};cause=302>;index=1.1;mp=1")
+                ]
+            ),
+            false => assert!(history.is_empty(), "{history:?}"),
+        }
         other
             .send(tagged(&called, 486, "t", EMPTY).as_bytes())
             .await;
@@ -330,6 +362,11 @@ async fn who_sent_a_call_on_to_us_is_known_to_the_dial_plan() {
     let diverted =
         "Diversion: <sip:77@x>;reason=user-busy\r\nDiversion: <sip:66@x>;reason=away\r\n";
     dials(&mut alice, "alice", "rdnis", diverted).await;
+    answered(&mut alice, 486).await;
+    // The same by History-Info.
+    let history = "History-Info: <sip:66@x>;index=1, <sip:77@x;cause=404>;index=1.1;mp=1\r\n\
+                   History-Info: <sip:100@x;cause=486>;index=1.1.1;mp=1.1\r\n";
+    dials(&mut alice, "alice", "rdnis", history).await;
     answered(&mut alice, 486).await;
 }
 

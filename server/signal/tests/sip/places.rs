@@ -74,6 +74,11 @@ async fn a_call_goes_to_the_next_place_after_a_503() {
 
 /// Two places of a trunk, the first of which is asked first, and an exchange that knows them.
 async fn two_places() -> (Exchange, NameServer, DeskPhone, DeskPhone) {
+    two_places_with("").await
+}
+
+/// The same with more options of the address of record.
+async fn two_places_with(more: &str) -> (Exchange, NameServer, DeskPhone, DeskPhone) {
     let (first, second) = (DeskPhone::unbound().await, DeskPhone::unbound().await);
     let names = NameServer::start(vec![
         srv(
@@ -92,7 +97,7 @@ async fn two_places() -> (Exchange, NameServer, DeskPhone, DeskPhone) {
         a("b.provider.test", "127.0.0.1"),
     ])
     .await;
-    let pjsip = format!("{PJSIP}{TRUNK}");
+    let pjsip = format!("{PJSIP}{TRUNK}{more}");
     let files = [("pjsip.conf", &*pjsip)];
     let transports = vec![transport("udp", "127.0.0.1", &[])];
     let exchange = Exchange::asking(&files, transports, &names).await;
@@ -127,6 +132,32 @@ async fn a_place_that_says_nothing_is_passed_over_long_before_timer_b() {
         .send(tagged(&invite, 486, "t", EMPTY).as_bytes())
         .await;
     assert_eq!(begun.await.unwrap(), Err(Cause::UserBusy));
+}
+
+/// A contact is there if one of its places is: calls go on to it too.
+#[tokio::test]
+async fn a_contact_is_asked_at_its_next_place_after_a_503_or_silence() {
+    for silent in [false, true] {
+        let more = "qualify_frequency=1\nqualify_timeout=0.3\n";
+        let (exchange, _names, first, second) = two_places_with(more).await;
+        let asked = first.request().await;
+        assert_eq!(asked.method, Method::Options);
+        if !silent {
+            first.send(tagged(&asked, 503, "t", EMPTY).as_bytes()).await;
+        }
+        let again = second.request().await;
+        assert_eq!(again.method, Method::Options);
+        second
+            .send(tagged(&again, 200, "t", EMPTY).as_bytes())
+            .await;
+        until("it is there", || {
+            let all = exchange.signal.contacts();
+            let all = all.iter().map(|contact| contact.status);
+            all.into_iter()
+                .any(|status| matches!(status, signal::ContactStatus::Available(_)))
+        })
+        .await;
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ::sip::{Failure, InviteId, Status};
+use ::sip::{Failure, InviteId};
 use switch::story::StoryEvent;
 
 use crate::sip::driver::Driver;
@@ -19,8 +19,7 @@ impl Driver {
             return;
         }
         self.invite_elsewhere(now, id, &Failure::Timeout);
-        let status = Status::REQUEST_TERMINATED;
-        self.agent.hangup(now, id, Vec::new(), status);
+        self.agent.give_up(now, id);
     }
 
     /// RFC 3263 §4.3: the INVITE goes to the next place, as a new transaction.

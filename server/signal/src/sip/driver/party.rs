@@ -49,8 +49,13 @@ impl Calls {
         match told.how {
             How::InPassing => {}
             How::Ringing => {
-                self.sent(id, &Status::RINGING);
-                agent.provisional(now, id, Status::RINGING, None);
+                // After early media 180 would have many phones ring themselves instead of playing it.
+                let status = match call.is_heard {
+                    true => Status::SESSION_PROGRESS,
+                    false => Status::RINGING,
+                };
+                self.sent(id, &status);
+                agent.provisional(now, id, status, None);
             }
             How::By(via) => {
                 self.sent(id, &format_args!("who is connected: {}", told.party));

@@ -20,6 +20,15 @@ const PENDING_MAX: usize = 10_000;
 /// goes on like that would have us as busy as his line allows.
 const LOGIN_TRIES_MAX: u8 = 3;
 
+/// What a response was.
+pub(crate) enum Asked {
+    /// It is nobody's here.
+    Nobodys,
+    Done,
+    /// The contact is to be asked at its next place (RFC 3263 §4.3).
+    Elsewhere(Box<Probe>),
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Probes {
@@ -82,7 +91,7 @@ impl Probes {
         self.pending.insert(id, pending);
     }
 
-    /// A response came, or none in the time of the transaction. `false`: it is nobody's here.
+    /// A response came, or none in the time of the transaction.
     pub(crate) fn on_response(
         &mut self,
         agent: &mut Agent,
@@ -90,9 +99,9 @@ impl Probes {
         id: ClientId,
         response: Option<&Arc<Response>>,
         now: Instant,
-    ) -> bool {
+    ) -> Asked {
         let Some(mut pending) = self.take(id) else {
-            return false;
+            return Asked::Nobodys;
         };
         let challenged = |status| {
             matches!(
@@ -112,9 +121,13 @@ impl Probes {
         {
             pending.login_tries += 1;
             self.send(agent, pending);
-            return true;
+            return Asked::Done;
         }
         self.busy.remove(&pending.probe.id);
+        let failed = response.is_none_or(|it| it.status == Status::SERVICE_UNAVAILABLE);
+        if failed && pending.probe.route.next() {
+            return Asked::Elsewhere(Box::new(pending.probe));
+        }
         let counts = |response: &Response| {
             response.status.is_success() || !pending.probe.qualify.success_only
         };
@@ -125,20 +138,26 @@ impl Probes {
             Some(_) | None => ContactStatus::Unavailable,
         };
         tell(shared, &pending.probe, status);
-        true
+        Asked::Done
     }
 
-    /// The patience with some of them has ended.
-    pub(crate) fn on_deadline(&mut self, shared: &Shared, now: Instant) {
+    /// The patience with some of them has ended: those that are to be asked at their next place. A call would go on to
+    /// it too.
+    pub(crate) fn on_deadline(&mut self, shared: &Shared, now: Instant) -> Vec<Probe> {
+        let mut elsewhere = Vec::new();
         while let Some((at, id)) = self.deadlines.first().copied()
             && at <= now
         {
             self.deadlines.pop_first();
-            if let Some(pending) = self.pending.remove(&id) {
+            if let Some(mut pending) = self.pending.remove(&id) {
                 self.busy.remove(&pending.probe.id);
-                tell(shared, &pending.probe, ContactStatus::Unavailable);
+                match pending.probe.route.next() {
+                    true => elsewhere.push(pending.probe),
+                    false => tell(shared, &pending.probe, ContactStatus::Unavailable),
+                }
             }
         }
+        elsewhere
     }
 
     fn take(&mut self, id: ClientId) -> Option<Pending> {
