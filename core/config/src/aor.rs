@@ -28,6 +28,8 @@ pub struct Aor {
     pub outbound_proxy: Option<String>,
     /// The mailboxes a subscriber to this address is told of.
     pub mailboxes: Vec<String>,
+    /// The extension that a subscriber calls to hear its messages.
+    pub voicemail_extension: Option<String>,
     /// Seconds between two questions whether a contact is there; 0 asks never.
     pub qualify_frequency_s: u32,
     /// Milliseconds an answer may take.
@@ -53,6 +55,7 @@ impl Aor {
             support_path: false,
             outbound_proxy: None,
             mailboxes: Vec::new(),
+            voicemail_extension: None,
             qualify_frequency_s: 0,
             qualify_timeout_ms: 3_000,
             qualify_2xx_only: false,
@@ -154,6 +157,13 @@ const OPTIONS: &[Row<Aor>] = &[
         "no",
         Parse::YesNo(|a| &mut a.support_path),
         "Keeps Path (RFC 3327).",
+    ),
+    row(
+        "voicemail_extension",
+        "",
+        Parse::Optional(|a| &mut a.voicemail_extension),
+        "The extension a subscriber to its mailboxes calls to hear them, told as Message-Account; that of the endpoint \
+         if unset.",
     ),
 ];
 

@@ -134,6 +134,8 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
     changes.extend(named("domain_alias", aliases.0, aliases.1, |old, new| {
         vec![Detail::new("domain", old, new)]
     }));
+    let lists = (&old.resource_lists, &new.resource_lists);
+    changes.extend(named("resource_list", lists.0, lists.1, options));
     http(&old.http, &new.http, &mut changes);
     changes.extend(one("rtp.conf", &old.rtp, &new.rtp, options));
     changes.extend(one("database", &old.database, &new.database, database));

@@ -143,6 +143,10 @@ pub struct Endpoint {
     pub aggregate_mwi: bool,
     /// The user of From in what tells them.
     pub mwi_from_user: Option<String>,
+    /// The extension it calls to hear its messages.
+    pub voicemail_extension: Option<String>,
+    /// The mailbox its own NOTIFYs tell of.
+    pub incoming_mwi_mailbox: Option<String>,
     /// Whether they are not told while the endpoint has subscribed to mailboxes.
     pub mwi_subscribe_replaces_unsolicited: bool,
     /// The class of music that those it holds hear.
@@ -171,6 +175,8 @@ pub struct Endpoint {
     pub connected_line_method: ConnectedLineMethod,
     /// Whether it is told who sent a call on to it (RFC 5806).
     pub send_diversion: bool,
+    /// Whether it is told the history of a call.
+    pub send_history_info: bool,
     /// Whether the number that calls it is said in P-Asserted-Identity too (RFC 3325).
     pub send_pai: bool,
     /// Whether it is said in Remote-Party-ID too.
@@ -362,6 +368,8 @@ impl Endpoint {
             mailboxes: Vec::new(),
             aggregate_mwi: true,
             mwi_from_user: None,
+            voicemail_extension: None,
+            incoming_mwi_mailbox: None,
             mwi_subscribe_replaces_unsolicited: false,
             moh_suggest: "default".to_owned(),
             moh_passthrough: false,
@@ -376,6 +384,7 @@ impl Endpoint {
             rpid_immediate: false,
             connected_line_method: ConnectedLineMethod::Invite,
             send_diversion: true,
+            send_history_info: false,
             send_pai: false,
             send_rpid: false,
             user_eq_phone: false,

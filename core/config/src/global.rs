@@ -11,6 +11,8 @@ pub struct Global {
     pub user_agent: Option<String>,
     /// The realm of challenges whose auth names none.
     pub default_realm: String,
+    /// `voicemail_extension` of endpoints that have none.
+    pub default_voicemail_extension: Option<String>,
     /// `Max-Forwards` of our requests.
     pub max_forwards: u32,
     /// Seconds in which contacts that survived a restart are asked for the first time; their own interval if 0.
@@ -42,6 +44,7 @@ impl Default for Global {
         Self {
             user_agent: None,
             default_realm: "asterisk".to_owned(),
+            default_voicemail_extension: None,
             max_forwards: 70,
             max_initial_qualify_time_s: 0,
             default_from_user: "asterisk".to_owned(),
@@ -97,6 +100,12 @@ const OPTIONS: &[Row<Global>] = &[
         "asterisk",
         Parse::Text(|g| &mut g.default_realm),
         "Realm of challenges whose auth names none.",
+    ),
+    row(
+        "default_voicemail_extension",
+        "",
+        Parse::Optional(|g| &mut g.default_voicemail_extension),
+        "`voicemail_extension` of endpoints that have none.",
     ),
     row(
         "disable_multi_domain",

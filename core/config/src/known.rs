@@ -35,17 +35,11 @@ type Group = (
 
 #[rustfmt::skip]
 static GROUPS: &[Group] = &[
-    ("aor", "there is no voicemail yet, so nothing tells a phone where to call it",
-        &[("voicemail_extension", "")]),
     ("auth", "OAuth is for registrations at Google Voice, which is not served",
         &[("oauth_clientid", ""), ("oauth_secret", ""), ("refresh_token", "")]),
 
     ("endpoint", "forked calls and early media of calls out are not followed yet",
         &[("accept_multiple_sdp_answers", "no"), ("follow_early_media_fork", "yes"), ("ignore_183_without_sdp", "no")]),
-    ("endpoint", "what other servers say of mailboxes is not listened to",
-        &[("incoming_mwi_mailbox", "")]),
-    ("endpoint", "there is no voicemail yet, so nothing tells a phone where to call it",
-        &[("voicemail_extension", "")]),
     ("endpoint", "who transfers is told that it was done, not how the new call goes on",
         &[("refer_blind_progress", "yes")]),
     ("endpoint", "each stream is received in any codec that was agreed on, and what is made anew for a phone has the codec that it sends, always",
@@ -86,8 +80,6 @@ static GROUPS: &[Group] = &[
         &[("security_mechanisms", ""), ("security_negotiation", "no")]),
     ("endpoint", "charges (AOC) are not told",
         &[("send_aoc", "no")]),
-    ("endpoint", "who sent a call on is told in Diversion, not in History-Info",
-        &[("send_history_info", "no")]),
     ("endpoint", "calls are not signed (RFC 8224)",
         &[("stir_shaken", "no"), ("stir_shaken_profile", "")]),
     ("endpoint", "Reason headers carry the cause in all of our refusals and BYEs",
@@ -105,8 +97,6 @@ static GROUPS: &[Group] = &[
         &[("contact_expiration_check_interval", "30")]),
     ("global", "messages are shown by `--sip-trace` or `pjsip set logger on`",
         &[("debug", "no")]),
-    ("global", "there is no voicemail yet, so nothing tells a phone where to call it",
-        &[("default_voicemail_extension", "")]),
     ("global", "contacts that are known at the start are told of the mailboxes of their endpoint, always",
         &[("mwi_disable_initial_unsolicited", "no")]),
     ("global", "NOTIFYs about mailboxes are paced, however many wait",

@@ -8,8 +8,8 @@ use crate::option::Object;
 use crate::{
     Acl, Aor, Auth, BridgeProfile, Cdr, DatabaseFile, DomainAlias, Endpoint, FeatureGeneral,
     FeatureMap, Global, HttpRestriction, Identify, Indications, Logger, Menu, MusicClass,
-    MusicOnHold, Own, ParkingGeneral, ParkingLot, Registration, Rtp, System, TransportConfig,
-    UserProfile, known,
+    MusicOnHold, Own, ParkingGeneral, ParkingLot, Registration, ResourceList, Rtp, System,
+    TransportConfig, UserProfile, known,
 };
 
 /// Every option of every kind of object, in Markdown. Made from the tables that the readers use, so
@@ -31,6 +31,7 @@ pub fn manual() -> String {
     describe::<Registration>(&mut page);
     describe::<Acl>(&mut page);
     describe::<DomainAlias>(&mut page);
+    describe::<ResourceList>(&mut page);
     page.push_str("\nSections of other types are accepted and have no effect:\n\n");
     for (kind, why) in crate::pjsip::unserved_types() {
         let _ = writeln!(page, "- `type={kind}`, because {why}");

@@ -9,6 +9,7 @@ use crate::option::Object as _;
 use crate::reader::Reader;
 use crate::reference::Dangling;
 use crate::registration::{DomainAlias, Registration};
+use crate::resource_list::ResourceList;
 use crate::rows;
 use crate::snapshot::{Config, Elsewhere};
 use crate::transport::{TransportConfig, Written};
@@ -17,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Types that are read.
-const SERVED: [&str; 10] = [
+const SERVED: [&str; 11] = [
     "acl",
     "aor",
     "auth",
@@ -26,11 +27,12 @@ const SERVED: [&str; 10] = [
     "global",
     "identify",
     "registration",
+    "resource_list",
     "system",
     "transport",
 ];
 /// Types Asterisk knows besides, and why their sections have no effect.
-const UNSERVED: [(&str, &str); 9] = [
+const UNSERVED: [(&str, &str); 8] = [
     (
         "asterisk-publication",
         "states of devices are not exchanged with other servers",
@@ -49,12 +51,8 @@ const UNSERVED: [(&str, &str); 9] = [
     ),
     ("phoneprov", "phones are not provisioned over HTTP"),
     (
-        "resource_list",
-        "lists of subscriptions (RFC 4662) are not served",
-    ),
-    (
         "subscription_persistence",
-        "phones cannot subscribe to events yet",
+        "phones subscribe anew after a restart",
     ),
     (
         "taskpool",
@@ -337,6 +335,11 @@ fn object<'a>(
                 config.domain_aliases.insert(id, alias.domain);
             }
         }
+        "resource_list" => {
+            if let Some(list) = resource_list(reader, section) {
+                config.resource_lists.insert(id, list);
+            }
+        }
         _ => {
             if let Some(endpoint) = endpoint(reader, section) {
                 sections.endpoints.insert(id, (endpoint, section));
@@ -475,6 +478,16 @@ fn domain_alias(reader: &mut Reader<'_>, section: &Section) -> Option<DomainAlia
         return None;
     }
     Some(alias)
+}
+
+fn resource_list(reader: &mut Reader<'_>, section: &Section) -> Option<ResourceList> {
+    let list: ResourceList = reader.object(section)?;
+    let Some((lack, advice)) = list.lack() else {
+        return Some(list);
+    };
+    let message = format!("resource_list `{}` {lack} and is not used", list.id);
+    reader.say(Severity::Error, section, message, advice);
+    None
 }
 
 fn endpoint_references(

@@ -1,5 +1,5 @@
 //! Objects that the snapshot holds and that may be rows of tables: what holds for all of SIP, transports,
-//! domain aliases and registrations.
+//! domain aliases, registrations and lists of resources.
 //!
 //! `sorcery.conf` says which kinds are; then the rows are read with the files, at the start and at each
 //! reload, by the same tables of options. A message about a row names table, row and column where one about
@@ -10,6 +10,7 @@ use crate::database::{Database, Origin};
 use crate::global::Global;
 use crate::option::Object;
 use crate::registration::{DomainAlias, Registration};
+use crate::resource_list::ResourceList;
 use crate::snapshot::Config;
 use crate::system::System;
 use crate::transport::TransportConfig;
@@ -17,12 +18,13 @@ use conf::{Diagnostic, Document, Record};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Kinds of objects that rows may hold, with their tables.
-pub(crate) const KINDS: [(&str, &str); 5] = [
+pub(crate) const KINDS: [(&str, &str); 6] = [
     ("global", "ps_globals"),
     ("system", "ps_systems"),
     ("transport", "ps_transports"),
     ("domain_alias", "ps_domain_aliases"),
     ("registration", "ps_registrations"),
+    ("resource_list", "ps_resource_list"),
 ];
 
 /// Rows of one table that are read.
@@ -79,6 +81,7 @@ pub(crate) fn document(database: &Database, kind: &str, table: &str, rows: &[Rec
         "transport" => TransportConfig::is_option,
         "domain_alias" => DomainAlias::is_option,
         "auth" => Auth::is_option,
+        "resource_list" => ResourceList::is_option,
         _ => Registration::is_option,
     };
     let rows = rows.iter().map(|row| {

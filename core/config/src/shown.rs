@@ -3,10 +3,10 @@
 use crate::option::{Object, Parse};
 use crate::{
     Acl, ActivatedBy, Aor, Auth, AuthKind, BridgeProfile, Cdr, DtlsSetup, DtmfMode, Endpoint,
-    FeatureGeneral, FeatureMap, Global, Identify, IdentifyBy, Logger, MediaEncryption, Menu,
-    MusicClass, MusicMode, MusicOnHold, Own, ParkingLot, ProvisionalAcks, RedirectMethod,
-    Registration, RotateStrategy, Rtp, SessionTimers, StrictRtp, System, TextMatch, UserProfile,
-    VideoMode,
+    FeatureGeneral, FeatureMap, Global, Identify, IdentifyBy, ListEvent, Logger, MediaEncryption,
+    Menu, MusicClass, MusicMode, MusicOnHold, Own, ParkingLot, ProvisionalAcks, RedirectMethod,
+    Registration, ResourceList, RotateStrategy, Rtp, SessionTimers, StrictRtp, System, TextMatch,
+    UserProfile, VideoMode,
 };
 use codec::Codec;
 
@@ -145,6 +145,21 @@ impl Shown for Aor {
             "contact" => self.contacts.join(","),
             "outbound_proxy" => self.outbound_proxy.clone().unwrap_or_default(),
             "qualify_timeout" => format!("{:.6}", f64::from(self.qualify_timeout_ms) / 1_000.0),
+            _ => return None,
+        })
+    }
+}
+
+impl Shown for ResourceList {
+    fn own(&self, option: &str) -> Option<String> {
+        Some(match option {
+            "event" => match self.event? {
+                ListEvent::Presence => "presence",
+                ListEvent::Dialog => "dialog",
+                ListEvent::MessageSummary => "message-summary",
+            }
+            .to_owned(),
+            "list_item" => self.items.join(","),
             _ => return None,
         })
     }

@@ -17,6 +17,7 @@ use crate::music_on_hold::MusicOnHold;
 use crate::own::Own;
 use crate::parking::Parking;
 use crate::registration::Registration;
+use crate::resource_list::ResourceList;
 use crate::rows::ObjectRows;
 use crate::rtp::Rtp;
 use crate::system::System;
@@ -55,6 +56,8 @@ pub struct Config {
     pub named_acls: BTreeMap<String, AddressList>,
     /// `type=domain_alias`: the domain each alias stands for.
     pub domain_aliases: BTreeMap<String, String>,
+    /// `type=resource_list`, by name.
+    pub resource_lists: BTreeMap<String, ResourceList>,
     /// `cdr.conf`.
     pub cdr: Cdr,
     /// `logger.conf`.

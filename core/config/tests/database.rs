@@ -336,7 +336,7 @@ fn a_switch_of_the_plan_names_families_that_are_read_then() {
             warning extconfig.conf:3:1: no table is called `plan3`
              3 | plan3 => pgsql,a
                | ^
-               = tables are ps_endpoints, ps_auths, ps_aors, ps_contacts, ps_endpoint_id_ips, extensions, ps_globals, ps_systems, ps_transports, ps_domain_aliases, ps_registrations, cdr, astdb
+               = tables are ps_endpoints, ps_auths, ps_aors, ps_contacts, ps_endpoint_id_ips, extensions, ps_globals, ps_systems, ps_transports, ps_domain_aliases, ps_registrations, ps_resource_list, cdr, astdb
             warning extensions.conf:4:11: extconfig.conf does not map `pln3`: the table `pln3` is asked
              4 | switch => Realtime/@pln3
                |           ^

@@ -297,6 +297,7 @@ fn merge(old: &Config, new: Config, part: Part) -> Config {
         acls,
         named_acls,
         domain_aliases,
+        resource_lists,
         http,
         rtp,
         own,
@@ -328,6 +329,7 @@ fn merge(old: &Config, new: Config, part: Part) -> Config {
         merged.registration_auths = registration_auths;
         merged.acls = acls;
         merged.domain_aliases = domain_aliases;
+        merged.resource_lists = resource_lists;
     }
     // Lists of addresses are named by endpoints and paths alike.
     if part.has(Part::Pjsip) || part.has(Part::Http) || part.has(Part::Acl) {

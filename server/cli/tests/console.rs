@@ -399,6 +399,7 @@ async fn what_is_shown_keeps_its_shape() {
                  remove_existing      : false
                  remove_unavailable   : false
                  support_path         : false
+                 voicemail_extension  : 
 
             "#]],
         ),
@@ -415,6 +416,7 @@ async fn what_is_shown_keeps_its_shape() {
                  default_from_user                   : asterisk
                  default_outbound_endpoint           : default_outbound_endpoint
                  default_realm                       : asterisk
+                 default_voicemail_extension         : 
                  disable_multi_domain                : false
                  endpoint_identifier_order           : 
                  ignore_uri_user_options             : false

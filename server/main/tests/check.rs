@@ -168,7 +168,7 @@ pjsip.conf (read)
   differs     pjsip.conf:28:1: option `direct_media` is accepted, has no effect here, because
   works       pjsip.conf:65:2: registration provider works
   works       pjsip.conf:92:2: identify provider works
-  unsupported pjsip.conf:97:2: resource_list presence: lists of subscriptions (RFC 4662) are not served
+  works       pjsip.conf:97:2: resource_list presence works
 pjsip.d/carol.conf (read, since another file includes it)
   differs     pjsip.d/carol.conf:4:1: option `alow` is not known in endpoint
               = did you mean `allow`?

@@ -54,7 +54,7 @@ const SERVED: &[(&str, &[Right])] = &[
     (RECORDS, &[Right::Select, Right::Insert]),
 ];
 /// Tables of Asterisk that are made and not used yet, and why.
-const UNSERVED: [(&str, &str); 6] = [
+const UNSERVED: [(&str, &str); 5] = [
     ("queues", "there are no call queues yet"),
     ("queue_members", "there are no call queues yet"),
     ("voicemail", "there is no voicemail yet"),
@@ -62,10 +62,6 @@ const UNSERVED: [(&str, &str); 6] = [
     (
         "musiconhold_entry",
         "music on hold is read from musiconhold.conf",
-    ),
-    (
-        "ps_resource_list",
-        "lists of subscriptions (RFC 4662) are not served",
     ),
 ];
 /// The table of call records. It has no `id`, and everything else goes on without it.

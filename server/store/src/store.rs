@@ -16,7 +16,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 
@@ -36,6 +36,8 @@ struct Shared {
     served_from_memory: AtomicU64,
     /// Questions on their way.
     questions: Arc<Semaphore>,
+    /// Another snapshot is in force.
+    reloads: Arc<Notify>,
     tasks: TaskTracker,
     /// Databases that were in force, until what was asked of them is answered.
     retired: TaskTracker,
@@ -99,6 +101,7 @@ impl Store {
                 asked: AtomicU64::new(0),
                 served_from_memory: AtomicU64::new(0),
                 questions: Arc::new(Semaphore::new(QUESTIONS_MAX)),
+                reloads: Arc::new(Notify::new()),
                 tasks: TaskTracker::new(),
                 retired: TaskTracker::new(),
                 durable: OnceLock::new(),
@@ -109,6 +112,11 @@ impl Store {
     /// The files' snapshot in force.
     pub fn config(&self) -> Arc<Config> {
         self.shared.in_force.load().config.clone()
+    }
+
+    /// Told whenever another snapshot is in force. One may wait.
+    pub fn reloads(&self) -> Arc<Notify> {
+        Arc::clone(&self.shared.reloads)
     }
 
     /// Puts a new snapshot in force, with the database that is; the next question is answered from it.
@@ -123,6 +131,7 @@ impl Store {
         let (_, old) = self.in_force();
         let opened = database.clone().or_else(|| old.clone());
         shared.in_force.store(Arc::new(InForce { config, opened }));
+        shared.reloads.notify_one();
         self.set_batch();
         let Some(old) = old else {
             return;

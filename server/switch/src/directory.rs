@@ -134,6 +134,11 @@ impl ChannelHandle {
         self.line.dialled.as_ref()
     }
 
+    /// Whether the call reads this inbox.
+    pub fn reads(&self, inbox: &InboxSender) -> bool {
+        self.line.inbox.is_same(inbox)
+    }
+
     /// Its place, for who picks it up. `None`: it does not ring.
     pub(crate) fn ringing_seat(&self) -> Option<Seat> {
         let rings = !self.is_gone() && self.line.inbox.is_ringing();

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Tables that are read; the first that is mapped decides where the database is.
-const SERVED: [&str; 13] = [
+const SERVED: [&str; 14] = [
     "ps_endpoints",
     "ps_auths",
     "ps_aors",
@@ -21,11 +21,12 @@ const SERVED: [&str; 13] = [
     "ps_transports",
     "ps_domain_aliases",
     "ps_registrations",
+    "ps_resource_list",
     "cdr",
     "astdb",
 ];
 /// Families Asterisk has besides, and why their tables are not read.
-const UNSERVED: [(&str, &str); 25] = [
+const UNSERVED: [(&str, &str); 24] = [
     ("acls", "lists of addresses are read from acl.conf"),
     ("followme", "numbers are not followed"),
     ("followme_numbers", "numbers are not followed"),
@@ -50,10 +51,6 @@ const UNSERVED: [(&str, &str); 25] = [
     (
         "ps_outbound_publishes",
         "states of devices are not sent to other servers",
-    ),
-    (
-        "ps_resource_list",
-        "lists of subscriptions (RFC 4662) are not served",
     ),
     (
         "ps_subscription_persistence",
@@ -353,7 +350,7 @@ fn target(
 
 /// Kinds of objects whose origin is honoured, with the section and the name they have in
 /// `sorcery.conf`, and the table they are in if nothing else is said.
-const KINDS: [(&str, &str, &str); 10] = [
+const KINDS: [(&str, &str, &str); 11] = [
     ("res_pjsip", "endpoint", "ps_endpoints"),
     ("res_pjsip", "auth", "ps_auths"),
     ("res_pjsip", "aor", "ps_aors"),
@@ -372,15 +369,15 @@ const KINDS: [(&str, &str, &str); 10] = [
         "registration",
         "ps_registrations",
     ),
+    ("res_pjsip_pubsub", "resource_list", "ps_resource_list"),
 ];
 /// Sections and kinds Asterisk has besides.
-const OTHER_KINDS: [&str; 7] = [
+const OTHER_KINDS: [&str; 6] = [
     "acl",
     "inbound-publication",
     "asterisk-publication",
     "outbound-publish",
     "phoneprov",
-    "resource_list",
     "subscription_persistence",
 ];
 const WIZARDS: [&str; 5] = ["astdb", "config", "memory", "memory_cache", "realtime"];

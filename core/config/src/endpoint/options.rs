@@ -248,6 +248,12 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
          the best alone.",
     ),
     row(
+        "incoming_mwi_mailbox",
+        "",
+        Parse::Optional(|e| &mut e.incoming_mwi_mailbox),
+        "The mailbox that its own NOTIFYs about messages tell of, as those of a trunk whose provider has the voicemail.",
+    ),
+    row(
         "language",
         "",
         Parse::Optional(|e| &mut e.language),
@@ -437,6 +443,12 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "Says in Diversion (RFC 5806) who sent a call on to it.",
     ),
     row(
+        "send_history_info",
+        "no",
+        Parse::YesNo(|e| &mut e.send_history_info),
+        "Says in History-Info (RFC 7044) whom a call was for before it was sent on to it.",
+    ),
+    row(
         "send_pai",
         "no",
         Parse::YesNo(|e| &mut e.send_pai),
@@ -537,6 +549,13 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "no",
         Parse::YesNo(|e| &mut e.user_eq_phone),
         "Marks numbers in what goes to it as such: `;user=phone`.",
+    ),
+    row(
+        "voicemail_extension",
+        "",
+        Parse::Optional(|e| &mut e.voicemail_extension),
+        "The extension it calls to hear its messages, told as Message-Account in NOTIFYs about mailboxes; \
+         `default_voicemail_extension` if unset.",
     ),
     row(
         "webrtc",

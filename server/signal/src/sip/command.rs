@@ -17,7 +17,7 @@ use crate::signal::Subscribed;
 use crate::sip::identity::{Identity, Role};
 use crate::sip::mwi::Mwi;
 use crate::sip::outbound::Ask;
-use crate::sip::presence::Subscribe;
+use crate::sip::presence::{Hints, Subscribe};
 use crate::sip::resolve::Hop;
 use crate::sip::text::Letter;
 use crate::sip::trunk::Wanted;
@@ -70,6 +70,8 @@ pub(crate) enum Command {
     Register { id: Option<String>, is_on: bool },
     /// Takes all registrations back for good, and answers when that is done.
     Leave(oneshot::Sender<()>),
+    /// The hints that are watched, as they are now.
+    Hints(Hints),
     /// Who has subscribed to what.
     Watchers(oneshot::Sender<Vec<Subscribed>>),
     /// Proof that the driver turns.
@@ -99,6 +101,7 @@ impl Command {
             | Self::Registrar { .. }
             | Self::Register { .. }
             | Self::Leave(_)
+            | Self::Hints(_)
             | Self::Watchers(_)
             | Self::Ping(_) => false,
         }

@@ -35,9 +35,9 @@ use crate::sip::driver::calls::Calls;
 use crate::sip::driver::dials::{Dials, Waiting};
 use crate::sip::driver::letters::{Answered, Letters};
 use crate::sip::driver::notices::Notices;
-use crate::sip::driver::probes::{PROBES_PER_TURN_MAX, Probes};
+use crate::sip::driver::probes::{Asked, PROBES_PER_TURN_MAX, Probes};
 use crate::sip::driver::registrations::Registrations;
-use crate::sip::driver::watchers::Watchers;
+use crate::sip::driver::watchers::{Sources, Watchers};
 use crate::sip::flows::{Flows, Sent};
 use crate::sip::outside::Outside;
 use crate::sip::shared::{Shared, now};
@@ -129,6 +129,7 @@ impl Driver {
     ) {
         self.follow_reload();
         let changes = self.shared.switch.directory().changes();
+        let reloads = self.shared.switch.store().reloads();
         loop {
             let deadline = tokio::time::Instant::from_std(self.deadline());
             tokio::select! {
@@ -143,6 +144,7 @@ impl Driver {
                     self.watchers.changed(now());
                     self.notices.changed(now());
                 }
+                () = reloads.notified() => drop(self.follow_reload()),
                 input = inputs.recv() => match input {
                     Some(input) => self.on_input(input),
                     None => return,
@@ -187,9 +189,14 @@ impl Driver {
             tracing::info!(aor, from = %Name(&binding.flow), "registration expired");
         }
         self.calls.dial_due(&mut self.agent, now);
-        self.probes.on_deadline(&self.shared, now);
-        self.watchers
-            .on_deadline(&mut self.agent, &self.shared, now);
+        for probe in self.probes.on_deadline(&self.shared, now) {
+            self.ask(probe, now);
+        }
+        let sources = Sources {
+            shared: &self.shared,
+            calls: &self.calls,
+        };
+        self.watchers.on_deadline(&mut self.agent, sources, now);
         let (shared, tasks) = (&self.shared, &self.links.tracker);
         self.notices.on_deadline(shared, &self.watchers, tasks, now);
         self.registrations_due(now);
@@ -226,6 +233,8 @@ impl Driver {
             self.links
                 .tracker
                 .spawn(qualify::adopt(self.shared.clone()));
+            let (agent, tasks) = (&mut self.agent, &self.links.tracker);
+            self.watchers.reloaded(agent, (&self.shared, tasks), now());
         }
         is_new
     }
@@ -339,17 +348,22 @@ impl Driver {
                 match self.letters.on_response(agent, id, response, now) {
                     Answered::Elsewhere(letter) => self.send_text(now, *letter),
                     Answered::Refused(endpoint, uri) => self.notices.refused(&endpoint, &uri),
-                    Answered::Nobodys
-                        if !self.probes.on_response(agent, shared, id, response, now) =>
-                    {
-                        self.on_registered(now, id, response);
+                    Answered::Nobodys => {
+                        match self.probes.on_response(agent, shared, id, response, now) {
+                            Asked::Nobodys => self.on_registered(now, id, response),
+                            Asked::Elsewhere(probe) => self.ask(*probe, now),
+                            Asked::Done => {}
+                        }
                     }
-                    Answered::Nobodys | Answered::Done => {}
+                    Answered::Done => {}
                 }
             }
             Event::Resubscribed { id } => {
-                let (agent, shared) = (&mut self.agent, &self.shared);
-                self.watchers.again(agent, shared, now(), id);
+                let sources = Sources {
+                    shared: &self.shared,
+                    calls: &self.calls,
+                };
+                self.watchers.again(&mut self.agent, sources, now(), id);
             }
             Event::SubscriptionEnded { id } => self.watchers.end(id),
             Event::Silent { id } => self.on_silence(now(), id),

@@ -6,8 +6,9 @@
 
 use std::sync::Arc;
 
-use ::sip::Uri;
+use ::sip::{HeaderName, Request, Uri};
 use config::Subscriber;
+use switch::Messages;
 
 use crate::sip::command::Command;
 use crate::sip::outbound;
@@ -67,6 +68,51 @@ pub(crate) fn registered(shared: &Shared, subscriber: &Subscriber, contacts: Vec
     }
 }
 
+/// A NOTIFY of an endpoint that nobody has asked for: what waits in the mailbox it has elsewhere
+/// (`incoming_mwi_mailbox`). `false`: it is something else.
+pub(crate) fn heard(shared: &Shared, subscriber: &Subscriber, notify: &Request) -> bool {
+    let event = notify.headers.get(&HeaderName::Event).unwrap_or_default();
+    let event = event.split(';').next().unwrap_or_default().trim();
+    let Some(mailbox) = &subscriber.endpoint.incoming_mwi_mailbox else {
+        return false;
+    };
+    let is_summary = event.eq_ignore_ascii_case("message-summary");
+    let Some(messages) = read(&notify.body).filter(|_| is_summary) else {
+        return false;
+    };
+    // As the dial plan calls it: what has no context is in `default`.
+    let mailbox = match mailbox.contains('@') {
+        true => mailbox.clone(),
+        false => format!("{mailbox}@default"),
+    };
+    match shared.switch.set_mailbox(&mailbox, Some(messages)) {
+        Ok(()) => tracing::debug!(mailbox, ?messages, "heard of a mailbox elsewhere"),
+        Err(error) => tracing::warn!(mailbox, "heard of a mailbox elsewhere, but {error}"),
+    }
+    true
+}
+
+/// RFC 3842 §3.5: `Voice-Message: 2/8 (0/2)`, or just whether anything waits.
+fn read(body: &[u8]) -> Option<Messages> {
+    let text = std::str::from_utf8(body).ok()?;
+    let value = |wanted: &str| {
+        text.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            let is_it = name.trim().eq_ignore_ascii_case(wanted);
+            is_it.then(|| value.trim())
+        })
+    };
+    let waiting = value("Messages-Waiting")?;
+    let counts = value("Voice-Message").and_then(|counts| {
+        let counts = counts.split(['(', ' ']).next()?;
+        let (new, old) = counts.split_once('/')?;
+        let (new, old) = (new.trim().parse().ok()?, old.trim().parse().ok()?);
+        Some(Messages { new, old })
+    });
+    let some = u32::from(waiting.eq_ignore_ascii_case("yes"));
+    Some(counts.unwrap_or(Messages { new: some, old: 0 }))
+}
+
 /// Writes what is to be told, and has it sent. What waits is read last, so that what is told last is so.
 pub(crate) async fn tell(shared: &Arc<Shared>, telling: Telling) {
     let Telling {
@@ -103,5 +149,30 @@ pub(crate) async fn tell(shared: &Arc<Shared>, telling: Telling) {
             let letter = Letter::notice(shared, &subscriber, place.clone(), from, *messages);
             shared.command(Command::Text(Box::new(letter)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Messages, read};
+
+    #[test]
+    fn what_waits_elsewhere_is_read_from_its_summary() {
+        let told = |text: &str| read(text.as_bytes()).map(|it| (it.new, it.old));
+        let full =
+            "Messages-Waiting: yes\r\nMessage-Account: sip:1@h\r\nVoice-Message: 2/8 (0/2)\r\n";
+        assert_eq!(told(full), Some((2, 8)));
+        assert_eq!(
+            told("messages-waiting: no\nvoice-message:0/3\n"),
+            Some((0, 3))
+        );
+        assert_eq!(told("Messages-Waiting: yes\r\n"), Some((1, 0)));
+        assert_eq!(told("Messages-Waiting: no\r\n"), Some((0, 0)));
+        assert_eq!(
+            told("Messages-Waiting: yes\r\nVoice-Message: many\r\n"),
+            Some((1, 0))
+        );
+        assert_eq!(told("Voice-Message: 2/8\r\n"), None);
+        assert_eq!(read(b"\xff"), None::<Messages>);
     }
 }

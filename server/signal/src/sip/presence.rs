@@ -1,20 +1,31 @@
 //! What phones may subscribe to (RFC 6665): the state of an extension for a lamp (`dialog`, RFC 4235) or a list
-//! of friends (`presence`, RFC 3856, PIDF), and whether there is voice mail (`message-summary`, RFC 3842).
+//! of friends (`presence`, RFC 3856, PIDF or XPIDF), and whether there is voice mail (`message-summary`, RFC 3842);
+//! or many of these at once (`type=resource_list`, RFC 4662).
 //!
 //! The state of an extension is that of the devices of its hint in `extensions.conf`; that of a device is what
 //! its calls and its contacts say. There is no voicemail: what waits in a
 //! mailbox is what others have said of it (`switch/mailbox.rs`).
 
-use std::fmt::Write;
+mod device;
+mod document;
+mod list;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ::sip::{Body, HeaderName, Request, Status, SubscriptionRules};
-use config::{CallerId, Subscriber};
-use switch::{ChannelHandle, ChannelState, DeviceState as State, Messages, hint_devices};
+use config::{CallerId, Config, ListEvent, Subscriber};
+use switch::{ChannelHandle, ChannelId, DeviceState as State, Messages, hint_name};
+
+pub(crate) use device::Device;
+pub(crate) use document::{Early, summary};
+pub(crate) use list::List;
 
 use crate::sip::authenticate::Denied;
 use crate::sip::identify;
 use crate::sip::identity;
+use crate::sip::presence::document::{Facts, beside};
+use crate::sip::presence::list::Part;
 use crate::sip::shared::{Shared, printable};
 
 /// Events that can be subscribed to, for Allow-Events.
@@ -23,12 +34,22 @@ const EVENTS: &str = "presence, dialog, message-summary";
 /// The longest a subscription lasts, and what is given to who names no time: Asterisk's own.
 const EXPIRES_S: u32 = 3_600;
 
+/// Resources of one list, those of the lists in it included; more are left out.
+pub(crate) const LIST_ITEMS_MAX: usize = 200;
+
 /// What is told, and how it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Package {
-    Presence,
+    Presence(Friends),
     Dialog,
     MessageSummary,
+}
+
+/// How presence is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Friends {
+    Pidf,
+    Xpidf,
 }
 
 /// What somebody subscribed to.
@@ -37,42 +58,48 @@ pub(crate) struct Watched {
     pub(crate) package: Package,
     /// The endpoint that watches.
     pub(crate) endpoint: String,
-    /// The extension, or the address of record of a mailbox.
+    /// The extension, the address of record of a mailbox, or the list.
     pub(crate) resource: String,
     /// Who watches.
     pub(crate) caller: CallerId,
-    /// The context of the extension; empty for a mailbox.
+    /// The context of the extensions; empty for a mailbox.
     pub(crate) context: String,
     /// As the subscriber names it.
     entity: String,
-    devices: Vec<Device>,
-    /// The mailboxes of the addresses of record, for message-summary.
-    mailboxes: Vec<String>,
+    /// What is watched: one, unless it is a list.
+    pub(crate) items: Vec<Item>,
+    pub(crate) list: Option<List>,
     /// `notify_early_inuse_ringing`.
     early_in_use: bool,
 }
 
-/// What somebody is told.
+/// One extension or mailbox.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Item {
+    pub(crate) name: String,
+    entity: String,
+    /// The name of its hint.
+    display: Option<String>,
+    devices: Vec<Device>,
+    /// The mailboxes of the addresses of record, for message-summary.
+    mailboxes: Vec<String>,
+    /// Where a phone calls to hear its messages: `voicemail_extension`.
+    account: Option<String>,
+    /// The dial plan has no hint for it any more.
+    is_gone: bool,
+}
+
+/// What somebody is told of one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Now {
     state: State,
     messages: Messages,
+    /// The call that rings.
+    rings: Option<ChannelId>,
 }
 
-/// `PJSIP/alice` in a hint.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Device {
-    /// It is no phone of ours: the switch knows how it is.
-    other: Option<String>,
-    /// As channels are named: `PJSIP/alice`. Empty if it is a kind of device nobody knows.
-    name: String,
-    /// Where its contacts are; `None`: there is no such endpoint.
-    aors: Option<Vec<String>>,
-    /// It has a written contact.
-    written: bool,
-    /// From so many calls on it is busy; 0: never.
-    busy_at: usize,
-}
+/// A hint by its context and extension: its devices and its name.
+pub(crate) type Hints = BTreeMap<(String, String), Option<(Vec<Device>, Option<String>)>>;
 
 /// Who may subscribe to what, and for how long.
 pub(crate) async fn admit(
@@ -92,58 +119,193 @@ pub(crate) async fn admit(
     let user = request.uri.user().unwrap_or_default();
     let resource = identify::without_options(&config, &user).to_owned();
     let to = request.headers.to().map(|to| to.uri.address().to_owned());
+    let context = match package {
+        Package::MessageSummary => "",
+        Package::Presence(_) | Package::Dialog => {
+            let context = endpoint.subscribe_context.as_ref();
+            context.unwrap_or(&endpoint.context)
+        }
+    };
     let mut watched = Watched {
         package,
         endpoint: endpoint.id.clone(),
         caller: identity::caller_of(endpoint, request),
-        context: String::new(),
+        context: context.to_owned(),
         entity: printable(&to.unwrap_or_default()),
         resource,
-        devices: Vec::new(),
-        mailboxes: Vec::new(),
+        items: Vec::new(),
+        list: None,
         early_in_use: endpoint.notify_early_inuse_ringing,
     };
-    match package {
-        Package::MessageSummary => {
-            let aors = subscriber.aors.iter();
-            let own = aors.filter(|aor| watched.resource.is_empty() || aor.id == watched.resource);
-            watched.mailboxes = own.flat_map(|aor| aor.mailboxes.clone()).collect();
-            if watched.mailboxes.is_empty() {
-                return Err(Denied::new(Status::NOT_FOUND));
-            }
-        }
-        Package::Presence | Package::Dialog => {
-            let context = endpoint.subscribe_context.as_ref();
-            let context = context.unwrap_or(&endpoint.context);
-            let Some(hint) = config.plan.hint(context, &watched.resource) else {
-                let exten = printable(&watched.resource);
-                tracing::info!(
-                    endpoint = endpoint.id,
-                    exten,
-                    context,
-                    "subscription refused: the extension has no hint"
-                );
-                return Err(Denied::new(Status::NOT_FOUND));
-            };
-            watched.devices = devices_of(shared, hint).await;
-            context.clone_into(&mut watched.context);
-        }
-    }
     let rules = SubscriptionRules {
         expires_s_min: endpoint.sub_min_expiry_s,
         expires_s_max: EXPIRES_S.max(endpoint.sub_min_expiry_s),
         expires_s_default: EXPIRES_S,
+        is_list: false,
     };
-    Ok((watched, rules))
+    watch(shared, subscriber, request, &mut watched).await?;
+    let is_list = watched.list.is_some();
+    Ok((watched, SubscriptionRules { is_list, ..rules }))
+}
+
+/// Finds what is watched.
+async fn watch(
+    shared: &Shared,
+    subscriber: &Subscriber,
+    request: &Request,
+    watched: &mut Watched,
+) -> Result<(), Denied> {
+    let config = shared.switch.config();
+    if let Some(list) = list_of(&config, watched.package, &watched.resource) {
+        if takes_lists(request) {
+            for name in &list.items {
+                let entity = beside(&watched.entity, name);
+                let item = item_of(shared, subscriber, watched, (name, entity)).await;
+                watched.items.extend(item);
+            }
+            watched.list = Some(list);
+            if watched.items.is_empty() {
+                let list = &watched.resource;
+                tracing::info!(list, "subscription refused: nothing of the list is known");
+                return Err(Denied::new(Status::NOT_FOUND));
+            }
+            return Ok(());
+        }
+        // RFC 4662 §4.1: without it the state of a list cannot be told.
+        let hint = config.plan.hint(&watched.context, &watched.resource);
+        if hint.is_none() {
+            let mut denied = Denied::new(Status::EXTENSION_REQUIRED);
+            let required = (HeaderName::Require, "eventlist".to_owned());
+            denied.headers.push(required);
+            return Err(denied);
+        }
+    }
+    let named = (watched.resource.as_str(), watched.entity.clone());
+    let item = item_of(shared, subscriber, watched, named).await;
+    watched.items = vec![item.ok_or_else(|| Denied::new(Status::NOT_FOUND))?];
+    Ok(())
+}
+
+/// The list of this name with what lists in it hold, if it is one of this event.
+fn list_of(config: &Config, package: Package, name: &str) -> Option<List> {
+    let event = match package {
+        Package::Presence(_) => ListEvent::Presence,
+        Package::Dialog => ListEvent::Dialog,
+        Package::MessageSummary => ListEvent::MessageSummary,
+    };
+    let known = |name: &str| {
+        let list = config.resource_lists.get(name);
+        list.filter(|list| list.event == Some(event))
+    };
+    let own = known(name)?;
+    let (mut seen, mut items) = (BTreeSet::from([name]), Vec::new());
+    let mut open: Vec<&String> = own.items.iter().rev().collect();
+    while let Some(next) = open.pop() {
+        // Each is told of once, and a list that leads to itself ends.
+        if !seen.insert(next) {
+            continue;
+        }
+        match known(next) {
+            Some(list) => open.extend(list.items.iter().rev()),
+            None if items.len() < LIST_ITEMS_MAX => items.push(next.clone()),
+            None => {
+                let list = name;
+                tracing::warn!(
+                    list,
+                    "more than {LIST_ITEMS_MAX} resources: the rest is left out"
+                );
+                break;
+            }
+        }
+    }
+    Some(List {
+        is_full: own.full_state,
+        batch_ms: own.batch_ms,
+        is_named: own.display_name,
+        items,
+    })
+}
+
+/// RFC 4662 §4.1: Supported names `eventlist`.
+fn takes_lists(request: &Request) -> bool {
+    let supported = request.headers.get_all(&HeaderName::Supported);
+    let mut words = supported.flat_map(|line| line.split(','));
+    words.any(|word| word.trim().eq_ignore_ascii_case("eventlist"))
+}
+
+/// What is watched by this name; `None`: there is no such thing.
+async fn item_of(
+    shared: &Shared,
+    subscriber: &Subscriber,
+    watched: &Watched,
+    (name, entity): (&str, String),
+) -> Option<Item> {
+    let config = shared.switch.config();
+    let mut item = Item {
+        name: name.to_owned(),
+        entity,
+        ..Item::default()
+    };
+    match watched.package {
+        Package::MessageSummary => {
+            let aors = subscriber.aors.iter();
+            let own = aors.filter(|aor| name.is_empty() || aor.id == name);
+            let own: Vec<_> = own.collect();
+            item.mailboxes = own.iter().flat_map(|aor| aor.mailboxes.clone()).collect();
+            let account = own
+                .iter()
+                .find_map(|aor| aor.voicemail_extension.as_deref());
+            let account = account.or(subscriber.endpoint.voicemail_extension.as_deref());
+            let account = account.or(config.global.default_voicemail_extension.as_deref());
+            item.account = account.map(|exten| beside(&item.entity, exten));
+            (!item.mailboxes.is_empty()).then_some(item)
+        }
+        Package::Presence(_) | Package::Dialog => {
+            let context = &watched.context;
+            let Some(hint) = config.plan.hint(context, name) else {
+                let (endpoint, exten) = (&watched.endpoint, printable(name));
+                tracing::info!(
+                    endpoint,
+                    exten,
+                    context,
+                    "subscription refused: the extension has no hint"
+                );
+                return None;
+            };
+            item.display = hint_name(hint).map(str::to_owned);
+            item.devices = device::devices_of(shared, hint).await;
+            Some(item)
+        }
+    }
+}
+
+/// The hints of these extensions, as the dial plan has them now.
+pub(crate) async fn hints(shared: &Shared, named: BTreeSet<(String, String)>) -> Hints {
+    let config = shared.switch.config();
+    let mut hints = Hints::new();
+    for (context, exten) in named {
+        let found = match config.plan.hint(&context, &exten) {
+            Some(hint) => {
+                let devices = device::devices_of(shared, hint).await;
+                Some((devices, hint_name(hint).map(str::to_owned)))
+            }
+            None => None,
+        };
+        hints.insert((context, exten), found);
+    }
+    hints
 }
 
 fn package_of(request: &Request) -> Result<Package, Denied> {
     let event = request.headers.get(&HeaderName::Event).unwrap_or_default();
     let name = event.split(';').next().unwrap_or_default().trim();
-    let package = match name.to_ascii_lowercase().as_str() {
-        "presence" => Package::Presence,
-        "dialog" => Package::Dialog,
-        "message-summary" => Package::MessageSummary,
+    let forms: &[Package] = match name.to_ascii_lowercase().as_str() {
+        "presence" => &[
+            Package::Presence(Friends::Pidf),
+            Package::Presence(Friends::Xpidf),
+        ],
+        "dialog" => &[Package::Dialog],
+        "message-summary" => &[Package::MessageSummary],
         _ => {
             // RFC 6665 §8.2.2: a 489 names the events that are understood.
             let mut denied = Denied::new(Status::BAD_EVENT);
@@ -159,261 +321,151 @@ fn package_of(request: &Request) -> Result<Package, Denied> {
         .map(|media| media.trim().to_ascii_lowercase())
         .filter(|media| !media.is_empty())
         .collect();
-    let takes = |media: &String| {
-        matches!(media.as_str(), "*/*" | "application/*") || media == package.media_type()
+    let written_as = |media: &String| match media.as_str() {
+        "*/*" | "application/*" => forms.first(),
+        media => forms.iter().find(|form| form.media_type() == media),
     };
-    match types.is_empty() || types.iter().any(takes) {
-        true => Ok(package),
-        false => {
-            let mut denied = Denied::new(Status::NOT_ACCEPTABLE);
-            let accept = (HeaderName::Accept, package.media_type().to_owned());
-            denied.headers.push(accept);
-            Err(denied)
-        }
-    }
-}
-
-/// The devices of a hint: `PJSIP/alice&PJSIP/bob`. What follows a comma is a provider of presence, as in Asterisk.
-async fn devices_of(shared: &Shared, hint: &str) -> Vec<Device> {
-    let mut devices = Vec::new();
-    for name in hint_devices(hint) {
-        devices.push(device_of(shared, name).await);
-    }
-    devices
-}
-
-async fn device_of(shared: &Shared, name: &str) -> Device {
-    let mut device = Device {
-        other: None,
-        name: String::new(),
-        aors: None,
-        written: false,
-        busy_at: 0,
+    let form = match types.is_empty() {
+        true => forms.first(),
+        // The first that is known, as in Asterisk.
+        false => types.iter().find_map(written_as),
     };
-    let known = name.split_once('/');
-    let Some((_, id)) = known.filter(|(kind, _)| kind.eq_ignore_ascii_case("PJSIP")) else {
-        device.other = Some(name.to_owned());
-        return device;
-    };
-    device.name = format!("PJSIP/{id}");
-    // A database that cannot be asked leaves the device as one nobody knows, until the phone asks again.
-    if let Ok(Some(subscriber)) = shared.switch.store().subscriber(id).await {
-        let aors = &subscriber.aors;
-        device.written = aors.iter().any(|aor| !aor.contacts.is_empty());
-        device.busy_at = usize::try_from(subscriber.endpoint.device_state_busy_at).unwrap_or(0);
-        device.aors = Some(aors.iter().map(|aor| aor.id.clone()).collect());
-    }
-    device
+    form.copied().ok_or_else(|| {
+        let mut denied = Denied::new(Status::NOT_ACCEPTABLE);
+        let known = forms.iter().map(|form| form.media_type());
+        let accept = known.collect::<Vec<_>>().join(", ");
+        denied.headers.push((HeaderName::Accept, accept));
+        denied
+    })
 }
 
 impl Watched {
-    /// How it is now.
-    pub(crate) fn now(&self, shared: &Shared, calls: &[ChannelHandle]) -> Now {
-        Now {
-            state: self.state(shared, calls),
-            messages: shared.switch.mailboxes(&self.mailboxes),
-        }
+    /// How all of it is now.
+    pub(crate) fn now(&self, shared: &Shared, calls: &[ChannelHandle]) -> Vec<Now> {
+        let items = self.items.iter();
+        items.map(|item| item.now(shared, calls)).collect()
     }
 
-    fn state(&self, shared: &Shared, calls: &[ChannelHandle]) -> State {
-        let states = self
-            .devices
-            .iter()
-            .map(|device| device.state(shared, calls));
-        State::of_all(&states.collect::<Vec<_>>())
-    }
-
-    /// What a NOTIFY says. `version` counts those of this subscription.
-    pub(crate) fn document(&self, now: Now, version: u32) -> Body {
-        let Now { state, messages } = now;
-        let text = match self.package {
-            Package::Presence => self.pidf(state),
-            Package::Dialog => self.dialog_info(state, version),
-            Package::MessageSummary => summary(messages, Some(&self.entity)),
-        };
+    /// What a NOTIFY says of the one that is watched. `version` counts those of this subscription.
+    pub(crate) fn document(&self, now: Now, early: Option<&Early>, version: u32) -> Body {
+        let text = self
+            .items
+            .first()
+            .map(|item| self.text(item, now, early, version));
         Body {
             content_type: self.package.media_type().into(),
-            bytes: text.into(),
+            bytes: text.unwrap_or_default().into(),
         }
     }
 
-    fn pidf(&self, state: State) -> String {
-        let entity = escaped(&self.entity);
-        let id = escaped(&self.resource);
-        let (basic, activity, note) = match state {
-            State::Ringing | State::RingInUse => ("open", "busy", "Ringing"),
-            State::InUse => ("open", "busy", "On the phone"),
-            State::Busy => ("closed", "busy", "On the phone"),
-            State::OnHold => ("closed", "busy", "On hold"),
-            State::Unavailable | State::Invalid => ("closed", "away", "Unavailable"),
-            State::NotInUse | State::Unknown => ("open", "", "Ready"),
+    fn text(&self, item: &Item, now: Now, early: Option<&Early>, version: u32) -> String {
+        let facts = Facts {
+            state: now.state,
+            messages: now.messages,
+            early,
+            version,
+            early_in_use: self.early_in_use,
         };
-        let activity = match activity {
-            "" => String::new(),
-            word => format!("<rpid:activities><rpid:{word}/></rpid:activities>"),
-        };
-        format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n\
-             <presence xmlns=\"urn:ietf:params:xml:ns:pidf\" \
-             xmlns:dm=\"urn:ietf:params:xml:ns:pidf:data-model\" \
-             xmlns:rpid=\"urn:ietf:params:xml:ns:pidf:rpid\" entity=\"{entity}\">\r\n\
-             <tuple id=\"{id}\"><status><basic>{basic}</basic></status>\
-             <contact priority=\"1\">{entity}</contact></tuple>\r\n\
-             <dm:person id=\"p{id}\">{activity}</dm:person>\r\n\
-             <note>{note}</note>\r\n</presence>\r\n"
-        )
+        document::write(self.package, item, &facts)
     }
 
-    fn dialog_info(&self, state: State, version: u32) -> String {
-        let entity = escaped(&self.entity);
-        let id = escaped(&self.resource);
-        let word = match state {
-            State::Ringing => "early",
-            State::RingInUse if self.early_in_use => "early",
-            State::RingInUse | State::InUse | State::Busy | State::OnHold => "confirmed",
-            State::NotInUse | State::Unavailable | State::Invalid | State::Unknown => "terminated",
-        };
-        let direction = match word {
-            "early" => " direction=\"recipient\"",
-            _ => "",
-        };
-        let mut text = format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n\
-             <dialog-info xmlns=\"urn:ietf:params:xml:ns:dialog-info\" version=\"{version}\" \
-             state=\"full\" entity=\"{entity}\">\r\n<dialog id=\"{id}\"{direction}>\r\n\
-             <state>{word}</state>\r\n"
-        );
-        if state == State::OnHold {
-            // RFC 4235 §4.1.6.2, RFC 3840: the device renders nothing.
-            let _ = write!(
-                text,
-                "<local><target uri=\"{entity}\"><param pname=\"+sip.rendering\" pvalue=\"no\"/>\
-                 </target></local>\r\n"
-            );
+    /// What a NOTIFY says of these of a list.
+    pub(crate) fn documents(
+        &self,
+        list: &List,
+        version: u32,
+        of: &[(usize, Now, Option<Early>)],
+    ) -> Body {
+        let parts = of.iter().filter_map(|(index, now, early)| {
+            let item = self.items.get(*index)?;
+            let text = || self.text(item, *now, early.as_ref(), version);
+            let text = (!item.is_gone).then(text);
+            Some(Part { item, text })
+        });
+        let parts: Vec<_> = parts.collect();
+        let is_full = parts.len() == self.items.len();
+        list::body(self, list, (version, is_full), &parts)
+    }
+
+    /// Takes hints that were read anew.
+    pub(crate) fn adopt(&mut self, hints: &Hints) {
+        if self.package == Package::MessageSummary {
+            return;
         }
-        text + "</dialog>\r\n</dialog-info>\r\n"
+        for item in &mut self.items {
+            let named = (self.context.clone(), item.name.clone());
+            match hints.get(&named) {
+                Some(Some((devices, display))) => {
+                    item.devices.clone_from(devices);
+                    item.display.clone_from(display);
+                    item.is_gone = false;
+                }
+                Some(None) => {
+                    item.devices.clear();
+                    item.is_gone = true;
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Whether nothing of it is there any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.items.iter().all(|item| item.is_gone)
+    }
+
+    /// Whether it is a list that the configuration has otherwise now.
+    pub(crate) fn is_another(&self, config: &Config) -> bool {
+        self.list.is_some() && list_of(config, self.package, &self.resource) != self.list
     }
 }
 
-/// What waits, as RFC 3842 §5 writes it.
-pub(crate) fn summary(messages: Messages, account: Option<&str>) -> String {
-    let Messages { new, old } = messages;
-    let waiting = if new > 0 { "yes" } else { "no" };
-    let account = account.map(|account| format!("Message-Account: {account}\r\n"));
-    let account = account.unwrap_or_default();
-    format!("Messages-Waiting: {waiting}\r\n{account}Voice-Message: {new}/{old} (0/0)\r\n")
+impl Item {
+    fn now(&self, shared: &Shared, calls: &[ChannelHandle]) -> Now {
+        let devices = self.devices.iter();
+        let states = devices.map(|device| device.state(shared, calls));
+        let state = match self.is_gone {
+            true => State::Unavailable,
+            false => State::of_all(&states.collect::<Vec<_>>()),
+        };
+        let rings = match state {
+            State::Ringing | State::RingInUse => {
+                let mut devices = self.devices.iter();
+                devices.find_map(|device| device.ringing(calls))
+            }
+            _ => None,
+        };
+        Now {
+            state,
+            messages: shared.switch.mailboxes(&self.mailboxes),
+            rings,
+        }
+    }
+}
+
+impl Now {
+    /// There is no such thing any more.
+    pub(crate) const GONE: Self = Self {
+        state: State::Unavailable,
+        messages: Messages { new: 0, old: 0 },
+        rings: None,
+    };
+
+    /// The call that rings.
+    pub(crate) fn rings(self) -> Option<ChannelId> {
+        self.rings
+    }
 }
 
 impl Package {
     pub(crate) const fn media_type(self) -> &'static str {
         match self {
-            Self::Presence => "application/pidf+xml",
+            Self::Presence(Friends::Pidf) => "application/pidf+xml",
+            Self::Presence(Friends::Xpidf) => "application/xpidf+xml",
             Self::Dialog => "application/dialog-info+xml",
             Self::MessageSummary => "application/simple-message-summary",
         }
     }
-}
-
-impl Device {
-    /// A phone, as far as it is known without asking the database: one that stands there has, as a rule, an
-    /// address of record of its own name.
-    pub(crate) fn known(shared: &Shared, id: &str) -> Self {
-        let config = shared.switch.config();
-        let mut device = Self {
-            other: None,
-            name: format!("PJSIP/{id}"),
-            aors: None,
-            written: false,
-            busy_at: 0,
-        };
-        if let Some(known) = config.endpoints.get(id) {
-            let aors = &known.endpoint.aors;
-            let is_written = |aor: &String| {
-                let aor = config.aors.get(aor);
-                aor.is_some_and(|aor| !aor.contacts.is_empty())
-            };
-            device.written = aors.iter().any(is_written);
-            device.busy_at = usize::try_from(known.endpoint.device_state_busy_at).unwrap_or(0);
-            device.aors = Some(aors.clone());
-        } else if !shared.location().contacts(id).is_empty() {
-            device.aors = Some(vec![id.to_owned()]);
-        }
-        device
-    }
-
-    pub(crate) fn state(&self, shared: &Shared, calls: &[ChannelHandle]) -> State {
-        if let Some(other) = &self.other {
-            return shared.switch.device_state(other);
-        }
-        let (mut ringing, mut in_use, mut held) = (0, 0, 0);
-        let own = calls.iter().filter(|call| self.is_of(call.name()));
-        for call in own {
-            let info = call.info();
-            match info.state {
-                ChannelState::Alerting => ringing += 1,
-                ChannelState::Up if info.is_on_hold() => held += 1,
-                ChannelState::Up | ChannelState::Ringing | ChannelState::Dialling => in_use += 1,
-                ChannelState::Ended => {}
-            }
-        }
-        let calls = ringing + in_use + held;
-        if self.busy_at > 0 && calls >= self.busy_at {
-            return State::Busy;
-        }
-        match (ringing, in_use, held) {
-            (0, 0, 0) => self.state_without_calls(shared),
-            (0, 0, _) => State::OnHold,
-            (0, ..) => State::InUse,
-            (_, 0, 0) => State::Ringing,
-            _ => State::RingInUse,
-        }
-    }
-
-    fn state_without_calls(&self, shared: &Shared) -> State {
-        let Some(aors) = &self.aors else {
-            return match self.name.is_empty() {
-                true => State::Unknown,
-                false => State::Invalid,
-            };
-        };
-        let location = shared.location();
-        let answers = aors.iter().any(|aor| {
-            let mut contacts = location.contacts(aor).iter();
-            contacts.any(super::location::Binding::answers)
-        });
-        // A written contact that does not answer its OPTIONS is known to the table.
-        let silent = || {
-            let mut written = location.all_written();
-            written.any(|(aor, own)| aors.iter().any(|known| known == aor) && !own.answers())
-        };
-        match answers || (self.written && !silent()) {
-            true => State::NotInUse,
-            false => State::Unavailable,
-        }
-    }
-
-    /// Is this channel (`PJSIP/alice-00000001`) one of its calls?
-    fn is_of(&self, channel: &str) -> bool {
-        let device = channel.rsplit_once('-').map(|(device, _)| device);
-        !self.name.is_empty() && device == Some(&self.name)
-    }
-}
-
-/// Text in XML.
-fn escaped(text: &str) -> String {
-    text.chars()
-        .filter(|c| !c.is_control())
-        .fold(String::new(), |mut text, character| {
-            match character {
-                '&' => text.push_str("&amp;"),
-                '<' => text.push_str("&lt;"),
-                '>' => text.push_str("&gt;"),
-                '"' => text.push_str("&quot;"),
-                '\'' => text.push_str("&apos;"),
-                other => text.push(other),
-            }
-            text
-        })
 }
 
 /// What the driver is to accept.
@@ -422,80 +474,4 @@ pub(crate) struct Subscribe {
     pub(crate) request: Arc<Request>,
     pub(crate) watched: Watched,
     pub(crate) rules: SubscriptionRules,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::State::*;
-    use super::*;
-
-    fn watched(package: Package) -> Watched {
-        Watched {
-            package,
-            endpoint: "alice".to_owned(),
-            caller: CallerId::default(),
-            context: "phones".to_owned(),
-            resource: "6001".to_owned(),
-            entity: "sip:6001@example.com".to_owned(),
-            devices: Vec::new(),
-            mailboxes: Vec::new(),
-            early_in_use: false,
-        }
-    }
-
-    fn now(state: State) -> Now {
-        let messages = Messages { new: 2, old: 1 };
-        Now { state, messages }
-    }
-
-    #[test]
-    fn a_mailbox_is_told_of_in_numbers() {
-        let text = text(Package::MessageSummary, Unknown);
-        assert!(text.starts_with("Messages-Waiting: yes\r\n"), "{text}");
-        assert!(text.ends_with("Voice-Message: 2/1 (0/0)\r\n"), "{text}");
-    }
-
-    fn text(package: Package, state: State) -> String {
-        let body = watched(package).document(now(state), 3);
-        String::from_utf8(body.bytes.to_vec()).unwrap()
-    }
-
-    #[test]
-    fn a_lamp_is_told_of_in_dialog_info() {
-        let text = text(Package::Dialog, Ringing);
-        assert!(text.contains("version=\"3\" state=\"full\" entity=\"sip:6001@example.com\""));
-        assert!(
-            text.contains("<dialog id=\"6001\" direction=\"recipient\">\r\n<state>early</state>")
-        );
-        for (state, word) in [
-            (InUse, "confirmed"),
-            (NotInUse, "terminated"),
-            (OnHold, "confirmed"),
-        ] {
-            assert!(self::text(Package::Dialog, state).contains(&format!("<state>{word}</state>")));
-        }
-        assert!(self::text(Package::Dialog, OnHold).contains("+sip.rendering"));
-    }
-
-    #[test]
-    fn a_friend_is_told_of_in_pidf() {
-        for (state, basic, note) in [
-            (NotInUse, "open", "Ready"),
-            (InUse, "open", "On the phone"),
-            (Unavailable, "closed", "Unavailable"),
-        ] {
-            let text = text(Package::Presence, state);
-            assert!(text.contains(&format!("<basic>{basic}</basic>")), "{text}");
-            assert!(text.contains(&format!("<note>{note}</note>")), "{text}");
-        }
-    }
-
-    #[test]
-    fn names_cannot_break_the_document() {
-        let mut watched = watched(Package::Dialog);
-        watched.resource = "a\"><b>&\r\n".to_owned();
-        let body = watched.document(now(Ringing), 0);
-        let text = String::from_utf8(body.bytes.to_vec()).unwrap();
-        assert!(text.contains("id=\"a&quot;&gt;&lt;b&gt;&amp;\""), "{text}");
-    }
 }

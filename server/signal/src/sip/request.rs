@@ -9,6 +9,7 @@ use crate::sip::authenticate::{self, Denied};
 use crate::sip::command::Command;
 use crate::sip::identify;
 use crate::sip::inbound::unanswered;
+use crate::sip::mwi;
 use crate::sip::presence::{self, Subscribe};
 use crate::sip::registrar;
 use crate::sip::shared::Shared;
@@ -75,7 +76,10 @@ async fn respond(
             Status::BAD_EVENT,
             "The states of phones are known from their calls and contacts",
         ),
-        Method::Notify => Denied::new(Status::CALL_DOES_NOT_EXIST),
+        Method::Notify => match mwi::heard(shared, subscriber, request) {
+            true => return request.response(Status::OK),
+            false => Denied::new(Status::CALL_DOES_NOT_EXIST),
+        },
         Method::Refer => Denied::with_warning(
             Status::NOT_IMPLEMENTED,
             "Calls are transferred inside their dialog only",

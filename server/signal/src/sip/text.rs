@@ -144,8 +144,16 @@ pub(crate) struct Letter {
 #[derive(Debug, Clone)]
 enum Kind {
     Message,
-    /// What waits in the mailboxes of this endpoint, without a subscription (RFC 3842).
-    Notice(String),
+    Notice(Notice),
+}
+
+/// What waits in the mailboxes of an endpoint, told without a subscription (RFC 3842).
+#[derive(Debug, Clone)]
+struct Notice {
+    endpoint: String,
+    messages: Messages,
+    /// The extension that is called to hear them.
+    account: Option<String>,
 }
 
 /// Who is shown to send it.
@@ -224,13 +232,19 @@ impl Letter {
         from: Option<&str>,
         messages: Messages,
     ) -> Self {
+        let default = &shared.switch.config().global.default_voicemail_extension;
+        let default = default.clone();
         Self {
             place,
             logins: outbound::logins_of(shared, subscriber),
             identity: Identity::of(shared, subscriber),
-            kind: Kind::Notice(subscriber.endpoint.id.clone()),
+            kind: Kind::Notice(Notice {
+                endpoint: subscriber.endpoint.id.clone(),
+                messages,
+                account: subscriber.endpoint.voicemail_extension.clone().or(default),
+            }),
             sender: from.map_or(Sender::Nobody, |user| Sender::Own(one_line(user))),
-            body: presence::summary(messages, None).into(),
+            body: Bytes::new(),
             headers: vec![
                 (HeaderName::Event, "message-summary".to_owned()),
                 // What Asterisk writes: there is no subscription that could go on.
@@ -242,7 +256,7 @@ impl Letter {
     /// The endpoint whose mailboxes it tells of, if it does.
     pub(crate) fn noticed(&self) -> Option<&str> {
         match &self.kind {
-            Kind::Notice(endpoint) => Some(endpoint),
+            Kind::Notice(notice) => Some(&notice.endpoint),
             Kind::Message => None,
         }
     }
@@ -254,11 +268,18 @@ impl Letter {
     /// The request, once it is known which flow it goes down; `contact` is ours on it.
     pub(crate) fn request(&self, flow: &Flow, contact: &str) -> Request {
         let uri = self.place.uri().clone();
-        let (method, cseq, media_type) = match self.kind {
-            Kind::Message => (Method::Message, "1 MESSAGE", "text/plain;charset=UTF-8"),
-            Kind::Notice(_) => {
+        let (method, cseq, media_type, body) = match &self.kind {
+            Kind::Message => {
+                let media_type = "text/plain;charset=UTF-8";
+                (Method::Message, "1 MESSAGE", media_type, self.body.clone())
+            }
+            Kind::Notice(notice) => {
                 let media_type = Package::MessageSummary.media_type();
-                (Method::Notify, "1 NOTIFY", media_type)
+                let account = notice.account.as_deref().map(one_line);
+                let account = account.map(|exten| self.identity.at(flow, &exten, None).uri);
+                let account = account.map(|uri| uri.to_string());
+                let body = presence::summary(notice.messages, account.as_deref());
+                (Method::Notify, "1 NOTIFY", media_type, body.into())
             }
         };
         let mut request = Request::new(method, uri.clone());
@@ -285,7 +306,7 @@ impl Letter {
             headers.push(name.clone(), value);
         }
         headers.push(HeaderName::ContentType, media_type);
-        request.body = self.body.clone();
+        request.body = body;
         request
     }
 }

@@ -10,6 +10,8 @@ mod digits;
 mod early;
 mod flows;
 mod identity;
+mod lamps;
+mod lists;
 mod login;
 mod names;
 mod options;

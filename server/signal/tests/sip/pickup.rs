@@ -8,7 +8,7 @@ use crate::support::{Exchange, OFFER, PJSIP, Phone, ack, in_dialog, invite, repl
 use crate::transfer::{channels, exchange, leaves, login, phone};
 
 /// Alice calls Bob, whose phone rings: her INVITE, and that to Bob.
-async fn rings(alice: &mut Phone, bob: &mut Phone) -> (String, Request) {
+pub(crate) async fn rings(alice: &mut Phone, bob: &mut Phone) -> (String, Request) {
     let first = invite("alice", "bob", "alice1", OFFER);
     let challenged = alice.ask(&first).await;
     alice.send(&ack(&first, &challenged)).await;
@@ -29,7 +29,7 @@ async fn rings(alice: &mut Phone, bob: &mut Phone) -> (String, Request) {
 }
 
 /// Bob's phone is told that somebody else answered, and the two that talk part.
-async fn connected(
+pub(crate) async fn connected(
     exchange: &Exchange,
     (alice, bob, carol): (&mut Phone, &mut Phone, &mut Phone),
     (text, called): (&str, &Request),

@@ -25,19 +25,23 @@ exten => 2,1,DBdel(mwi_external/mailboxes/100@default)
 exten => 7,hint,PJSIP/bob
 ";
 
-async fn exchange(pjsip: &str) -> Exchange {
+pub(crate) async fn exchange(pjsip: &str) -> Exchange {
     let files = [("pjsip.conf", pjsip), ("extensions.conf", HINTS)];
     Exchange::with_files(&files, Keepalive::default()).await
 }
 
-fn subscribe(resource: &str, more: &str) -> String {
+pub(crate) fn subscribe(resource: &str, more: &str) -> String {
     let contact = "Contact: <sip:alice1@s58im4vdpmpn.invalid;transport=ws>\r\n";
     let uri = format!("sip:{resource}@127.0.0.1");
     request("SUBSCRIBE", &uri, "alice", &format!("{contact}{more}"))
 }
 
 /// Subscribes as Alice: the answer, and the NOTIFY that follows it.
-async fn subscribed(phone: &mut Phone, resource: &str, more: &str) -> (Response, Request) {
+pub(crate) async fn subscribed(
+    phone: &mut Phone,
+    resource: &str,
+    more: &str,
+) -> (Response, Request) {
     let ok = phone
         .ask_as("alice", "wonderland", &subscribe(resource, more))
         .await;
@@ -46,24 +50,24 @@ async fn subscribed(phone: &mut Phone, resource: &str, more: &str) -> (Response,
     (ok, notify)
 }
 
-async fn notified(phone: &mut Phone) -> Request {
+pub(crate) async fn notified(phone: &mut Phone) -> Request {
     let notify = phone.request().await;
     assert_eq!(notify.method, Method::Notify);
     phone.send(&reply(&notify, 200, EMPTY)).await;
     notify
 }
 
-fn body(request: &Request) -> &str {
+pub(crate) fn body(request: &Request) -> &str {
     std::str::from_utf8(&request.body).unwrap()
 }
 
-fn lamp(request: &Request) -> &str {
+pub(crate) fn lamp(request: &Request) -> &str {
     let body = body(request);
     let (_, rest) = body.split_once("<state>").unwrap();
     rest.split_once("</state>").unwrap().0
 }
 
-async fn bob(exchange: &Exchange) -> Phone {
+pub(crate) async fn bob(exchange: &Exchange) -> Phone {
     let mut phone = exchange.phone().await;
     let text = register("bob", &contact("bob1", "b"));
     let challenged = phone.ask(&text).await;
@@ -201,6 +205,76 @@ async fn a_mailbox_is_empty_where_there_is_one() {
     );
 }
 
+/// Where a phone calls to hear its messages: that of the aor, else of the endpoint, else of all.
+#[tokio::test]
+async fn voicemail_extension_is_told_as_the_account() {
+    for (aor, endpoint, global, account) in [
+        ("*97", "*98", "*99", "*97"),
+        ("", "*98", "*99", "*98"),
+        ("", "", "*99", "*99"),
+    ] {
+        let pjsip = with(
+            "alice",
+            &format!("mailboxes=100@default\nvoicemail_extension={endpoint}"),
+        );
+        let section = "[alice]\ntype=aor\n";
+        let pjsip = pjsip.replacen(
+            section,
+            &format!("{section}mailboxes=100@default\nvoicemail_extension={aor}\n"),
+            1,
+        );
+        let pjsip =
+            format!("{pjsip}\n[global]\ntype=global\ndefault_voicemail_extension={global}\n");
+        let exchange = exchange(&pjsip).await;
+        let mut alice = registered(&exchange, "alice", "wonderland", "1").await;
+        let unasked = notified(&mut alice).await;
+        let own = match endpoint {
+            "" => global,
+            own => own,
+        };
+        let expected = format!("Message-Account: sip:{own}@127.0.0.1\r\n");
+        assert!(body(&unasked).contains(&expected), "{}", body(&unasked));
+        let (_, asked) = subscribed(&mut alice, "alice", "Event: message-summary\r\n").await;
+        let expected = format!("Message-Account: sip:{account}@127.0.0.1\r\n");
+        assert!(body(&asked).contains(&expected), "{}", body(&asked));
+    }
+}
+
+/// A provider that has the voicemail of a trunk says what waits there.
+#[tokio::test]
+async fn incoming_mwi_mailbox_is_what_an_endpoint_says_it_is() {
+    let summary = "Messages-Waiting: yes\r\nVoice-Message: 4/1 (0/0)\r\n";
+    let notify = |event: &str| {
+        let more = format!(
+            "Event: {event}\r\nSubscription-State: terminated\r\nContent-Type: \
+             application/simple-message-summary\r\nContent-Length: {}\r\n",
+            summary.len()
+        );
+        let text = request("NOTIFY", "sip:alice@127.0.0.1", "alice", &more);
+        let text = text.replace("Content-Length: 0\r\n", "");
+        format!("{text}{summary}")
+    };
+    let (exchange, _folder) = with_database(&with("alice", "incoming_mwi_mailbox=700")).await;
+    let mut alice = registered(&exchange, "alice", "wonderland", "1").await;
+    let other = alice
+        .ask_as("alice", "wonderland", &notify("presence"))
+        .await;
+    assert_eq!(other.status.code(), 481);
+    let ok = alice
+        .ask_as("alice", "wonderland", &notify("message-summary"))
+        .await;
+    assert_eq!(ok.status.code(), 200, "{ok:?}");
+    let waiting = exchange.switch.mailbox("700@default");
+    assert_eq!((waiting.new, waiting.old), (4, 1));
+    // Who has no such mailbox tells nobody anything.
+    let (exchange, _folder) = with_database(PJSIP).await;
+    let mut alice = registered(&exchange, "alice", "wonderland", "1").await;
+    let refused = alice
+        .ask_as("alice", "wonderland", &notify("message-summary"))
+        .await;
+    assert_eq!(refused.status.code(), 481);
+}
+
 #[tokio::test]
 async fn an_endpoint_that_does_not_exist_is_unavailable() {
     let exchange = exchange(PJSIP).await;
@@ -213,7 +287,7 @@ async fn an_endpoint_that_does_not_exist_is_unavailable() {
 }
 
 /// The same phones with a line more for one of them.
-fn with(endpoint: &str, line: &str) -> String {
+pub(crate) fn with(endpoint: &str, line: &str) -> String {
     let section = format!("[{endpoint}](phone)\n");
     assert!(PJSIP.contains(&section));
     PJSIP.replace(&section, &format!("{section}{line}\n"))
@@ -273,7 +347,7 @@ async fn notify_early_inuse_ringing_shows_the_second_call_as_ringing() {
 }
 
 /// An exchange whose dial plan has a database, and its folder.
-async fn with_database(pjsip: &str) -> (Exchange, Folder) {
+pub(crate) async fn with_database(pjsip: &str) -> (Exchange, Folder) {
     let (exchange, folder) = (exchange(pjsip).await, Folder::new());
     let path = folder.path("kept");
     let store = exchange.switch.store();
@@ -413,7 +487,7 @@ async fn told(phone: &mut Phone, expected: &str) -> Request {
     }
 }
 
-fn state(notify: &Request) -> &str {
+pub(crate) fn state(notify: &Request) -> &str {
     let state = notify.headers.get(&HeaderName::SubscriptionState).unwrap();
     state.split(';').next().unwrap()
 }

@@ -8,12 +8,12 @@ use std::time::Instant;
 
 use ::sip::{
     Agent, Body, Busy, ClientId, Contacts, Ended, Event, Failure, Flow, FlowId, HeaderName,
-    InviteId, Method, OfferVia, Request, RequestId, Response, Status,
+    InviteId, Method, OfferVia, Replaces, Request, RequestId, Response, Status,
 };
 use media::DigitEvent;
 use sdp::Sdp;
 use switch::story::StoryEvent;
-use switch::{Cause, ChannelEvent, InboxSender};
+use switch::{Cause, ChannelEvent, ChannelHandle, InboxSender};
 
 use crate::sip::authenticate::Denied;
 use crate::sip::command::{CallRef, Party};
@@ -68,6 +68,8 @@ pub(super) struct Call {
     pub(super) told: Vec<(HeaderName, String)>,
     /// Our REFER, until the far end has said what came of it.
     pub(super) away: Option<ClientId>,
+    /// It was given something to be heard before the answer.
+    pub(super) is_heard: bool,
 }
 
 /// What an INVITE to another place is made of.
@@ -129,6 +131,7 @@ impl Calls {
             believed: None,
             told: Vec::new(),
             away: None,
+            is_heard: false,
         };
         call.received(&format_args!("INVITE {}", printable(request.uri.address())));
         self.calls.insert(id, call);
@@ -151,6 +154,7 @@ impl Calls {
             believed: ours.believed,
             told: ours.told,
             away: None,
+            is_heard: false,
         };
         self.index(id, &call);
         self.calls.insert(id, call);
@@ -255,6 +259,16 @@ impl Calls {
         }
     }
 
+    /// What names the dialog of a channel's call.
+    pub(crate) fn name_of(&self, agent: &Agent, channel: &ChannelHandle) -> Option<Replaces> {
+        let ids = self.by_endpoint.get(&channel.endpoint().id)?;
+        let is_its = |id: &&InviteId| {
+            let call = self.calls.get(id);
+            call.is_some_and(|call| channel.reads(&call.inbox))
+        };
+        agent.name_of(*ids.iter().find(is_its)?)
+    }
+
     /// The flow a call is bound to.
     pub(crate) fn flow(&self, id: InviteId) -> Option<FlowId> {
         self.calls.get(&id).map(|call| call.flow.id)
@@ -263,6 +277,13 @@ impl Calls {
     /// Flows that calls are bound to.
     pub(crate) fn flows(&self) -> impl Iterator<Item = FlowId> {
         self.calls.values().map(|call| call.flow.id)
+    }
+
+    /// The far end was given something to be heard before the answer.
+    pub(crate) fn heard(&mut self, id: InviteId) {
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.is_heard = true;
+        }
     }
 
     /// A line for the story: something went out.

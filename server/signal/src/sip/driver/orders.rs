@@ -10,6 +10,7 @@ use crate::sip::command::{CallRef, Command, Rules, Verb};
 use crate::sip::driver::calls::{Ours, Retry};
 use crate::sip::driver::dials::Waiting;
 use crate::sip::driver::elsewhere::SILENCE_MAX;
+use crate::sip::driver::watchers::Sources;
 use crate::sip::driver::{Driver, letters};
 use crate::sip::outbound::{Ask, Route};
 use crate::sip::qualify::Probe;
@@ -23,8 +24,12 @@ impl Driver {
             Command::Respond { id, response } => self.agent.respond(now, id, *response),
             Command::Invite { call, ask, offer } => self.invite(now, call, ask, offer),
             Command::Subscribe { id, subscribe } => {
-                let (agent, shared) = (&mut self.agent, &self.shared);
-                self.watchers.begin(agent, shared, now, id, *subscribe);
+                let sources = Sources {
+                    shared: &self.shared,
+                    calls: &self.calls,
+                };
+                let agent = &mut self.agent;
+                self.watchers.begin(agent, sources, now, id, *subscribe);
             }
             Command::Text(letter) => self.send_text(now, *letter),
             Command::Qualify { aors } => {
@@ -44,6 +49,7 @@ impl Driver {
             Command::Watchers(reply) => {
                 drop(reply.send(self.watchers.list(&self.agent, now)));
             }
+            Command::Hints(hints) => self.watchers.adopt(&mut self.agent, now, &hints),
             Command::Ping(reply) => drop(reply.send(())),
             Command::Mailboxes { mwi, contacts } => {
                 self.notices.registered(&self.shared, now, *mwi, contacts);
@@ -69,13 +75,19 @@ impl Driver {
         }
     }
 
+    /// Something before the answer.
+    fn provide(&mut self, now: Instant, id: InviteId, status: Status, body: Option<Body>) {
+        self.calls.sent(id, &status);
+        if body.is_some() {
+            self.calls.heard(id);
+        }
+        let body = body.map(|body| self.described(id, body));
+        self.agent.provisional(now, id, status, body);
+    }
+
     fn on_verb(&mut self, now: Instant, id: InviteId, verb: Verb) {
         match verb {
-            Verb::Provisional { status, body } => {
-                self.calls.sent(id, &status);
-                let body = body.map(|body| self.described(id, body));
-                self.agent.provisional(now, id, status, body);
-            }
+            Verb::Provisional { status, body } => self.provide(now, id, status, body),
             Verb::Accept { body } => {
                 self.calls.sent(id, &Status::OK);
                 let body = self.described(id, body);

@@ -1,0 +1,153 @@
+//! Lists of resources (`type=resource_list`, RFC 4662): many lamps by one subscription.
+
+use sip::{HeaderName, Request};
+
+use crate::outbound::registered;
+use crate::presence::{bob, body, notified, subscribe, subscribed};
+use crate::support::{Exchange, PJSIP};
+
+const LISTS: &str = "
+[team]
+type=resource_list
+event=presence
+list_item=bob,sales
+list_item=nobody
+resource_display_name=yes
+
+[sales]
+type=resource_list
+event=presence
+list_item=both
+list_item=team
+
+[mail]
+type=resource_list
+event=message-summary
+list_item=alice
+";
+
+const LIST: &str = "Supported: eventlist\r\nEvent: presence\r\nAccept: application/pidf+xml, \
+                    application/rlmi+xml, multipart/related\r\n";
+
+async fn exchange(options: &str) -> Exchange {
+    let lists = LISTS.replacen(
+        "event=presence\n",
+        &format!("event=presence\n{options}\n"),
+        1,
+    );
+    crate::presence::exchange(&format!("{PJSIP}{lists}")).await
+}
+
+/// The document that names the resources, and the others: their type and text.
+fn parts(notify: &Request) -> (String, Vec<(String, String)>) {
+    let content_type = notify.headers.get(&HeaderName::ContentType).unwrap();
+    assert!(content_type.starts_with("multipart/related;type=\"application/rlmi+xml\""));
+    assert_eq!(notify.headers.get(&HeaderName::Require), Some("eventlist"));
+    let (_, rest) = content_type.split_once("boundary=\"").unwrap();
+    let boundary = format!("--{}", rest.split_once('"').unwrap().0);
+    let text = body(notify);
+    assert!(text.ends_with(&format!("\r\n{boundary}--\r\n")), "{text}");
+    let delimiter = format!("{boundary}\r\n");
+    let all = text.split(&delimiter).skip(1);
+    let all = all.map(|part| part.split_once("\r\n\r\n").unwrap());
+    let mut all: Vec<_> = all
+        .map(|(head, text)| {
+            let (_, rest) = head.split_once("Content-Type: ").unwrap();
+            let (_, cid) = head.split_once("Content-ID: <").unwrap();
+            let cid = cid.split_once('>').unwrap().0;
+            (rest.to_owned(), cid.to_owned(), text.to_owned())
+        })
+        .collect();
+    let (media_type, start, rlmi) = all.remove(0);
+    assert_eq!(media_type, "application/rlmi+xml");
+    assert!(content_type.contains(&format!("start=\"<{start}>\"")));
+    for (_, cid, _) in &all {
+        assert!(rlmi.contains(&format!("cid=\"{cid}\"")), "{rlmi}");
+    }
+    let all = all
+        .into_iter()
+        .map(|(media_type, _, text)| (media_type, text));
+    (rlmi, all.collect())
+}
+
+#[tokio::test]
+async fn one_subscription_tells_of_all_and_then_of_what_changed() {
+    let exchange = exchange("").await;
+    let mut alice = registered(&exchange, "alice", "wonderland", "1").await;
+    let (ok, first) = subscribed(&mut alice, "team", LIST).await;
+    assert_eq!(ok.headers.get(&HeaderName::Require), Some("eventlist"));
+    let (rlmi, states) = parts(&first);
+    assert!(rlmi.contains("uri=\"sip:team@127.0.0.1\" version=\"0\" fullState=\"true\""));
+    assert!(rlmi.contains("<resource uri=\"sip:bob@127.0.0.1\">"));
+    assert!(rlmi.contains("<resource uri=\"sip:both@127.0.0.1\">"));
+    assert_eq!(states.len(), 2, "{states:?}");
+    assert!(
+        states
+            .iter()
+            .all(|(kind, _)| kind == "application/pidf+xml")
+    );
+    assert!(states[0].1.contains("<basic>closed</basic>"));
+    assert!(
+        states[1].1.contains("<basic>open</basic>"),
+        "Alice is there"
+    );
+    let _bob = bob(&exchange).await;
+    let (rlmi, states) = parts(&notified(&mut alice).await);
+    assert!(rlmi.contains("version=\"1\" fullState=\"false\""), "{rlmi}");
+    assert_eq!(states.len(), 1, "{states:?}");
+    assert!(states[0].1.contains("<basic>open</basic>") && rlmi.contains("sip:bob@"));
+}
+
+#[tokio::test]
+async fn full_state_tells_of_all_each_time() {
+    let exchange = exchange("full_state=yes\nnotification_batch_interval=300").await;
+    let mut alice = registered(&exchange, "alice", "wonderland", "1").await;
+    subscribed(&mut alice, "team", LIST).await;
+    let bob = bob(&exchange).await;
+    let (rlmi, states) = parts(&notified(&mut alice).await);
+    assert!(rlmi.contains("version=\"1\" fullState=\"true\""), "{rlmi}");
+    assert_eq!(states.len(), 2, "{states:?}");
+    drop(bob);
+    assert_eq!(parts(&notified(&mut alice).await).1.len(), 2);
+}
+
+#[tokio::test]
+async fn who_cannot_read_a_list_is_told_what_it_takes() {
+    let exchange = exchange("").await;
+    let mut alice = registered(&exchange, "alice", "wonderland", "1").await;
+    let text = subscribe("team", "Event: presence\r\n");
+    let refused = alice.ask_as("alice", "wonderland", &text).await;
+    assert_eq!(refused.status.code(), 421);
+    assert_eq!(refused.headers.get(&HeaderName::Require), Some("eventlist"));
+    // It is a list of another event, or holds nothing that is known.
+    for (resource, event) in [("team", "dialog"), ("mail", "message-summary")] {
+        let text = subscribe(
+            resource,
+            &LIST.replace("presence", event).replace("pidf", event),
+        );
+        let text = text.replace("application/dialog+xml", "application/dialog-info+xml");
+        let text = text.replace(
+            "application/message-summary+xml",
+            "application/simple-message-summary",
+        );
+        let refused = alice.ask_as("alice", "wonderland", &text).await;
+        assert_eq!(refused.status.code(), 404, "{event}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_is_another_after_a_reload_is_asked_for_anew() {
+    let exchange = exchange("").await;
+    let mut alice = registered(&exchange, "alice", "wonderland", "1").await;
+    subscribed(&mut alice, "team", LIST).await;
+    let mut config = (*exchange.switch.config()).clone();
+    config.resource_lists.get_mut("team").unwrap().items.pop();
+    exchange
+        .switch
+        .store()
+        .set_config(std::sync::Arc::new(config));
+    // A list without that item is told to end; who is meant asks at once again (RFC 6665 §4.1.3).
+    let last = alice.request().await;
+    let said = last.headers.get(&HeaderName::SubscriptionState).unwrap();
+    assert_eq!(said, "terminated;reason=deactivated");
+}
