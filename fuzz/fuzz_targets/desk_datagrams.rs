@@ -27,6 +27,7 @@ fn peer(now: Instant, is_secure: bool, is_dtls: bool, ice: bool) -> Peer {
         _ if is_dtls => Encryption::Dtls {
             role: Role::Either,
             hash: Hash::Sha256,
+            short_tag: false,
             optimistic: true,
         },
         true => Encryption::Sdes {
@@ -47,6 +48,7 @@ fn peer(now: Instant, is_secure: bool, is_dtls: bool, ice: bool) -> Peer {
             max_video_streams: 1,
             telephone_event: true,
             reading: Default::default(),
+            marks: Default::default(),
             transport: Transport::Rtp(Terms {
                 encryption,
                 rtcp_mux: true,

@@ -28,6 +28,7 @@ static CONFIG: LazyLock<PeerConfig> = LazyLock::new(|| {
             max_video_streams: 4,
             telephone_event: true,
             reading: Default::default(),
+            marks: Default::default(),
             transport: rtc::policy::Transport::WebRtc,
         }),
         candidates: vec!["127.0.0.1:10000".parse().expect("an address")],

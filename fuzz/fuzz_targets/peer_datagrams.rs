@@ -40,6 +40,7 @@ fn peer(now: Instant, local: SocketAddr) -> Peer {
         max_video_streams: 1,
         telephone_event: true,
         reading: Default::default(),
+        marks: Default::default(),
         transport: rtc::policy::Transport::WebRtc,
     };
     let mut peer = Peer::new(

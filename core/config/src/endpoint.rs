@@ -12,9 +12,12 @@ use std::sync::Arc;
 mod codecs;
 mod groups;
 mod options;
+mod sockets;
 mod words;
 
 pub use groups::Groups;
+pub(crate) use sockets::shown as sockets_shown;
+pub use sockets::{Marks, Sockets};
 
 /// An endpoint with the objects it names.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,6 +102,8 @@ pub struct Endpoint {
     pub srtp_tag_32: bool,
     /// Whether packets are sent to where its own come from.
     pub rtp_symmetric: bool,
+    /// Where its media is sent from, and how it is marked.
+    pub sockets: Sockets,
     /// Seconds after which a packet is sent where nothing else is; 0 is never.
     pub rtp_keepalive_s: u32,
     /// Seconds without packets after which a call ends; 0 is never.
@@ -346,6 +351,7 @@ impl Endpoint {
             media_encryption_optimistic: false,
             srtp_tag_32: false,
             rtp_symmetric: false,
+            sockets: Sockets::default(),
             rtp_keepalive_s: 0,
             rtp_timeout_s: 0,
             rtp_timeout_hold_s: 0,

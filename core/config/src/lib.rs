@@ -56,8 +56,8 @@ pub use database::{
 };
 pub use diff::{Change, Detail, How, diff};
 pub use endpoint::{
-    ConnectedLineMethod, DtlsSetup, DtmfMode, Endpoint, Groups, MediaEncryption, ProvisionalAcks,
-    RedirectMethod, SessionTimers, Subscriber,
+    ConnectedLineMethod, DtlsSetup, DtmfMode, Endpoint, Groups, Marks, MediaEncryption,
+    ProvisionalAcks, RedirectMethod, SessionTimers, Sockets, Subscriber,
 };
 pub use features::{ActivatedBy, FeatureApplication, FeatureGeneral, FeatureMap, Features};
 pub use files::{CertificateFiles, certificate_files, http_option, unreadable_files};

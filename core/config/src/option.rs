@@ -252,6 +252,8 @@ pub enum Fault {
     NotRegex(String),
     /// Not a URI of SIP.
     NotUri,
+    /// Not an address without a port.
+    NotIp,
     /// Not a type of service.
     NotTos,
     /// Not the address of a site, as browsers name it.
@@ -307,6 +309,7 @@ impl fmt::Display for Fault {
             Self::NotHeader => f.write_str("is not `Header: value` or `Header: /expression/`"),
             Self::NotRegex(why) => write!(f, "is not a regular expression: {why}"),
             Self::NotUri => f.write_str("is not a URI that begins with sip: or sips:"),
+            Self::NotIp => f.write_str("is not an IP address"),
             Self::NotTos => f.write_str("is no type of service"),
             Self::NotOrigin => f.write_str("names something that is no site, and not `*`"),
             Self::NotDatabase(why) => f.write_str(why),
@@ -361,6 +364,9 @@ impl Fault {
             Self::NotHeader => "write for example `match_header=X-Trunk: acme`".to_owned(),
             Self::NotRegex(_) => "put `\\` before a character that means itself".to_owned(),
             Self::NotUri => "write for example `sip:1234@provider.example.com`".to_owned(),
+            Self::NotIp => {
+                "write for example `192.0.2.1` or `2001:db8::1`, without a port".to_owned()
+            }
             Self::NotTos => "write for example `cs3`, `af31`, `ef`, or a number to 255".to_owned(),
             Self::NotOrigin => {
                 "write for example `https://phones.example.org` or `http://192.0.2.1:3000`"
@@ -403,6 +409,7 @@ impl Fault {
             | Self::NotHeader
             | Self::NotRegex(_)
             | Self::NotUri
+            | Self::NotIp
             | Self::NotTos
             | Self::NotOrigin
             | Self::NotDatabase(_)

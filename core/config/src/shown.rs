@@ -60,7 +60,7 @@ fn of_media(endpoint: &Endpoint, option: &str) -> Option<String> {
             MediaEncryption::Sdes => "sdes".to_owned(),
             MediaEncryption::Dtls => "dtls".to_owned(),
         }),
-        _ => None,
+        other => crate::endpoint::sockets_shown(&endpoint.sockets, other),
     }
 }
 

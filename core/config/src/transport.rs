@@ -528,7 +528,7 @@ fn tos(transport: &mut TransportConfig, value: &str) -> Result<(), Fault> {
 }
 
 /// Asterisk's words (RFC 2474, 2597, 3246) and numbers, as the whole byte of the IP header.
-fn type_of_service(value: &str) -> Option<u8> {
+pub(crate) fn type_of_service(value: &str) -> Option<u8> {
     let value = value.to_ascii_lowercase();
     let class = |text: &str| {
         text.parse::<u8>()
@@ -559,11 +559,16 @@ fn type_of_service(value: &str) -> Option<u8> {
 }
 
 fn cos(transport: &mut TransportConfig, value: &str) -> Result<(), Fault> {
-    transport.cos = match value.to_ascii_lowercase().as_str() {
-        "no" | "false" | "off" => 0,
-        value => number(value, 0, 7)?,
-    };
+    transport.cos = class_of_service(value)?;
     Ok(())
+}
+
+/// A priority of packets, 0 to 7.
+pub(crate) fn class_of_service(value: &str) -> Result<u8, Fault> {
+    match value.to_ascii_lowercase().as_str() {
+        "no" | "false" | "off" => Ok(0),
+        value => number(value, 0, 7),
+    }
 }
 
 impl Shown for TransportConfig {

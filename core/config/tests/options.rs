@@ -146,7 +146,7 @@ fn every_option_in_its_file_is_implemented_or_has_a_reason() {
             acted_on += 1;
         }
     }
-    assert!(acted_on >= 300 && reasons >= 170, "{acted_on} {reasons}");
+    assert!(acted_on >= 300 && reasons >= 120, "{acted_on} {reasons}");
 }
 
 /// A default written out is the same as a default left out.

@@ -1,9 +1,15 @@
-//! DTLS of browser legs: dimpl behind str0m's provider traits (RFC 6347, RFC 5764).
+//! DTLS (RFC 6347, RFC 5764): of browser legs, dimpl behind str0m's provider traits; of desk phones,
+//! [`Association`].
 //!
 //! str0m's own provider validates the whole cryptographic backend for every peer, which takes
 //! 0.7 ms; the configuration is made once here. Certificates are made once per process too: what
 //! authenticates a call is the fingerprint in the signalling, and a key pair per call adds nothing.
 
+mod association;
+
+pub(crate) use association::{Association, Keying, Progress, Terms as Shake};
+
+use rtc_dtls::crypto_provider::{SignatureScheme, default_provider};
 use std::cell::Cell;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -16,13 +22,26 @@ use str0m::crypto::{CryptoError, from_feature_flags};
 
 /// The certificate the exchange shows to every peer.
 #[derive(Clone)]
-pub struct Certificate(pub(crate) Arc<DtlsCert>);
+pub struct Certificate(pub(crate) Arc<Identity>);
+
+/// A certificate as each of the two libraries wants it.
+pub(crate) struct Identity {
+    pub(crate) browser: DtlsCert,
+    pub(crate) desk: rtc_dtls::crypto::Certificate,
+}
 
 impl Certificate {
     /// A self-signed certificate with a fresh P-256 key from the operating system's randomness.
     pub fn generate() -> Result<Self, CertificateError> {
-        let made = CachedDtls.generate_certificate().ok_or(CertificateError)?;
-        Ok(Self(Arc::new(made)))
+        let browser = CachedDtls.generate_certificate().ok_or(CertificateError)?;
+        let provider = default_provider().map_err(|_| CertificateError)?;
+        let key = provider
+            .crypto()
+            .import_signing_key(SignatureScheme::EcdsaP256Sha256, &browser.private_key)
+            .map_err(|_| CertificateError)?;
+        let chain = vec![browser.certificate.clone().into()];
+        let desk = rtc_dtls::crypto::Certificate::from_signing_key(chain, key);
+        Ok(Self(Arc::new(Identity { browser, desk })))
     }
 }
 
@@ -231,7 +250,7 @@ pub(crate) struct Print {
 impl Print {
     /// Of our own certificate.
     pub(crate) fn of(certificate: &Certificate, hash: Hash) -> Self {
-        let value = hash.of(&certificate.0.certificate);
+        let value = hash.of(&certificate.0.browser.certificate);
         Self { hash, value }
     }
 
@@ -267,34 +286,6 @@ impl fmt::Display for Print {
         }
         Ok(())
     }
-}
-
-/// An end of a DTLS association whose path ICE has not proven: a client has to answer a cookie first
-/// (RFC 6347 §4.2.1), so that nobody is sent our certificate who did not ask.
-pub(crate) fn unproven(
-    certificate: &Certificate,
-    now: Instant,
-    is_active: bool,
-) -> Option<dimpl::Dtls> {
-    static CONFIG: OnceLock<Option<Arc<dimpl::Config>>> = OnceLock::new();
-    let config = CONFIG.get_or_init(|| {
-        let config = dimpl::Config::builder()
-            .use_server_cookie(true)
-            .flight_start_rto(FLIGHT_RTO)
-            .flight_retries(FLIGHT_RETRIES)
-            .build();
-        config.ok().map(Arc::new)
-    });
-    // Phones know 1.2 (RFC 5764); of two that know more, the handshake is the same length.
-    let mut dtls = dimpl::Dtls::new_12(config.clone()?, (*certificate.0).clone(), now);
-    dtls.set_active(is_active);
-    Some(dtls)
-}
-
-/// The names of the version and of the protection profile that an association has.
-pub(crate) fn names(dtls: &dimpl::Dtls, profile: SrtpProfile) -> (&'static str, &'static str) {
-    let version = dtls.protocol_version();
-    Agreed { version, profile }.names()
 }
 
 /// The longest of [`Hash`].

@@ -3,7 +3,10 @@
 pub use crate::dtls::Hash;
 use codec::{Codec, Kind, Preference};
 pub use rtp::Strictness;
+use rtp::srtp::Suite;
 use sdp::Sdp;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::Refused;
@@ -28,6 +31,9 @@ pub struct Policy {
     pub telephone_event: bool,
     /// In which order codecs of the peer's descriptions are used, and which.
     pub reading: Reading,
+    /// What packets are marked with that go by the port browsers share: that of the socket does not tell one
+    /// from the other, so the byte of the IP header alone counts.
+    pub marks: Marks,
     /// What carries the media.
     pub transport: Transport,
 }
@@ -97,6 +103,32 @@ pub struct Terms {
     pub timeout_hold: Option<Duration>,
     /// After so long without a packet of ours one is sent, to keep a NAT open.
     pub keepalive: Option<Duration>,
+    /// What the sockets are to be, for whoever binds them.
+    pub sockets: Sockets,
+}
+
+/// The sockets of a desk phone's media.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sockets {
+    /// The address that descriptions name, whatever the sockets have (`media_address`).
+    pub address: Option<IpAddr>,
+    /// Whether the sockets must have it too (`bind_rtp_to_media_address`).
+    pub is_address_bound: bool,
+    /// The ports, if they are not those of all.
+    pub ports: Option<RangeInclusive<u16>>,
+    /// What packets with sound are marked with.
+    pub audio: Marks,
+    /// What those with pictures are marked with.
+    pub video: Marks,
+}
+
+/// How the network is asked to treat packets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// The byte of the IP header (RFC 2474).
+    pub tos: u8,
+    /// The priority of the socket.
+    pub cos: u8,
 }
 
 impl Default for Terms {
@@ -112,6 +144,7 @@ impl Default for Terms {
             timeout: None,
             timeout_hold: None,
             keepalive: None,
+            sockets: Sockets::default(),
         }
     }
 }
@@ -134,9 +167,24 @@ pub enum Encryption {
         role: Role,
         /// What our fingerprint is made with (`dtls_fingerprint`).
         hash: Hash,
+        /// Whether 32 bits of authentication are preferred to 80 (`srtp_tag_32`).
+        short_tag: bool,
         /// Whether a peer that cannot is served in the clear (`media_encryption_optimistic`).
         optimistic: bool,
     },
+}
+
+impl Encryption {
+    /// What packets may be encrypted with, the best first.
+    pub(crate) fn suites(self) -> Vec<Suite> {
+        let is_short = match self {
+            Self::No => return Vec::new(),
+            Self::Sdes { short_tag, .. } | Self::Dtls { short_tag, .. } => short_tag,
+        };
+        let usual = [Suite::AesCm128Sha1_80, Suite::Gcm256, Suite::Gcm128];
+        let short = is_short.then_some(Suite::AesCm128Sha1_32);
+        short.into_iter().chain(usual).collect()
+    }
 }
 
 /// `dtls_setup`: the role that our offers have, and our answers to offers that leave it open.
@@ -274,6 +322,7 @@ impl Policy {
             max_video_streams: 0,
             telephone_event: self.telephone_event,
             reading: self.reading,
+            marks: self.marks,
             transport: self.transport.clone(),
         }
     }
@@ -318,6 +367,7 @@ mod tests {
             max_video_streams: 1,
             telephone_event: true,
             reading: Default::default(),
+            marks: Default::default(),
             transport: super::Transport::WebRtc,
         }
     }

@@ -67,7 +67,7 @@ impl WebRtc {
         let mut builder = RtcConfig::new()
             .set_rtp_mode(true)
             .set_crypto_provider(dtls::crypto())
-            .set_dtls_cert((*config.certificate.0).clone())
+            .set_dtls_cert(config.certificate.0.browser.clone())
             .set_local_ice_credentials(credentials.to_engine())
             .set_stats_interval(Some(STATS_INTERVAL))
             .clear_codecs();

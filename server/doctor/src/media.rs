@@ -337,6 +337,7 @@ fn policy() -> Policy {
         max_video_streams: 16,
         telephone_event: true,
         reading: Default::default(),
+        marks: Default::default(),
         transport: rtc::policy::Transport::WebRtc,
     }
 }

@@ -58,6 +58,7 @@ impl Phone {
             max_video_streams: 0,
             telephone_event: false,
             reading: Default::default(),
+            marks: Default::default(),
             transport: Transport::Rtp(Terms {
                 encryption,
                 ..Terms::default()

@@ -12,12 +12,15 @@ use crate::debug::{self, Way};
 use crate::plane::StartError;
 use crate::shard::{Command, Relayed, Shard};
 use legs::LegSockets;
+use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, sendmsg};
 use rtc::Transmit;
-use socket2::{Domain, Protocol, Socket, Type};
+use rtc::policy::Marks;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
@@ -96,6 +99,25 @@ fn bind_address(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
 /// A socket of one leg.
 pub(crate) fn bind_leg(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
     bind_socket(address, LEG_BUFFER, LEG_BUFFER)
+}
+
+/// Asks the network to treat the packets of a leg so. A kernel that does not grant it costs quality, not calls.
+pub(crate) fn mark(socket: &std::net::UdpSocket, ip: IpAddr, marks: Marks) {
+    let socket = SockRef::from(socket);
+    let tos = u32::from(marks.tos);
+    let marked = match ip {
+        _ if tos == 0 => Ok(()),
+        IpAddr::V4(_) => socket.set_tos_v4(tos),
+        IpAddr::V6(_) => socket.set_tclass_v6(tos),
+    };
+    // Behind the type of service, which sets a priority of its own.
+    let marked = marked.and_then(|()| match marks.cos {
+        0 => Ok(()),
+        cos => socket.set_priority(cos.into()),
+    });
+    if let Err(error) = marked {
+        tracing::warn!(?marks, %error, "packets of media are not marked");
+    }
 }
 
 fn bind_socket(
@@ -316,14 +338,14 @@ impl Driver {
     }
 
     fn send(&mut self) {
-        while let Some(transmit) = self.shard.poll_transmit() {
-            if !self.send_one(&transmit) {
+        while let Some((transmit, tos)) = self.shard.poll_marked() {
+            if !self.send_one(&transmit, tos) {
                 self.dropped += 1;
             }
         }
     }
 
-    fn send_one(&self, transmit: &Transmit) -> bool {
+    fn send_one(&self, transmit: &Transmit, tos: u8) -> bool {
         debug::packet(Way::Out, transmit.remote, &transmit.bytes);
         let socket = self
             .sockets
@@ -332,8 +354,30 @@ impl Driver {
         let socket = socket
             .map(|(_, socket)| socket)
             .or_else(|| self.legs.socket(transmit.local));
-        socket.is_some_and(|socket| socket.try_send_to(&transmit.bytes, transmit.remote).is_ok())
+        socket.is_some_and(|socket| match tos {
+            0 => send_now(socket, transmit).is_ok(),
+            tos => send_marked(socket, transmit, tos).is_ok(),
+        })
     }
+}
+
+/// Sends past the runtime, which would know of a new socket only at its next turn that it can be written to.
+fn send_now(socket: &UdpSocket, transmit: &Transmit) -> io::Result<usize> {
+    SockRef::from(socket).send_to(&transmit.bytes, &transmit.remote.into())
+}
+
+/// Sends a datagram of one leg by a socket of many.
+fn send_marked(socket: &UdpSocket, transmit: &Transmit, tos: u8) -> io::Result<usize> {
+    let class = i32::from(tos);
+    let mark = match transmit.local {
+        SocketAddr::V4(_) => ControlMessage::Ipv4Tos(&tos),
+        SocketAddr::V6(_) => ControlMessage::Ipv6TClass(&class),
+    };
+    let remote = SockaddrStorage::from(transmit.remote);
+    let parts = [io::IoSlice::new(&transmit.bytes)];
+    let flags = MsgFlags::empty();
+    let fd = socket.as_raw_fd();
+    Ok(sendmsg(fd, &parts, &[mark], flags, Some(&remote))?)
 }
 
 impl Drop for Driver {

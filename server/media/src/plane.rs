@@ -6,7 +6,7 @@ use crate::ports::{self, BoundPair, PortPool};
 use crate::shard::{Command, Opening, Relayed, Shard, ShardConfig};
 use codec::Kind;
 use rtc::Certificate;
-use rtc::policy::Transport;
+use rtc::policy::{Sockets, Transport};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -70,14 +70,20 @@ pub enum AllocateError {
     Full,
     /// No pair of ports is free.
     #[error(
-        "no pair of RTP ports is free from {first} to {last}: widen rtpstart and rtpend in rtp.conf"
+        "no pair of RTP ports is free from {first} to {last}: widen rtpstart and rtpend in rtp.conf, or \
+         rtp_port_start and rtp_port_end of the endpoint"
     )]
     NoPorts {
-        /// `rtpstart`.
+        /// The first of the range.
         first: u16,
-        /// `rtpend`.
+        /// The last one.
         last: u16,
     },
+    /// `media_address` cannot be bound, and nothing else will do.
+    #[error(
+        "media_address {0} is none of this machine: correct it, or leave bind_rtp_to_media_address out"
+    )]
+    ForeignAddress(IpAddr),
     /// There is no address the peer could send to.
     #[error("no address of this machine leads to the peer")]
     NoAddress,
@@ -159,7 +165,7 @@ impl Plane {
             threads: Mutex::default(),
             legs_per_shard_max: config.legs_per_shard_max.min(LEGS_PER_SHARD_MAX),
             addresses: config.addresses.clone(),
-            pool: PortPool::new(config.ports.clone()),
+            pool: PortPool::new(),
             range: config.ports.clone(),
         };
         for index in 0..config.shards.clamp(1, SHARDS_MAX) {
@@ -250,26 +256,42 @@ impl Plane {
             .ok_or(AllocateError::Full)
     }
 
-    /// Ports for each stream of a desk phone; a browser needs none of its own.
+    /// Ports for each stream of a desk phone, those for sound first; a browser needs none of its own.
     fn pairs(&self, config: &LegConfig) -> Result<Vec<BoundPair>, AllocateError> {
         let policy = &config.policy;
-        if policy.transport == Transport::WebRtc {
+        let Transport::Rtp(terms) = &policy.transport else {
             return Ok(Vec::new());
-        }
-        let ip = self
-            .address_for(config.place)
-            .ok_or(AllocateError::NoAddress)?;
+        };
+        let sockets = &terms.sockets;
+        let ip = self.bound_address(sockets, config.place)?;
+        let range = sockets.ports.clone().unwrap_or_else(|| self.range.clone());
         let kinds = [Kind::Audio, Kind::Video].into_iter();
         let kinds = kinds.filter(|kind| !policy.codecs(*kind).is_empty());
-        let streams: usize = kinds.map(|kind| policy.max_streams(kind)).sum();
-        let (first, last) = (*self.range.start(), *self.range.end());
-        (0..streams.min(PAIRS_PER_LEG_MAX))
-            .map(|_| {
-                self.pool
-                    .bind(ip)
-                    .ok_or(AllocateError::NoPorts { first, last })
-            })
-            .collect()
+        let streams = kinds.flat_map(|kind| std::iter::repeat_n(kind, policy.max_streams(kind)));
+        let bind = |kind: Kind| {
+            let (first, last) = (*range.start(), *range.end());
+            let pair = self.pool.bind(ip, &range);
+            let pair = pair.ok_or(AllocateError::NoPorts { first, last })?;
+            let marks = match kind {
+                Kind::Audio => sockets.audio,
+                Kind::Video => sockets.video,
+            };
+            io::mark(&pair.rtp, ip, marks);
+            io::mark(&pair.rtcp, ip, marks);
+            Ok(pair)
+        };
+        streams.take(PAIRS_PER_LEG_MAX).map(bind).collect()
+    }
+
+    /// The address of the sockets: `media_address` where it is one of ours.
+    fn bound_address(&self, sockets: &Sockets, place: Place) -> Result<IpAddr, AllocateError> {
+        let written = sockets.address;
+        match written {
+            Some(ip) if ports::is_ours(ip) => Ok(ip),
+            Some(ip) if sockets.is_address_bound => Err(AllocateError::ForeignAddress(ip)),
+            // A router in front has it.
+            Some(_) | None => self.address_for(place).ok_or(AllocateError::NoAddress),
+        }
     }
 
     /// The address a desk phone is told to send to: the one its signalling comes to, unless it speaks the

@@ -13,10 +13,9 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The pairs of one range.
-#[derive(Debug)]
+/// The pairs that are in use, of whatever range.
+#[derive(Debug, Default)]
 pub(crate) struct PortPool {
-    range: RangeInclusive<u16>,
     /// The even ports in use.
     used: Mutex<BTreeSet<u16>>,
 }
@@ -38,12 +37,8 @@ pub(crate) struct Lease {
 }
 
 impl PortPool {
-    /// Port 0 at the start: whatever is free.
-    pub(crate) fn new(range: RangeInclusive<u16>) -> Arc<Self> {
-        Arc::new(Self {
-            range,
-            used: Mutex::default(),
-        })
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::default()
     }
 
     /// How many pairs are in use.
@@ -51,12 +46,16 @@ impl PortPool {
         self.locked().len()
     }
 
-    /// Binds a free pair; `None` if there is none.
-    pub(crate) fn bind(self: &Arc<Self>, ip: IpAddr) -> Option<BoundPair> {
-        if *self.range.start() == 0 {
+    /// Binds a free pair of a range; `None` if there is none. Port 0 at the start: whatever is free.
+    pub(crate) fn bind(
+        self: &Arc<Self>,
+        ip: IpAddr,
+        range: &RangeInclusive<u16>,
+    ) -> Option<BoundPair> {
+        if *range.start() == 0 {
             return (0..TRIES_MAX).find_map(|_| self.bind_any(ip));
         }
-        let (first, last) = (u32::from(*self.range.start()), u32::from(*self.range.end()));
+        let (first, last) = (u32::from(*range.start()), u32::from(*range.end()));
         let first = first.next_multiple_of(2);
         let pairs = (last + 1).saturating_sub(first) / 2;
         if pairs == 0 {
@@ -111,6 +110,11 @@ fn bind_pair(address: SocketAddr, lease: Lease) -> Option<BoundPair> {
     })
 }
 
+/// Whether an address is one of this machine.
+pub(crate) fn is_ours(ip: IpAddr) -> bool {
+    UdpSocket::bind((ip, 0)).is_ok()
+}
+
 /// The address of ours that leads to a peer: what the kernel would send from.
 pub(crate) fn address_towards(remote: IpAddr) -> Option<IpAddr> {
     let any: IpAddr = match remote {
@@ -137,14 +141,14 @@ mod tests {
     #[test]
     fn pairs_are_even_and_odd_within_the_range_and_come_back() {
         // Whatever is free right now is a place for four pairs, most likely.
-        let base = PortPool::new(0..=0)
-            .bind(LOOPBACK)
+        let base = PortPool::new()
+            .bind(LOOPBACK, &(0..=0))
             .unwrap()
             .ports
             .rtp
             .port();
-        let pool = PortPool::new(base - 1..=base + 8);
-        let pairs: Vec<_> = std::iter::from_fn(|| pool.bind(LOOPBACK)).collect();
+        let (pool, range) = (PortPool::new(), base - 1..=base + 8);
+        let pairs: Vec<_> = std::iter::from_fn(|| pool.bind(LOOPBACK, &range)).collect();
         assert!((1..=4).contains(&pairs.len()), "{pairs:?}");
         for pair in &pairs {
             let (rtp, rtcp) = (pair.ports.rtp.port(), pair.ports.rtcp.port());
@@ -152,30 +156,31 @@ mod tests {
             assert!(rtp >= base && rtcp < base + 8, "{rtp} from {base}");
         }
         assert_eq!(pool.used(), pairs.len());
-        assert!(pool.bind(LOOPBACK).is_none(), "none is left");
+        assert!(pool.bind(LOOPBACK, &range).is_none(), "none is left");
         drop(pairs);
         assert_eq!(pool.used(), 0);
-        assert!(pool.bind(LOOPBACK).is_some());
+        assert!(pool.bind(LOOPBACK, &range).is_some());
     }
 
     #[test]
     fn a_range_without_a_pair_gives_none() {
         for (first, last) in [(5001, 5001), (5001, 5002), (65_535, 65_535)] {
-            assert!(PortPool::new(first..=last).bind(LOOPBACK).is_none());
+            let range = first..=last;
+            assert!(PortPool::new().bind(LOOPBACK, &range).is_none());
         }
     }
 
     #[test]
     fn a_pair_half_of_which_is_taken_is_passed_over() {
-        let base = PortPool::new(0..=0)
-            .bind(LOOPBACK)
+        let base = PortPool::new()
+            .bind(LOOPBACK, &(0..=0))
             .unwrap()
             .ports
             .rtp
             .port();
         let _taken = std::net::UdpSocket::bind((LOOPBACK, base + 1)).unwrap();
-        let pool = PortPool::new(base..=base + 1);
-        assert!(pool.bind(LOOPBACK).is_none());
+        let pool = PortPool::new();
+        assert!(pool.bind(LOOPBACK, &(base..=base + 1)).is_none());
         assert_eq!(pool.used(), 0, "and not kept");
     }
 

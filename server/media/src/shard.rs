@@ -26,6 +26,7 @@ use crate::ports::BoundPair;
 use crate::record::Sink;
 use crate::{DownReason, LegStats};
 use room::{Room, Rooms};
+use rtc::policy::Transport;
 use rtc::{Certificate, Outcome, Peer, PeerConfig, PortPair, Refused, Round, Transmit};
 use rtp::DigitEvent;
 use slot::Slot;
@@ -133,6 +134,8 @@ pub(crate) struct Shard {
     /// The music of those who wait.
     stations: Stations,
     transmits: VecDeque<Transmit>,
+    /// What each of these is marked with.
+    marks: VecDeque<u8>,
     /// What legs of this shard have for each other.
     relayed: VecDeque<Relayed>,
     is_over: bool,
@@ -154,6 +157,7 @@ impl Shard {
             alarmed: Vec::new(),
             stations: Stations::default(),
             transmits: VecDeque::new(),
+            marks: VecDeque::new(),
             relayed: VecDeque::new(),
             is_over: false,
         }
@@ -234,8 +238,16 @@ impl Shard {
         self.alarmed = alarmed;
     }
 
+    #[cfg(test)]
     pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.transmits.pop_front()
+        let (transmit, _) = self.poll_marked()?;
+        Some(transmit)
+    }
+
+    /// The next datagram, and the type of service it goes by where its socket is shared; 0: none of its own.
+    pub(crate) fn poll_marked(&mut self) -> Option<(Transmit, u8)> {
+        let tos = self.marks.pop_front().unwrap_or(0);
+        Some((self.transmits.pop_front()?, tos))
     }
 
     /// Remembers whose check goes where, for the response carries no name.
@@ -270,6 +282,11 @@ impl Shard {
             self.owned
                 .extend([(pair.rtp, id.serial), (pair.rtcp, id.serial)]);
         }
+        // The sockets of a desk phone are its own, and marked.
+        let tos = match config.policy.transport {
+            Transport::WebRtc => config.policy.marks.tos,
+            Transport::Rtp(_) => 0,
+        };
         let peer = Peer::new(
             now,
             PeerConfig {
@@ -282,8 +299,10 @@ impl Shard {
                 seed: config.seed,
             },
         );
-        self.legs
-            .insert(id.serial, Slot::new(now, id, peer, config.events));
+        self.legs.insert(
+            id.serial,
+            Slot::new(now, id, peer, config.events).marked(tos),
+        );
         self.step(now, id.serial, |_, _| {});
     }
 
@@ -401,6 +420,7 @@ impl Shard {
             act(slot, stations);
             slot.pump(now, transmits, relayed);
         }));
+        self.marks.resize(transmits.len(), slot.tos);
         if stepped.is_err() {
             tracing::error!(leg = %slot.id, "the machine of a media peer panicked; its call ends");
             slot.abandon(now, DownReason::Defect);

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use codec::Kind;
 use config::{DtlsSetup, DtmfMode, Endpoint, MediaEncryption, Rtp, StrictRtp};
-use rtc::policy::{Encryption, Hash, Policy, Reading, Role, Strictness, Terms, Transport};
+use rtc::policy::{
+    Encryption, Hash, Marks, Policy, Reading, Role, Sockets, Strictness, Terms, Transport,
+};
 
 /// The policy of an endpoint: `allow=` in its order, the limits of streams, digits in RTP, and what
 /// carries its media.
@@ -37,6 +39,8 @@ pub(crate) fn under(endpoint: &Endpoint, rtp: &Rtp) -> Policy {
             answers: endpoint.incoming_answer,
             is_first_alone: endpoint.preferred_codec_only,
         },
+        // Sound and pictures share a path, and one treatment.
+        marks: marks(endpoint.sockets.audio),
         transport: transport(endpoint, rtp),
     }
 }
@@ -57,6 +61,7 @@ fn transport(endpoint: &Endpoint, rtp: &Rtp) -> Transport {
                 true => Hash::Sha1,
                 false => Hash::Sha256,
             },
+            short_tag: endpoint.srtp_tag_32,
             optimistic: endpoint.media_encryption_optimistic,
         },
         MediaEncryption::No => Encryption::No,
@@ -81,7 +86,25 @@ fn transport(endpoint: &Endpoint, rtp: &Rtp) -> Transport {
         timeout: seconds(endpoint.rtp_timeout_s),
         timeout_hold: seconds(endpoint.rtp_timeout_hold_s),
         keepalive: seconds(endpoint.rtp_keepalive_s),
+        sockets: sockets(&endpoint.sockets),
     })
+}
+
+fn marks(written: config::Marks) -> Marks {
+    Marks {
+        tos: written.tos,
+        cos: written.cos,
+    }
+}
+
+fn sockets(written: &config::Sockets) -> Sockets {
+    Sockets {
+        address: written.address,
+        is_address_bound: written.is_address_bound,
+        ports: written.ports(),
+        audio: marks(written.audio),
+        video: marks(written.video),
+    }
 }
 
 #[cfg(test)]
@@ -134,6 +157,38 @@ mod tests {
     }
 
     #[test]
+    fn sockets_are_what_the_options_say() {
+        let options = [
+            ("media_address", "192.0.2.9"),
+            ("bind_rtp_to_media_address", "yes"),
+            ("rtp_port_start", "30000"),
+            ("rtp_port_end", "30099"),
+            ("tos_audio", "ef"),
+            ("cos_audio", "6"),
+            ("tos_video", "af41"),
+            ("cos_video", "5"),
+        ];
+        let (mut endpoint, bad) = Endpoint::from_columns("alice", &options).unwrap();
+        assert!(bad.is_empty(), "{bad:?}");
+        let Transport::Rtp(terms) = of(&endpoint).transport else {
+            panic!("no browser");
+        };
+        let own = terms.sockets;
+        assert_eq!(own.address.unwrap().to_string(), "192.0.2.9");
+        assert!(own.is_address_bound);
+        assert_eq!(own.ports, Some(30_000..=30_099));
+        assert_eq!((own.audio.tos, own.audio.cos), (0xB8, 6));
+        assert_eq!((own.video.tos, own.video.cos), (0x88, 5));
+        endpoint.webrtc = true;
+        endpoint.apply_webrtc();
+        let browser = of(&endpoint);
+        assert_eq!(
+            (browser.transport, browser.marks.tos),
+            (Transport::WebRtc, 0xB8)
+        );
+    }
+
+    #[test]
     fn dtls_without_a_browser_is_what_the_options_say() {
         let terms = |options: &[(&str, &str)]| {
             let (endpoint, bad) = Endpoint::from_columns("alice", options).unwrap();
@@ -149,10 +204,12 @@ mod tests {
             ("dtls_setup", "passive"),
             ("dtls_fingerprint", "SHA-1"),
             ("force_avp", "yes"),
+            ("srtp_tag_32", "yes"),
         ]);
         let expected = Encryption::Dtls {
             role: Role::Passive,
             hash: Hash::Sha1,
+            short_tag: true,
             optimistic: false,
         };
         let own = own.unwrap();
@@ -160,6 +217,7 @@ mod tests {
         let usual = Encryption::Dtls {
             role: Role::Either,
             hash: Hash::Sha256,
+            short_tag: false,
             optimistic: false,
         };
         let with_ice = terms(&[dtls, ("ice_support", "yes")]).unwrap();

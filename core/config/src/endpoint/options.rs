@@ -1,6 +1,6 @@
 //! The options of an endpoint.
 
-use super::{Endpoint, codecs, words};
+use super::{Endpoint, codecs, sockets, words};
 use crate::option::{Parse, Row, flag, inert, row};
 use crate::registration::proxy;
 
@@ -71,6 +71,13 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "",
         Parse::Names(|e| &mut e.auth),
         "What its requests must be signed with.",
+    ),
+    row(
+        "bind_rtp_to_media_address",
+        "no",
+        Parse::YesNo(|e| &mut e.sockets.is_address_bound),
+        "Media of a phone goes by `media_address` or not at all; without it, by the address its signalling comes to, \
+         where the former is none of this machine.",
     ),
     inert(
         "bundle",
@@ -163,6 +170,18 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "default",
         Parse::Text(|e| &mut e.context),
         "Where its calls start.",
+    ),
+    row(
+        "cos_audio",
+        "0",
+        Parse::Own(|e, v| sockets::cos(&mut e.sockets.audio, v)),
+        "Priority of the sound sent to a phone, 0 to 7 (SO_PRIORITY).",
+    ),
+    row(
+        "cos_video",
+        "0",
+        Parse::Own(|e, v| sockets::cos(&mut e.sockets.video, v)),
+        "Priority of the pictures sent to a phone, 0 to 7 (SO_PRIORITY).",
     ),
     row(
         "deny",
@@ -276,6 +295,13 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "1",
         Parse::Own(words::max_video),
         "Video streams it may have at once.",
+    ),
+    row(
+        "media_address",
+        "",
+        Parse::Own(sockets::address),
+        "The address that the SDP to a phone names for media, before that of `rtp.conf` and of the transport. Media is \
+         sent from it where it is one of this machine.",
     ),
     row(
         "media_encryption",
@@ -413,6 +439,19 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "Seconds after which comfort noise is sent where nothing else is; 0 is never. ICE does its own.",
     ),
     row(
+        "rtp_port_end",
+        "0",
+        Parse::Own(sockets::port_end),
+        "The last of the ports of its media, with `rtp_port_start`; 0: those of rtp.conf. Browsers have the port that \
+         all share.",
+    ),
+    row(
+        "rtp_port_start",
+        "0",
+        Parse::Own(sockets::port_start),
+        "The first of the ports of its media, with `rtp_port_end`; 0: those of rtp.conf.",
+    ),
+    row(
         "rtp_symmetric",
         "no",
         Parse::YesNo(|e| &mut e.rtp_symmetric),
@@ -470,7 +509,7 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "srtp_tag_32",
         "no",
         Parse::YesNo(|e| &mut e.srtp_tag_32),
-        "With sdes, AES_CM_128_HMAC_SHA1_32 is offered first.",
+        "AES_CM_128_HMAC_SHA1_32 is offered first, with sdes and with dtls to a phone.",
     ),
     row(
         "sub_min_expiry",
@@ -513,6 +552,18 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "",
         Parse::Optional(|e| &mut e.tone_zone),
         "The country of indications.conf whose tones it hears, as CHANNEL(tonezone) tells.",
+    ),
+    row(
+        "tos_audio",
+        "0",
+        Parse::Own(|e, v| sockets::tos(&mut e.sockets.audio, v)),
+        "The type of service of the sound sent to a phone: `ef`, `af41`, `cs5`, or a number.",
+    ),
+    row(
+        "tos_video",
+        "0",
+        Parse::Own(|e, v| sockets::tos(&mut e.sockets.video, v)),
+        "The type of service of the pictures sent to a phone: `af41`, `cs4`, or a number.",
     ),
     row(
         "transport",

@@ -29,7 +29,6 @@ use codec::{Codec, Kind};
 use crypto::Crypto;
 use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
-use rtp::srtp::Suite;
 use sdp::{Direction, Media, MediaKind, Sdp, Setup};
 use section::{Profile, Section};
 use std::net::{IpAddr, Ipv4Addr};
@@ -320,7 +319,9 @@ impl DeskNegotiator {
         }
         let port = match before {
             Some(before) => before.port,
-            None => self.free_port(lines).ok_or(LineFault::NoPort)?,
+            None => self
+                .free_port(section.kind, lines)
+                .ok_or(LineFault::NoPort)?,
         };
         let ceiling = before.map_or(Direction::SendRecv, |before| before.ceiling);
         let keys = section.cryptos.first().map(|theirs| Keys {
@@ -479,7 +480,7 @@ impl DeskNegotiator {
     fn added(&mut self, kind: Kind, direction: Direction, lines: &[Line]) -> Option<Line> {
         let max = self.policy.max_streams(kind);
         let formats = render::formats(&self.policy, kind);
-        let port = self.free_port(lines);
+        let port = self.free_port(kind, lines);
         let (Some(port), true) = (
             port.filter(|_| count(lines, kind) < max),
             decide::has_codec(&formats),
@@ -530,29 +531,36 @@ impl DeskNegotiator {
 
     /// A key for each suite we offer, the preferred one first.
     fn fresh_keys(&mut self) -> Vec<Crypto> {
-        let Encryption::Sdes { short_tag, .. } = self.terms.encryption else {
+        if !matches!(self.terms.encryption, Encryption::Sdes { .. }) {
             return Vec::new();
-        };
-        let usual = [Suite::AesCm128Sha1_80, Suite::Gcm256, Suite::Gcm128];
-        let short = short_tag.then_some(Suite::AesCm128Sha1_32);
-        let suites = short.into_iter().chain(usual);
-        let keys = (1..).zip(suites);
+        }
+        let keys = (1..).zip(self.terms.encryption.suites());
         keys.map(|(tag, suite)| Crypto::fresh(tag, suite, &mut self.rng))
             .collect()
     }
 
-    /// The first pair of ports that no line uses, neither now nor in what is agreed.
-    fn free_port(&self, lines: &[Line]) -> Option<usize> {
+    /// The first pair of ports that no line uses, neither now nor in what is agreed. Those for sound come
+    /// first, and are marked otherwise than those for pictures.
+    fn free_port(&self, kind: Kind, lines: &[Line]) -> Option<usize> {
         let in_use = |port: usize| {
             let mut live = lines.iter().chain(&self.lines).filter_map(Line::live);
             live.any(|live| live.port == port)
         };
-        (0..self.ports.len()).find(|port| !in_use(*port))
+        let voices = match self.policy.audio.is_empty() {
+            true => 0,
+            false => self.policy.max_audio_streams.min(self.ports.len()),
+        };
+        let own = match kind {
+            Kind::Audio => 0..voices,
+            Kind::Video => voices..self.ports.len(),
+        };
+        own.chain(0..self.ports.len()).find(|port| !in_use(*port))
     }
 
     fn ip(&self) -> IpAddr {
-        let first = self.ports.first();
-        first.map_or(UNSPECIFIED, |ports| ports.rtp.ip())
+        let bound = self.ports.first().map(|ports| ports.rtp.ip());
+        let written = self.terms.sockets.address;
+        written.or(bound).unwrap_or(UNSPECIFIED)
     }
 
     fn commit(&mut self, lines: Vec<Line>) {

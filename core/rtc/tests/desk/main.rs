@@ -8,5 +8,6 @@
 mod answers;
 mod media;
 mod offers;
+mod rsa;
 mod setup;
 mod world;

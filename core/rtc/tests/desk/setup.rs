@@ -17,6 +17,7 @@ fn dtls(role: Role, rtcp_mux: bool) -> Terms {
         encryption: Encryption::Dtls {
             role,
             hash: Hash::Sha256,
+            short_tag: false,
             optimistic: false,
         },
         rtcp_mux,
@@ -124,6 +125,7 @@ fn a_hold_keeps_the_association_and_a_fingerprint_of_sha_1_is_checked_as_well() 
         terms.encryption = Encryption::Dtls {
             role,
             hash: Hash::Sha1,
+            short_tag: false,
             optimistic: false,
         };
         with(terms)
@@ -252,6 +254,7 @@ fn what_dtls_asks_for_is_said_where_it_is_missing() {
     optimistic.encryption = Encryption::Dtls {
         role: Role::Either,
         hash: Hash::Sha256,
+        short_tag: false,
         optimistic: true,
     };
     let mut leg = Leg::new(with(optimistic));

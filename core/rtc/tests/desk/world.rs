@@ -23,6 +23,7 @@ pub(crate) fn policy(audio: &[&str], video: &[&str], terms: Terms) -> Policy {
         max_video_streams: 1,
         telephone_event: true,
         reading: Default::default(),
+        marks: Default::default(),
         transport: Transport::Rtp(terms),
     }
 }

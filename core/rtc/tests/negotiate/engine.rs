@@ -35,6 +35,7 @@ pub(crate) fn policy(audio: &[&str], video: &[&str], max_video_streams: usize) -
         max_video_streams,
         telephone_event: true,
         reading: Default::default(),
+        marks: Default::default(),
         transport: rtc::policy::Transport::WebRtc,
     }
 }

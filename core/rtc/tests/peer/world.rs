@@ -95,6 +95,7 @@ pub(crate) fn policy(max_video_streams: usize) -> Arc<Policy> {
         max_video_streams,
         telephone_event: true,
         reading: Default::default(),
+        marks: Default::default(),
         transport: rtc::policy::Transport::WebRtc,
     })
 }

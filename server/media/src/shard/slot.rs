@@ -20,6 +20,8 @@ use std::time::Instant;
 
 pub(super) struct Slot {
     pub(super) id: LegId,
+    /// The type of service of its packets, where its socket is not its own.
+    pub(super) tos: u8,
     state: State,
     events: EventSink,
     /// The echo that runs, and its number.
@@ -65,6 +67,7 @@ impl Slot {
     pub(super) fn new(now: Instant, id: LegId, peer: Peer, events: EventSink) -> Self {
         Self {
             id,
+            tos: 0,
             state: State::Live(Box::new(peer)),
             events,
             echo: None,
@@ -82,6 +85,10 @@ impl Slot {
             armed: None,
             streams: 0,
         }
+    }
+
+    pub(super) fn marked(self, tos: u8) -> Self {
+        Self { tos, ..self }
     }
 
     pub(super) fn is_down(&self) -> bool {

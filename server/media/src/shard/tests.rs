@@ -44,7 +44,8 @@ fn open(shard: &mut Shard, now: Instant, serial: u32, events: EventSink) {
         max_video_streams: 0,
         telephone_event: false,
         reading: Default::default(),
-        transport: rtc::policy::Transport::WebRtc,
+        marks: Default::default(),
+        transport: Transport::WebRtc,
     };
     shard.config.gauges.legs.fetch_add(1, Ordering::Relaxed);
     let config = LegConfig {

@@ -5,8 +5,9 @@ use codec::by_name;
 use media::{AllocateError, EchoMode, EventSink, Leg, LegConfig, LegEvent, Place};
 use media::{Plane, PlaneConfig};
 use rtc::Round;
-use rtc::policy::{Policy, Terms, Transport};
+use rtc::policy::{Marks, Policy, Sockets, Terms, Transport};
 use rtp::RtpPacket;
+use socket2::SockRef;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use tokio::sync::mpsc::{self, Receiver};
@@ -18,6 +19,13 @@ fn plane() -> Plane {
 }
 
 fn allocate(plane: &Plane) -> Result<(Leg, Receiver<LegEvent>), AllocateError> {
+    allocate_by(plane, Sockets::default())
+}
+
+fn allocate_by(
+    plane: &Plane,
+    sockets: Sockets,
+) -> Result<(Leg, Receiver<LegEvent>), AllocateError> {
     let policy = Policy {
         audio: vec![by_name("ulaw").unwrap()],
         video: Vec::new(),
@@ -26,7 +34,11 @@ fn allocate(plane: &Plane) -> Result<(Leg, Receiver<LegEvent>), AllocateError> {
         max_video_streams: 1,
         telephone_event: true,
         reading: Default::default(),
-        transport: Transport::Rtp(Terms::default()),
+        marks: Default::default(),
+        transport: Transport::Rtp(Terms {
+            sockets,
+            ..Terms::default()
+        }),
     };
     let (sender, events) = mpsc::channel(64);
     let leg = plane.allocate(LegConfig {
@@ -202,6 +214,63 @@ async fn ports_come_back_when_a_call_ends_and_their_end_is_said() {
     // A command comes after the one that closes the leg.
     narrow.respond().await;
     assert!(allocate(&narrow).is_ok());
+}
+
+#[tokio::test]
+async fn media_goes_by_the_address_and_the_ports_that_are_written() {
+    let plane = plane();
+    let ours: IpAddr = [127, 0, 0, 9].into();
+    let first = allocate(&plane).unwrap();
+    let port = Phone::call(&first.0).await.server.port();
+    drop(first);
+    plane.respond().await;
+    let own = Sockets {
+        address: Some(ours),
+        is_address_bound: true,
+        ports: Some(port..=port + 1),
+        ..Sockets::default()
+    };
+    let (leg, _events) = allocate_by(&plane, own.clone()).unwrap();
+    let mut phone = Phone::call(&leg).await;
+    assert_eq!(phone.server, SocketAddr::new(ours, port));
+    let _echo = leg.echo(EchoMode::OneToOne);
+    leg.stats().await;
+    let sent = phone.send();
+    assert_eq!(phone.receive(), sent, "from that address");
+    let none = allocate_by(&plane, own).err();
+    assert!(
+        matches!(none, Some(AllocateError::NoPorts { .. })),
+        "{none:?}"
+    );
+
+    // The address of a router in front is told, and is nothing to bind.
+    let foreign: IpAddr = [192, 0, 2, 9].into();
+    let mut sockets = Sockets {
+        address: Some(foreign),
+        ..Sockets::default()
+    };
+    let (leg, _events) = allocate_by(&plane, sockets.clone()).unwrap();
+    assert_eq!(Phone::call(&leg).await.server.ip(), foreign);
+    sockets.is_address_bound = true;
+    let refused = allocate_by(&plane, sockets).err();
+    assert_eq!(refused, Some(AllocateError::ForeignAddress(foreign)));
+}
+
+#[tokio::test]
+async fn packets_of_a_phone_are_marked() {
+    let plane = plane();
+    let audio = Marks { tos: 0xB8, cos: 6 };
+    let sockets = Sockets {
+        audio,
+        ..Sockets::default()
+    };
+    let (leg, _events) = allocate_by(&plane, sockets).unwrap();
+    let mut phone = Phone::call(&leg).await;
+    SockRef::from(&phone.socket).set_recv_tos_v4(true).unwrap();
+    let _echo = leg.echo(EchoMode::OneToOne);
+    leg.stats().await;
+    phone.send();
+    assert_eq!(crate::tos_of_next(&phone.socket), Some(0xB8));
 }
 
 #[tokio::test]

@@ -8,8 +8,9 @@ mod desk;
 use browser::Browser;
 use codec::{Kind, by_name};
 use media::{DownReason, EchoMode, EventSink, Leg, LegConfig, LegEvent, Plane, PlaneConfig};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use rtc::Round;
-use rtc::policy::Policy;
+use rtc::policy::{Marks, Policy};
 use rtc::topology::Direction;
 use std::net::UdpSocket;
 use std::sync::Arc;
@@ -28,6 +29,10 @@ fn plane() -> Plane {
 }
 
 fn allocate(plane: &Plane, inbox: usize) -> (Leg, Receiver<LegEvent>) {
+    allocate_marked(plane, inbox, Marks::default())
+}
+
+fn allocate_marked(plane: &Plane, inbox: usize, marks: Marks) -> (Leg, Receiver<LegEvent>) {
     let (sender, events) = mpsc::channel(inbox);
     let policy = Policy {
         audio: vec![by_name("opus").unwrap()],
@@ -37,6 +42,7 @@ fn allocate(plane: &Plane, inbox: usize) -> (Leg, Receiver<LegEvent>) {
         max_video_streams: 10,
         telephone_event: true,
         reading: Default::default(),
+        marks,
         transport: rtc::policy::Transport::WebRtc,
     };
     let leg = plane.allocate(LegConfig {
@@ -53,8 +59,15 @@ async fn call(plane: &Plane) -> (Browser, Leg, Receiver<LegEvent>) {
     call_from(plane, Browser::new()).await
 }
 
-async fn call_from(plane: &Plane, mut browser: Browser) -> (Browser, Leg, Receiver<LegEvent>) {
-    let (leg, events) = allocate(plane, 64);
+async fn call_from(plane: &Plane, browser: Browser) -> (Browser, Leg, Receiver<LegEvent>) {
+    let leg = allocate(plane, 64);
+    answer(browser, leg).await
+}
+
+async fn answer(
+    mut browser: Browser,
+    (leg, events): (Leg, Receiver<LegEvent>),
+) -> (Browser, Leg, Receiver<LegEvent>) {
     let offer = browser.offer().parse().unwrap();
     let outcome = leg.negotiate(Round::Answer { offer }).await.unwrap();
     browser.accept_answer(&outcome.sdp.unwrap().to_string());
@@ -71,8 +84,39 @@ async fn renegotiate(browser: &mut Browser, leg: &Leg, video: usize) {
     leg.negotiate(Round::Apply { answer }).await.unwrap();
 }
 
+/// The type of service of the datagram that comes next.
+fn tos_of_next(socket: &UdpSocket) -> Option<u8> {
+    socket.set_nonblocking(false).unwrap();
+    let mut bytes = [0; 2048];
+    let mut parts = [std::io::IoSliceMut::new(&mut bytes)];
+    let mut space = nix::cmsg_space!(u8);
+    let fd = std::os::fd::AsRawFd::as_raw_fd(socket);
+    let got = recvmsg::<()>(fd, &mut parts, Some(&mut space), MsgFlags::empty()).unwrap();
+    got.cmsgs().unwrap().find_map(|message| match message {
+        ControlMessageOwned::Ipv4Tos(tos) => Some(tos),
+        _ => None,
+    })
+}
+
 fn told(events: &mut Receiver<LegEvent>) -> Vec<LegEvent> {
     std::iter::from_fn(|| events.try_recv().ok()).collect()
+}
+
+#[tokio::test]
+async fn packets_of_one_browser_are_marked_and_those_of_another_are_not() {
+    let plane = plane();
+    let audio = Marks { tos: 0xB8, cos: 0 };
+    for marks in [audio, Marks::default()] {
+        let browser = Browser::new();
+        let socket = socket2::SockRef::from(&browser.socket);
+        socket.set_recv_tos_v4(true).unwrap();
+        let leg = allocate_marked(&plane, 64, marks);
+        let (mut browser, leg, _events) = answer(browser, leg).await;
+        let _echo = leg.echo(EchoMode::OneToOne);
+        leg.stats().await;
+        browser.send(0);
+        assert_eq!(tos_of_next(&browser.socket), Some(marks.tos));
+    }
 }
 
 #[tokio::test]
@@ -295,6 +339,7 @@ async fn a_full_plane_refuses_legs_and_takes_them_again() {
             max_video_streams: 0,
             telephone_event: false,
             reading: Default::default(),
+            marks: Default::default(),
             transport: rtc::policy::Transport::WebRtc,
         }),
         place: Default::default(),

@@ -166,6 +166,7 @@ fn protection(
             match dtls {
                 Some(_) => Ok(Protection { dtls, ..plain() }),
                 None if has_print => fault("a fingerprint of an unknown kind"),
+                None if profile.tls => fault("DTLS without a fingerprint"),
                 None if profile.secure => fault("SDES"),
                 None if optimistic => Ok(plain()),
                 None => fault("no encryption"),

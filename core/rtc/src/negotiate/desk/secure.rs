@@ -63,13 +63,15 @@ impl Theirs {
     /// What comes of an answer to an offer with this role.
     pub(super) fn answered(self, before: Option<&Association>, role: Role) -> Association {
         let standing = before.filter(|before| before.prints == self.prints);
-        let is_active = match (self.setup, role) {
-            (Some(Setup::Active), _) => false,
-            (Some(Setup::Passive), _) => true,
-            (Some(Setup::ActPass | Setup::HoldConn) | None, role) => match (standing, role) {
-                (Some(before), _) => before.is_active,
-                (None, role) => role == Role::Active,
-            },
+        let is_active = match (role, self.setup) {
+            // What we offered leaves no choice, though baresip 1.0 answers `active` to `active` and waits.
+            (Role::Active, _) => true,
+            (Role::Passive, _) => false,
+            (Role::Either, Some(Setup::Active)) => false,
+            (Role::Either, Some(Setup::Passive)) => true,
+            (Role::Either, Some(Setup::ActPass | Setup::HoldConn) | None) => {
+                standing.is_some_and(|before| before.is_active)
+            }
         };
         Association {
             prints: self.prints,

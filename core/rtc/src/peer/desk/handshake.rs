@@ -1,34 +1,34 @@
-//! The DTLS handshake of one port of a desk phone (RFC 5764), on its own or behind ICE. Certificates are of
-//! elliptic curves, as the library has no others.
+//! The DTLS handshake of one port of a desk phone (RFC 5764), on its own or behind ICE.
 //!
-//! The peer is who has the certificate whose fingerprint came by signalling. A handshake with anybody else is
-//! thrown away and another is waited for, a few times: a stranger who comes first shall not end the call.
+//! The peer is who has the certificate whose fingerprint came by signalling. Each address that shakes hands has
+//! an attempt of its own, so that a stranger who comes first neither ends the call nor takes part in the
+//! handshake of the phone.
 
-use crate::dtls::{self, Certificate, Print};
-use dimpl::{Dtls, Output, SrtpProfile};
+use crate::dtls::{Association, Certificate, Keying, Print, Progress, Shake};
 use rtp::srtp::{MasterKey, Suite};
-use std::time::Instant;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 pub(super) struct Handshake {
-    engine: Dtls,
-    certificate: Certificate,
-    is_active: bool,
-    prints: Vec<Print>,
-    is_proven: bool,
-    due: Option<Instant>,
-    stage: Stage,
-    strangers: u8,
-    buffer: Vec<u8>,
+    terms: Shake,
+    attempts: Vec<Attempt>,
+    is_done: bool,
+    /// When the next attempt of ours may begin.
+    rest: Option<Instant>,
+    /// Who answered one of ours and was somebody else.
+    refused: Vec<SocketAddr>,
+    keyed: Option<Keyed>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// Nothing was sent yet.
-    Waiting,
-    Running,
-    Done,
-    /// Nobody else is tried.
-    Failed,
+/// One address, and how far it has come.
+struct Attempt {
+    remote: SocketAddr,
+    /// Where its answers come from; a phone with several addresses, or behind a NAT, may answer from another.
+    heard: Option<SocketAddr>,
+    association: Association,
+    began: Instant,
+    /// It has shown that it receives what is sent there.
+    is_reached: bool,
 }
 
 /// What came of it.
@@ -41,173 +41,230 @@ pub(super) struct Keyed {
 
 impl Handshake {
     pub(super) fn new(
-        now: Instant,
         certificate: &Certificate,
         prints: &[Print],
+        suites: &[Suite],
         is_active: bool,
     ) -> Option<Self> {
         Some(Self {
-            engine: dtls::unproven(certificate, now, is_active)?,
-            certificate: certificate.clone(),
-            is_active,
-            prints: prints.to_vec(),
-            is_proven: false,
-            due: None,
-            stage: Stage::Waiting,
-            strangers: 0,
-            buffer: vec![0; DATAGRAM_MAX],
+            terms: Shake::new(certificate, prints, suites, is_active)?,
+            attempts: Vec::new(),
+            is_done: false,
+            rest: None,
+            refused: Vec::new(),
+            keyed: None,
         })
     }
 
     /// Whether it is the same association that this agrees to.
     pub(super) fn is_for(&self, prints: &[Print], is_active: bool) -> bool {
-        self.prints == prints && self.is_active == is_active
+        self.terms.prints() == prints && self.terms.is_active() == is_active
     }
 
-    /// Whether it waits for a path to begin on.
-    pub(super) fn wants_path(&self) -> bool {
-        self.is_active && self.stage == Stage::Waiting
+    pub(super) fn is_done(&self) -> bool {
+        self.is_done
     }
 
-    pub(super) fn has_failed(&self) -> bool {
-        self.stage == Stage::Failed
-    }
-
-    /// There is a path now.
-    pub(super) fn begin(&mut self, now: Instant) {
-        self.stage = Stage::Running;
-        self.handle_timeout(now);
-    }
-
-    pub(super) fn handle_datagram(&mut self, now: Instant, bytes: &[u8]) {
-        // RFC 6347 §4.1.2.7: before the keys are there nothing proves who sent an alert.
-        if bytes.first() == Some(&ALERT) && self.stage != Stage::Done {
+    /// The peer is there: who begins does so now.
+    pub(super) fn begin(&mut self, now: Instant, remote: SocketAddr) {
+        let is_resting = self.rest.is_some_and(|rest| now < rest);
+        if !self.terms.is_active() || self.is_done || is_resting {
             return;
         }
-        match self.stage {
-            Stage::Failed => return,
-            Stage::Waiting => self.stage = Stage::Running,
-            Stage::Running | Stage::Done => {}
+        if self.attempts.iter().any(|own| own.remote == remote) {
+            return;
         }
-        let handled = self.engine.handle_timeout(now);
-        if handled
-            .and_then(|()| self.engine.handle_packet(bytes))
-            .is_err()
-        {
-            self.renew(now);
+        // The path is another one.
+        self.attempts.clear();
+        self.attempts.extend(self.attempt(now, remote));
+    }
+
+    /// Takes a piece of a handshake. `is_expected`: it comes from where the peer is said to be.
+    pub(super) fn handle_datagram(
+        &mut self,
+        now: Instant,
+        remote: SocketAddr,
+        is_expected: bool,
+        bytes: &[u8],
+    ) {
+        let is_from = |own: &Attempt| own.heard.unwrap_or(own.remote) == remote;
+        let known = self.attempts.iter().position(is_from);
+        let known = known.or_else(|| match self.terms.is_active() {
+            true => self.follow(now, remote, is_expected, bytes),
+            false => self.admit(now, remote, is_expected),
+        });
+        let Some(index) = known else { return };
+        let attempt = &mut self.attempts[index];
+        if is_answer(bytes) {
+            attempt.heard = Some(remote);
+        }
+        match attempt.association.handle_datagram(now, bytes) {
+            Progress::Open => {}
+            Progress::Failed => self.fail(now, index),
+            Progress::Done(keying) => match keys(&keying, self.terms.is_active()) {
+                None => self.fail(now, index),
+                Some(keyed) => {
+                    self.attempts.swap(0, index);
+                    self.attempts.truncate(1);
+                    self.is_done = true;
+                    self.keyed = Some(keyed);
+                }
+            },
         }
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
-        if matches!(self.stage, Stage::Running | Stage::Done)
-            && self.engine.handle_timeout(now).is_err()
-        {
-            self.renew(now);
+        if self.rest.is_some_and(|rest| rest <= now) {
+            self.rest = None;
+        }
+        for index in (0..self.attempts.len()).rev() {
+            let attempt = &mut self.attempts[index];
+            let progress = attempt.association.handle_timeout(now);
+            let is_late = attempt.leaves().is_some_and(|leaves| leaves <= now) && !self.is_done;
+            if is_late || matches!(progress, Progress::Failed) {
+                self.fail(now, index);
+            }
         }
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.due
+        let attempts = self.attempts.iter();
+        let dues = attempts.clone();
+        let dues = dues.filter_map(|own| own.association.poll_timeout());
+        let leaves = attempts
+            .filter_map(Attempt::leaves)
+            .filter(|_| !self.is_done);
+        dues.chain(leaves).chain(self.rest).min()
     }
 
-    /// What is to be sent, and the keys once it is done. To be called after every input.
-    pub(super) fn poll(&mut self, now: Instant, out: &mut Vec<Vec<u8>>) -> Option<Keyed> {
-        if matches!(self.stage, Stage::Waiting | Stage::Failed) {
-            return None;
-        }
-        let mut keyed = None;
-        loop {
-            match self.engine.poll_output(&mut self.buffer) {
-                Output::Packet(bytes) => out.push(bytes.to_vec()),
-                Output::BufferTooSmall { needed } => {
-                    self.buffer.resize(needed.min(DATAGRAM_LEN_MAX), 0);
-                }
-                Output::PeerCert(certificate) => {
-                    self.is_proven = self.prints.iter().any(|print| print.is_of(certificate));
-                    if !self.is_proven {
-                        self.strangers += 1;
-                        self.renew(now);
-                        return None;
-                    }
-                }
-                Output::KeyingMaterial(material, profile) => {
-                    let names = dtls::names(&self.engine, profile);
-                    keyed = self.keys(&material, profile, names);
-                }
-                Output::Timeout(due) => {
-                    // A passive end, or one that is done, has nothing to repeat unasked.
-                    self.due = Some(due);
-                    return keyed;
-                }
-                Output::Connected => self.stage = Stage::Done,
-                // A call ends by signalling, not by an alert.
-                _ => {}
+    /// What is to be sent where.
+    pub(super) fn poll_transmit(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
+        for attempt in &mut self.attempts {
+            if let Some(bytes) = attempt.association.poll_transmit() {
+                attempt.is_reached |= is_server_hello(&bytes);
+                return Some((attempt.heard.unwrap_or(attempt.remote), bytes));
             }
         }
+        None
     }
 
-    fn keys(
-        &self,
-        material: &[u8],
-        profile: SrtpProfile,
-        names: (&'static str, &'static str),
-    ) -> Option<Keyed> {
-        let suite = match profile {
-            SrtpProfile::AES128_CM_SHA1_80 => Suite::AesCm128Sha1_80,
-            SrtpProfile::AEAD_AES_128_GCM => Suite::Gcm128,
-            SrtpProfile::AEAD_AES_256_GCM => Suite::Gcm256,
-            _ => return None,
-        };
-        if !self.is_proven {
-            return None;
-        }
-        // RFC 5764 §4.2: client key, server key, client salt, server salt.
-        let salt_len = match suite {
-            Suite::Gcm128 | Suite::Gcm256 => 12,
-            _ => 14,
-        };
-        let key_len = suite.key_len() - salt_len;
-        let (keys, salts) = material.split_at_checked(2 * key_len)?;
-        let end = |index: usize| {
-            let key = keys.get(index * key_len..(index + 1) * key_len)?;
-            let salt = salts.get(index * salt_len..(index + 1) * salt_len)?;
-            MasterKey::new(suite, &[key, salt].concat())
-        };
-        let (client, server) = (end(0)?, end(1)?);
-        let (ours, theirs) = match self.is_active {
-            true => (client, server),
-            false => (server, client),
-        };
-        Some(Keyed {
-            ours,
-            theirs,
-            names,
+    /// The keys, once they are there.
+    pub(super) fn poll_keyed(&mut self) -> Option<Keyed> {
+        self.keyed.take()
+    }
+
+    fn attempt(&self, now: Instant, remote: SocketAddr) -> Option<Attempt> {
+        Some(Attempt {
+            remote,
+            heard: None,
+            association: Association::new(now, &self.terms)?,
+            began: now,
+            is_reached: false,
         })
     }
 
-    /// Somebody else was there, or the handshake broke.
-    fn renew(&mut self, now: Instant) {
-        if self.stage == Stage::Done {
-            // The keys are there; what comes late cannot undo them.
-            self.due = None;
-            return;
+    /// Whether who answers from elsewhere than it was called at is believed to be who was called. One whose
+    /// address is known otherwise is at once; another only where nobody else answers.
+    fn follow(
+        &self,
+        now: Instant,
+        remote: SocketAddr,
+        is_expected: bool,
+        bytes: &[u8],
+    ) -> Option<usize> {
+        let attempt = self.attempts.first().filter(|own| own.heard.is_none())?;
+        let is_patient = now >= attempt.began + STRANGER_PAUSE;
+        let is_new = !self.refused.contains(&remote);
+        (is_answer(bytes) && is_new && (is_expected || is_patient)).then_some(0)
+    }
+
+    /// Room for who comes, unless others have it who may well be the peer.
+    fn admit(&mut self, now: Instant, remote: SocketAddr, is_expected: bool) -> Option<usize> {
+        if self.is_done {
+            return None;
         }
-        self.is_proven = false;
-        let engine = dtls::unproven(&self.certificate, now, self.is_active);
-        match engine.filter(|_| self.strangers < STRANGERS_MAX) {
-            Some(engine) => {
-                self.engine = engine;
-                self.stage = Stage::Waiting;
-            }
-            None => self.stage = Stage::Failed,
+        let attempt = self.attempt(now, remote)?;
+        if self.attempts.len() < ATTEMPTS_MAX {
+            self.attempts.push(attempt);
+            return Some(self.attempts.len() - 1);
         }
-        self.due = None;
+        let is_idle = |own: &Attempt| !own.is_reached || now >= own.began + ATTEMPT_MAX;
+        let oldest = (0..self.attempts.len())
+            .filter(|index| is_expected || is_idle(&self.attempts[*index]))
+            .min_by_key(|index| self.attempts[*index].began)?;
+        self.attempts[oldest] = attempt;
+        Some(oldest)
+    }
+
+    /// It was somebody else, or the handshake broke.
+    fn fail(&mut self, now: Instant, index: usize) {
+        let attempt = self.attempts.remove(index);
+        if self.terms.is_active() {
+            let strange = attempt.heard.filter(|heard| *heard != attempt.remote);
+            let has_room = self.refused.len() < REFUSED_MAX;
+            self.refused.extend(strange.filter(|_| has_room));
+            self.rest = Some(now + REST);
+        }
     }
 }
 
-/// RFC 5246 §6.2.1.
-const ALERT: u8 = 21;
-/// Handshakes with others that are endured.
-const STRANGERS_MAX: u8 = 5;
-const DATAGRAM_MAX: usize = 2048;
-const DATAGRAM_LEN_MAX: usize = 65_535;
+impl Attempt {
+    /// When it is given up because who answers from elsewhere does not go on.
+    fn leaves(&self) -> Option<Instant> {
+        let is_strange = self.heard.is_some_and(|heard| heard != self.remote);
+        is_strange.then_some(self.began + ATTEMPT_MAX)
+    }
+}
+
+fn keys(keying: &Keying, is_active: bool) -> Option<Keyed> {
+    let suite = keying.suite;
+    // RFC 5764 §4.2: client key, server key, client salt, server salt.
+    let salt_len = match suite {
+        Suite::Gcm128 | Suite::Gcm256 => 12,
+        Suite::AesCm128Sha1_80 | Suite::AesCm128Sha1_32 => 14,
+        Suite::AesCm256Sha1_80 | Suite::AesCm256Sha1_32 => 14,
+    };
+    let key_len = suite.key_len() - salt_len;
+    let (keys, salts) = keying.material.split_at_checked(2 * key_len)?;
+    let end = |index: usize| {
+        let key = keys.get(index * key_len..(index + 1) * key_len)?;
+        let salt = salts.get(index * salt_len..(index + 1) * salt_len)?;
+        MasterKey::new(suite, &[key, salt].concat())
+    };
+    let (client, server) = (end(0)?, end(1)?);
+    let (ours, theirs) = match is_active {
+        true => (client, server),
+        false => (server, client),
+    };
+    let srtp = match suite {
+        Suite::Gcm128 => "SRTP_AEAD_AES_128_GCM",
+        Suite::Gcm256 => "SRTP_AEAD_AES_256_GCM",
+        Suite::AesCm128Sha1_32 => "SRTP_AES128_CM_HMAC_SHA1_32",
+        _ => "SRTP_AES128_CM_HMAC_SHA1_80",
+    };
+    Some(Keyed {
+        ours,
+        theirs,
+        names: ("DTLS 1.2", srtp),
+    })
+}
+
+/// RFC 5246 §7.4.1.3: it follows the cookie that only who receives our packets can send back.
+fn is_server_hello(bytes: &[u8]) -> bool {
+    (bytes.first(), bytes.get(13)) == (Some(&22), Some(&2))
+}
+
+/// HelloVerifyRequest or ServerHello: what a server says first.
+fn is_answer(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&22) && matches!(bytes.get(13), Some(2 | 3))
+}
+
+/// Addresses that shake hands at once.
+const ATTEMPTS_MAX: usize = 4;
+/// One that takes longer makes room for others.
+const ATTEMPT_MAX: Duration = Duration::from_secs(3);
+/// Nobody else answers, where a stranger is believed to be who was called.
+const STRANGER_PAUSE: Duration = Duration::from_secs(1);
+const REFUSED_MAX: usize = 8;
+/// Between two of ours, where the first came to nothing.
+const REST: Duration = Duration::from_millis(500);

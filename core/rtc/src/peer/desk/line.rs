@@ -37,6 +37,9 @@ pub(super) struct Line {
     remote: Option<Remote>,
     mux: bool,
     is_symmetric: bool,
+    /// What a handshake may agree on, the best first.
+    suites: Vec<Suite>,
+    signaled: Option<IpAddr>,
     keepalive: Option<Duration>,
     keepalives: u64,
     /// What each payload type that comes means: first those of the last round, then what else was of the one
@@ -110,6 +113,8 @@ impl Line {
             remote: None,
             mux: false,
             is_symmetric: terms.symmetric,
+            suites: terms.encryption.suites(),
+            signaled,
             keepalive: terms.keepalive,
             keepalives: 0,
             formats: Vec::new(),

@@ -108,7 +108,8 @@ impl World {
             max_video_streams: 1,
             telephone_event: !allowed.contains(&"tones"),
             reading: Default::default(),
-            transport: rtc::policy::Transport::WebRtc,
+            marks: Default::default(),
+            transport: Transport::WebRtc,
         };
         let (events, told) = inbox();
         let config = LegConfig {

@@ -8,7 +8,7 @@ use crate::negotiate::desk::Live;
 use crate::peer::{CONNECT_MAX, Event, Transmit};
 use rtp::Verdict;
 use rtp::srtp::{Opener, Sealer};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
 /// How far a line has come.
@@ -25,12 +25,10 @@ pub(super) struct Setup {
     deadline: Option<Instant>,
 }
 
-/// A handshake and where the peer is seen.
+/// A handshake and our end of it.
 struct Way {
     handshake: Handshake,
     local: SocketAddr,
-    seen: Option<SocketAddr>,
-    is_done: bool,
 }
 
 impl Setup {
@@ -95,10 +93,8 @@ impl Line {
         }
         let way = |local: &SocketAddr| {
             Some(Way {
-                handshake: Handshake::new(now, certificate, prints, is_active)?,
+                handshake: Handshake::new(certificate, prints, &self.suites, is_active)?,
                 local: *local,
-                seen: None,
-                is_done: false,
             })
         };
         setup.handshakes = locals.iter().filter_map(way).collect();
@@ -115,6 +111,8 @@ impl Line {
         remote: SocketAddr,
         bytes: &[u8],
     ) {
+        let expected = self.declared(local).map(|declared| declared.ip());
+        let is_expected = expected == Some(remote.ip()) || self.signaled == Some(remote.ip());
         let setup = &mut self.setup;
         if bytes.first().is_some_and(|first| *first <= 3) {
             if let Some(checks) = &mut setup.checks {
@@ -126,12 +124,12 @@ impl Line {
         if checks.is_some_and(|checks| !checks.knows(local, remote)) {
             return;
         }
+        // Behind checks the peer is one, whatever path it takes.
+        let remote = checks.map_or(remote, |_| CHECKED);
         let way = setup.handshakes.iter_mut().find(|way| way.local == local);
         if let Some(way) = way {
-            if !way.is_done {
-                way.seen = Some(remote);
-            }
-            way.handshake.handle_datagram(now, bytes);
+            way.handshake
+                .handle_datagram(now, remote, is_expected, bytes);
         }
     }
 
@@ -155,7 +153,12 @@ impl Line {
                 events.push(Event::Connected { dtls, srtp });
             }
         }
-        if self.setup.handshakes.iter().all(|way| way.is_done) {
+        if self
+            .setup
+            .handshakes
+            .iter()
+            .all(|way| way.handshake.is_done())
+        {
             self.setup.deadline = None;
         }
         events
@@ -163,31 +166,34 @@ impl Line {
 
     /// Whether the handshake came to nothing.
     pub(in crate::peer::desk) fn is_refused(&self, now: Instant) -> bool {
-        let has_failed = |way: &Way| way.handshake.has_failed();
-        let is_late = self.setup.deadline.is_some_and(|deadline| now >= deadline);
-        is_late || self.setup.handshakes.iter().any(has_failed)
+        self.setup.deadline.is_some_and(|deadline| now >= deadline)
     }
 
     fn shake(&mut self, now: Instant, index: usize) -> Option<Keyed> {
-        let path = self.handshake_path(index);
+        let local = self.setup.handshakes[index].local;
+        // Where the checks lead, or where the description says.
+        let checked = self.setup.path(index as u32 + 1);
+        let path = checked.unwrap_or_else(|| self.declared(local));
         let way = &mut self.setup.handshakes[index];
-        if path.is_some() && way.handshake.wants_path() {
-            way.handshake.begin(now);
-        } else if way.handshake.poll_timeout().is_some_and(|due| due <= now) {
+        if way.handshake.poll_timeout().is_some_and(|due| due <= now) {
             way.handshake.handle_timeout(now);
         }
-        let mut out = Vec::new();
-        let keyed = way.handshake.poll(now, &mut out);
-        let local = way.local;
-        if let Some(remote) = path {
-            self.transmits.extend(out.into_iter().map(|bytes| Transmit {
+        if let Some(path) = path {
+            way.handshake.begin(now, checked.map_or(path, |_| CHECKED));
+        }
+        while let Some((remote, bytes)) = way.handshake.poll_transmit() {
+            let remote = match checked {
+                None => Some(remote),
+                Some(path) => path,
+            };
+            self.transmits.extend(remote.map(|remote| Transmit {
                 local,
                 remote,
                 bytes,
             }));
         }
+        let keyed = way.handshake.poll_keyed();
         let keyed = keyed?;
-        way.is_done = true;
         let protection = Protection {
             sealer: Sealer::new(&keyed.ours),
             opener: Opener::new(keyed.theirs.clone()),
@@ -202,16 +208,15 @@ impl Line {
         Some(keyed)
     }
 
-    /// Where a handshake is sent to: where the checks lead, or where the peer's own pieces come from, or
-    /// where its description says.
-    fn handshake_path(&self, index: usize) -> Option<SocketAddr> {
-        if let Some(checked) = self.setup.path(index as u32 + 1) {
-            return checked;
-        }
-        let declared = self.remote.map(|remote| match index {
-            0 => remote.rtp,
-            _ => remote.rtcp,
-        });
-        self.setup.handshakes[index].seen.or(declared)
+    /// Where the peer's description says that one of our ports is sent from.
+    fn declared(&self, local: SocketAddr) -> Option<SocketAddr> {
+        let remote = self.remote?;
+        Some(match local == self.ports.rtp {
+            true => remote.rtp,
+            false => remote.rtcp,
+        })
     }
 }
+
+/// Whoever has proven its password; the checks say where it is.
+const CHECKED: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
