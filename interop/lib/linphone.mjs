@@ -12,9 +12,17 @@ const DIGIT_MS = 400;
 /** Every codec it has, since it enables those that its file does not name. */
 const CODECS = ['opus/48000/2', 'speex/16000/1', 'speex/8000/1', 'PCMU/8000/1', 'PCMA/8000/1', 'GSM/8000/1', 'G722/8000/1', 'G729/8000/1', 'speex/32000/1'];
 
+/** The name of a policy is its link. Without a server of STUN the candidates are those of this machine. */
+const ICE = `nat_policy_ref=ice
+
+[nat_policy_0]
+ref=ice
+protocols=ice
+`;
+
 const listens = (own, kind, port) => (own === kind ? port : 0);
 
-const config = ({ codec, encryption, transport, port }) => `[sip]
+const config = ({ codec, encryption, transport, port, ice }) => `[sip]
 sip_port=${listens(transport, 'udp', port)}
 sip_tcp_port=${listens(transport, 'tcp', port)}
 sip_tls_port=${listens(transport, 'tls', port)}
@@ -37,26 +45,31 @@ display=0
 
 [net]
 mtu=1300
+${ice ? ICE : ''}
 ${CODECS.map((name, index) => {
   const [mime, rate, channels] = name.split('/');
   return `\n[audio_codec_${index}]\nmime=${mime}\nrate=${rate}\nchannels=${channels}\nenabled=${Number(name.startsWith(codec))}\n`;
 }).join('')}`;
 
-/** Starts a phone that registers; `encryption` is `none` or `srtp` (SDES), `codec` one of its own by name. */
-export async function startLinphone({ user, password, port, transport = 'udp', encryption = 'none', codec = 'PCMU', tone_hz = 440, rate_hz = 8_000 }) {
+/**
+ * Starts a phone that registers; `encryption` is `none`, `srtp` (SDES) or `dtls`, `ice` whether it finds its path by checks,
+ * `codec` one of its own by name. `host` is where the exchange is, `wrap` words before its command.
+ */
+export async function startLinphone({ user, password, port, host = '127.0.0.1', wrap = [], ice = false, transport = 'udp', encryption = 'none', codec = 'PCMU', tone_hz = 440, rate_hz = 8_000 }) {
   const folder = await temporaryFolder('linphone');
-  await writeFile(join(folder, 'rc'), config({ codec, encryption, transport, port: await freePort() }));
+  await writeFile(join(folder, 'rc'), config({ codec, encryption, transport, ice, port: await freePort() }));
   await writeTone(join(folder, 'tone.wav'), tone_hz, TONE_S, rate_hz);
   // Without this folder for its database it starts, but never opens a socket.
   await mkdir(join(folder, '.local/share/linphone'), { recursive: true });
-  const child = spawn('linphonec', ['-c', join(folder, 'rc'), '-d', '1', '-l', join(folder, 'log')], {
+  const [program, ...words] = [...wrap, 'linphonec', '-c', join(folder, 'rc'), '-d', '1', '-l', join(folder, 'log')];
+  const child = spawn(program, words, {
     cwd: folder,
     env: { ...process.env, HOME: folder },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
-  const phone = new Linphone(child, folder, { tone_hz, rate_hz });
+  const phone = new Linphone(child, folder, { tone_hz, rate_hz, host });
   phone.type('soundcard use files', `play ${join(folder, 'tone.wav')}`, `record ${phone.file}`);
-  phone.type(`register sip:${user}@127.0.0.1 <sip:127.0.0.1:${port};transport=${transport}> ${password}`);
+  phone.type(`register sip:${user}@${host} <sip:${host}:${port};transport=${transport}> ${password}`);
   return phone;
 }
 
@@ -87,7 +100,7 @@ class Linphone {
   // What every party of the matrix can do.
 
   dial(number) {
-    this.type(`call sip:${number}@127.0.0.1`);
+    this.type(`call sip:${number}@${this.host}`);
   }
 
   /** The calls it has, by its own numbers. */
@@ -136,7 +149,7 @@ class Linphone {
   }
 
   transfer(number) {
-    this.type(`transfer sip:${number}@127.0.0.1`);
+    this.type(`transfer sip:${number}@${this.host}`);
   }
 
   get digits() {

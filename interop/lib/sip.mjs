@@ -81,10 +81,10 @@ const opened = (socket, event) =>
   });
 
 export class SipPhone {
-  /** `kind`: udp, tcp, tls, ws or wss; `options` are those of the TLS client. */
-  static async connect(kind, port, { host = '127.0.0.1', ...options } = {}) {
+  /** `kind`: udp, tcp, tls, ws or wss; `from` is its own address over UDP, `options` are those of the TLS client. */
+  static async connect(kind, port, { host = '127.0.0.1', from, ...options } = {}) {
     const phone = new SipPhone(kind);
-    if (kind === 'udp') await phone.overUdp(host, port);
+    if (kind === 'udp') await phone.overUdp(host, port, from);
     else await phone.overStream(host, port, options);
     return phone;
   }
@@ -96,8 +96,9 @@ export class SipPhone {
     this.id = randomBytes(6).toString('hex');
   }
 
-  async overUdp(host, port) {
+  async overUdp(host, port, from) {
     const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
+    if (from) await new Promise((done) => socket.bind({ address: from }, done));
     socket.on('message', (bytes) => this.inbox.push(String(bytes)));
     await new Promise((done) => socket.connect(port, host, done));
     this.write = (text) => socket.send(text);

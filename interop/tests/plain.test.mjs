@@ -1,4 +1,4 @@
-// baresip as a desk phone without WebRTC: plain RTP, SDES and ICE, sound there and back, hold and resume.
+// baresip as a desk phone without WebRTC: plain RTP, SDES, DTLS and ICE, sound there and back, hold and resume.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
@@ -39,6 +39,8 @@ ${account('plain', 'allow=ulaw')}
 ${account('secure', 'allow=ulaw\nmedia_encryption=sdes')}
 ${account('wide', 'allow=g722\nrtp_symmetric=yes\nrtcp_mux=yes')}
 ${account('iced', 'allow=ulaw\nice_support=yes')}
+${account('asked', 'allow=ulaw\nmedia_encryption=dtls')}
+${account('asking', 'allow=ulaw\nmedia_encryption=dtls\ndtls_setup=active\nrtcp_mux=yes')}
 `,
   'http.conf': `[general]
 enabled=yes
@@ -96,6 +98,15 @@ test('phones are called with what fits each, and hear each other over plain RTP 
   }
 });
 
+test('a phone with DTLS that is called hears itself', async () => {
+  phone = await startBaresip({ server, user: 'asked', password: PASSWORD, tone_hz: TONE_HZ, account: ';mediaenc=dtls_srtp;answermode=auto' });
+  await phone.registered();
+  await ask(server, 'channel originate PJSIP/asked application Echo');
+  await hears();
+  phone.command('hangup');
+  await phone.happened('CALL_CLOSED');
+});
+
 /** Packets of the one call there is, in and out. */
 async function counted() {
   const { stories } = await server.status();
@@ -109,6 +120,9 @@ for (const [user, transport, options] of [
   ['secure', 'udp', { account: ';mediaenc=srtp-mand' }],
   ['wide', 'udp', { codecs: 'G722/16000/1', rate_hz: 16_000 }],
   ['iced', 'udp', { account: ';medianat=ice' }],
+  // Its certificate is of RSA; it begins the handshake, and then the exchange does.
+  ['asked', 'udp', { account: ';mediaenc=dtls_srtp' }],
+  ['asking', 'udp', { account: ';mediaenc=dtls_srtp;rtcp_mux=yes' }],
 ]) {
   test(`${user} over ${transport} calls the echo and hears itself, also after hold`, async () => {
     phone = await startBaresip({ server, user, password: PASSWORD, tone_hz: TONE_HZ, transport, ...options });
@@ -138,5 +152,6 @@ for (const [user, transport, options] of [
     await until('the sums', async () => Boolean(await counted()), 5_000);
     const { stories } = await server.status();
     assert.equal(/ice_?pair/i.test(JSON.stringify(stories)), user === 'iced');
+    assert.equal(/DTLS 1\.2/.test(JSON.stringify(stories)), user.startsWith('ask'));
   });
 }

@@ -229,6 +229,36 @@ test('peers outside are told the outside addresses, those in local_net are not',
   }
 });
 
+test('a desk phone outside is told the outside address for its media, one in local_net or with media_address is not', async () => {
+  const namespace = await Namespace.make(22);
+  const near = namespace.outside.replace(/\.1$/, '.3');
+  try {
+    execFileSync('ip', ['addr', 'add', `${near}/24`, 'dev', namespace.cable]);
+    const bind = `bind=${namespace.inside}:5060`;
+    const phones = ['[plain]', '[placed]\nmedia_address=203.0.113.9'].map((lines) => `${lines}\ntype=endpoint\ncontext=sets\ndisallow=all\nallow=ulaw\n`);
+    await withTransports(
+      () => transport('udp', `protocol=udp\n${bind}\nexternal_media_address=203.0.113.8\nlocal_net=${near}/32\n`) + phones.join(''),
+      async () => {
+        for (const [from, user, told] of [
+          [namespace.outside, 'plain', '203.0.113.8'],
+          [near, 'plain', namespace.inside],
+          [near, 'placed', '203.0.113.9'],
+        ]) {
+          const phone = await SipPhone.connect('udp', 5060, { host: namespace.inside, from });
+          const body = ['v=0', `o=- 1 1 IN IP4 ${from}`, 's=-', `c=IN IP4 ${from}`, 't=0 0', 'm=audio 4000 RTP/AVP 0', ''].join('\r\n');
+          const ok = await phone.ask('INVITE', user, { to: '100', more: ['Content-Type: application/sdp'], body });
+          assert.equal(status(ok), 200, ok);
+          assert.match(ok, new RegExp(`^c=IN IP4 ${told}\r$`, 'm'), `${user} at ${from}`);
+          phone.close();
+        }
+      },
+      { wrap: ['ip', 'netns', 'exec', namespace.name] },
+    );
+  } finally {
+    await namespace.close();
+  }
+});
+
 test('keep-alives of TCP are those of the transport', async () => {
   for (const [lines, timer] of [
     ['tcp_keepalive_enable=yes\ntcp_keepalive_idle_time=77\n', /timer:\(keepalive,1min1\d/],
