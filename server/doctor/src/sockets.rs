@@ -146,16 +146,20 @@ pub(crate) fn user(root: &Root, uid: u32) -> String {
 mod tests {
     use super::{Layer, covers, holders, socket, udp_ports};
     use crate::root::Root;
+    use std::net::SocketAddr;
 
     #[test]
     fn lines_of_the_tables_are_read() {
         let line = "   1: 0100007F:1F98 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 4711 1";
         let found = socket(Layer::Tcp, line).unwrap();
-        assert_eq!(found.address, "127.0.0.1:8088".parse().unwrap());
+        assert_eq!(
+            found.address,
+            "127.0.0.1:8088".parse::<SocketAddr>().unwrap()
+        );
         assert_eq!((found.uid, found.inode), (1000, 4711));
         let line = "  12: 00000000000000000000000000000000:13C4 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 99 2";
         let found = socket(Layer::Udp, line).unwrap();
-        assert_eq!(found.address, "[::]:5060".parse().unwrap());
+        assert_eq!(found.address, "[::]:5060".parse::<SocketAddr>().unwrap());
         let wanted = |text: &str| covers(&found, Layer::Udp, text.parse().unwrap());
         assert!(wanted("0.0.0.0:5060") && wanted("[::1]:5060"));
         assert!(!wanted("0.0.0.0:5061") && !covers(&found, Layer::Tcp, found.address));
