@@ -9,6 +9,7 @@ use crate::registry::{Codec, by_name};
 use crate::{alaw_value, ulaw_value};
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The endings of files that can be read, without the dot, best sound last where a rate belongs to the
 /// ending.
@@ -112,8 +113,14 @@ impl Sound {
         match self.samples {
             // Two samples of 16 kHz in each byte (RFC 3551 §4.5.2).
             Samples::G722 => self.range.len() * 2,
-            _ => self.range.len() / self.frame(),
+            Samples::Pcm | Samples::Ulaw | Samples::Alaw => self.range.len() / self.frame(),
         }
+    }
+
+    /// How long it lasts.
+    pub fn duration(&self) -> Duration {
+        let ms = self.count() as u64 * 1000 / u64::from(self.rate_hz.max(1));
+        Duration::from_millis(ms)
     }
 
     /// Bytes of one sample of all channels.
@@ -181,7 +188,7 @@ impl SoundReader {
         let frame = self.sound.frame();
         let bytes = match self.sound.samples {
             Samples::G722 => count.div_ceil(2),
-            _ => count * frame,
+            Samples::Pcm | Samples::Ulaw | Samples::Alaw => count * frame,
         };
         let left = self.sound.range.end.saturating_sub(self.at);
         let whole = left - left % frame;

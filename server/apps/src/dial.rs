@@ -192,7 +192,12 @@ async fn dial(
         let moment = match dialling.next(call, waiting.end).await {
             Ok(moment) => moment,
             Err(interrupt) => {
-                dialling.cancel(options.given_up(Cause::NormalClearing));
+                // A caller that was answered elsewhere is a leg of another Dial: so were those it calls.
+                let cause = match interrupt.cause() {
+                    Cause::AnsweredElsewhere => Cause::AnsweredElsewhere,
+                    _ => options.given_up(Cause::NormalClearing),
+                };
+                dialling.cancel(cause);
                 return Err(interrupt);
             }
         };
@@ -378,13 +383,6 @@ fn take_group(call: &mut Channel) -> Option<String> {
 
 /// The variable with the group of the legs of the next `Dial`.
 const ONCE: &str = "OUTBOUND_GROUP_ONCE";
-
-fn cause_of(interrupt: &Interrupt) -> Cause {
-    match interrupt {
-        Interrupt::Hangup(cause) => *cause,
-        Interrupt::Redirect(_) | Interrupt::Join(_) | Interrupt::Park(_) => Cause::NormalClearing,
-    }
-}
 
 fn account(leg: &Channel) -> String {
     leg.endpoint().accountcode.clone().unwrap_or_default()

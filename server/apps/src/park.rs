@@ -134,19 +134,11 @@ async fn talk(call: &mut Channel, mut parked: Channel, lot: &ParkingLot) -> AppR
     let parted = bridge::run(call, &mut parked, &rules).await;
     let (cause, result) = match parted {
         Parted::Caller(interrupt) => {
-            let cause = match interrupt {
-                Interrupt::Hangup(cause) => cause,
-                Interrupt::Redirect(_) | Interrupt::Join(_) | Interrupt::Park(_) => {
-                    Cause::NormalClearing
-                }
-            };
+            let cause = interrupt.cause();
             (cause, Err(interrupt))
         }
         Parted::Callee(interrupt) => {
-            let cause = match &interrupt {
-                Interrupt::Hangup(cause) => *cause,
-                _ => Cause::NormalClearing,
-            };
+            let cause = interrupt.cause();
             bridge::send_on(parked, interrupt);
             return Err(call.hangup(cause));
         }

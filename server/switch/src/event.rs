@@ -140,5 +140,15 @@ pub enum Interrupt {
     Park(Ticket),
 }
 
+impl Interrupt {
+    /// Why the call ends, or the part of it that is over here.
+    pub fn cause(&self) -> Cause {
+        match self {
+            Self::Hangup(cause) => *cause,
+            Self::Redirect(_) | Self::Join(_) | Self::Park(_) => Cause::NormalClearing,
+        }
+    }
+}
+
 /// The result of an application and of every verb that may be interrupted.
 pub type AppResult<T = ()> = Result<T, Interrupt>;

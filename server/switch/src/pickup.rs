@@ -81,6 +81,18 @@ pub(crate) async fn group(call: &mut Channel) -> AppResult {
     let text = "there is no ringing call of its group to pick up".to_owned();
     tracing::info!(channel = call.name(), "{text}");
     call.tell(StoryEvent::Remark { text });
+    fail(call).await?;
+    Err(call.hangup(Cause::CallRejected))
+}
+
+/// Whether who picks up in vain hears anything.
+pub(crate) fn has_fail_sound(call: &Channel) -> bool {
+    let sound = call.features().general.pickup_fail_sound;
+    sound.is_some_and(|name| !name.is_empty())
+}
+
+/// Lets who picks up in vain hear that.
+pub(crate) async fn fail(call: &mut Channel) -> AppResult {
     let sound = call.features().general.pickup_fail_sound;
     if let Some(name) = sound.filter(|name| !name.is_empty()) {
         call.answer().await?;
@@ -91,7 +103,7 @@ pub(crate) async fn group(call: &mut Channel) -> AppResult {
             Err(why) => missing(call, "pickupfailsound", &why.to_string()),
         }
     }
-    Err(call.hangup(Cause::CallRejected))
+    Ok(())
 }
 
 fn missing(call: &mut Channel, option: &str, why: &str) {

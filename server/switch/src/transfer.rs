@@ -7,11 +7,13 @@
 use std::fmt;
 
 use dialplan::Position;
+use tokio::runtime::Handle;
 
 use crate::cause::Cause;
 use crate::channel::Channel;
 use crate::event::{ChannelEvent, Interrupt};
 use crate::inbox::InboxSender;
+use crate::pickup;
 use crate::story::StoryEvent;
 use crate::switch::Switch;
 
@@ -82,10 +84,14 @@ impl Seat {
     /// Puts a channel there. If the place is gone meanwhile, the channel is hung up.
     pub(crate) fn take(&self, channel: Channel) {
         let newcomer = Newcomer {
-            channel: Box::new(channel),
+            channel: Some(Box::new(channel)),
             picks_up: self.rings,
         };
-        self.inbox.send(ChannelEvent::Replaced(newcomer));
+        // Nobody reads what is sent to a place that is gone.
+        match self.inbox.is_closed() {
+            true => newcomer.turn_away(),
+            false => drop(self.inbox.send(ChannelEvent::Replaced(newcomer))),
+        }
     }
 
     fn is_of(&self, channel: &Channel) -> bool {
@@ -107,25 +113,24 @@ impl PartialEq for Seat {
 
 impl Eq for Seat {}
 
-/// A channel on its way into the place of another.
+/// A channel on its way into the place of another. One that is dropped before it is there came too late.
 pub struct Newcomer {
-    channel: Box<Channel>,
+    channel: Option<Box<Channel>>,
     /// It wants the place of one that rings.
     picks_up: bool,
 }
 
 impl fmt::Debug for Newcomer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Newcomer")
-            .field(&self.channel.name())
-            .finish()
+        let name = self.channel.as_deref().map(Channel::name);
+        f.debug_tuple("Newcomer").field(&name).finish()
     }
 }
 
 impl Newcomer {
     pub(crate) fn of(channel: Channel) -> Self {
         Self {
-            channel: Box::new(channel),
+            channel: Some(Box::new(channel)),
             picks_up: false,
         }
     }
@@ -138,7 +143,8 @@ impl Newcomer {
     /// Takes the place of a leg that rings, which is told that it was answered elsewhere. `false`: it came for
     /// something else, or is over itself.
     pub(crate) async fn picks_up(self, leg: &mut Channel) -> bool {
-        if !self.picks_up || !self.channel.is_up() {
+        let is_up = self.channel.as_deref().is_some_and(Channel::is_up);
+        if !self.picks_up || !is_up {
             self.turn_away();
             return false;
         }
@@ -150,11 +156,9 @@ impl Newcomer {
         true
     }
 
-    /// There is nothing it could take over.
-    pub(crate) fn turn_away(mut self) {
-        let text = "the call whose place it was to take is gone".to_owned();
-        self.channel.tell(StoryEvent::Remark { text });
-        self.channel.hangup(Cause::CallRejected);
+    /// There is nothing it could take over: it is hung up, and who wanted to pick up hears why.
+    pub(crate) fn turn_away(self) {
+        drop(self);
     }
 
     /// Swaps it with the channel in whose place it comes, which is hung up.
@@ -162,8 +166,10 @@ impl Newcomer {
         self.replace(own, Cause::NormalClearing).await;
     }
 
-    async fn replace(self, own: &mut Channel, cause: Cause) {
-        let mut left = self.channel;
+    async fn replace(mut self, own: &mut Channel, cause: Cause) {
+        let Some(mut left) = self.channel.take() else {
+            return;
+        };
         std::mem::swap(own, &mut *left);
         own.at = left.at.clone();
         let (new, old) = (own.name().to_owned(), left.name().to_owned());
@@ -174,6 +180,29 @@ impl Newcomer {
         left.tell(StoryEvent::Remark { text });
         left.hangup(cause);
         left.release().await;
+    }
+}
+
+impl Drop for Newcomer {
+    fn drop(&mut self) {
+        let Some(mut channel) = self.channel.take() else {
+            return;
+        };
+        let text = "the call whose place it was to take is gone".to_owned();
+        channel.tell(StoryEvent::Remark { text });
+        let hears = self.picks_up && channel.is_up() && pickup::has_fail_sound(&channel);
+        // The exchange may be going down.
+        if hears && Handle::try_current().is_ok() {
+            let switch = channel.switch().clone();
+            switch.spawn(async move {
+                // Whoever hangs up meanwhile has heard enough.
+                let _ = pickup::fail(&mut channel).await;
+                channel.hangup(Cause::CallRejected);
+                channel.release().await;
+            });
+            return;
+        }
+        channel.hangup(Cause::CallRejected);
     }
 }
 

@@ -44,8 +44,8 @@ pub(super) async fn announce(
         }
     }
     let [callee_sound, caller_sound] = sounds;
-    let longest =
-        [&callee_sound, &caller_sound].map(|sound| sound.as_ref().map_or(Duration::ZERO, lasts));
+    let longest = [&callee_sound, &caller_sound]
+        .map(|sound| sound.as_ref().map_or(Duration::ZERO, Sound::duration));
     let end = Instant::now() + longest.into_iter().max().unwrap_or_default();
     let (one, other) = (
         hear(call, caller_sound, end),
@@ -79,9 +79,4 @@ async fn hear(channel: &mut Channel, sound: Option<Sound>, end: Instant) -> AppR
     }
     while channel.next_until(end).await?.is_some() {}
     Ok(())
-}
-
-fn lasts(sound: &Sound) -> Duration {
-    let ms = sound.count() as u64 * 1000 / u64::from(sound.rate_hz().max(1));
-    Duration::from_millis(ms)
 }

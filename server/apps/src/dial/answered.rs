@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::announce::{Gone, announce};
 use super::options::Options;
 use super::screen::Screen;
-use super::{account, cause_of, lasted, limit, set};
+use super::{account, lasted, limit, set};
 use crate::arguments::{position, warn};
 use crate::send_dtmf::{DURATION, PAUSE};
 
@@ -67,7 +67,7 @@ impl Answered<'_> {
         match announce(call, callee, options, args).await {
             Ok(()) => {}
             Err(Gone::Caller(interrupt)) => return Err(interrupt),
-            Err(Gone::Callee(interrupt)) => return Ok(After::Gone(cause_of(&interrupt))),
+            Err(Gone::Callee(interrupt)) => return Ok(After::Gone(interrupt.cause())),
         }
         if let Some(place) = &options.both_go {
             return Ok(After::BothGo(place.clone()));
@@ -84,7 +84,7 @@ impl Answered<'_> {
         let sent = call.during(callee.send_digits(digits, DURATION, PAUSE));
         match sent.await? {
             Ok(()) => Ok(After::Connect),
-            Err(interrupt) => Ok(After::Gone(cause_of(&interrupt))),
+            Err(interrupt) => Ok(After::Gone(interrupt.cause())),
         }
     }
 
@@ -139,7 +139,7 @@ fn tell_of(call: &mut Channel, callee: &Channel, options: &Options) {
 
 /// The caller is gone, or cannot be connected.
 async fn leave(mut callee: Channel, interrupt: Interrupt) -> AppResult {
-    callee.hangup(cause_of(&interrupt));
+    callee.hangup(interrupt.cause());
     callee.release().await;
     Err(interrupt)
 }
@@ -209,7 +209,7 @@ async fn routine(
         // A macro that went elsewhere is over.
         Ok(()) | Err(Interrupt::Redirect(_)) => {}
         Err(interrupt) => {
-            return Ok(After::Gone(cause_of(&interrupt)));
+            return Ok(After::Gone(interrupt.cause()));
         }
     }
     let result = match is_macro {
@@ -278,7 +278,7 @@ async fn part(
                 call.switch().go_on(callee);
                 return Err(interrupt);
             }
-            callee.hangup(cause_of(&interrupt));
+            callee.hangup(interrupt.cause());
             Err(interrupt)
         }
         Parted::Callee(Interrupt::Hangup(cause)) => goes_on(call, cause, options),

@@ -20,6 +20,7 @@ mod hold;
 mod limits;
 mod local;
 mod more;
+mod office;
 mod originate;
 mod park;
 mod pbx;

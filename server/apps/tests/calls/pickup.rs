@@ -169,3 +169,33 @@ async fn a_picked_up_call_ends_like_any_other() {
     assert!(other.is_over() && caller.is_over());
     assert_eq!(reach.count(), 0);
 }
+
+/// Two want the same call: who comes second hears `pickupfailsound`.
+#[tokio::test(start_paused = true)]
+async fn who_picks_up_too_late_hears_that() {
+    let folder = Folder::new("race");
+    let files = [("good.ulaw", 300), ("bad.ulaw", 500)];
+    let world = World::with_sounds(PLAN, &folder.0, &files).await;
+    let mut config = (*world.switch.config()).clone();
+    let general = &mut config.features.general;
+    general.pickup_sound = Some("good".to_owned());
+    general.pickup_fail_sound = Some("bad".to_owned());
+    world.switch.store().set_config(Arc::new(config));
+    let reach = Reach::on(world, |_| {});
+    reach.world.dial("110").await;
+    reach.ring(0).await;
+    // Both find it ringing, and read their sound at once.
+    let offer = || Some(sdp(&["audio", "video"]));
+    let first = reach.world.try_dial("702", offer()).unwrap();
+    let second = reach.world.try_dial("702", offer()).unwrap();
+    first.sees("play 300 ms", 2).await;
+    first.sees("connected", 1).await;
+    first.sees("play 500 ms", 1).await;
+    pass(seconds(1)).await;
+    first.sees("hangup 21", 1).await;
+    assert_eq!(reach.world.ladder.count("connected"), 1);
+    assert!(
+        first.is_over() != second.is_over(),
+        "one of them has the call"
+    );
+}

@@ -120,10 +120,7 @@ impl<'a> Clock<'a> {
 /// How long a sound lasts. Tones and music at the end of a call would last for ever.
 fn lasts(what: &Playable) -> Option<Duration> {
     match what {
-        Playable::Sound(sound) => {
-            let ms = sound.count() as u64 * 1000 / u64::from(sound.rate_hz().max(1));
-            Some(Duration::from_millis(ms))
-        }
+        Playable::Sound(sound) => Some(sound.duration()),
         Playable::Tones(_) | Playable::Music(_) => None,
     }
 }
