@@ -192,12 +192,7 @@ async fn dial(
         let moment = match dialling.next(call, waiting.end).await {
             Ok(moment) => moment,
             Err(interrupt) => {
-                // A caller that was answered elsewhere is a leg of another Dial: so were those it calls.
-                let cause = match interrupt.cause() {
-                    Cause::AnsweredElsewhere => Cause::AnsweredElsewhere,
-                    _ => options.given_up(Cause::NormalClearing),
-                };
-                dialling.cancel(cause);
+                dialling.cancel(left(&interrupt, options));
                 return Err(interrupt);
             }
         };
@@ -239,6 +234,15 @@ async fn dial(
                 }
             },
         }
+    }
+}
+
+/// What those who ring are told when the caller has left. One that was answered elsewhere is a leg of another
+/// `Dial`: so were those it calls.
+fn left(interrupt: &Interrupt, options: &Options) -> Cause {
+    match interrupt.cause() {
+        Cause::AnsweredElsewhere => Cause::AnsweredElsewhere,
+        _ => options.given_up(Cause::NormalClearing),
     }
 }
 
