@@ -7,6 +7,7 @@ import { after, afterEach, before, test } from 'node:test';
 
 import { startBaresip } from '../lib/baresip.mjs';
 import { PASSWORD } from '../lib/files.mjs';
+import { startLinphone } from '../lib/linphone.mjs';
 import { startServer, temporaryFolder, until, wait } from '../lib/server.mjs';
 import { share } from '../lib/sound.mjs';
 
@@ -17,14 +18,17 @@ const PHONES = {
   cleo: { tone_hz: 950, number: 300, codecs: 'PCMU/8000/1', allow: 'ulaw' },
 };
 
-const set = ([name, { allow }]) => `[${name}]
+/** The one that transfers by REFER: baresip 1.0 cannot lead two calls together. */
+const LINDA = { tone_hz: 1200, number: 400, allow: 'ulaw' };
+
+const set = ([name, { allow, number }]) => `[${name}]
 type=endpoint
 context=sets
 aors=${name}
 auth=${name}
 disallow=all
 allow=${allow}
-callerid=${name} <${PHONES[name].number}>
+callerid=${name} <${number}>
 [${name}]
 type=auth
 username=${name}
@@ -39,7 +43,7 @@ const files = (recordings) => (ports) => ({
 type=transport
 protocol=udp
 bind=127.0.0.1:${ports.sip}
-${Object.entries(PHONES).map(set).join('\n')}`,
+${Object.entries({ ...PHONES, linda: LINDA }).map(set).join('\n')}`,
   'http.conf': `[general]
 enabled=yes
 bindaddr=127.0.0.1
@@ -178,5 +182,26 @@ test('a recording by digits has both directions', async () => {
   for (const name of ['anna', 'bert']) {
     const part = share(samples, PHONES[name].tone_hz, 8_000);
     assert.ok(part > 0.3, `${part} of the recording is what ${name} said`);
+  }
+});
+
+test('linphonec leads two calls of baresips together by REFER', async () => {
+  const linda = await startLinphone({ user: 'linda', password: PASSWORD, port: server.ports.sip, tone_hz: LINDA.tone_hz });
+  try {
+    await until('linda is registered', () => server.log.includes('registered aor="linda"'), 10_000).catch(failed);
+    const { anna, cleo } = phones;
+    linda.dial(100);
+    await linda.talks();
+    await until('anna hears linda', async () => (await anna.heard(LINDA.tone_hz, 400)) > 0.7, 8_000).catch(failed);
+    linda.hold();
+    await wait(500);
+    linda.dial(300);
+    await linda.talks();
+    await until('cleo hears linda', async () => (await cleo.heard(LINDA.tone_hz, 400)) > 0.7, 8_000).catch(failed);
+    await linda.transferBoth();
+    await talk('anna', 'cleo');
+    assert.equal((await server.status()).counts.channels, 2, 'linda is in neither call');
+  } finally {
+    await linda.stop();
   }
 });

@@ -134,6 +134,8 @@ pub struct Endpoint {
     pub allow_subscribe: bool,
     /// Whether it may send the party it talks to on.
     pub allow_transfer: bool,
+    /// Whether who transfers blindly is told how the new call goes on, not only that it was done.
+    pub refer_blind_progress: bool,
     /// The context of the hints it may subscribe to; `context` if unset.
     pub subscribe_context: Option<String>,
     /// The shortest subscription that is accepted, in seconds.
@@ -367,6 +369,7 @@ impl Endpoint {
             contact_acl: AddressLists::default(),
             allow_subscribe: true,
             allow_transfer: true,
+            refer_blind_progress: true,
             subscribe_context: None,
             sub_min_expiry_s: 60,
             device_state_busy_at: 0,

@@ -40,8 +40,6 @@ static GROUPS: &[Group] = &[
 
     ("endpoint", "forked calls and early media of calls out are not followed yet",
         &[("accept_multiple_sdp_answers", "no"), ("follow_early_media_fork", "yes"), ("ignore_183_without_sdp", "no")]),
-    ("endpoint", "who transfers is told that it was done, not how the new call goes on",
-        &[("refer_blind_progress", "yes")]),
     ("endpoint", "each stream is received in any codec that was agreed on, and what is made anew for a phone has the codec that it sends, always",
         &[("asymmetric_rtp_codec", "no")]),
     ("endpoint", "media has the family of addresses that the phone's SDP has, or its signalling where we offer",

@@ -174,6 +174,20 @@ impl Agent {
             .accept(now, &mut self.base, waiting.server, request, rules)
     }
 
+    /// Makes a subscription of a REFER in a call that was accepted (RFC 3515 §2.4.4): [`Agent::notify`] tells the far end
+    /// how what it asked for goes on, also after the end of the call. `None`: the call is gone, or there are too many.
+    pub fn follow_refer(
+        &mut self,
+        now: Instant,
+        id: InviteId,
+        event: &str,
+        lasts_s: u32,
+    ) -> Option<SubscriptionId> {
+        let (flow, dialog) = self.invites.get(&id)?.dialog()?;
+        self.subscriptions
+            .follow(now, &mut self.base, flow, dialog, (event, lasts_s))
+    }
+
     /// Tells a subscriber the state of what it subscribed to. While the NOTIFY before waits for its answer, this
     /// one waits, and a newer one takes its place.
     pub fn notify(&mut self, now: Instant, id: SubscriptionId, body: Option<Body>) {

@@ -1,5 +1,8 @@
 //! Dialogs: RFC 3261 §12. Who is on the other side, by which way, and which numbers were used.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use crate::{
     Contacts, HeaderError, HeaderName, Method, NameAddr, Replaces, Request, Response, Uri,
 };
@@ -52,8 +55,8 @@ impl DialogId {
     }
 }
 
-/// One dialog, early or confirmed.
-#[derive(Debug)]
+/// One dialog, early or confirmed. Copies of it, for several usages (RFC 5057), count their requests together.
+#[derive(Debug, Clone)]
 pub(crate) struct Dialog {
     pub(crate) id: DialogId,
     /// Our side: From of our requests, as text so that nothing is lost.
@@ -62,7 +65,7 @@ pub(crate) struct Dialog {
     remote: Box<str>,
     target: Uri,
     routes: Vec<NameAddr>,
-    local_seq: u32,
+    local_seq: Arc<AtomicU32>,
     remote_seq: Option<u32>,
 }
 
@@ -93,7 +96,7 @@ impl Dialog {
             // "The route set MUST be set to the list of URIs in the Record-Route header field from the
             // request, taken in order".
             routes: headers.record_routes()?,
-            local_seq: 0,
+            local_seq: Arc::default(),
             remote_seq: Some(headers.cseq()?.number),
         })
     }
@@ -130,14 +133,15 @@ impl Dialog {
                 .into(),
             target: target_of(response)?.unwrap_or_else(|| request.uri.clone()),
             routes,
-            local_seq: request.headers.cseq()?.number,
+            local_seq: Arc::new(AtomicU32::new(request.headers.cseq()?.number)),
             remote_seq: None,
         }))
     }
 
     /// RFC 3261 §13.2.2.4: the 2xx confirms an early dialog; the numbers used in it stay used.
     pub(crate) fn continue_from(&mut self, early: &Self) {
-        self.local_seq = self.local_seq.max(early.local_seq);
+        let used = early.local_seq.load(Ordering::Relaxed);
+        self.local_seq.fetch_max(used, Ordering::Relaxed);
         self.remote_seq = early.remote_seq;
     }
 
@@ -175,13 +179,12 @@ impl Dialog {
     }
 
     /// The sequence number of our next request.
-    pub(crate) fn next_sequence(&mut self) -> u32 {
-        self.local_seq += 1;
-        self.local_seq
+    pub(crate) fn next_sequence(&self) -> u32 {
+        self.local_seq.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// A request inside the dialog, with the next sequence number (§12.2.1.1).
-    pub(crate) fn request(&mut self, method: &Method) -> Request {
+    pub(crate) fn request(&self, method: &Method) -> Request {
         let number = self.next_sequence();
         self.numbered(method, number)
     }

@@ -288,6 +288,12 @@ impl Invite {
         );
     }
 
+    /// Its dialog for another usage (RFC 5057), once it is confirmed.
+    pub(crate) fn dialog(&self) -> Option<(Flow, Dialog)> {
+        let dialog = self.dialog.as_ref().filter(|_| !self.flow_lost)?;
+        Some((self.flow, dialog.clone()))
+    }
+
     /// The dialog our requests go into: the confirmed one, else the early one with a session, else the first
     /// early one.
     fn speaking(&mut self) -> Option<&mut Dialog> {

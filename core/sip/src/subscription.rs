@@ -2,7 +2,8 @@
 //!
 //! The layer above decides who may subscribe to what, and says what there is to say; here are the dialog, the
 //! expiry, and the NOTIFYs, one on the way at a time: while one waits for its answer, the newest news waits.
-//! The implicit subscription of a REFER lives in its call ([`Agent::send`](crate::Agent::send)).
+//! The implicit subscription of a REFER (RFC 3515 §2.4.4) shares the dialog of its call and may outlive that
+//! ([`Agent::follow_refer`](crate::Agent::follow_refer)).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -135,9 +136,7 @@ impl Subscriptions {
         };
         let entry = base.servers.get(server)?;
         let (flow, tag) = (entry.flow, entry.tag.clone().unwrap_or_default());
-        let of_flow = self.of_flow.get(&flow.id).copied().unwrap_or(0);
-        let full = self.all.len() >= base.limits.subscriptions
-            || of_flow >= base.limits.subscriptions_per_flow;
+        let full = self.is_full(base, flow.id);
         let event = request.headers.get(&HeaderName::Event).map(Into::into);
         let dialog = Dialog::of_request(request, &tag).ok();
         let (Some(dialog), Some(event), false) = (dialog, event, full) else {
@@ -149,8 +148,6 @@ impl Subscriptions {
         };
         respond(now, base, server, request, (expires_s, rules));
         let id = base.next_subscription_id();
-        self.by_dialog.insert(dialog.id.clone(), id);
-        *self.of_flow.entry(flow.id).or_default() += 1;
         let mut subscription = Subscription {
             flow,
             dialog,
@@ -163,9 +160,54 @@ impl Subscriptions {
             last: false,
         };
         subscription.extend(now, expires_s);
+        self.add(id, subscription);
+        Some(id)
+    }
+
+    /// Begins one that nobody asked for by SUBSCRIBE, in a dialog there is. `None`: there are too many.
+    pub(crate) fn follow(
+        &mut self,
+        now: Instant,
+        base: &mut Base,
+        flow: Flow,
+        dialog: Dialog,
+        (event, lasts_s): (&str, u32),
+    ) -> Option<SubscriptionId> {
+        if self.is_full(base, flow.id) {
+            return None;
+        }
+        let id = base.next_subscription_id();
+        let mut subscription = Subscription {
+            flow,
+            dialog,
+            event: event.into(),
+            rules: SubscriptionRules {
+                expires_s_min: 0,
+                expires_s_max: lasts_s,
+                expires_s_default: lasts_s,
+                ..SubscriptionRules::default()
+            },
+            expires_at: now,
+            busy: false,
+            news: None,
+            ending: None,
+            last: false,
+        };
+        subscription.extend(now, lasts_s);
+        self.add(id, subscription);
+        Some(id)
+    }
+
+    fn is_full(&self, base: &Base, flow: FlowId) -> bool {
+        let of_flow = self.of_flow.get(&flow).copied().unwrap_or(0);
+        self.all.len() >= base.limits.subscriptions || of_flow >= base.limits.subscriptions_per_flow
+    }
+
+    fn add(&mut self, id: SubscriptionId, subscription: Subscription) {
+        self.by_dialog.insert(subscription.dialog.id.clone(), id);
+        *self.of_flow.entry(subscription.flow.id).or_default() += 1;
         self.timers.set(id, Some(subscription.expires_at));
         self.all.insert(id, subscription);
-        Some(id)
     }
 
     /// Tells the subscriber; with `ending`, for the last time.
@@ -313,7 +355,10 @@ impl Subscriptions {
             return;
         };
         self.timers.set(id, None);
-        self.by_dialog.remove(&subscription.dialog.id);
+        // A later one in the same dialog has taken its name.
+        if self.by_dialog.get(&subscription.dialog.id) == Some(&id) {
+            self.by_dialog.remove(&subscription.dialog.id);
+        }
         leave(&mut self.of_flow, subscription.flow.id);
         base.emit(Event::SubscriptionEnded { id });
     }

@@ -28,6 +28,8 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
         }
     };
     if call.is_up() {
+        // Who sent it here may want to know that it has arrived.
+        call.fares(200);
         return Ok(());
     }
     call.answer().await?;

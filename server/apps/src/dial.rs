@@ -87,6 +87,7 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
         Ok(Some(callee)) => *callee,
         Ok(None) => {
             lasted(call, "DIALEDTIME", began.elapsed());
+            record_failure(call);
             return Ok(());
         }
         Err(interrupt) => {
@@ -175,10 +176,7 @@ async fn dial(
         add(call, &mut dialling, (destination, false), options, whom).await?;
     }
     tell_caller(call, &dialling, options);
-    if let Some(leg) = dialling.first_leg() {
-        let (name, account) = (leg.name().to_owned(), account(leg));
-        call.record_mut().connect(&name, &account);
-    }
+    record_legs(call, &dialling);
     let mut waiting = Waiting::begin(options, whom.timeout);
     if dialling.failure().is_none() {
         waiting.pretend(call, args).await?;
@@ -243,6 +241,25 @@ fn left(interrupt: &Interrupt, options: &Options) -> Cause {
     match interrupt.cause() {
         Cause::AnsweredElsewhere => Cause::AnsweredElsewhere,
         _ => options.given_up(Cause::NormalClearing),
+    }
+}
+
+/// Nobody answered: what the caller does next has a record of its own.
+fn record_failure(call: &mut Channel) {
+    let status = call.vars.value("DIALSTATUS").unwrap_or_default();
+    let status = status.to_owned();
+    call.record_mut().unanswered(&status);
+}
+
+/// Each leg has a record of its own, of the caller's.
+fn record_legs(call: &mut Channel, dialling: &Dialling) {
+    call.record_goes_on();
+    for (index, leg) in dialling.legs().enumerate() {
+        let (name, account, record) = (leg.name(), account(leg), call.record_mut());
+        match index {
+            0 => record.connect(name, &account),
+            _ => record.connect_beside(name, &account),
+        }
     }
 }
 

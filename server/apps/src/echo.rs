@@ -17,6 +17,7 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
     if !call.is_up() {
         warn(call, "Echo", &args, NOT_ANSWERED);
     }
+    call.fares(200);
     let _echo = call.echo(EchoMode::OneToOne);
     while call.read_digit().await? != '#' {}
     Ok(())

@@ -117,8 +117,6 @@ async fn pick_up(call: &mut Channel, args: Args<'_>) -> AppResult {
 }
 
 async fn talk(call: &mut Channel, mut parked: Channel, lot: &ParkingLot) -> AppResult {
-    let name = parked.name().to_owned();
-    call.record_mut().connect(&name, "");
     if let Some(tone) = lot.courtesy_tone.as_deref() {
         let is_for = |who| lot.played_to == Some(ActivatedBy::Both) || lot.played_to == Some(who);
         if is_for(ActivatedBy::Caller) {

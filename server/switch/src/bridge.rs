@@ -17,6 +17,7 @@ mod three_way;
 use tokio::time::Instant;
 
 use crate::cause::Cause;
+use crate::channel::record as call_record;
 use crate::channel::{Channel, Wake, is_recoded, settle};
 use crate::dial::until;
 use crate::event::{ChannelEvent, Happened, Interrupt};
@@ -69,6 +70,12 @@ pub async fn run(caller: &mut Channel, callee: &mut Channel, rules: &Rules) -> P
         Err(parted) => parted,
     };
     talk.part();
+    for channel in [&mut *talk.caller, &mut *talk.callee] {
+        // The end of a channel is the end of its record; one that goes on begins another.
+        if channel.ended().is_none() {
+            channel.record_mut().conclude();
+        }
+    }
     // Who was led aside may have been left with a tone.
     talk.caller.stop_tones();
     talk.callee.stop_tones();
@@ -219,6 +226,9 @@ impl Talk<'_> {
             let interrupt = self.callee.hangup(Cause::BearerNotAvailable);
             return Err(Parted::Callee(interrupt));
         }
+        call_record::talk(self.caller, self.callee);
+        self.caller.fares(200);
+        self.callee.fares(200);
         Ok(())
     }
 

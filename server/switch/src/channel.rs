@@ -17,7 +17,7 @@ mod meet;
 mod music;
 mod play;
 mod recode;
-mod record;
+pub(crate) mod record;
 mod recording;
 mod round;
 mod streams;
@@ -58,7 +58,7 @@ use crate::signaling::Signaling;
 use crate::story::{Side, Story, StoryEvent, Surroundings};
 use crate::switch::Switch;
 use crate::text::Text;
-use crate::transfer::Referred;
+use crate::transfer::{Follower, Referred};
 use crate::variables::Variables;
 
 use self::digits::Digits;
@@ -88,7 +88,7 @@ pub struct Channel {
     inbox: InboxReceiver,
     registration: Registration,
     story: Option<Story>,
-    record: CallRecord,
+    record: Box<CallRecord>,
     state: State,
     established: bool,
     grace_until: Option<Instant>,
@@ -135,6 +135,8 @@ pub struct Channel {
     features: Option<Box<config::Features>>,
     /// What came of our wish that the far end call somebody else.
     went_away: Option<u16>,
+    /// Who sent it on wants to know how it fares.
+    pub(crate) follower: Option<Follower>,
     /// The text message it carries.
     text: Option<Box<Text>>,
     /// It is there for its message alone.
@@ -193,16 +195,8 @@ impl Channel {
             // Checked by who gives them; one too many is told by Set itself.
             let _ = vars.set(name, value);
         }
-        let begun = Begun {
-            channel: parts.registration.name(),
-            unique_id: parts.registration.unique_id(),
-            caller: &parts.caller,
-            context: &parts.at.context,
-            exten: &parts.at.exten,
-            account: parts.subscriber.endpoint.accountcode.as_deref(),
-        };
         let records = parts.switch.store().records();
-        let record = CallRecord::begin(&parts.switch.config(), records, &begun);
+        let record = CallRecord::begin(&parts.switch.config(), records, &begun(&parts));
         Self {
             caller: parts.caller,
             parties: Box::new(parts.parties),
@@ -215,7 +209,7 @@ impl Channel {
             inbox: parts.inbox,
             registration: parts.registration,
             story: Some(parts.story),
-            record,
+            record: Box::new(record),
             state: match parts.outgoing {
                 true => State::Dialling,
                 false => State::Ringing,
@@ -247,6 +241,7 @@ impl Channel {
             recordings: Vec::new(),
             features: None,
             went_away: None,
+            follower: None,
             text: None,
             only_text: false,
             on_hold: false,
@@ -350,6 +345,11 @@ impl Channel {
         self.signaling.referred(Referred::Refused(status));
     }
 
+    /// Tells the far end that the other party is sent on, and lets it know how that fares, if its protocol can.
+    pub(crate) fn follow(&mut self) -> Option<Follower> {
+        self.signaling.follow()
+    }
+
     /// Tells the far end that the other party has been sent on.
     pub(crate) fn transferred(&mut self) {
         self.signaling.referred(Referred::Done);
@@ -362,10 +362,14 @@ impl Channel {
         }
     }
 
-    /// Alerts the far end (180 Ringing). Without effect once the call is answered.
+    /// Alerts the far end (180 Ringing); one that has been answered hears ringing, until [`Self::stop_tones`].
     pub fn ring(&mut self) {
-        if self.state == State::Ringing {
-            self.signaling.ring(None);
+        self.fares(180);
+        match self.state {
+            State::Ringing => self.signaling.ring(None),
+            // One that was sent on, for instance, hears it.
+            State::Up => self.play_ringing(),
+            State::Dialling | State::Alerting | State::Ended { .. } => {}
         }
     }
 
@@ -418,6 +422,7 @@ impl Channel {
     fn end(&mut self, by: Side, cause: Cause) -> Interrupt {
         self.state = State::Ended { by, cause };
         self.condition().ring(false);
+        self.fared(cause);
         self.record_end(by, cause);
         self.publish();
         if self.only_text {
@@ -479,6 +484,19 @@ impl Channel {
             allow: allow.join(","),
             endpoint: endpoint.id.clone(),
         }
+    }
+}
+
+/// What the record of a new channel says of it.
+fn begun<'a>(parts: &'a Parts<'_>) -> Begun<'a> {
+    Begun {
+        channel: parts.registration.name(),
+        unique_id: parts.registration.unique_id(),
+        caller: &parts.caller,
+        context: &parts.at.context,
+        exten: &parts.at.exten,
+        account: parts.subscriber.endpoint.accountcode.as_deref(),
+        called: parts.outgoing,
     }
 }
 

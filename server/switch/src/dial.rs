@@ -368,9 +368,9 @@ impl Dialling {
         self.legs.iter().find(|leg| leg.id() == id)
     }
 
-    /// The first leg that is being called.
-    pub fn first_leg(&self) -> Option<&Channel> {
-        self.legs.first()
+    /// All legs that are being called.
+    pub fn legs(&self) -> impl Iterator<Item = &Channel> {
+        self.legs.iter()
     }
 
     /// The leg that is being called, if it is the only one.

@@ -253,6 +253,9 @@ pub(crate) async fn wait(mut channel: Channel, ticket: Ticket) -> Unparked {
     let text = format!("parked in {} space {space}", lot.id);
     tracing::info!(channel = channel.name(), parker, "{text}");
     channel.tell(StoryEvent::Remark { text });
+    channel.fares(200);
+    channel.record_mut().speak();
+    channel.record_runs("Park", &lot.id);
     channel.runs(format!("Parked Call ({space})"));
     match wish.rings {
         true => channel.play_ringing(),
@@ -276,6 +279,7 @@ pub(crate) async fn wait(mut channel: Channel, ticket: Ticket) -> Unparked {
     channel.stop_tones();
     channel.stop_music();
     channel.forget_digits();
+    channel.record_mut().conclude();
     if let Some(hand) = hand {
         let Err(back) = hand.send(Box::new(channel)) else {
             return Unparked::PickedUp;

@@ -12,7 +12,7 @@ use crate::inbox::{InboxReceiver, InboxSender};
 use crate::leg::MediaLeg;
 use crate::party::Redirecting;
 use crate::text::Text;
-use crate::transfer::{Referred, Seat};
+use crate::transfer::{Follower, Referred, Seat};
 
 /// The signalling of one leg. Commands go out at once and never wait; what comes of them arrives in the
 /// channel's inbox. A channel calls `answer` at most once, and `hangup` exactly once unless the far end
@@ -84,6 +84,12 @@ pub trait Signaling: Send {
     /// ([`ChannelEvent::Transfer`](crate::ChannelEvent::Transfer)).
     fn referred(&mut self, referred: Referred) {
         let _ = referred;
+    }
+
+    /// Tells the far end that the other party is sent on, as it wished, and will be told how that fares. `None`: it
+    /// wants to know no more than [`Signaling::referred`] says.
+    fn follow(&mut self) -> Option<Follower> {
+        None
     }
 
     /// Asks the far end to call somebody else: before the answer that refuses the call, after it

@@ -334,7 +334,8 @@ impl Switch {
     }
 
     /// A channel that another call had takes a way of its own through the dial plan, from where it stands.
-    pub fn go_on(&self, channel: Channel) {
+    pub fn go_on(&self, mut channel: Channel) {
+        channel.record_mut().speak();
         let call = self.clone();
         // Where the exchange stops, the channel is dropped and thereby hung up.
         self.spawn(async move { call.run(channel, Work::DialPlan).await });
@@ -422,7 +423,7 @@ impl Switch {
         });
         channel.record_mut().link(&linkedid);
         if !ask.recorded {
-            channel.record_mut().set_enabled(false);
+            channel.record_mut().silence();
         }
         channel.runs(ask.application.clone());
         Some(channel)

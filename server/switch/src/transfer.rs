@@ -44,7 +44,75 @@ pub enum Referred {
     Refused(u16),
     /// It is done.
     Done,
+    /// It is done, and it is told how the one that was sent on fares.
+    Followed,
+    /// The one that was sent on fares like this; a SIP status, or its equivalent.
+    Fares(u16),
 }
+
+/// Tells who asked for a transfer how the party that was sent on fares. The last it tells is a final status; if nothing
+/// came of it, when it is dropped.
+pub struct Follower {
+    tell: Box<dyn FnMut(u16) + Send>,
+    told: u16,
+}
+
+impl Follower {
+    /// One that tells SIP statuses, or their equivalents, in this way.
+    pub fn new(tell: impl FnMut(u16) + Send + 'static) -> Self {
+        Self {
+            tell: Box::new(tell),
+            told: 100,
+        }
+    }
+
+    /// The party fares like this. Nothing is told twice, nor after a final status.
+    fn tell(&mut self, status: u16) {
+        if self.told < 200 && self.told != status {
+            self.told = status;
+            (self.tell)(status);
+        }
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.tell(GIVEN_UP);
+    }
+}
+
+impl fmt::Debug for Follower {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Follower")
+            .field("told", &self.told)
+            .finish()
+    }
+}
+
+impl Channel {
+    /// How it fares, for who sent it on, if that wants to know: 180 and 183 while it is called for, 200 once it talks to
+    /// somebody or something.
+    pub fn fares(&mut self, status: u16) {
+        if let Some(follower) = &mut self.follower {
+            follower.tell(status);
+            if status >= 200 {
+                self.follower = None;
+            }
+        }
+    }
+
+    /// It is over: who sent it on is told why.
+    pub(crate) fn fared(&mut self, cause: Cause) {
+        let status = match cause {
+            Cause::NormalClearing => GIVEN_UP,
+            cause => cause.status().max(400),
+        };
+        self.fares(status);
+    }
+}
+
+/// What is told where the one that was sent on left before it reached anybody.
+const GIVEN_UP: u16 = 487;
 
 /// The place of a channel in its conversation, which another channel can take.
 #[derive(Clone)]
@@ -151,6 +219,8 @@ impl Newcomer {
         let number = leg.vars.value("DIALEDPEERNUMBER").unwrap_or_default();
         let number = number.to_owned();
         self.replace(leg, Cause::AnsweredElsewhere).await;
+        // From here on the caller has the record.
+        leg.record_mut().conclude();
         // A number is short; a full table is told by Set itself.
         let _ = leg.vars.set("DIALEDPEERNUMBER", &number);
         true
@@ -271,7 +341,13 @@ pub(crate) async fn resolve(
     tracing::info!(channel = other.name(), by, "{text}");
     other.tell(StoryEvent::Remark { text });
     other.leave_all();
-    own.transferred();
+    let follows =
+        matches!(interrupt, Interrupt::Redirect(_)) && own.endpoint().refer_blind_progress;
+    let follower = if follows { own.follow() } else { None };
+    match follower {
+        Some(follower) => other.follower = Some(follower),
+        None => own.transferred(),
+    }
     Some(interrupt)
 }
 

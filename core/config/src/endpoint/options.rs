@@ -421,6 +421,13 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
          as an extension; uri_core and uri_pjsip call the address.",
     ),
     row(
+        "refer_blind_progress",
+        "yes",
+        Parse::YesNo(|e| &mut e.refer_blind_progress),
+        "Tells who transfers blindly how the new call goes on (NOTIFY of 100, 180 or 183, then 200 or why not), also \
+         after its own call has ended; if not, 200 at once.",
+    ),
+    row(
         "rpid_immediate",
         "no",
         Parse::YesNo(|e| &mut e.rpid_immediate),

@@ -292,7 +292,7 @@ impl Base {
             return;
         };
         let number = request.headers.cseq().map_or(0, |cseq| cseq.number);
-        let Ok(Some(mut dialog)) = Dialog::of_response(request, response) else {
+        let Ok(Some(dialog)) = Dialog::of_response(request, response) else {
             return;
         };
         let to_tag = tag_of(response);

@@ -34,7 +34,7 @@ impl Answered<'_> {
         set(call, "DIALEDPEERNUMBER", &number);
         set(call, "DIALSTATUS", "ANSWER");
         let account = account(&callee);
-        call.record_mut().connect(&name, &account);
+        call.record_mut().answered_by(&name, &account);
         let after = match self.before_they_talk(call, &mut callee, screen).await {
             Ok(after) => after,
             Err(interrupt) => return leave(callee, interrupt).await,

@@ -175,6 +175,7 @@ impl<'a> Waiting<'a> {
         if !call.is_up() && !call.early().await? {
             return Ok(());
         }
+        call.fares(183);
         call.stop_tones();
         self.hears = dialling.leg(id).and_then(|leg| call.connect(leg));
         dialling.hear(id);

@@ -257,11 +257,12 @@ async fn the_number_of_a_leg_and_the_record_can_be_changed() {
     }
     let more = "exten => h,1,NoOp(${CDR(duration)})\n";
     for (options, lasted) in [("C", "5"), ("", "8")] {
-        let dial = format!("Wait(3)\n same => n,Dial(TEST/1,5,{options})\n same => n,Goto(h,1)");
+        let dial = format!("Wait(3)\n same => n,Dial(TEST/1,60,{options})");
         let (reach, _folder) = reach("record", &dial, more).await;
-        reach.world.dial("100").await;
+        let call = reach.world.dial("100").await;
         pass(seconds(3)).await;
         pass(seconds(5)).await;
+        call.leave().await;
         assert_eq!(result(&reach), lasted, "{options}");
     }
 }

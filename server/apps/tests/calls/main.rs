@@ -35,4 +35,5 @@ mod sounds;
 mod stop;
 mod tables;
 mod three_way;
+mod transfer_records;
 mod world;

@@ -9,10 +9,10 @@ use switch::{Application, Cause, ChannelEvent};
 use crate::world::{World, pass, sdp, seconds};
 
 /// A data folder that goes with its test.
-struct Folder(PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("sidetone-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         Self(path)

@@ -7,7 +7,7 @@ use config::{CallerId, ConnectedLineMethod};
 use media::{DigitEvent, Place};
 use rtc::Refused;
 use sdp::Sdp;
-use switch::{Cause, Redirecting, Referred, Signaling, Text};
+use switch::{Cause, Follower, Redirecting, Referred, Signaling, Text};
 
 use crate::sip::authenticate::{Denied, RETRY_AFTER_S};
 use crate::sip::command::{CallRef, Command, How, Told, Verb};
@@ -209,6 +209,15 @@ impl Signaling for SipSignaling {
 
     fn referred(&mut self, referred: Referred) {
         self.tell(Verb::Referred(referred));
+    }
+
+    fn follow(&mut self) -> Option<Follower> {
+        self.tell(Verb::Referred(Referred::Followed));
+        let (shared, call) = (Arc::clone(&self.shared), self.call.clone());
+        Some(Follower::new(move |status| {
+            let verb = Verb::Referred(Referred::Fares(status));
+            shared.command(Command::Call(call.clone(), verb));
+        }))
     }
 
     fn header(&self, name: &str) -> Option<String> {

@@ -365,7 +365,10 @@ impl Driver {
                 };
                 self.watchers.again(&mut self.agent, sources, now(), id);
             }
-            Event::SubscriptionEnded { id } => self.watchers.end(id),
+            Event::SubscriptionEnded { id } => {
+                self.watchers.end(id);
+                self.calls.followed.retain(|_, followed| *followed != id);
+            }
             Event::Silent { id } => self.on_silence(now(), id),
             Event::Failed { id, outcome } if self.calls.is_elsewhere(id, &outcome) => {
                 self.invite_elsewhere(now(), id, &outcome);

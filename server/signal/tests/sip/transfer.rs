@@ -147,25 +147,56 @@ pub(crate) fn escaped(replaces: &str) -> String {
         .replace('@', "%40")
 }
 
-/// The 202, the NOTIFY and the BYE that who transferred gets.
-async fn transferred(phone: &mut Phone, refer: &str, cseq: u32) {
+/// The 202 of a REFER.
+async fn accepted(phone: &mut Phone, refer: &str) {
     let accepted = phone.ask(refer).await;
     assert_eq!(accepted.status.code(), 202, "{accepted:?}");
-    let notify = phone.request().await;
-    assert_eq!(notify.method, Method::Notify);
-    let header = |name: HeaderName| notify.headers.get(&name).unwrap().to_owned();
-    assert_eq!(header(HeaderName::Event), format!("refer;id={cseq}"));
-    assert_eq!(
-        header(HeaderName::SubscriptionState),
-        "terminated;reason=noresource"
-    );
-    assert_eq!(
-        header(HeaderName::ContentType),
-        "message/sipfrag;version=2.0"
-    );
-    assert_eq!(&notify.body[..], b"SIP/2.0 200 OK\r\n");
-    phone.send(&reply(&notify, 200, EMPTY)).await;
-    leaves(phone).await;
+}
+
+/// The BYE and the NOTIFYs that who transferred gets, as many as there are of them: `active 180 Ringing`.
+async fn told(phone: &mut Phone, cseq: u32, count: usize) -> Vec<String> {
+    let mut told = Vec::new();
+    for _ in 0..count {
+        let request = phone.request().await;
+        phone.send(&reply(&request, 200, EMPTY)).await;
+        if request.method == Method::Bye {
+            told.push("BYE".to_owned());
+            continue;
+        }
+        assert_eq!(request.method, Method::Notify);
+        let header = |name: HeaderName| request.headers.get(&name).unwrap().to_owned();
+        assert_eq!(header(HeaderName::Event), format!("refer;id={cseq}"));
+        assert_eq!(
+            header(HeaderName::ContentType),
+            "message/sipfrag;version=2.0"
+        );
+        let state = header(HeaderName::SubscriptionState);
+        let state = match state.split_once(';').unwrap() {
+            ("active", expires) => {
+                let left: u32 = expires.strip_prefix("expires=").unwrap().parse().unwrap();
+                assert!((590..=600).contains(&left), "{left}");
+                "active"
+            }
+            (state, reason) => {
+                assert_eq!(reason, "reason=noresource");
+                state
+            }
+        };
+        let body = std::str::from_utf8(&request.body).unwrap();
+        let status = body.strip_prefix("SIP/2.0 ").unwrap();
+        told.push(format!("{state} {}", status.trim_end()));
+    }
+    told
+}
+
+/// What who transferred is told where the other one reaches the exchange's own extension at once.
+async fn transferred(phone: &mut Phone, refer: &str, cseq: u32) {
+    accepted(phone, refer).await;
+    let told = told(phone, cseq, 3).await;
+    assert_eq!(told[0], "active 100 Trying");
+    let mut rest = told[1..].to_vec();
+    rest.sort();
+    assert_eq!(rest, ["BYE", "terminated 200 OK"]);
 }
 
 pub(crate) async fn leaves(phone: &mut Phone) {
@@ -208,11 +239,16 @@ async fn the_caller_sends_the_called_on() {
     let mut carol = phone(&exchange, "carol").await;
     let talk = call(&mut alice, "alice", &mut bob, "bob").await;
     let text = talk.by_caller("REFER", 3, &refer("sip:carol@127.0.0.1"));
-    transferred(&mut alice, &text, 3).await;
+    accepted(&mut alice, &text).await;
+    assert_eq!(told(&mut alice, 3, 2).await, ["active 100 Trying", "BYE"]);
     let called = carol.request().await;
     assert_eq!(called.method, Method::Invite);
+    // Alice's call is over; she is told all the same how the new one goes on.
+    carol.send(&tagged(&called, 180, "c", EMPTY)).await;
+    assert_eq!(told(&mut alice, 3, 1).await, ["active 180 Ringing"]);
     carol.send(&tagged(&called, 200, "c", &with_answer())).await;
     assert_eq!(carol.request().await.method, Method::Ack);
+    assert_eq!(told(&mut alice, 3, 1).await, ["terminated 200 OK"]);
     until("Bob talks to Carol", || {
         let devices: Vec<String> = channels(&exchange)
             .into_iter()
@@ -223,6 +259,40 @@ async fn the_caller_sends_the_called_on() {
     .await;
     bob.send(&talk.by_callee("BYE", 2, EMPTY)).await;
     leaves(&mut carol).await;
+}
+
+#[tokio::test]
+async fn who_transferred_is_told_why_nobody_was_reached() {
+    let exchange = exchange(PJSIP).await;
+    let mut alice = phone(&exchange, "alice").await;
+    let mut bob = phone(&exchange, "bob").await;
+    let mut carol = phone(&exchange, "carol").await;
+    let talk = call(&mut alice, "alice", &mut bob, "bob").await;
+    let text = talk.by_callee("REFER", 1, &refer("sip:carol@127.0.0.1"));
+    accepted(&mut bob, &text).await;
+    assert_eq!(told(&mut bob, 1, 2).await, ["active 100 Trying", "BYE"]);
+    let called = carol.request().await;
+    carol.send(&tagged(&called, 486, "c", EMPTY)).await;
+    assert_eq!(carol.request().await.method, Method::Ack);
+    let last = told(&mut bob, 1, 1).await;
+    assert_eq!(last, ["terminated 486 Busy Here"]);
+    leaves(&mut alice).await;
+}
+
+#[tokio::test]
+async fn without_refer_blind_progress_it_is_told_at_once_that_it_was_done() {
+    let rule = "[bob](phone)\nrefer_blind_progress=no\n";
+    let pjsip = PJSIP.replacen("[bob](phone)\n", rule, 1);
+    assert!(pjsip.contains(rule));
+    let exchange = exchange(&pjsip).await;
+    let mut alice = phone(&exchange, "alice").await;
+    let mut bob = phone(&exchange, "bob").await;
+    let mut carol = phone(&exchange, "carol").await;
+    let talk = call(&mut alice, "alice", &mut bob, "bob").await;
+    let text = talk.by_callee("REFER", 1, &refer("sip:carol@127.0.0.1"));
+    accepted(&mut bob, &text).await;
+    assert_eq!(told(&mut bob, 1, 2).await, ["terminated 200 OK", "BYE"]);
+    assert_eq!(carol.request().await.method, Method::Invite);
 }
 
 /// Whoever of the two called: Bob connects his two calls and leaves both.

@@ -14,7 +14,7 @@ use super::aside::Meanwhile;
 use super::blind::number;
 use super::{Goes, Interrupted, Parted, Party, Talk, introduce, parted, step};
 use crate::cause::Cause;
-use crate::channel::{Channel, Instead, Wake};
+use crate::channel::{Channel, Instead, Wake, record};
 use crate::dial::{Ask, Dialled, Dialling, Woken, until};
 use crate::event::{Happened, Interrupt};
 use crate::features::{Judged, Keys, Matcher};
@@ -144,6 +144,8 @@ impl Talk<'_> {
                 true => (&mut target, other),
                 false => (other, &mut target),
             };
+            // Their conversation is over, whatever comes of this.
+            waits.record_mut().conclude();
             partner.stop_music();
             waits.start_music(None).await;
             let talked = waits.during(talk(own, partner, keys, limit)).await;
@@ -442,6 +444,7 @@ async fn talk(
     for channel in [&mut *own, &mut *partner] {
         channel.forget_digits();
     }
+    record::talk(own, partner);
     own.hold_digits(&keys.firsts());
     let talked = talk_on(own, partner, keys, limit).await;
     own.stop_passing(partner);

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::{Goes, Parted, Party, Talk, introduce, pass_on, send_on};
 use crate::cause::Cause;
-use crate::channel::{Channel, Instead, Wake};
+use crate::channel::{Channel, Instead, Wake, record};
 use crate::dial::until;
 use crate::event::{ChannelEvent, Happened, Interrupt};
 use crate::leg::{Joint, MediaLeg};
@@ -154,6 +154,11 @@ impl Three<'_> {
             }
         }
         self.parties[TARGET].condition().connect(false);
+        for channel in &mut self.parties {
+            if channel.ended().is_none() {
+                channel.record_mut().conclude();
+            }
+        }
         left
     }
 
@@ -169,6 +174,10 @@ impl Three<'_> {
             channel.forget_digits();
             channel.condition().connect(true);
         }
+        let [own, other, target] = &mut self.parties;
+        record::talk_beside(own, target);
+        record::talk_beside(own, other);
+        record::talk_beside(other, target);
         tracing::info!(
             transferer = names[TRANSFERER],
             other = names[OTHER],

@@ -68,6 +68,10 @@ impl Channel {
         };
         self.waited = true;
         let playing = leg.play(playable);
+        // It has arrived where something is said to it.
+        if self.is_up() {
+            self.fares(200);
+        }
         self.interrupt_music();
         let played = self.played(playing, stops).await;
         self.go_on_with_music();

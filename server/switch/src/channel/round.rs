@@ -112,6 +112,7 @@ impl Channel {
     /// Answers the call. Without effect if it has been answered.
     pub async fn answer(&mut self) -> AppResult {
         self.catch_up().await?;
+        self.fares(200);
         // Who is called answers for itself.
         if matches!(self.state, State::Up | State::Dialling | State::Alerting) {
             return Ok(());

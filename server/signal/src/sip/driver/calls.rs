@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use ::sip::{
     Agent, Body, Busy, ClientId, Contacts, Ended, Event, Failure, Flow, FlowId, HeaderName,
-    InviteId, Method, OfferVia, Replaces, Request, RequestId, Response, Status,
+    InviteId, Method, OfferVia, Replaces, Request, RequestId, Response, Status, SubscriptionId,
 };
 use media::DigitEvent;
 use sdp::Sdp;
@@ -39,6 +39,8 @@ pub(crate) struct Calls {
     pub(super) texts: BTreeMap<ClientId, InviteId>,
     /// Our REFERs that are not answered yet.
     pub(super) referring: BTreeMap<ClientId, InviteId>,
+    /// Who wants to know how the party fares that it sent on, beyond the end of its call.
+    pub(super) followed: BTreeMap<InviteId, SubscriptionId>,
 }
 
 #[derive(Debug)]

@@ -107,7 +107,7 @@ impl Calls {
         Ok(())
     }
 
-    /// The call has made up its mind.
+    /// The call has made up its mind, or the one that was sent on fares somehow.
     pub(crate) fn referred(
         &mut self,
         agent: &mut Agent,
@@ -115,6 +115,9 @@ impl Calls {
         id: InviteId,
         referred: Referred,
     ) {
+        if let Referred::Fares(status) = referred {
+            return self.fares(agent, now, id, status);
+        }
         let refer = self.calls.get_mut(&id).and_then(|call| call.refer.take());
         let Some(Refer {
             id: waiting,
@@ -123,27 +126,56 @@ impl Calls {
         else {
             return;
         };
-        match referred {
-            Referred::Refused(status) => {
-                let status = Status::new(status).unwrap_or(Status::DECLINE);
-                self.sent(id, &status);
-                agent.respond(now, waiting, Denied::new(status).response(&request));
+        if let Referred::Refused(status) = referred {
+            let status = Status::new(status).unwrap_or(Status::DECLINE);
+            self.sent(id, &status);
+            agent.respond(now, waiting, Denied::new(status).response(&request));
+        } else if self.accept_refer(agent, now, id, (waiting, &request)) {
+            let follows = referred == Referred::Followed;
+            let followed =
+                follows.then(|| agent.follow_refer(now, id, &event_of(&request), FOLLOWED_S));
+            if let Some(followed) = followed.flatten() {
+                // RFC 3515 §2.4.4: one NOTIFY goes out at once.
+                agent.notify(now, followed, Some(sipfrag(Status::TRYING)));
+                self.followed.insert(id, followed);
+            } else {
+                // Where as many are followed as may be, this is all that is said too.
+                let (headers, body) = told(&request);
+                agent.send(now, id, Method::Notify, headers, Some(body));
             }
-            Referred::Done => {
-                // RFC 4488 §4: who wants to hear no more is told nothing more.
-                let quiet = request.headers.get(&HeaderName::ReferSub);
-                let quiet = quiet.is_some_and(|value| value.trim().eq_ignore_ascii_case("false"));
-                let mut response = request.response(Status::ACCEPTED);
-                if quiet {
-                    response.headers.push(HeaderName::ReferSub, "false");
-                }
-                self.sent(id, &Status::ACCEPTED);
-                agent.respond(now, waiting, response);
-                if !quiet {
-                    let (headers, body) = told(&request);
-                    agent.send(now, id, Method::Notify, headers, Some(body));
-                }
+        }
+    }
+
+    /// Accepts a REFER; whether who sent it wants to hear more.
+    fn accept_refer(
+        &self,
+        agent: &mut Agent,
+        now: Instant,
+        id: InviteId,
+        (waiting, request): (RequestId, &Request),
+    ) -> bool {
+        // RFC 4488 §4: who wants to hear no more is told nothing more.
+        let quiet = request.headers.get(&HeaderName::ReferSub);
+        let quiet = quiet.is_some_and(|value| value.trim().eq_ignore_ascii_case("false"));
+        let mut response = request.response(Status::ACCEPTED);
+        if quiet {
+            response.headers.push(HeaderName::ReferSub, "false");
+        }
+        self.sent(id, &Status::ACCEPTED);
+        agent.respond(now, waiting, response);
+        !quiet
+    }
+
+    /// The party that was sent on fares like this.
+    fn fares(&mut self, agent: &mut Agent, now: Instant, id: InviteId, status: u16) {
+        let status = Status::new(status).unwrap_or(Status::SERVICE_UNAVAILABLE);
+        let body = Some(sipfrag(status));
+        if !status.is_final() {
+            if let Some(followed) = self.followed.get(&id) {
+                agent.notify(now, *followed, body);
             }
+        } else if let Some(followed) = self.followed.remove(&id) {
+            agent.end_subscription(now, followed, "noresource", body);
         }
     }
 
@@ -243,19 +275,31 @@ fn fragment(body: &[u8]) -> Option<u16> {
     words.next()?.parse().ok()
 }
 
-/// The one NOTIFY of a REFER: it is done. RFC 3515 §2.4.6: its `id` is the sequence number of the REFER.
+/// The one NOTIFY of a REFER: it is done.
 fn told(refer: &Request) -> (Vec<(HeaderName, String)>, Body) {
-    let number = refer.headers.cseq().map_or(0, |cseq| cseq.number);
     let headers = vec![
-        (HeaderName::Event, format!("refer;id={number}")),
+        (HeaderName::Event, event_of(refer)),
         (
             HeaderName::SubscriptionState,
             "terminated;reason=noresource".to_owned(),
         ),
     ];
-    let body = Body {
-        content_type: "message/sipfrag;version=2.0".into(),
-        bytes: "SIP/2.0 200 OK\r\n".into(),
-    };
-    (headers, body)
+    (headers, sipfrag(Status::OK))
 }
+
+/// RFC 3515 §2.4.6: the `id` is the sequence number of the REFER.
+fn event_of(refer: &Request) -> String {
+    let number = refer.headers.cseq().map_or(0, |cseq| cseq.number);
+    format!("refer;id={number}")
+}
+
+/// A status as the body of a NOTIFY.
+fn sipfrag(status: Status) -> Body {
+    Body {
+        content_type: "message/sipfrag;version=2.0".into(),
+        bytes: format!("SIP/2.0 {} {}\r\n", status.code(), status.reason()).into(),
+    }
+}
+
+/// How long is told what comes of a REFER, in seconds: longer than anybody rings.
+const FOLLOWED_S: u32 = 600;

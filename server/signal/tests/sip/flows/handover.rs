@@ -32,6 +32,9 @@ async fn rfc_5359_2_4_transfer_unattended() {
         .answers(&mut ladder, &called, 200, &with_answer())
         .await;
     carol.request(&mut ladder, Method::Ack).await;
+    // Bob's call is over, and he is told all the same that Carol answered.
+    let notify = bob.request(&mut ladder, Method::Notify).await;
+    bob.answers(&mut ladder, &notify, 200, EMPTY).await;
     let bye = in_dialog("BYE", 3, &talk.text, &talk.ok, EMPTY);
     alice.sends(&mut ladder, &bye).await;
     alice.response(&mut ladder, 200).await;
@@ -61,6 +64,8 @@ async fn rfc_5359_2_4_transfer_unattended() {
         |                  |-------------- INVITE -------------->|
         |                  |<--------------- 200 ----------------|
         |                  |--------------- ACK ---------------->|
+        |                  |---- NOTIFY ----->|                  |
+        |                  |<-- 200 NOTIFY ---|                  |
         |------ BYE ------>|                  |                  |
         |<---- 200 BYE ----|                  |                  |
         |                  |--------------- BYE ---------------->|
@@ -184,9 +189,11 @@ const FIGURE_2_15: &str = "
     |                  |<----- REFER -----|                  |
     |                  |--- 202 REFER --->|                  |
     |                  |---- NOTIFY ----->|                  |
-    |                  |<-- 200 NOTIFY ---|                  |
     |                  |------ BYE ------>|                  |
+    |                  |<-- 200 NOTIFY ---|                  |
     |                  |<---- 200 BYE ----|                  |
+    |                  |---- NOTIFY ----->|                  |
+    |                  |<-- 200 NOTIFY ---|                  |
     |                  |<-------------- INVITE --------------|
     |                  |--------------- 100 ---------------->|
     |                  |--------------- 401 ---------------->|
@@ -216,8 +223,11 @@ async fn rfc_5359_2_15_call_park() {
     .await;
     bob.response(&mut ladder, 202).await;
     let notify = bob.request(&mut ladder, Method::Notify).await;
+    let bye = bob.request(&mut ladder, Method::Bye).await;
     bob.answers(&mut ladder, &notify, 200, EMPTY).await;
-    bob.leaves(&mut ladder).await;
+    bob.answers(&mut ladder, &bye, 200, EMPTY).await;
+    let notify = bob.request(&mut ladder, Method::Notify).await;
+    bob.answers(&mut ladder, &notify, 200, EMPTY).await;
     let spaces = || {
         exchange
             .switch
