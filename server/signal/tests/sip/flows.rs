@@ -275,6 +275,44 @@ async fn with(pjsip: &str) -> Exchange {
     Exchange::with_files(&files, signal::Keepalive::default()).await
 }
 
+/// An exchange, these phones, all registered, and a ladder of them.
+async fn stage<const N: usize>(names: [&'static str; N]) -> (Exchange, Ladder, [Party; N]) {
+    let exchange = exchange().await;
+    let mut parties = Vec::new();
+    for name in names {
+        parties.push(Party::registered(&exchange, name).await);
+    }
+    let parties = parties.try_into().ok().unwrap();
+    (exchange, Ladder::of(&names), parties)
+}
+
+/// One calls an extension, and another rings: the INVITE that was sent, and the one that came.
+async fn rings(
+    ladder: &mut Ladder,
+    caller: &mut Party,
+    exten: &str,
+    callee: &mut Party,
+) -> (String, Request) {
+    let text = caller.invites(ladder, exten).await;
+    let called = callee.request(ladder, Method::Invite).await;
+    callee.answers(ladder, &called, 180, EMPTY).await;
+    caller.response(ladder, 180).await;
+    (text, called)
+}
+
+/// The called refuses, and the caller hears of it.
+async fn refuses(
+    ladder: &mut Ladder,
+    (callee, called, status): (&mut Party, &Request, u16),
+    caller: &mut Party,
+    text: &str,
+) {
+    callee.answers(ladder, called, status, EMPTY).await;
+    callee.request(ladder, Method::Ack).await;
+    let refused = caller.response(ladder, status).await;
+    caller.sends(ladder, &ack(text, &refused)).await;
+}
+
 /// A call that was answered.
 struct Talk {
     callee: &'static str,
@@ -295,10 +333,7 @@ async fn connects(
     exten: &str,
     callee: &mut Party,
 ) -> Talk {
-    let text = caller.invites(ladder, exten).await;
-    let called = callee.request(ladder, Method::Invite).await;
-    callee.answers(ladder, &called, 180, EMPTY).await;
-    caller.response(ladder, 180).await;
+    let (text, called) = rings(ladder, caller, exten, callee).await;
     answered(ladder, caller, callee, text, called).await
 }
 

@@ -2,7 +2,7 @@
 
 use sip::{HeaderName, Message, Method};
 
-use super::{Ladder, Party, answered, connects, exchange, label, login, talk};
+use super::{Ladder, Party, answered, connects, label, login, refuses, stage, talk};
 use crate::outbound::{EMPTY, with_answer};
 use crate::support::{OFFER, ack, in_dialog, invite, request, signed, until};
 use crate::transfer::{escaped, refer};
@@ -10,11 +10,8 @@ use crate::transfer::{escaped, refer};
 /// RFC 5359 §2.4: Transfer - Unattended. The exchange calls Carol itself; Alice keeps her dialog.
 #[tokio::test]
 async fn rfc_5359_2_4_transfer_unattended() {
-    let exchange = exchange().await;
-    let mut ladder = Ladder::of(&["alice", "bob", "carol"]);
-    let mut alice = Party::registered(&exchange, "alice").await;
-    let mut bob = Party::registered(&exchange, "bob").await;
-    let mut carol = Party::registered(&exchange, "carol").await;
+    let (_exchange, mut ladder, [mut alice, mut bob, mut carol]) =
+        stage(["alice", "bob", "carol"]).await;
     let talk = talk(&mut ladder, &mut alice, &mut bob).await;
     let refer = talk.by_callee(
         1,
@@ -120,11 +117,8 @@ const FIGURE_2_5: &str = "
 /// RFC 5359 §2.5: Transfer - Attended. The exchange joins the two calls; neither Alice nor Carol is called again.
 #[tokio::test]
 async fn rfc_5359_2_5_transfer_attended() {
-    let exchange = exchange().await;
-    let mut ladder = Ladder::of(&["alice", "bob", "carol"]);
-    let mut alice = Party::registered(&exchange, "alice").await;
-    let mut bob = Party::registered(&exchange, "bob").await;
-    let mut carol = Party::registered(&exchange, "carol").await;
+    let (exchange, mut ladder, [mut alice, mut bob, mut carol]) =
+        stage(["alice", "bob", "carol"]).await;
     let first = talk(&mut ladder, &mut alice, &mut bob).await;
     first.offers(&mut ladder, &mut bob, 1, "sendonly").await;
     let second = connects(&mut ladder, &mut bob, "carol", &mut carol).await;
@@ -210,11 +204,8 @@ const FIGURE_2_15: &str = "
 /// RFC 5359 §2.15: Call Park. The lot is the exchange's; Carol calls the space.
 #[tokio::test]
 async fn rfc_5359_2_15_call_park() {
-    let exchange = exchange().await;
-    let mut ladder = Ladder::of(&["alice", "bob", "carol"]);
-    let mut alice = Party::registered(&exchange, "alice").await;
-    let mut bob = Party::registered(&exchange, "bob").await;
-    let mut carol = Party::registered(&exchange, "carol").await;
+    let (exchange, mut ladder, [mut alice, mut bob, mut carol]) =
+        stage(["alice", "bob", "carol"]).await;
     let talk = talk(&mut ladder, &mut alice, &mut bob).await;
     bob.sends(
         &mut ladder,
@@ -314,11 +305,8 @@ const FIGURE_2_16: &str = "
 /// too, and here it comes from Bob.
 #[tokio::test]
 async fn rfc_5359_2_16_call_pickup() {
-    let exchange = exchange().await;
-    let mut ladder = Ladder::of(&["alice", "bob", "carol"]);
-    let mut alice = Party::registered(&exchange, "alice").await;
-    let mut bob = Party::registered(&exchange, "bob").await;
-    let mut carol = Party::registered(&exchange, "carol").await;
+    let (_exchange, mut ladder, [mut alice, mut bob, mut carol]) =
+        stage(["alice", "bob", "carol"]).await;
     carol.asks(&mut ladder, &watch("carol")).await;
     carol.response(&mut ladder, 200).await;
     carol
@@ -425,18 +413,12 @@ const FIGURE_2_17: &str = "
 /// RFC 5359 §2.17: Automatic Redial. Alice's phone learns when Bob is free, and calls again.
 #[tokio::test]
 async fn rfc_5359_2_17_automatic_redial() {
-    let exchange = exchange().await;
-    let mut ladder = Ladder::of(&["alice", "bob", "carol"]);
-    let mut alice = Party::registered(&exchange, "alice").await;
-    let mut bob = Party::registered(&exchange, "bob").await;
-    let mut carol = Party::registered(&exchange, "carol").await;
+    let (_exchange, mut ladder, [mut alice, mut bob, mut carol]) =
+        stage(["alice", "bob", "carol"]).await;
     let first = connects(&mut ladder, &mut carol, "bob", &mut bob).await;
     let text = alice.invites(&mut ladder, "bob").await;
     let called = bob.request(&mut ladder, Method::Invite).await;
-    bob.answers(&mut ladder, &called, 486, EMPTY).await;
-    bob.request(&mut ladder, Method::Ack).await;
-    let refused = alice.response(&mut ladder, 486).await;
-    alice.sends(&mut ladder, &ack(&text, &refused)).await;
+    refuses(&mut ladder, (&mut bob, &called, 486), &mut alice, &text).await;
     alice.asks(&mut ladder, &watch("alice")).await;
     alice.response(&mut ladder, 200).await;
     alice.is_told(&mut ladder, "<state>confirmed</state>").await;

@@ -2,7 +2,7 @@
 
 use sip::Contacts;
 
-use super::{Ladder, Party, exchange};
+use super::{Ladder, Party, exchange, stage};
 use crate::support::{contact, register, signed};
 
 /// RFC 3665 §2.1: Successful New Registration.
@@ -48,9 +48,7 @@ async fn rfc_3665_2_5_unsuccessful_registration() {
 /// RFC 3665 §2.4: Cancellation of Registration.
 #[tokio::test]
 async fn rfc_3665_2_4_cancellation_of_registration() {
-    let exchange = exchange().await;
-    let mut ladder = Ladder::of(&["bob"]);
-    let mut bob = Party::registered(&exchange, "bob").await;
+    let (exchange, mut ladder, [mut bob]) = stage(["bob"]).await;
     let text = register("bob", "*").replacen("Supported:", "Expires: 0\r\nSupported:", 1);
     bob.sends(&mut ladder, &text).await;
     let challenged = bob.response(&mut ladder, 401).await;
@@ -80,9 +78,7 @@ fn listed(ok: &sip::Response) -> Vec<String> {
 /// RFC 3665 §2.2: Update of Contact List.
 #[tokio::test]
 async fn rfc_3665_2_2_update_of_contact_list() {
-    let exchange = exchange().await;
-    let mut ladder = Ladder::of(&["alice"]);
-    let mut alice = Party::registered(&exchange, "alice").await;
+    let (_exchange, mut ladder, [mut alice]) = stage(["alice"]).await;
     let text = register("alice", &contact("alice2", "2"));
     alice.asks(&mut ladder, &text).await;
     let ok = alice.response(&mut ladder, 200).await;
@@ -98,9 +94,7 @@ async fn rfc_3665_2_2_update_of_contact_list() {
 /// RFC 3665 §2.3: Request for Current Contact List.
 #[tokio::test]
 async fn rfc_3665_2_3_request_for_current_contact_list() {
-    let exchange = exchange().await;
-    let mut ladder = Ladder::of(&["alice"]);
-    let mut alice = Party::registered(&exchange, "alice").await;
+    let (exchange, mut ladder, [mut alice]) = stage(["alice"]).await;
     alice.asks(&mut ladder, &register("alice", "")).await;
     let ok = alice.response(&mut ladder, 200).await;
     assert_eq!(listed(&ok), ["alice1"]);

@@ -6,7 +6,8 @@ use sip::Method;
 use switch::{CallerId, Originate, Purpose};
 
 use super::{
-    Ladder, Party, TRUNK, answered, connects, exchange, of_callee, offering, pjsip, talk, with,
+    Ladder, Party, TRUNK, answered, connects, exchange, of_callee, offering, pjsip, stage, talk,
+    with,
 };
 use crate::outbound::{EMPTY, with_answer};
 use crate::support::{DeskPhone, Exchange, ack, in_dialog, reply, until};
@@ -88,11 +89,8 @@ async fn rfc_5359_2_1_call_hold() {
 /// RFC 5359 §2.2: Consultation Hold.
 #[tokio::test]
 async fn rfc_5359_2_2_consultation_hold() {
-    let exchange = exchange().await;
-    let mut ladder = Ladder::of(&["alice", "bob", "carol"]);
-    let mut alice = Party::registered(&exchange, "alice").await;
-    let mut bob = Party::registered(&exchange, "bob").await;
-    let mut carol = Party::registered(&exchange, "carol").await;
+    let (exchange, mut ladder, [mut alice, mut bob, mut carol]) =
+        stage(["alice", "bob", "carol"]).await;
     let first = talk(&mut ladder, &mut alice, &mut bob).await;
     first.offers(&mut ladder, &mut bob, 1, "sendonly").await;
     let second = connects(&mut ladder, &mut bob, "carol", &mut carol).await;
@@ -153,10 +151,7 @@ async fn rfc_5359_2_2_consultation_hold() {
 /// RFC 5359 §2.3: Music on Hold. The exchange answers for Alice and plays the music itself.
 #[tokio::test]
 async fn rfc_5359_2_3_music_on_hold() {
-    let exchange = exchange().await;
-    let mut ladder = Ladder::of(&["alice", "bob"]);
-    let mut alice = Party::registered(&exchange, "alice").await;
-    let mut bob = Party::registered(&exchange, "bob").await;
+    let (exchange, mut ladder, [mut alice, mut bob]) = stage(["alice", "bob"]).await;
     let talk = talk(&mut ladder, &mut alice, &mut bob).await;
     talk.offers(&mut ladder, &mut bob, 1, "sendonly").await;
     until("Bob holds", || holding(&exchange) == ["PJSIP/bob"]).await;
@@ -198,11 +193,8 @@ async fn rfc_5359_2_3_music_on_hold() {
 /// RFC 5359 §2.8: Call Forwarding - Busy, by the dial plan.
 #[tokio::test]
 async fn rfc_5359_2_8_call_forwarding_busy() {
-    let exchange = exchange().await;
-    let mut ladder = Ladder::of(&["alice", "bob", "carol"]);
-    let mut alice = Party::registered(&exchange, "alice").await;
-    let mut bob = Party::registered(&exchange, "bob").await;
-    let mut carol = Party::registered(&exchange, "carol").await;
+    let (_exchange, mut ladder, [mut alice, mut bob, mut carol]) =
+        stage(["alice", "bob", "carol"]).await;
     let text = alice.invites(&mut ladder, "forward").await;
     let called = bob.request(&mut ladder, Method::Invite).await;
     bob.answers(&mut ladder, &called, 486, EMPTY).await;
@@ -237,11 +229,8 @@ async fn rfc_5359_2_8_call_forwarding_busy() {
 /// RFC 5359 §2.12: Find-Me; the exchange asks all places at once.
 #[tokio::test]
 async fn rfc_5359_2_12_find_me() {
-    let exchange = exchange().await;
-    let mut ladder = Ladder::of(&["alice", "bob", "carol"]);
-    let mut alice = Party::registered(&exchange, "alice").await;
-    let mut bob = Party::registered(&exchange, "bob").await;
-    let mut carol = Party::registered(&exchange, "carol").await;
+    let (_exchange, mut ladder, [mut alice, mut bob, mut carol]) =
+        stage(["alice", "bob", "carol"]).await;
     let text = alice.invites(&mut ladder, "both").await;
     let lost = bob.request(&mut ladder, Method::Invite).await;
     let called = carol.request(&mut ladder, Method::Invite).await;
@@ -315,11 +304,8 @@ async fn rfc_5359_2_7_call_forwarding_unconditional() {
 /// RFC 5359 §2.9: Call Forwarding - No Answer, by the dial plan.
 #[tokio::test]
 async fn rfc_5359_2_9_call_forwarding_no_answer() {
-    let exchange = exchange().await;
-    let mut ladder = Ladder::of(&["alice", "bob", "carol"]);
-    let mut alice = Party::registered(&exchange, "alice").await;
-    let mut bob = Party::registered(&exchange, "bob").await;
-    let mut carol = Party::registered(&exchange, "carol").await;
+    let (_exchange, mut ladder, [mut alice, mut bob, mut carol]) =
+        stage(["alice", "bob", "carol"]).await;
     let text = alice.invites(&mut ladder, "patient").await;
     let lost = bob.request(&mut ladder, Method::Invite).await;
     bob.answers(&mut ladder, &lost, 180, EMPTY).await;
@@ -360,11 +346,8 @@ async fn rfc_5359_2_9_call_forwarding_no_answer() {
 /// RFC 5359 §2.13: Call Management (Incoming Call Screening), by the dial plan: Bob may reach Carol, Alice not.
 #[tokio::test]
 async fn rfc_5359_2_13_incoming_call_screening() {
-    let exchange = exchange().await;
-    let mut ladder = Ladder::of(&["alice", "bob", "carol"]);
-    let mut alice = Party::registered(&exchange, "alice").await;
-    let mut bob = Party::registered(&exchange, "bob").await;
-    let mut carol = Party::registered(&exchange, "carol").await;
+    let (_exchange, mut ladder, [mut alice, mut bob, mut carol]) =
+        stage(["alice", "bob", "carol"]).await;
     let text = alice.invites(&mut ladder, "screened").await;
     let refused = alice.response(&mut ladder, 403).await;
     alice.sends(&mut ladder, &ack(&text, &refused)).await;
@@ -449,10 +432,7 @@ async fn rfc_5359_2_14_outgoing_call_screening() {
 /// (`channel originate`): it calls her, and then Bob.
 #[tokio::test]
 async fn rfc_5359_2_18_click_to_dial() {
-    let exchange = exchange().await;
-    let mut ladder = Ladder::of(&["alice", "bob"]);
-    let mut alice = Party::registered(&exchange, "alice").await;
-    let mut bob = Party::registered(&exchange, "bob").await;
+    let (exchange, mut ladder, [mut alice, mut bob]) = stage(["alice", "bob"]).await;
     let click = Originate {
         destination: "PJSIP/alice".to_owned(),
         purpose: Purpose::Application {

@@ -2,7 +2,9 @@
 
 use sip::Method;
 
-use super::{Ladder, PARKING, PLAN, Party, TRUNK, answered, exchange, pjsip, talk, with};
+use super::{
+    Ladder, PARKING, PLAN, Party, TRUNK, answered, pjsip, refuses, rings, stage, talk, with,
+};
 use crate::names::{NameServer, a, srv};
 use crate::outbound::{EMPTY, tagged};
 use crate::support::{DeskPhone, Exchange, ack, register, signed, transport};
@@ -10,10 +12,7 @@ use crate::support::{DeskPhone, Exchange, ack, register, signed, transport};
 /// RFC 3665 §3.1 and 3.2: Successful Session Establishment; the exchange challenges (§3.3), and hangs up the other side.
 #[tokio::test]
 async fn rfc_3665_3_2_session_establishment() {
-    let exchange = exchange().await;
-    let mut ladder = Ladder::of(&["alice", "bob"]);
-    let mut alice = Party::registered(&exchange, "alice").await;
-    let mut bob = Party::registered(&exchange, "bob").await;
+    let (_exchange, mut ladder, [mut alice, mut bob]) = stage(["alice", "bob"]).await;
     let talk = talk(&mut ladder, &mut alice, &mut bob).await;
     talk.ends(&mut ladder, &mut alice, &mut bob, 1).await;
     ladder.is("
@@ -40,14 +39,8 @@ async fn rfc_3665_3_2_session_establishment() {
 /// RFC 3665 §3.8: Unsuccessful No Answer.
 #[tokio::test]
 async fn rfc_3665_3_8_no_answer() {
-    let exchange = exchange().await;
-    let mut ladder = Ladder::of(&["alice", "bob"]);
-    let mut alice = Party::registered(&exchange, "alice").await;
-    let mut bob = Party::registered(&exchange, "bob").await;
-    let text = alice.invites(&mut ladder, "bob").await;
-    let called = bob.request(&mut ladder, Method::Invite).await;
-    bob.answers(&mut ladder, &called, 180, EMPTY).await;
-    alice.response(&mut ladder, 180).await;
+    let (_exchange, mut ladder, [mut alice, mut bob]) = stage(["alice", "bob"]).await;
+    let (text, called) = rings(&mut ladder, &mut alice, "bob", &mut bob).await;
     let head = text.split("Contact:").next().unwrap();
     let cancel = head.replacen("INVITE", "CANCEL", 1);
     let cancel = cancel.replacen(" INVITE\r\n", " CANCEL\r\n", 1) + EMPTY;
@@ -83,16 +76,10 @@ async fn rfc_3665_3_8_no_answer() {
 /// RFC 3665 §3.9: Unsuccessful Busy.
 #[tokio::test]
 async fn rfc_3665_3_9_busy() {
-    let exchange = exchange().await;
-    let mut ladder = Ladder::of(&["alice", "bob"]);
-    let mut alice = Party::registered(&exchange, "alice").await;
-    let mut bob = Party::registered(&exchange, "bob").await;
+    let (_exchange, mut ladder, [mut alice, mut bob]) = stage(["alice", "bob"]).await;
     let text = alice.invites(&mut ladder, "bob").await;
     let called = bob.request(&mut ladder, Method::Invite).await;
-    bob.answers(&mut ladder, &called, 486, EMPTY).await;
-    bob.request(&mut ladder, Method::Ack).await;
-    let refused = alice.response(&mut ladder, 486).await;
-    alice.sends(&mut ladder, &ack(&text, &refused)).await;
+    refuses(&mut ladder, (&mut bob, &called, 486), &mut alice, &text).await;
     ladder.is("
         alice              exchange           bob
         |---- INVITE ----->|                  |
@@ -171,11 +158,8 @@ async fn rfc_3665_3_4_proxy_failure() {
 /// RFC 3665 §3.6: Session via Redirect and Proxy Server. Bob's phone is who redirects; the exchange goes there itself.
 #[tokio::test]
 async fn rfc_3665_3_6_redirect() {
-    let exchange = exchange().await;
-    let mut ladder = Ladder::of(&["alice", "bob", "carol"]);
-    let mut alice = Party::registered(&exchange, "alice").await;
-    let mut bob = Party::registered(&exchange, "bob").await;
-    let mut carol = Party::registered(&exchange, "carol").await;
+    let (_exchange, mut ladder, [mut alice, mut bob, mut carol]) =
+        stage(["alice", "bob", "carol"]).await;
     let text = alice.invites(&mut ladder, "bob").await;
     let called = bob.request(&mut ladder, Method::Invite).await;
     let moved = tagged(&called, 302, "bob", EMPTY);
@@ -220,10 +204,7 @@ async fn rfc_3665_3_6_redirect() {
 /// RFC 3665 §3.7: Session with re-INVITE (IP Address Change). The exchange answers it itself; Alice's side stays.
 #[tokio::test]
 async fn rfc_3665_3_7_re_invite() {
-    let exchange = exchange().await;
-    let mut ladder = Ladder::of(&["alice", "bob"]);
-    let mut alice = Party::registered(&exchange, "alice").await;
-    let mut bob = Party::registered(&exchange, "bob").await;
+    let (_exchange, mut ladder, [mut alice, mut bob]) = stage(["alice", "bob"]).await;
     let talk = talk(&mut ladder, &mut alice, &mut bob).await;
     talk.offers(&mut ladder, &mut bob, 1, "sendrecv").await;
     talk.ends(&mut ladder, &mut alice, &mut bob, 2).await;
@@ -290,18 +271,9 @@ async fn rfc_3665_3_10_no_response() {
 /// RFC 3665 §3.11: Unsuccessful Temporarily Unavailable.
 #[tokio::test]
 async fn rfc_3665_3_11_temporarily_unavailable() {
-    let exchange = exchange().await;
-    let mut ladder = Ladder::of(&["alice", "bob"]);
-    let mut alice = Party::registered(&exchange, "alice").await;
-    let mut bob = Party::registered(&exchange, "bob").await;
-    let text = alice.invites(&mut ladder, "bob").await;
-    let called = bob.request(&mut ladder, Method::Invite).await;
-    bob.answers(&mut ladder, &called, 180, EMPTY).await;
-    alice.response(&mut ladder, 180).await;
-    bob.answers(&mut ladder, &called, 480, EMPTY).await;
-    bob.request(&mut ladder, Method::Ack).await;
-    let refused = alice.response(&mut ladder, 480).await;
-    alice.sends(&mut ladder, &ack(&text, &refused)).await;
+    let (_exchange, mut ladder, [mut alice, mut bob]) = stage(["alice", "bob"]).await;
+    let (text, called) = rings(&mut ladder, &mut alice, "bob", &mut bob).await;
+    refuses(&mut ladder, (&mut bob, &called, 480), &mut alice, &text).await;
     ladder.is("
         alice              exchange           bob
         |---- INVITE ----->|                  |
