@@ -129,7 +129,7 @@ impl World {
 
     fn answer(&mut self, input: &mut Input<'_>) -> Option<()> {
         let status = STATUSES[usize::from(input.next()?) % STATUSES.len()];
-        let Some(request) = self.open.take() else {
+        let Some(request) = self.open.clone() else {
             return Some(());
         };
         let mut response = request.response(Status::new(status).expect("a status"));
@@ -151,6 +151,7 @@ impl World {
                 _ => headers.push(HeaderName::WwwAuthenticate, input.text()?),
             }
         }
+        self.open = None;
         self.own
             .handle_response(self.now, Some(&response), "cnonce");
         Some(())
