@@ -97,8 +97,9 @@ impl Device {
             match info.state {
                 ChannelState::Alerting => ringing += 1,
                 ChannelState::Up if info.is_on_hold() => held += 1,
-                ChannelState::Up | ChannelState::Ringing | ChannelState::Dialling => in_use += 1,
-                ChannelState::Ended => {}
+                ChannelState::Up | ChannelState::Ringing => in_use += 1,
+                // The phone has not said anything yet: it is as it was, as in Asterisk.
+                ChannelState::Dialling | ChannelState::Ended => {}
             }
         }
         let calls = ringing + in_use + held;
