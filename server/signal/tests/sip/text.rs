@@ -4,7 +4,7 @@ use signal::Keepalive;
 use sip::{HeaderName, Message, Method, Request};
 
 use crate::outbound::{EMPTY, registered};
-use crate::support::{Exchange, PJSIP, Phone, reply, request, signed};
+use crate::support::{DeskPhone, Exchange, PJSIP, Phone, reply, request, signed};
 
 const PLAN: &str = "
 [phones]
@@ -118,10 +118,57 @@ async fn message_context_is_where_messages_run() {
     .await;
 }
 
+/// A browser writes to a desk phone, which answers, and to a number at a trunk.
+#[tokio::test]
+async fn browsers_desk_phones_and_trunks_write_to_each_other() {
+    let trunk = DeskPhone::unbound().await;
+    let pjsip = format!(
+        "{PJSIP}[trunk](phone)\naors=trunk\n[trunk]\ntype=aor\ncontact=sip:127.0.0.1:{}\n",
+        trunk.port()
+    );
+    let plan = "[phones]\n\
+                exten => _[a-z].,1,MessageSend(pjsip:${EXTEN},${MESSAGE(from)})\n\
+                exten => _X.,1,MessageSend(pjsip:${EXTEN}@trunk,${CALLERID(num)})\n";
+    let files = [("pjsip.conf", pjsip.as_str()), ("extensions.conf", plan)];
+    let exchange = Exchange::with_files(&files, Keepalive::default()).await;
+    trunk.know(exchange.udp).await;
+    let mut alice = registered(&exchange, "alice", "wonderland", "1").await;
+    let bob = DeskPhone::connect(exchange.udp).await;
+    let signs = async |text: &str| {
+        let text = text.replace("SIP/2.0/WS", "SIP/2.0/UDP");
+        let challenged = bob.ask(&text).await;
+        let again = signed(&text, &challenged, "bobby", "builder");
+        bob.ask(&again).await.status.code()
+    };
+    let own = format!("<sip:bob@127.0.0.1:{}>", bob.port());
+    assert_eq!(signs(&crate::support::register("bob", &own)).await, 200);
+    assert_eq!(says(&mut alice, "bob", "Grüße").await, 202);
+    let came = bob.request().await;
+    assert_eq!(
+        (came.method.clone(), body(&came)),
+        (Method::Message, "Grüße")
+    );
+    bob.send(reply(&came, 200, EMPTY).as_bytes()).await;
+    let back = message("alice", "zurück").replacen("From: <sip:alice@", "From: <sip:bob@", 1);
+    assert_eq!(signs(&back).await, 202);
+    let came = alice.request().await;
+    assert_eq!(body(&came), "zurück");
+    assert_eq!(
+        came.headers.from().unwrap().uri.user().as_deref(),
+        Some("bob")
+    );
+    alice.send(&reply(&came, 200, EMPTY)).await;
+    assert_eq!(says(&mut alice, "4711", "Hi").await, 202);
+    let came = trunk.request().await;
+    assert_eq!((came.method.clone(), body(&came)), (Method::Message, "Hi"));
+    assert_eq!(came.uri.user().as_deref(), Some("4711"));
+    trunk.send(reply(&came, 200, EMPTY).as_bytes()).await;
+}
+
 /// A URI goes by the default endpoint, and what it asks for is answered with its `outbound_auth`.
 #[tokio::test]
 async fn a_message_to_a_uri_is_signed_when_it_is_challenged() {
-    let phone = crate::support::DeskPhone::connect("127.0.0.1:9".parse().unwrap()).await;
+    let phone = DeskPhone::connect("127.0.0.1:9".parse().unwrap()).await;
     let port = phone.port();
     let pjsip = format!(
         "{PJSIP}
