@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use sip::{
-    Agent, Body, Event, Flow, FlowId, HeaderName, Identity, InviteId, Limits, Message, Method,
+    Agent, Body, Event, Flow, FlowId, FlowLimits, HeaderName, Identity, InviteId, Limits, Message, Method,
     NameAddr, OutgoingInvite, Reliability, Request, RequestId, Status, SubscriptionId,
     SubscriptionRules, Transport,
 };
@@ -20,8 +20,14 @@ const LIMITS: Limits = Limits {
     dialogs: 16,
     subscriptions: 8,
     subscriptions_per_flow: 4,
-    pending_invites_per_flow: 4,
-    transactions_per_flow: 32,
+    per_flow: FlowLimits {
+        pending_invites: 4,
+        transactions: 32,
+    },
+    per_known_flow: FlowLimits {
+        pending_invites: 6,
+        transactions: 48,
+    },
 };
 
 const METHODS: [&str; 13] = [

@@ -96,6 +96,7 @@ const TALKS_MS = 20_000;
 /** Nobody sends such a request. */
 const NEVER = 'NEVER';
 const CROWD = 60;
+const CROWD_RINGS_MS = 1_500;
 const CROWD_MS = 5_000;
 const THREE = { caller: {}, one: {}, two: {} };
 
@@ -339,11 +340,11 @@ export const FORKS = {
       assert.ok(asked > 1 && asked < 64, `it was asked ${asked} times`);
     },
   },
-  'sixty calls are up at once, and none is left': {
+  'sixty calls of a trunk ring and are up at once, and none is left': {
     phones: { caller: {}, one: {} },
     async play(scene) {
       const voice = await scene.voice(450);
-      const called = new Callee().picksUp({ body: sdp(voice) }).isLeft();
+      const called = new Callee().isCalled().replies('180 Ringing').pause(CROWD_RINGS_MS).replies('200 OK', { body: sdp(voice) }).takes('ACK').isLeft();
       await scene.start('one', called, { calls: CROWD });
       const caller = await scene.start('caller', new Caller('one').calls({ body: sdp(voice) }).pause(CROWD_MS).leaves(), { calls: CROWD, a_second: 30 });
       let most = 0;

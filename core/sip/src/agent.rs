@@ -20,7 +20,7 @@ pub use event::{
     SubscriptionId, Timeout,
 };
 pub use flow::{Flow, FlowId, Transmit, Transport};
-pub use limits::{Counts, Identity, Limits};
+pub use limits::{Counts, FlowLimits, Identity, Limits};
 pub(crate) use limits::{FORKS_MAX, REQUESTS_PER_INVITE_MAX, RETRY_AFTER_S};
 
 use crate::dialog::DialogId;
@@ -73,7 +73,7 @@ impl Agent {
     }
 
     /// The host (and port) that Contact and Via name on this flow in place of our end of it: where
-    /// address translation lies between. `None` takes it back; do so when the flow is forgotten.
+    /// address translation lies between. `None` takes it back.
     pub fn advertise(&mut self, flow: FlowId, host: Option<String>) {
         match host {
             Some(host) => self.base.advertised.insert(flow, host.into()),
@@ -93,7 +93,7 @@ impl Agent {
 
     /// The connection is gone: transactions on it end, each answered call gets [`Event::FlowLost`].
     pub fn handle_flow_closed(&mut self, now: Instant, flow: FlowId) {
-        self.base.advertised.remove(&flow);
+        self.forget(flow);
         for id in self.by_flow.remove(&flow).into_iter().flatten() {
             self.with(id, |invite, base| {
                 if invite.is_on(flow) {
@@ -313,8 +313,18 @@ impl Agent {
 
     /// 100 Trying, unless something was sent already. An INVITE over UDP that brings no credentials
     /// gets it by this alone, when the caller is let in.
+    /// From then on its flow is that of somebody known ([`Limits::per_known_flow`]).
     pub fn trying(&mut self, now: Instant, id: InviteId) {
-        self.with(id, |invite, base| invite.trying(now, base));
+        self.with(id, |invite, base| {
+            base.known.insert(invite.flow.id);
+            invite.trying(now, base);
+        });
+    }
+
+    /// Nothing is known of this flow any more, not even that it was closed: it is one of UDP that was silent for long.
+    pub fn forget(&mut self, flow: FlowId) {
+        self.base.known.remove(&flow);
+        self.base.advertised.remove(&flow);
     }
 
     /// Calls somebody. `hangup` before the final response cancels.

@@ -100,8 +100,9 @@ mod transaction;
 mod uri;
 
 pub use agent::{
-    Agent, Body, Busy, ClientId, Counts, Ended, Event, Failure, Flow, FlowId, Identity, InviteId,
-    Limits, OfferVia, OutgoingInvite, RequestId, SubscriptionId, Timeout, Transmit, Transport,
+    Agent, Body, Busy, ClientId, Counts, Ended, Event, Failure, Flow, FlowId, FlowLimits, Identity,
+    InviteId, Limits, OfferVia, OutgoingInvite, RequestId, SubscriptionId, Timeout, Transmit,
+    Transport,
 };
 pub use error::{Fault, HeaderError, ParseError, ParseFault, Rejected};
 pub use header::auth::{Challenge, Credentials};

@@ -1,6 +1,6 @@
 //! What every usage needs: the transactions, the random tokens, our identity, and the outputs.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -8,8 +8,8 @@ use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
 
 use super::{
-    ClientId, Event, Flow, FlowId, Identity, InviteId, Limits, RETRY_AFTER_S, RequestId,
-    SubscriptionId, Transmit, Transport,
+    ClientId, Event, Flow, FlowId, FlowLimits, Identity, InviteId, Limits, RETRY_AFTER_S,
+    RequestId, SubscriptionId, Transmit, Transport,
 };
 use crate::dialog::{Dialog, DialogId};
 use crate::transaction::{Client, ClientTable, ClientUser, ServerId, ServerTable, TransactionId};
@@ -54,6 +54,8 @@ pub(crate) struct Base {
     pub(crate) requests: BTreeMap<RequestId, Waiting>,
     /// INVITEs without final response, of each flow.
     pub(crate) pending: BTreeMap<FlowId, usize>,
+    /// Flows on which a caller was let in.
+    pub(crate) known: BTreeSet<FlowId>,
     /// Hosts that stand for ours on some flows.
     pub(crate) advertised: BTreeMap<FlowId, Box<str>>,
     pub(crate) transmits: VecDeque<Transmit>,
@@ -72,6 +74,7 @@ impl Base {
             dialogs: BTreeMap::new(),
             requests: BTreeMap::new(),
             pending: BTreeMap::new(),
+            known: BTreeSet::new(),
             advertised: BTreeMap::new(),
             transmits: VecDeque::new(),
             events: VecDeque::new(),
@@ -314,6 +317,14 @@ impl Base {
 
     pub(crate) fn next_subscription_id(&mut self) -> SubscriptionId {
         SubscriptionId(self.next_id())
+    }
+
+    /// What this flow may ask for.
+    pub(crate) fn per_flow(&self, flow: FlowId) -> FlowLimits {
+        match self.known.contains(&flow) {
+            true => self.limits.per_known_flow,
+            false => self.limits.per_flow,
+        }
     }
 
     /// One INVITE less of this flow waits for its final response.

@@ -26,10 +26,19 @@ pub struct Limits {
     pub subscriptions: usize,
     /// Those of one flow; a panel of lamps has one for each.
     pub subscriptions_per_flow: usize,
-    /// INVITEs of one flow without a final response.
-    pub pending_invites_per_flow: usize,
-    /// Server transactions of one flow that live at a time.
-    pub transactions_per_flow: usize,
+    /// Of a flow of which nobody knows who speaks there.
+    pub per_flow: FlowLimits,
+    /// Of a flow on which a caller was let in ([`Agent::trying`](super::Agent::trying)): a trunk has all its calls on one.
+    pub per_known_flow: FlowLimits,
+}
+
+/// Bounds of what one flow may ask for.
+#[derive(Debug, Clone, Copy)]
+pub struct FlowLimits {
+    /// INVITEs without a final response.
+    pub pending_invites: usize,
+    /// Server transactions that live at a time: over UDP each of them 32 s.
+    pub transactions: usize,
 }
 
 /// Early dialogs that a forked INVITE of ours may make (RFC 3261 §12.1.2); more are not tracked.
@@ -49,8 +58,14 @@ impl Default for Limits {
             dialogs: 25_000,
             subscriptions: 20_000,
             subscriptions_per_flow: 1_000,
-            pending_invites_per_flow: 16,
-            transactions_per_flow: 1_000,
+            per_flow: FlowLimits {
+                pending_invites: 16,
+                transactions: 1_000,
+            },
+            per_known_flow: FlowLimits {
+                pending_invites: 5_000,
+                transactions: 40_000,
+            },
         }
     }
 }

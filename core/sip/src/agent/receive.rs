@@ -68,7 +68,8 @@ impl Agent {
         let dialog = DialogId::of_request(request)?;
         let known = dialog.is_some_and(|dialog| self.knows(&dialog));
         let ends = known && request.method == Method::Bye;
-        let crowded = self.base.servers.count_of(flow.id) >= self.base.limits.transactions_per_flow;
+        let crowded =
+            self.base.servers.count_of(flow.id) >= self.base.per_flow(flow.id).transactions;
         let forgeable = !flow.transport.is_reliable() && !known;
         let flooded = forgeable
             && self.base.servers.unreliable() >= self.base.limits.transactions / UDP_SHARE;
@@ -199,7 +200,7 @@ impl Agent {
     /// A new call.
     fn on_invite(&mut self, now: Instant, flow: Flow, server: ServerId, request: &Arc<Request>) {
         let pending = self.base.pending.get(&flow.id).copied().unwrap_or(0);
-        let crowded = pending >= self.base.limits.pending_invites_per_flow;
+        let crowded = pending >= self.base.per_flow(flow.id).pending_invites;
         if crowded || !self.has_room_for_invite() {
             let mut response = request.response(Status::SERVICE_UNAVAILABLE);
             let seconds = super::RETRY_AFTER_S.to_string();

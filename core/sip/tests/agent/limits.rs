@@ -1,6 +1,6 @@
 //! What a stranger can make the Agent hold, and that calls can still be ended when it is full.
 
-use sip::{Body, Event, HeaderName, Limits, Method, Status, Transport};
+use sip::{Body, Event, FlowLimits, HeaderName, Limits, Method, Status, Transport};
 
 use super::pair::outgoing;
 use super::solo::{SDP, Solo, flow, request};
@@ -11,8 +11,14 @@ const SMALL: Limits = Limits {
     dialogs: 4,
     subscriptions: 4,
     subscriptions_per_flow: 4,
-    pending_invites_per_flow: 2,
-    transactions_per_flow: 6,
+    per_flow: FlowLimits {
+        pending_invites: 2,
+        transactions: 6,
+    },
+    per_known_flow: FlowLimits {
+        pending_invites: 2,
+        transactions: 6,
+    },
 };
 
 fn invite(n: u32) -> String {
@@ -270,12 +276,63 @@ fn our_own_requests_inside_a_call_are_bounded_too() {
     assert!(refused.count() > 90, "the rest is told at once");
 }
 
+/// All calls of a trunk come over one flow: once it is let in it may have many that ring, and many a second.
+#[test]
+fn who_was_let_in_may_ask_for_more_until_the_flow_is_forgotten() {
+    let limits = Limits {
+        transactions: 100,
+        invites: 50,
+        dialogs: 50,
+        per_known_flow: FlowLimits {
+            pending_invites: 10,
+            transactions: 20,
+        },
+        ..SMALL
+    };
+    let mut solo = Solo::with_limits(Transport::Udp, limits);
+    solo.admits = false;
+    for n in 0..3 {
+        solo.receive(&invite(n));
+    }
+    assert_overloaded(&solo);
+    assert_eq!(solo.agent.counts().invites, 2);
+    let id = solo.invited();
+    solo.act(|agent, now, _| agent.trying(now, id));
+    for n in 3..20 {
+        solo.receive(&invite(n));
+    }
+    assert_overloaded(&solo);
+    assert_eq!(solo.agent.counts().invites, 10);
+    for n in 0..20 {
+        let options = request("OPTIONS", 1, &format!("o{n}"), "", "");
+        solo.receive(&options.replace("call-1", &format!("call-o{n}")));
+    }
+    assert_eq!(solo.agent.counts().transactions, 20);
+    // Another flow is another's.
+    let other = flow(2, Transport::Udp);
+    for n in 30..33 {
+        solo.receive_on(other, &invite(n));
+    }
+    assert_eq!(solo.agent.counts().invites, 12);
+    // Whoever comes from there later has to be let in again.
+    solo.advance_ms(600_000);
+    solo.act(|agent, _, flow| agent.forget(flow.id));
+    let before = solo.agent.counts().invites;
+    for n in 40..50 {
+        solo.receive(&invite(n));
+    }
+    assert!(solo.agent.counts().invites <= before + 2);
+}
+
 /// 20 000 transactions at a time; each message must cost a few lookups. A scan of all would make this
 /// quadratic and be felt at once.
 #[test]
 fn many_transactions_cost_no_more_each() {
     let limits = Limits {
-        transactions_per_flow: 20_000,
+        per_flow: FlowLimits {
+            transactions: 20_000,
+            ..Limits::default().per_flow
+        },
         ..Limits::default()
     };
     let mut solo = Solo::with_limits(Transport::Udp, limits);

@@ -174,7 +174,8 @@ impl Driver {
 
     pub(super) fn forget(&mut self) {
         for forgotten in self.flows.forgotten() {
-            self.advertise(forgotten, Outside::default());
+            self.agent.forget(forgotten);
+            self.media.remove(&forgotten);
         }
     }
 
