@@ -62,9 +62,13 @@ export class Dialogue {
   gate(...names) {
     this.gates += 1;
     this.push(`<nop><action><log message="${gateLine(this.gates)}"/></action></nop>`);
+    this.copies();
     const taken = names.map((name) => `<ereg regexp="[^ ].*" search_in="hdr" header="${handed(name)}:" assign_to="${name}"/>`);
     return this.push(`<recv request="${GO}">${taken.length > 0 ? `<action>${taken.join('\n')}</action>` : ''}</recv>`);
   }
+
+  /** Stands before what is waited for: copies of requests that a slow machine may send are no reason to end. */
+  copies() {}
 
   pause(ms) {
     return this.push(`<pause milliseconds="${ms}"/>`);
@@ -89,6 +93,7 @@ export class Dialogue {
       actions.push(`<ereg regexp="SIP.*" search_in="hdr" header="Via:" assign_to="${keep}_via"/>`);
       actions.push(`<ereg regexp="[0-9]+ [A-Z]+" search_in="hdr" header="CSeq:" assign_to="${keep}_cseq"/>`);
     }
+    if (!optional) this.copies(method);
     const more = `${optional ? ` optional="${optional}"` : ''}${next ? ` next="${next}"` : ''}${patience(within)}`;
     return this.push(`<recv request="${method}"${more}>${actions.length > 0 ? `<action>${actions.join('\n')}</action>` : ''}</recv>`);
   }
@@ -236,6 +241,7 @@ export class Callee extends Dialogue {
 
   /** Takes the INVITE, and remembers who calls from where. */
   isCalled({ has = {} } = {}) {
+    this.isSettled = false;
     const actions = Object.entries(has).map((entry) => this.check(entry));
     return this.push(`<recv request="INVITE"><action>
 <ereg regexp="&lt;.*" search_in="hdr" header="From:" assign_to="from"/>
@@ -249,6 +255,13 @@ ${actions.join('\n')}</action></recv>`);
   /** Answers the INVITE, whatever has come since; again, until something comes, if it is final. */
   replies(status, { body, more, next, retransmitted = !status.startsWith('1') } = {}) {
     return this.answersKept('invite', status, { body, more, next, retransmitted });
+  }
+
+  copies(waited) {
+    if (this.isSettled) return;
+    for (const method of ['INVITE', ...(this.wasCancelled ? ['CANCEL'] : [])]) this.push(`<recv request="${method}" optional="true"/>`);
+    this.wasCancelled ||= waited === 'CANCEL';
+    this.isSettled = waited === 'ACK';
   }
 
   /** Another phone behind the same proxy speaks from now on: it has a tag of its own. */

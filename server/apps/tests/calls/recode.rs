@@ -78,6 +78,21 @@ async fn a_browser_that_was_answered_first_is_offered_the_codec_of_the_phone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_changes_its_codec_in_the_call_is_not_asked_to_change_back() {
+    let (reach, call) = talk("audio sendrecv opus ulaw", |_| {}).await;
+    call.send(ChannelEvent::Established).await;
+    rests(&reach, 0).await;
+    let chosen = sdp(&["audio sendrecv alaw"]);
+    call.send(ChannelEvent::Offer(Some(chosen))).await;
+    assert!(
+        call.saw("accept: audio alaw"),
+        "{:?}",
+        reach.world.ladder.lines()
+    );
+    rests(&reach, 0).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn sound_that_would_become_narrower_stays_as_it_is() {
     let (reach, call) = talk("audio sendrecv g722 ulaw", |_| {}).await;
     call.send(ChannelEvent::Established).await;

@@ -9,6 +9,7 @@
 //! between Opus and G.722, and half of what is heard with it.
 
 use codec::{Codec, Kind};
+use rtc::topology::Topology;
 
 use super::Channel;
 use super::round::{Offered, Want};
@@ -80,10 +81,7 @@ fn wanted(channels: [&Channel; 2], asked: [bool; 2]) -> [Change; 2] {
 impl Channel {
     /// The codecs of its sound, best first.
     fn codecs(&self) -> Vec<&'static Codec> {
-        let first = self.topology.streams(Kind::Audio).next();
-        first
-            .map(|stream| stream.codecs().collect())
-            .unwrap_or_default()
+        sound_of(&self.topology)
     }
 
     /// Whether an offer may be made now: nothing is under way, and nobody holds anybody.
@@ -111,10 +109,27 @@ impl Channel {
         }
     }
 
+    /// An offer of the far end is agreed on: if the codec it had is none of it, it has chosen, and is left alone.
+    pub(super) fn note_choice(&mut self, agreed: &Topology) {
+        let chosen = sound_of(agreed);
+        let had = self.codecs();
+        let is_gone = had.first().is_some_and(|first| !chosen.contains(first));
+        if is_gone && !chosen.is_empty() {
+            self.keep_codecs();
+        }
+    }
+
     /// The far end does not want other codecs.
     pub(super) fn keep_codecs(&mut self) {
         self.sound.is_fixed = true;
     }
+}
+
+fn sound_of(topology: &Topology) -> Vec<&'static Codec> {
+    let first = topology.streams(Kind::Audio).next();
+    first
+        .map(|stream| stream.codecs().collect())
+        .unwrap_or_default()
 }
 
 /// What each is to be offered.

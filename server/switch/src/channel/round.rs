@@ -285,6 +285,7 @@ impl Channel {
         match self.negotiate(Round::Answer { offer }).await {
             Ok(outcome) => {
                 self.remark(&outcome.notes);
+                self.note_choice(&outcome.agreed);
                 if let Some(sdp) = outcome.sdp {
                     self.signaling.accept(&sdp);
                     self.local = Some(sdp);
