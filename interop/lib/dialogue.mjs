@@ -93,7 +93,7 @@ export class Dialogue {
       actions.push(`<ereg regexp="SIP.*" search_in="hdr" header="Via:" assign_to="${keep}_via"/>`);
       actions.push(`<ereg regexp="[0-9]+ [A-Z]+" search_in="hdr" header="CSeq:" assign_to="${keep}_cseq"/>`);
     }
-    if (!optional) this.copies(method);
+    if (!optional) this.copies(method, within);
     const more = `${optional ? ` optional="${optional}"` : ''}${next ? ` next="${next}"` : ''}${patience(within)}`;
     return this.push(`<recv request="${method}"${more}>${actions.length > 0 ? `<action>${actions.join('\n')}</action>` : ''}</recv>`);
   }
@@ -150,14 +150,14 @@ export class Dialogue {
     return this.push(`<nop><action><exec ${what}/></action></nop>`);
   }
 
-  /** Answers whatever NOTIFY comes, and the BYE, until the test lets it end. */
-  listens() {
+  /** It sends the other party on, and answers whatever NOTIFY comes, and the BYE, until the test lets it end. */
+  refers(what) {
     this.gates += 1;
-    this.push(`<nop><action><log message="${gateLine(this.gates)}"/></action></nop>`).label('listen');
-    // Global: one that comes while another is being answered counts too.
+    this.push(`<nop><action><log message="${gateLine(this.gates)}"/></action></nop>`).asks('REFER', what);
+    // Global: they may come right behind the 202, and while another one is being answered.
     for (const method of ['NOTIFY', 'BYE']) this.push(`<recv request="${method}" optional="global" next="answer"/>`);
-    this.push(`<recv request="${GO}" next="end"/>`).label('answer');
-    return this.answers('200 OK', { next: 'listen' });
+    this.expects(202).label('listen').push(`<recv request="${GO}" next="end"/>`);
+    return this.label('answer').answers('200 OK', { next: 'listen' });
   }
 
   /** It hangs up. */
@@ -257,9 +257,9 @@ ${actions.join('\n')}</action></recv>`);
     return this.answersKept('invite', status, { body, more, next, retransmitted });
   }
 
-  copies(waited) {
+  copies(waited, within) {
     if (this.isSettled) return;
-    for (const method of ['INVITE', ...(this.wasCancelled ? ['CANCEL'] : [])]) this.push(`<recv request="${method}" optional="true"/>`);
+    for (const method of ['INVITE', ...(this.wasCancelled ? ['CANCEL'] : [])]) this.push(`<recv request="${method}" optional="true"${patience(within)}/>`);
     this.wasCancelled ||= waited === 'CANCEL';
     this.isSettled = waited === 'ACK';
   }

@@ -32,7 +32,7 @@ async function wasTold(phone, cseq) {
 async function blind(scene, who) {
   const [one, two, three] = [await scene.voice(450), await scene.voice(700), await scene.voice(950)];
   const carol = await scene.start('carol', picksUp(three).gate().leaves());
-  const sendsOn = (dialogue) => dialogue.gate().asks('REFER', referTo(to('carol'))).expects(202).listens();
+  const sendsOn = (dialogue) => dialogue.gate().refers(referTo(to('carol')));
   const answers = picksUp(two);
   const calls = new Caller('bob').calls({ body: sdp(one) });
   const bob = await scene.start('bob', who === 'bob' ? sendsOn(answers) : answers.isLeft());
@@ -74,7 +74,7 @@ export const TRANSFERS = {
       await talk(one, three);
       const first = await scene.voice(500);
       const dialogue = new Caller('bob').calls({ body: sdp(first) }).gate('replaces');
-      const alice = await scene.start('alice', dialogue.asks('REFER', referTo(`${to('carol')}?Replaces=[$replaces]`)).expects(202).listens());
+      const alice = await scene.start('alice', dialogue.refers(referTo(`${to('carol')}?Replaces=[$replaces]`)));
       await speak([alice, first], [bob, two]);
       await talk(first, two);
       await alice.go({ replaces: await replaces(consults) });
