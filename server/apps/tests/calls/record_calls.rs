@@ -85,6 +85,47 @@ async fn a_call_is_recorded_until_it_is_stopped_or_ends() {
     assert_eq!(crate::dial::result(&reach), named);
 }
 
+/// As most dial plans have it: the recording is asked for before anybody has answered.
+#[tokio::test(start_paused = true)]
+async fn a_call_is_recorded_from_its_answer_when_that_comes_later() {
+    let folder = Folder::new("before");
+    let plan = "exten => 100,1,MixMonitor(a.wav)
+ same => n,Dial(TEST/1,30)
+exten => 200,1,MixMonitor(b.wav,i(ID))
+ same => n,StopMixMonitor(${ID})
+ same => n,MixMonitor(c.wav)
+ same => n,Answer()
+ same => n,Wait(1000)
+exten => before,1,MixMonitor(called.wav)
+ same => n,Return()
+exten => 300,1,Dial(TEST/1,30,b(test^before^1))
+";
+    let reach = reach(plan, &folder.0).await;
+    let call = reach.world.dial("100").await;
+    assert!(!call.saw("tap"));
+    assert_eq!(files(&folder), [""; 0], "nobody has answered");
+    reach.answer(0).await;
+    call.sees("tap", 1).await;
+    assert_eq!(files(&folder), ["a.wav"]);
+    call.leave().await;
+    assert!(call.saw("tap ends"));
+
+    let call = reach.world.dial("100").await;
+    crate::dial::hangs_up(&reach, 1, switch::Cause::UserBusy).await;
+    assert!(call.is_over());
+    assert_eq!(reach.world.ladder.count("tap"), 1, "nothing to be heard");
+
+    let call = reach.world.dial("200").await;
+    call.sees("tap", 2).await;
+    assert_eq!(files(&folder), ["a.wav", "c.wav"], "b.wav was stopped");
+    call.leave().await;
+
+    let call = reach.world.dial("300").await;
+    call.sees("tap", 3).await;
+    assert_eq!(files(&folder), ["a.wav", "c.wav", "called.wav"]);
+    call.leave().await;
+}
+
 /// Talks, and touches.
 async fn touched(folder: &Folder, set: &str) -> (Reach, Call) {
     let plan = format!("exten => 100,1,NoOp()\n{set} same => n,Dial(TEST/1,30,XxWw)\n");

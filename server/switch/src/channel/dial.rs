@@ -69,6 +69,8 @@ impl Channel {
         self.signaling.call(&sdp);
         self.local = Some(sdp);
         self.turn = Turn::OursFirst;
+        // `b` of Dial may have asked for it.
+        self.record_armed().await;
         Ok(())
     }
 

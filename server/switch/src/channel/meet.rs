@@ -58,6 +58,7 @@ impl Channel {
         self.local = Some(sdp);
         self.early = Some(agreed);
         self.listen_for_tones();
+        self.record_armed().await;
         Ok(true)
     }
 

@@ -2,23 +2,37 @@
 
 use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use media::{RecordFormat, RecordSpec, Recording, format_of};
+use media::{RecordFormat, RecordSpec, Recorder, Recording, format_of};
 use tokio::time::Instant;
 
 use super::Channel;
 use crate::event::AppResult;
+use crate::leg::MediaLeg;
 use crate::story::StoryEvent;
 
 /// Recordings of one channel at once.
 const RECORDINGS_MAX: usize = 8;
 
-/// A recording that goes on. Its parts are dropped in this order: nothing more is heard, then it is closed.
+/// A recording that goes on, or that begins with the media of the call.
 pub(super) struct Running {
     id: u64,
     began: Instant,
     file: PathBuf,
+    stage: Stage,
+}
+
+enum Stage {
+    /// There is no media yet, and no file.
+    Armed(RecordSpec),
+    /// What is heard is written.
+    Writes(Writing),
+}
+
+/// Its parts are dropped in this order: nothing more is heard, then the file is closed.
+struct Writing {
     _tap: Box<dyn Send + Sync>,
     recording: Recording,
 }
@@ -76,25 +90,29 @@ impl Channel {
         self.record_sound(spec).await
     }
 
-    /// Begins to record; the number of the recording.
+    /// Begins to record, or will as soon as the call has media; the number of the recording.
     pub async fn record_sound(&mut self, spec: RecordSpec) -> AppResult<Result<u64, NotRecorded>> {
         if self.recordings.len() >= RECORDINGS_MAX {
             return Ok(Err(NotRecorded::TooMany));
         }
-        let recorder = self.switch.recorder();
         let file = spec.files.first().map(|(file, ..)| file.clone());
         let file = file.unwrap_or_default();
-        let begin = tokio::task::spawn_blocking(move || recorder.begin(&spec));
-        let begun = self.during(begin).await?;
-        let (sink, recording) = match begun.expect("opening a file does not panic") {
-            Ok(begun) => begun,
-            Err(error) => return Ok(Err(error.into())),
-        };
-        let Some(tap) = self.leg.as_ref().and_then(|leg| leg.tap(sink)) else {
-            return Ok(Err(NotRecorded::NoMedia));
+        let stage = match &self.leg {
+            None => {
+                let text = format!("recorded to {} once there is media", file.display());
+                self.tell(StoryEvent::Remark { text });
+                Stage::Armed(spec)
+            }
+            Some(leg) => {
+                let begin = write(self.switch.recorder(), Arc::clone(leg), spec);
+                match self.during(begin).await? {
+                    Ok(writing) => Stage::Writes(writing),
+                    Err(why) => return Ok(Err(why)),
+                }
+            }
         };
         let id = self.switch.lucky().into();
-        if file != Path::new("") {
+        if matches!(stage, Stage::Writes(_)) && file != Path::new("") {
             let text = format!("recorded to {}", file.display());
             self.tell(StoryEvent::Remark { text });
         }
@@ -102,10 +120,35 @@ impl Channel {
             id,
             began: Instant::now(),
             file,
-            _tap: tap,
-            recording,
+            stage,
         });
         Ok(Ok(id))
+    }
+
+    /// There is media now: begins what was to be recorded from here on.
+    pub(super) async fn record_armed(&mut self) {
+        let Some(leg) = self.leg.clone() else {
+            return;
+        };
+        for mut running in std::mem::take(&mut self.recordings) {
+            if let Stage::Armed(spec) = running.stage {
+                let begun = write(self.switch.recorder(), Arc::clone(&leg), spec).await;
+                let file = running.file.display();
+                match begun {
+                    Ok(writing) => {
+                        let text = format!("recorded to {file}");
+                        self.tell(StoryEvent::Remark { text });
+                        running.stage = Stage::Writes(writing);
+                        running.began = Instant::now();
+                    }
+                    Err(why) => {
+                        tracing::warn!(channel = self.name(), "{file} is not recorded: {why}");
+                        continue;
+                    }
+                }
+            }
+            self.recordings.push(running);
+        }
     }
 
     /// Ends a recording, or all of them. `false`: there was none.
@@ -134,12 +177,14 @@ impl Channel {
         };
         drop(ended);
         let kept = running.began.elapsed().saturating_sub(without);
-        let Running {
-            file,
+        let Stage::Writes(Writing {
             _tap: tap,
             recording,
-            ..
-        } = running;
+        }) = running.stage
+        else {
+            return;
+        };
+        let file = running.file;
         drop(tap);
         let text = format!("{} is recorded to its end", file.display());
         self.tell(StoryEvent::Remark { text });
@@ -155,7 +200,10 @@ impl Channel {
     /// How many pieces of 20 ms the far end was not silent in, so far.
     pub fn loud(&self, id: u64) -> u64 {
         let running = self.recordings.iter().find(|running| running.id == id);
-        running.map_or(0, |running| running.recording.loud())
+        running.map_or(0, |running| match &running.stage {
+            Stage::Armed(_) => 0,
+            Stage::Writes(writing) => writing.recording.loud(),
+        })
     }
 }
 
@@ -170,4 +218,20 @@ fn file_in(folder: &str, name: &str) -> Result<(PathBuf, RecordFormat), NotRecor
     let file = Path::new(folder).join(name);
     let format = format_of(&file).ok_or_else(|| NotRecorded::Ending(name.to_owned()))?;
     Ok((file, format))
+}
+
+/// Opens the files and lets the recorder hear the leg.
+async fn write(
+    recorder: Arc<Recorder>,
+    leg: Arc<dyn MediaLeg>,
+    spec: RecordSpec,
+) -> Result<Writing, NotRecorded> {
+    let begin = tokio::task::spawn_blocking(move || recorder.begin(&spec));
+    let begun = begin.await.expect("opening a file does not panic");
+    let (sink, recording) = begun?;
+    let tap = leg.tap(sink).ok_or(NotRecorded::NoMedia)?;
+    Ok(Writing {
+        _tap: tap,
+        recording,
+    })
 }

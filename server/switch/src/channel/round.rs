@@ -132,6 +132,7 @@ impl Channel {
         }
         let streams = in_words(&self.topology);
         tracing::info!(channel = self.name(), streams, "call answered");
+        self.record_armed().await;
         Ok(())
     }
 
