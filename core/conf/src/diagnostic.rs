@@ -121,6 +121,21 @@ impl Report {
         }
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.diagnostics.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.diagnostics.is_empty()
+    }
+
+    /// One of them by its number from 0, to be changed; `None`: it was one too many.
+    pub fn message_mut(&mut self, number: usize) -> Option<&mut Diagnostic> {
+        self.diagnostics.get_mut(number)
+    }
+
     /// Adds messages gathered elsewhere.
     pub fn extend(&mut self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
         for diagnostic in diagnostics {
@@ -141,6 +156,9 @@ impl Report {
             let file = files.iter().position(|file| *file == diagnostic.file);
             (file, diagnostic.line, diagnostic.column)
         });
+        // A line of a template is read once for each section that inherits it.
+        self.diagnostics
+            .dedup_by(|next, told| next.line > 0 && next == told);
         if self.dropped > 0 {
             let message = format!("{} more messages are not shown", self.dropped);
             let file = self

@@ -119,7 +119,9 @@ pub fn migration(
     let config = config.unwrap_or_default();
     let mut judged = Judged::default();
     let faults = config.plan.faults();
-    for message in messages.iter().chain(&faults).chain(beside) {
+    let devices = config.device_faults(None);
+    let found = messages.iter().chain(&faults).chain(&devices);
+    for message in found.chain(beside) {
         judged.message(message);
     }
     let mut reports: Vec<FileReport> = Vec::new();

@@ -216,6 +216,8 @@ pub enum Fault {
     NotYesNo,
     /// Not a number between these.
     NotNumber(u64, u64),
+    /// A range whose end lies before its beginning.
+    Backwards,
     /// None of the words the option knows.
     NotOneOf(&'static [&'static str]),
     /// No codec has this name.
@@ -273,6 +275,7 @@ impl fmt::Display for Fault {
         match self {
             Self::NotYesNo => f.write_str("is neither yes nor no"),
             Self::NotNumber(least, most) => write!(f, "is not a number from {least} to {most}"),
+            Self::Backwards => f.write_str("ends before it begins"),
             Self::NotOneOf(words) => write!(f, "is none of {}", words.join(", ")),
             Self::UnknownCodec(name) => write!(f, "names the unknown codec `{name}`"),
             Self::NotPreference(_) => f.write_str("is no preference of codecs"),
@@ -335,6 +338,7 @@ impl Fault {
     pub(crate) fn advice(&self) -> Option<String> {
         Some(match self {
             Self::NotYesNo => "write `yes` or `no`".to_owned(),
+            Self::Backwards => "write the lower number first, as in 701-720".to_owned(),
             Self::NotNumber(least, most) => format!("write a number from {least} to {most}"),
             Self::NotOneOf(words) => format!("write one of {}", words.join(", ")),
             Self::UnknownCodec(_) => {
@@ -395,6 +399,7 @@ impl Fault {
             }
             Self::UnknownCodec(name) => closest(name, codec::CODECS.iter().map(|codec| codec.name)),
             Self::NotNumber(..)
+            | Self::Backwards
             | Self::CodecsNotHere(_)
             | Self::NotPreference(_)
             | Self::NotAddress

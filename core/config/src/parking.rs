@@ -237,6 +237,9 @@ const LOT: &[Row<ParkingLot>] = &[
 const SECONDS_MAX: u32 = 24 * 3600;
 /// Spaces of one lot.
 const SPACES_MAX: u32 = 1000;
+/// How devices that are parking spaces begin.
+const PARK: &str = "park:";
+
 /// The highest number of a space.
 const SPACE_MAX: u32 = 999_999_999;
 
@@ -253,6 +256,9 @@ fn who(to: &mut Option<ActivatedBy>, value: &str) -> Result<(), Fault> {
 fn spaces(lot: &mut ParkingLot, value: &str) -> Result<(), Fault> {
     let (first, last) = value.split_once('-').unwrap_or((value, value));
     let first: u32 = number(first.trim(), 1, SPACE_MAX.into())?;
+    if last.trim().parse().is_ok_and(|last: u32| last < first) {
+        return Err(Fault::Backwards);
+    }
     let most = first.saturating_add(SPACES_MAX - 1);
     let last = number(last.trim(), first.into(), most.into())?;
     lot.spaces = first..=last;
@@ -260,6 +266,18 @@ fn spaces(lot: &mut ParkingLot, value: &str) -> Result<(), Fault> {
 }
 
 impl Parking {
+    /// The lot and the space of a device `park:701@parkedcalls`; no lot if none has this space. `None`: it is
+    /// another kind of device.
+    pub fn space_of(&self, device: &str) -> Option<(Option<String>, u32)> {
+        let begins = device.get(..PARK.len())?.eq_ignore_ascii_case(PARK);
+        let place = device.get(PARK.len()..).filter(|_| begins)?;
+        let (space, context) = place.split_once('@').unwrap_or((place, "parkedcalls"));
+        let space = space.trim().parse().unwrap_or(0);
+        let mut lots = self.lots.values();
+        let lot = lots.find(|lot| lot.context == context.trim() && lot.spaces.contains(&space));
+        Some((lot.map(|lot| lot.id.clone()), space))
+    }
+
     /// The contexts of the lots.
     pub(crate) fn contexts(&self) -> Vec<&str> {
         self.lots.values().map(|lot| lot.context.as_str()).collect()

@@ -68,6 +68,8 @@ const UNSERVED: [(&str, &str); 8] = [
 #[derive(Default)]
 struct Sections<'a> {
     endpoints: BTreeMap<String, (Endpoint, &'a Section)>,
+    /// Endpoints that are not used: what they name may be wrong as well.
+    broken: Vec<(Endpoint, &'a Section)>,
     identifies: Vec<&'a Section>,
     registrations: Vec<&'a Section>,
     acls: Vec<&'a Section>,
@@ -154,6 +156,9 @@ pub(crate) fn read(
         endpoint_references(&mut reader, &endpoint, section, config, &attempts);
         let subscriber = config.subscriber(endpoint);
         config.endpoints.insert(id, Arc::new(subscriber));
+    }
+    for (endpoint, section) in std::mem::take(&mut sections.broken) {
+        endpoint_references(&mut reader, &endpoint, section, config, &attempts);
     }
     references(&mut reader, &sections, config, &attempts);
     for (document, sections) in found {
@@ -341,8 +346,10 @@ fn object<'a>(
             }
         }
         _ => {
-            if let Some(endpoint) = endpoint(reader, section) {
-                sections.endpoints.insert(id, (endpoint, section));
+            let (endpoint, is_usable) = endpoint(reader, section);
+            match is_usable {
+                true => drop(sections.endpoints.insert(id, (endpoint, section))),
+                false => sections.broken.push((endpoint, section)),
             }
         }
     }
@@ -416,9 +423,9 @@ fn auth(reader: &mut Reader<'_>, section: &Section) -> Option<Auth> {
     Some(auth)
 }
 
-fn endpoint(reader: &mut Reader<'_>, section: &Section) -> Option<Endpoint> {
-    let endpoint: Endpoint = reader.object(section)?;
-    if endpoint.allow.is_empty() {
+fn endpoint(reader: &mut Reader<'_>, section: &Section) -> (Endpoint, bool) {
+    let (endpoint, is_usable): (Endpoint, _) = reader.object_as_it_is(section);
+    if endpoint.allow.is_empty() && is_usable {
         let message = format!(
             "endpoint `{}` allows no codec: its calls will be refused",
             endpoint.id
@@ -426,7 +433,7 @@ fn endpoint(reader: &mut Reader<'_>, section: &Section) -> Option<Endpoint> {
         let diagnostic = reader.at_section(Severity::Warning, section, message);
         reader.push(diagnostic.advise("add for example `allow=opus,ulaw,vp8`"));
     }
-    Some(endpoint)
+    (endpoint, is_usable)
 }
 
 fn identify(reader: &mut Reader<'_>, section: &Section) -> Option<Identify> {

@@ -1,8 +1,12 @@
 //! Sections of any file to objects, and what is said about their options.
 
-use crate::option::{Applied, Object};
-use conf::{Diagnostic, Document, Entry, Report, Section, Severity, closest};
-use std::collections::BTreeSet;
+use crate::moved;
+use crate::option::{Applied, Fault, Object};
+use conf::{Diagnostic, Document, Entry, Place, Report, Section, Severity, closest};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Objects that one message names; the others are counted.
+const OBJECTS_NAMED_MAX: usize = 3;
 
 /// Options without effect that are there to keep somebody out.
 const GUARDS: [&str; 6] = [
@@ -20,6 +24,16 @@ pub(crate) struct Reader<'a> {
     report: &'a mut Report,
     /// Options without effect that were mentioned already.
     mentioned: BTreeSet<(&'static str, String)>,
+    /// Broken options by their place: a line of a template is broken for each object that inherits it.
+    broken: BTreeMap<Place, Broken>,
+}
+
+/// What a broken option takes away.
+struct Broken {
+    /// Where it is told.
+    message: usize,
+    objects: Vec<String>,
+    count: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -28,22 +42,90 @@ impl<'a> Reader<'a> {
             document,
             report,
             mentioned: BTreeSet::new(),
+            broken: BTreeMap::new(),
         }
     }
 
     /// The object in a section; `None`, and an error, if an option of it is broken.
     pub(crate) fn object<T: Object>(&mut self, section: &Section) -> Option<T> {
+        let (object, usable) = self.object_as_it_is(section);
+        usable.then_some(object)
+    }
+
+    /// The object in a section without its broken options, and whether there are none.
+    pub(crate) fn object_as_it_is<T: Object>(&mut self, section: &Section) -> (T, bool) {
         let mut object = T::named(&section.name);
         let mut usable = true;
+        let foreign = self.foreign_template(T::KIND, section);
         for entry in &section.entries {
-            if entry.name.eq_ignore_ascii_case("type") {
+            let is_foreign = foreign && entry.at < section.at && !T::is_option(&entry.name);
+            if entry.name.eq_ignore_ascii_case("type") || is_foreign {
                 continue;
             }
-            let owner = format!("{} `{}` is not used: {}", T::KIND, section.name, entry.name);
-            usable &= self.option(&mut object, entry, &owner);
+            usable &= match object.set(&entry.name, &entry.value) {
+                Applied::Fault(fault) if fault.drops() => {
+                    self.broken(T::KIND, &section.name, entry, &fault);
+                    false
+                }
+                Applied::Unknown => {
+                    self.unknown(T::KIND, entry, T::closest_option(&entry.name));
+                    true
+                }
+                applied => self.applied(T::KIND, &applied, entry, ""),
+            };
         }
         object.finish();
-        usable.then_some(object)
+        (object, usable)
+    }
+
+    /// Says that a section inherits from a template of another type; whether it does. What it inherits is of no
+    /// use to it, which is no fault of the template.
+    fn foreign_template(&mut self, kind: &str, section: &Section) -> bool {
+        let inherited = section.entries.iter().find(|entry| {
+            entry.name.eq_ignore_ascii_case("type") && entry.at < section.at && entry.value != kind
+        });
+        let Some(inherited) = inherited else {
+            return false;
+        };
+        let message = format!(
+            "{kind} `{}` inherits from a template of type {}: what it inherits is not read",
+            section.name, inherited.value
+        );
+        let advice = format!(
+            "take that template out of the brackets after `[{}]`, or write `type={}`",
+            section.name, inherited.value
+        );
+        self.say(Severity::Warning, section, message, advice);
+        true
+    }
+
+    /// Says that an object is not used for an option; once for all that have the same line.
+    fn broken(&mut self, kind: &str, name: &str, entry: &Entry, fault: &Fault) {
+        let broken = self.broken.entry(entry.value_at).or_insert(Broken {
+            message: self.report.len(),
+            objects: Vec::new(),
+            count: 0,
+        });
+        broken.count += 1;
+        if broken.objects.len() < OBJECTS_NAMED_MAX {
+            broken.objects.push(format!("`{name}`"));
+        }
+        let objects = broken.objects.join(", ");
+        let (message, is_first) = (broken.message, broken.count == 1);
+        let text = match broken.count - broken.objects.len() {
+            0 if is_first => format!("{kind} {objects} is not used: {} {fault}", entry.name),
+            0 => format!("{kind} {objects} are not used: {} {fault}", entry.name),
+            more => format!(
+                "{kind} {objects} and {more} more are not used: {} {fault}",
+                entry.name
+            ),
+        };
+        if is_first {
+            let diagnostic = self.at_value(Severity::Error, entry, text);
+            self.report.push(advised(diagnostic, fault, entry));
+        } else if let Some(told) = self.report.message_mut(message) {
+            told.message = text;
+        }
     }
 
     /// The options of a section of which there is one alone: a broken option is left out, the others
@@ -86,19 +168,13 @@ impl<'a> Reader<'a> {
                 true
             }
             Applied::Fault(fault) => {
-                let meant = fault.meant(&entry.value);
                 let diagnostic = if fault.drops() {
                     self.at_value(Severity::Error, entry, format!("{owner} {fault}"))
                 } else {
                     let message = format!("{} {fault}", entry.name);
                     self.at_value(Severity::Warning, entry, message)
                 };
-                let diagnostic = match (meant, fault.advice()) {
-                    (Some(meant), _) => diagnostic.did_you_mean(Some(meant)),
-                    (None, Some(advice)) => diagnostic.advise(advice),
-                    (None, None) => diagnostic,
-                };
-                self.report.push(diagnostic);
+                self.report.push(advised(diagnostic, fault, entry));
                 !fault.drops()
             }
         }
@@ -111,9 +187,10 @@ impl<'a> Reader<'a> {
         let diagnostic = self
             .document
             .diagnostic(Severity::Warning, entry.at, message);
-        let mut diagnostic = match meant {
-            Some(_) => diagnostic.did_you_mean(meant),
-            None => {
+        let mut diagnostic = match (moved::advice(kind, &entry.name), meant) {
+            (Some(advice), _) => diagnostic.advise(advice),
+            (None, Some(_)) => diagnostic.did_you_mean(meant),
+            (None, None) => {
                 diagnostic.advise("take the line out: neither Asterisk nor this exchange reads it")
             }
         };
@@ -195,5 +272,14 @@ impl<'a> Reader<'a> {
     ) {
         let diagnostic = self.at_section(severity, section, message);
         self.report.push(diagnostic.advise(advice));
+    }
+}
+
+/// A message about a value, with what was meant or what to do.
+fn advised(diagnostic: Diagnostic, fault: &Fault, entry: &Entry) -> Diagnostic {
+    match (fault.meant(&entry.value), fault.advice()) {
+        (Some(meant), _) => diagnostic.did_you_mean(Some(meant)),
+        (None, Some(advice)) => diagnostic.advise(advice),
+        (None, None) => diagnostic,
     }
 }

@@ -90,10 +90,13 @@ impl Dangling {
         name: &str,
         candidates: impl IntoIterator<Item = &'a str>,
     ) -> Self {
+        // A number is no misspelling of its neighbour.
+        let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
+        let meant = closest(name, candidates).filter(|_| !is_number);
         Self {
             option,
             name: name.to_owned(),
-            meant: closest(name, candidates).map(str::to_owned),
+            meant: meant.map(str::to_owned),
         }
     }
 }

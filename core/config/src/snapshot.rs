@@ -5,8 +5,8 @@ use crate::aor::Aor;
 use crate::auth::Auth;
 use crate::cdr::Cdr;
 use crate::confbridge::ConfBridge;
-use crate::database::Database;
-use crate::endpoint::Subscriber;
+use crate::database::{Database, Origin};
+use crate::endpoint::{Endpoint, MediaEncryption, Subscriber};
 use crate::features::Features;
 use crate::global::Global;
 use crate::http::Http;
@@ -164,6 +164,38 @@ pub fn load_with(source: &dyn Source, elsewhere: &Elsewhere) -> (Option<Config>,
     let mut messages = report.finish();
     conf::show_lines(source, &mut messages);
     (readable.then_some(config), messages)
+}
+
+impl Config {
+    /// A warning where nothing listens for desk phones, though there are some.
+    pub fn deafness(&self) -> Option<Diagnostic> {
+        let listens = |transport: &TransportConfig| match transport.protocol {
+            Protocol::Udp | Protocol::Tcp | Protocol::Tls => true,
+            Protocol::Ws | Protocol::Wss => false,
+        };
+        // A table may have one.
+        let asks_tables = self.database.origins("transport").contains(&Origin::Table);
+        if asks_tables || self.transports.iter().any(listens) {
+            return None;
+        }
+        let phones = self.endpoints.values().map(|own| &own.endpoint);
+        let is_desk = |endpoint: &&Endpoint| {
+            !endpoint.webrtc && endpoint.media_encryption != MediaEncryption::Dtls
+        };
+        let mut phones = phones.filter(is_desk);
+        let first = &phones.next()?.id;
+        let more = match phones.count() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let message = format!(
+            "nothing listens for SIP over UDP, TCP or TLS: endpoint `{first}`{more} without webrtc=yes \
+             cannot register, call or be called"
+        );
+        let advice = "add `[transport-udp]` with `type=transport`, `protocol=udp` and `bind=0.0.0.0` to pjsip.conf";
+        let about = Diagnostic::about_file(Severity::Warning, "pjsip.conf", message);
+        Some(about.advise(advice))
+    }
 }
 
 /// A transport of web sockets without a web server.

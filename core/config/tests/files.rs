@@ -554,10 +554,10 @@ exten => 702,1,NoOp(mine)
     let config = check(
         &[("extensions.conf", plan), ("res_parking.conf", parking)],
         &expect![[r#"
-            error res_parking.conf:10:9: option is left out: parkpos is not a number from 805 to 1804
+            error res_parking.conf:10:9: option is left out: parkpos ends before it begins
              10 | parkpos=805-801
                 |         ^
-                = write a number from 805 to 1804
+                = write the lower number first, as in 701-720
             error res_parking.conf:12:12: option is left out: parkedplay is none of no, caller, callee, both
              12 | parkedplay=nobody
                 |            ^

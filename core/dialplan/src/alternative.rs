@@ -265,13 +265,14 @@ impl Lookup<'_> {
     /// What must be asked first.
     pub fn could_be_longer(&self, context: &str, digits: &str) -> Result<bool, Unanswered> {
         let mut result = Ok(false);
-        self.plan.visit(context, &mut |name, extensions| {
-            result = match extensions.could_be_longer(digits, self.caller) {
-                true => Ok(true),
-                false => self.tables_could_be_longer(name, extensions, digits),
-            };
-            result != Ok(false)
-        });
+        self.plan
+            .visit_now(context, self.variables, &mut |name, extensions| {
+                result = match extensions.could_be_longer(digits, self.caller) {
+                    true => Ok(true),
+                    false => self.tables_could_be_longer(name, extensions, digits),
+                };
+                result != Ok(false)
+            });
         result.map_err(Unanswered::Ask)
     }
 
@@ -305,21 +306,22 @@ impl Lookup<'_> {
             away: false,
             seen: false,
         };
-        self.plan.visit(context, &mut |name, extensions| {
-            if let Some(first) = &self.plan.overriding {
-                self.ask(first.table(self.variables), name, exten, &found, &mut state);
-            }
-            if state.goes_on() {
-                let own = extensions.matching(exten, self.caller);
-                state.take(own, &found);
-            }
-            for table in self.tables(extensions) {
-                if state.goes_on() {
-                    self.ask(Some(table), name, exten, &found, &mut state);
+        self.plan
+            .visit_now(context, self.variables, &mut |name, extensions| {
+                if let Some(first) = &self.plan.overriding {
+                    self.ask(first.table(self.variables), name, exten, &found, &mut state);
                 }
-            }
-            !state.goes_on()
-        });
+                if state.goes_on() {
+                    let own = extensions.matching(exten, self.caller);
+                    state.take(own, &found);
+                }
+                for table in self.tables(extensions) {
+                    if state.goes_on() {
+                        self.ask(Some(table), name, exten, &found, &mut state);
+                    }
+                }
+                !state.goes_on()
+            });
         match state.result {
             Ok(None) if state.away && !state.seen => Err(Unanswered::Away),
             Ok(result) => Ok(result),

@@ -102,6 +102,7 @@ impl Plan {
         extensions.includes.push(Include {
             context: included.to_owned(),
             times: None,
+            timing: None,
             file: EDITED.into(),
             line: 0,
         });

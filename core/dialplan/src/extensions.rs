@@ -8,6 +8,7 @@ use crate::alternative::AltSwitch;
 use crate::pattern::Pattern;
 use crate::plan::{Extension, Extensions, Include, Plan, Step};
 use crate::substitute::{Variables, substitute};
+use crate::timing::Timing;
 use conf::{Diagnostic, Document, Entry, Place, Report, Section, Severity, Source, closest};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -254,6 +255,10 @@ impl<'a> Reader<'a> {
             self.refuse(entry.value_at, "extension has no name", EXTEN);
             return;
         }
+        if name.starts_with('>') {
+            let message = format!("the extension is called `{name}`: nobody dials that");
+            self.warn(entry.value_at, message, "write `=>` without a space in it");
+        }
         let Some(line) = self.line(entry, rest, rest_at, cursor) else {
             return;
         };
@@ -312,6 +317,7 @@ impl<'a> Reader<'a> {
             caller,
             steps: BTreeMap::new(),
             hint: None,
+            hint_at: None,
         })
     }
 
@@ -368,6 +374,7 @@ impl<'a> Reader<'a> {
         let number = match line.priority {
             Priority::Hint => {
                 extension.hint = Some(line.application.to_owned());
+                extension.hint_at = Some((self.file(at), at.line, at.column));
                 return;
             }
             Priority::Number(number) => number,
@@ -420,22 +427,24 @@ impl<'a> Reader<'a> {
     }
 
     fn include(&mut self, draft: &mut Draft, entry: &Entry) {
-        let (context, times) = match entry.value.split_once(',') {
-            Some((context, times)) => (context.trim(), Some(times.trim().to_owned())),
+        // As it was written before Asterisk 1.6.
+        let barred = !entry.value.contains(',') && entry.value.contains('|');
+        let sign = if barred { '|' } else { ',' };
+        let (context, times) = match entry.value.split_once(sign) {
+            Some((context, times)) => (context.trim(), Some(times.trim().replace('|', ","))),
             None => (entry.value.trim(), None),
         };
         let context = self.with_globals(context);
-        if times.is_some() {
-            let message = "the times of an `include` are not served yet: it holds always";
-            self.warn(
-                entry.value_at,
-                message,
-                "take the times out, or the `include`",
-            );
+        let timing = times.as_deref().map(Timing::parse);
+        if let Some(Err(fault)) = &timing {
+            let message = format!("{fault}: the `include` holds always");
+            self.warn(entry.value_at, message, "correct it, or take the times out");
         }
+        let timing = timing.and_then(Result::ok);
         let include = Include {
             context,
             times,
+            timing,
             file: self.file(entry.at),
             line: entry.at.line,
         };

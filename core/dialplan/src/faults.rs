@@ -7,6 +7,11 @@ use std::collections::BTreeSet;
 
 use conf::{Diagnostic, Report, Severity, closest};
 
+mod arguments;
+mod functions;
+
+pub use functions::functions_used;
+
 use crate::plan::{Extension, Extensions, Plan, Step};
 use crate::substitute::unclosed;
 
@@ -33,8 +38,10 @@ impl Plan {
                     extension,
                     step,
                 };
-                if let Some(fault) = place.unclosed().or_else(|| self.jump(&place)) {
-                    report.push(fault);
+                let fault = place.unclosed().or_else(|| place.unbalanced());
+                match fault.or_else(|| self.jump(&place)) {
+                    Some(fault) => report.push(fault),
+                    None => report.extend(place.arguments()),
                 }
             }
         }
@@ -57,17 +64,20 @@ impl Plan {
         found
     }
 
-    /// What is wrong with the target of a `Goto` or `GotoIf`.
+    /// What is wrong with the target of a `Goto`, a `Gosub` and their like.
     fn jump(&self, place: &Place<'_>) -> Option<Diagnostic> {
         let arguments = place.step.arguments.as_str();
         let is = |name: &str| place.step.application.eq_ignore_ascii_case(name);
+        let either = || {
+            let (_, targets) = split_outside(arguments, '?')?;
+            let (yes, no) = split_outside(targets, ':').unwrap_or((targets, ""));
+            Some([yes, no].map(without_arguments))
+        };
         let targets: Vec<&str> = match () {
             () if is("Goto") => vec![arguments],
-            () if is("GotoIf") => {
-                let (_, targets) = split_outside(arguments, '?')?;
-                let (yes, no) = split_outside(targets, ':').unwrap_or((targets, ""));
-                vec![yes, no]
-            }
+            () if is("Gosub") => vec![without_arguments(arguments)],
+            () if is("GotoIf") || is("GotoIfTime") || is("GosubIf") => either()?.to_vec(),
+            () if is("Macro") => return self.macro_target(place),
             () => return None,
         };
         let targets = targets.into_iter().map(str::trim);
@@ -75,6 +85,19 @@ impl Plan {
         known
             .map(|target| self.target(place, target))
             .find_map(|fault| fault)
+    }
+
+    fn macro_target(&self, place: &Place<'_>) -> Option<Diagnostic> {
+        let name = place.step.arguments.split(',').next()?.trim();
+        let context = format!("macro-{name}");
+        if name.is_empty() || name.contains('$') || self.contexts.contains_key(&context) {
+            return None;
+        }
+        let message = format!("there is no macro `{name}`: the call would end here");
+        let macros = self.contexts.keys();
+        let macros = macros.filter_map(|context| context.strip_prefix("macro-"));
+        let meant = closest(name, macros);
+        Some(place.warn(&message, meant, &format!("add `[{context}]`")))
     }
 
     fn target(&self, place: &Place<'_>, target: &str) -> Option<Diagnostic> {
@@ -111,7 +134,10 @@ impl Plan {
                 "context `{of_context}` has no extension `{exten}`: the call would end here"
             );
             let plain = extensions.iter().filter(|one| one.pattern.is_none());
+            // A number is no misspelling of its neighbour.
+            let is_number = exten.bytes().all(|byte| byte.is_ascii_digit());
             let meant = closest(exten, plain.map(|one| one.name.as_str()));
+            let meant = meant.filter(|_| !is_number);
             let advice = format!("add `exten => {exten},1,…` to `[{of_context}]`");
             return Some(place.warn(&message, meant, &advice));
         }
@@ -216,9 +242,23 @@ impl Place<'_> {
     }
 }
 
-/// Splits at the first `sign` that is in no `${…}` and no `$[…]`.
-fn split_outside(text: &str, sign: char) -> Option<(&str, &str)> {
+/// Splits at the first `sign` that is in no `${…}`, no `$[…]` and no parentheses.
+pub(crate) fn split_outside(text: &str, sign: char) -> Option<(&str, &str)> {
     let mut at = text.match_indices(sign).map(|(at, _)| at);
-    let at = at.find(|at| unclosed(&text[..*at]).is_none())?;
+    let is_outside = |at: &usize| {
+        let before = &text[..*at];
+        unclosed(before).is_none() && before.matches('(').count() <= before.matches(')').count()
+    };
+    let at = at.find(is_outside)?;
     Some((&text[..at], &text[at + sign.len_utf8()..]))
+}
+
+/// A target of `Gosub` without what the subroutine is given.
+fn without_arguments(target: &str) -> &str {
+    split_at_sign(target, '(').0
+}
+
+/// What stands before a sign that is in no `${…}`; and what stands after it, if it is there.
+fn split_at_sign(text: &str, sign: char) -> (&str, &str) {
+    split_outside(text, sign).unwrap_or((text, ""))
 }

@@ -21,6 +21,7 @@ pub use conf::{Diagnostic, Severity};
 pub use edit::{EDITED, NotEdited};
 pub use expression::evaluate;
 pub use extensions::WITHOUT_EFFECT;
+pub use faults::functions_used;
 pub use pattern::{Pattern, PatternError};
 pub use plan::{Extension, Extensions, Include, Plan, Position, Step};
 pub use substitute::{Note, Variables, substitute};

@@ -8,6 +8,7 @@
 use crate::alternative::{AltSwitch, Answers, Lookup};
 use crate::pattern::Pattern;
 use crate::substitute::Variables;
+use crate::timing::Timing;
 use conf::{Diagnostic, Report, Severity, Source, closest};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -63,6 +64,8 @@ pub struct Extension {
     pub steps: BTreeMap<u32, Step>,
     /// The devices of its `hint` priority.
     pub hint: Option<String>,
+    /// Where they stand: file, line and column.
+    pub hint_at: Option<(Arc<str>, u32, u32)>,
     pub(crate) caller_pattern: Option<Pattern>,
 }
 
@@ -71,12 +74,25 @@ pub struct Extension {
 pub struct Include {
     /// The context whose extensions are searched too.
     pub context: String,
-    /// The time range written after it, which is not evaluated.
+    /// The times written after it.
     pub times: Option<String>,
+    /// The same, read: when its extensions are there. `None`: always.
+    pub timing: Option<Timing>,
     /// The file it was read from.
     pub file: Arc<str>,
     /// Its line in that file.
     pub line: u32,
+}
+
+impl Include {
+    /// Whether its extensions are there now. Where nobody knows the time, they are.
+    fn holds(&self, variables: &dyn Variables) -> bool {
+        let timing = self.timing.as_ref();
+        timing.is_none_or(|timing| {
+            let moment = variables.moment(timing.zone());
+            moment.is_none_or(|moment| timing.holds(&moment))
+        })
+    }
 }
 
 /// What one context holds.
@@ -252,6 +268,19 @@ impl Plan {
         self.search(context, exten, None, |extension| extension.hint.as_deref())
     }
 
+    /// The extension whose hint an extension has, and its context: that may be one that is included.
+    pub fn hint_place(&self, context: &str, exten: &str) -> Option<(&str, &Extension)> {
+        let mut found = None;
+        self.visit(context, &mut |name, extensions| {
+            let mut matching = extensions.matching(exten, None);
+            found = matching
+                .find(|extension| extension.hint.is_some())
+                .map(|extension| (name, extension));
+            found.is_some()
+        });
+        found
+    }
+
     /// Whether more digits could make another extension of the files than `digits` alone.
     pub fn could_be_longer(&self, context: &str, digits: &str, caller: Option<&str>) -> bool {
         let mut found = false;
@@ -321,10 +350,29 @@ impl Plan {
         result
     }
 
-    /// Shows `context` and what it includes to `look`, each once, until it returns true.
+    /// Shows `context` and what it includes, at whatever time, to `look`, each once, until it returns true.
     pub(crate) fn visit<'a>(
         &'a self,
         context: &str,
+        look: &mut dyn FnMut(&'a str, &'a Extensions) -> bool,
+    ) {
+        self.visit_those(context, &|_| true, look);
+    }
+
+    /// The same with what it includes now.
+    pub(crate) fn visit_now<'a>(
+        &'a self,
+        context: &str,
+        variables: &dyn Variables,
+        look: &mut dyn FnMut(&'a str, &'a Extensions) -> bool,
+    ) {
+        self.visit_those(context, &|include| include.holds(variables), look);
+    }
+
+    fn visit_those<'a>(
+        &'a self,
+        context: &str,
+        holds: &dyn Fn(&Include) -> bool,
         look: &mut dyn FnMut(&'a str, &'a Extensions) -> bool,
     ) {
         let mut seen: Vec<&str> = Vec::new();
@@ -342,7 +390,9 @@ impl Plan {
                 return;
             }
             for include in extensions.includes.iter().rev() {
-                if let Some(next) = self.contexts.get_key_value(include.context.as_str()) {
+                if let Some(next) = self.contexts.get_key_value(include.context.as_str())
+                    && holds(include)
+                {
                     waiting.push((next.0.as_str(), next.1));
                 }
             }

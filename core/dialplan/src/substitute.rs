@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::timing::Moment;
+
 /// What names mean, at the time a step is run.
 pub trait Variables {
     /// The value of a variable; `None` if it is not set.
@@ -10,6 +12,12 @@ pub trait Variables {
 
     /// The value of a function; `None` if there is no such function.
     fn function(&self, name: &str, arguments: &str) -> Option<String>;
+
+    /// The time now in a zone, or in that of the machine; `None`: nobody knows.
+    fn moment(&self, zone: Option<&str>) -> Option<Moment> {
+        let _ = zone;
+        None
+    }
 
     /// Told of what could not be substituted, for the story of the call.
     fn note(&self, note: &Note) {

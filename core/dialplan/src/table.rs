@@ -128,6 +128,7 @@ fn add<'a>(
                 caller_pattern: None,
                 steps: BTreeMap::new(),
                 hint: None,
+                hint_at: None,
             })
         }
     };

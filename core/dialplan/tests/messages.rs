@@ -141,7 +141,7 @@ exten => _1X,1,NoOp()
             extensions.conf:7:14: there is no label `agian` in extension `7` of context `sets`: the call would end here
                = did you mean `again`?
             extensions.conf:8:21: context `sets` has no extension `77`: the call would end here
-               = did you mean `7`?
+               = add `exten => 77,1,…` to `[sets]`
             extensions.conf:9:14: context `nowhere` does not exist: the call would end here
                = add `[nowhere]`
         "#]],
@@ -249,10 +249,6 @@ exten => 5,1,Answer()
              10 | include => outsid
                 |            ^
                 = did you mean `outside`?
-            warning extensions.conf:11:12: the times of an `include` are not served yet: it holds always
-             11 | include => outside,9:00-17:00,mon-fri,*,*
-                |            ^
-                = take the times out, or the `include`
             info extensions.conf:12:1: `ignorepat` is accepted, has no effect here, because it keeps the dial tone of analogue phones, and there are none
              12 | ignorepat => 9
                 | ^

@@ -67,11 +67,16 @@ async fn check(folder: &Path, data: Option<&Path>) -> Checked {
     let (config, _) = config::load(&source);
     let config = config.unwrap_or_default();
     let file = data.map(|data| data.join(database::FILE));
-    let elsewhere = match &file {
+    let asked = match &file {
         Some(file) => elsewhere(&config, file).await,
-        None => Elsewhere::default(),
+        None => None,
     };
-    let (read, mut messages) = files::read_with(&source, &elsewhere);
+    let database = match asked {
+        Some(_) => files::Database::Known,
+        None => files::Database::Unknown,
+    };
+    let elsewhere = asked.unwrap_or_default();
+    let (read, mut messages) = files::read_with(&source, &elsewhere, database);
     messages.extend(beside(&source));
     config::show_lines(&source, &mut messages);
     let findings = match (&read, &file) {
@@ -144,19 +149,17 @@ fn certificate(named: &CertificateFiles) -> Vec<Diagnostic> {
     }
 }
 
-/// The ids the database has; none if it cannot be asked, which its inspection says.
-async fn elsewhere(config: &Config, file: &Path) -> Elsewhere {
+/// The ids the database has; `None` if it cannot be asked, which its inspection says.
+async fn elsewhere(config: &Config, file: &Path) -> Option<Elsewhere> {
     let own_file = match &config.database.place {
         Place::DataFolder => Some(file),
         Place::Sqlite(other) => Some(Path::new(other)),
         Place::MySql(_) | Place::Postgres(_) => None,
     };
     if own_file.is_some_and(|file| !file.exists()) {
-        return Elsewhere::default();
+        return Some(Elsewhere::default());
     }
-    let Ok(backend) = Backend::open_as_it_is(&config.database, file).await else {
-        return Elsewhere::default();
-    };
+    let backend = Backend::open_as_it_is(&config.database, file).await.ok()?;
     let elsewhere = Elsewhere {
         endpoints: ids(&backend, "ps_endpoints").await,
         auths: ids(&backend, "ps_auths").await,
@@ -164,7 +167,7 @@ async fn elsewhere(config: &Config, file: &Path) -> Elsewhere {
         rows: rows::of(config, file).await,
     };
     backend.close().await;
-    elsewhere
+    Some(elsewhere)
 }
 
 /// Ids of one table that are looked at.

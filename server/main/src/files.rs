@@ -144,17 +144,32 @@ pub(crate) fn taken((config, messages): (Option<Config>, Vec<Diagnostic>)) -> Re
 
 /// What the files say, and everything that is wrong with them.
 pub(crate) fn read(source: &dyn Source) -> (Option<Config>, Vec<Diagnostic>) {
-    read_with(source, &Elsewhere::default())
+    read_with(source, &Elsewhere::default(), Database::Unknown)
+}
+
+/// Whether all is known that a database defines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Database {
+    /// It was not asked for all of it.
+    Unknown,
+    /// It was.
+    Known,
 }
 
 /// The same where it is known what a database defines.
 pub(crate) fn read_with(
     source: &dyn Source,
     elsewhere: &Elsewhere,
+    database: Database,
 ) -> (Option<Config>, Vec<Diagnostic>) {
     let (config, mut messages) = config::load_with(source, elsewhere);
     if let Some(config) = &config {
         messages.extend(config.plan.unknown_applications(&applications()));
+        messages.extend(config.plan.unknown_branches(&applications()));
+        messages.extend(config.plan.unknown_functions(&functions()));
+        let elsewhere = (database == Database::Known).then_some(elsewhere);
+        messages.extend(config.device_faults(elsewhere));
+        messages.extend(config.deafness());
         messages.extend(config.plan.faults());
     }
     config::show_lines(source, &mut messages);
@@ -164,6 +179,14 @@ pub(crate) fn read_with(
 /// The names of the applications there are.
 pub(crate) fn applications() -> Vec<&'static str> {
     apps::APPLICATIONS.iter().map(|app| app.name).collect()
+}
+
+/// The names of the functions there are.
+fn functions() -> Vec<&'static str> {
+    apps::FUNCTIONS
+        .iter()
+        .map(|function| function.name)
+        .collect()
 }
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ impl Rows {
             rows,
             ..Elsewhere::default()
         };
-        let (config, mut messages) = files::read_with(source, &elsewhere);
+        let (config, mut messages) = files::read_with(source, &elsewhere, files::Database::Unknown);
         messages.extend(fault);
         (config, messages)
     }

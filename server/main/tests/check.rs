@@ -190,6 +190,7 @@ mine.conf (not read)
 Applications that are not there
   Queue                there are no queues of agents (extensions.conf:23)
 Functions that are not there
+  SHELL                no program and no file is reached from the dial plan (extensions.conf:50)
 ";
 
 #[test]

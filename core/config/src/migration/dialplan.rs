@@ -2,7 +2,7 @@
 
 use super::{Abilities, Item, Judged, Lacking, Verdict};
 use conf::closest;
-use dialplan::{Plan, Step};
+use dialplan::{Plan, Step, functions_used};
 use std::collections::BTreeMap;
 
 /// Applications of Asterisk the exchange may lack, by what is missing.
@@ -265,16 +265,22 @@ pub(super) fn judge(
             );
         }
         let written = format!("{}({})", step.application, step.arguments);
-        for name in used(&written) {
-            if has(abilities.functions, name) {
+        for name in functions_used(&written) {
+            // Names of functions are compared with case.
+            if abilities.functions.contains(&name) {
                 continue;
             }
             let known = find(FUNCTIONS, name);
+            let in_capitals = has(abilities.functions, name);
+            let known =
+                known.or_else(|| in_capitals.then_some("functions are written in capitals"));
             let why = known.unwrap_or(
                 "neither Asterisk nor the exchange has such a function, or a module brings it",
             );
-            let meant = closest(name, abilities.functions.iter().copied());
-            let suggestion = meant.filter(|_| known.is_none());
+            let mut all = abilities.functions.iter().copied();
+            let same = all.find(|own| own.eq_ignore_ascii_case(name));
+            let meant = same.or_else(|| closest(name, abilities.functions.iter().copied()));
+            let suggestion = meant.filter(|_| known.is_none() || in_capitals);
             lack(
                 judged,
                 &mut functions,
@@ -327,52 +333,4 @@ fn lack(
         message: format!("{what} {name}: {why}"),
         suggestion: meant.map(|meant| format!("did you mean `{meant}`?")),
     });
-}
-
-/// Names of functions in the arguments of a step: `${NAME(…)}`, and `Set(NAME(…)=…)`.
-fn used(text: &str) -> Vec<&str> {
-    let mut names = Vec::new();
-    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let mut name_at = |rest: &'_ str, offset: usize| {
-        let length = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
-        if length > 0 && rest[length..].starts_with('(') {
-            let name = &text[offset..offset + length];
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-    };
-    for (at, _) in text.match_indices("${") {
-        name_at(&text[at + 2..], at + 2);
-    }
-    let set = ["Set(", "MSet(", "set(", "SET("];
-    if let Some(prefix) = set.iter().find(|prefix| text.starts_with(**prefix)) {
-        let assigned = text.split_once('=').map_or("", |(before, _)| before);
-        if assigned.len() > prefix.len() {
-            let skipped = assigned[prefix.len()..]
-                .find(|c: char| c != '_')
-                .unwrap_or(0);
-            name_at(&text[prefix.len() + skipped..], prefix.len() + skipped);
-        }
-    }
-    names
-}
-
-#[cfg(test)]
-mod tests {
-    use super::used;
-
-    #[test]
-    fn functions_are_found_where_they_are_read_and_set() {
-        assert_eq!(
-            used("NoOp(${LEN(${CALLERID(num)})} ${X} $[1+2])"),
-            ["LEN", "CALLERID"]
-        );
-        assert_eq!(
-            used("Set(CHANNEL(language)=${IF($[1]?a:b)})"),
-            ["IF", "CHANNEL"]
-        );
-        assert_eq!(used("Set(__X=1)"), [""; 0]);
-        assert_eq!(used("Dial(PJSIP/a,20,tT)"), [""; 0]);
-    }
 }
