@@ -6,6 +6,7 @@
 //! other. Times are in milliseconds; without one, a tone lasts.
 
 use std::f64::consts::TAU;
+use std::time::Duration;
 
 /// The frequencies of a digit, low group first.
 pub fn dtmf_pair(digit: char) -> Option<(u16, u16)> {
@@ -100,6 +101,14 @@ impl ToneScript {
         let steps: Vec<Step> = steps.collect();
         let again = steps.len();
         Self { steps, again }
+    }
+
+    /// How long it lasts; `None`: without end.
+    pub fn length(&self) -> Option<Duration> {
+        let ends = self.again >= self.steps.len();
+        let lengths = self.steps.iter().map(|step| step.length_ms);
+        let ms: Option<u64> = lengths.map(|ms| ms.map(u64::from)).sum();
+        ms.filter(|_| ends).map(Duration::from_millis)
     }
 }
 
@@ -221,6 +230,8 @@ const STEPS_MAX: usize = 64;
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::{ScriptFault, TonePlayer, ToneScript, dtmf_pair};
 
     fn loud(frame: &[i16]) -> bool {
@@ -252,6 +263,11 @@ mod tests {
         assert!(loud(&frame));
         assert_eq!(once.play(&mut frame), 8000);
         assert!(!loud(&frame), "silence lasts");
+        let script = ToneScript::parse("!440/100,!0/50").unwrap();
+        assert_eq!(script.length(), Some(Duration::from_millis(150)));
+        for endless in ["!440/100,440/100", "440", "!440"] {
+            assert_eq!(ToneScript::parse(endless).unwrap().length(), None);
+        }
         let mut ends = player("!440/100");
         assert_eq!(ends.play(&mut frame), 800);
         assert!(ends.is_over());

@@ -97,14 +97,16 @@ exten => 1,1,Set(X=${callerid(num)}${LEN(${FOO(x)})})
            = did you mean `CALLERID`?
         extensions.conf:2:14: function `FOO` is not known: it would be nothing
            = `core show functions` lists those there are
-    "#]].assert_eq(&shown(&told));
+    "#]]
+    .assert_eq(&shown(&told));
     let told = plan.unknown_branches(&["Dial", "Hangup", "NoOp"]);
     expect![[r#"
         extensions.conf:3:12: application `Dail` is not known
            = did you mean `Dial`?
         extensions.conf:5:12: application `Hangpu` is not known
            = did you mean `Hangup`?
-    "#]].assert_eq(&shown(&told));
+    "#]]
+    .assert_eq(&shown(&told));
 }
 
 /// A clock that stands.

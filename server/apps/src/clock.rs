@@ -1,23 +1,3 @@
 //! The time of day, for what depends on it.
 
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
-use switch::TimeOfDay;
-
-/// The time now in a zone; that of the machine if none is named.
-pub(crate) fn now(zone: Option<&str>) -> Result<TimeOfDay, String> {
-    let zone = match zone {
-        None => TimeZone::system(),
-        Some(name) => {
-            TimeZone::get(name).map_err(|_| format!("no time zone is called '{name}'"))?
-        }
-    };
-    let now = Timestamp::now().to_zoned_datetime(zone);
-    let part = |number: i8| u8::try_from(number).unwrap_or_default();
-    Ok(TimeOfDay {
-        minute: u16::from(part(now.hour())) * 60 + u16::from(part(now.minute())),
-        weekday: part(now.weekday().to_sunday_zero_offset()),
-        day: part(now.day()),
-        month: part(now.month()),
-    })
-}
+pub(crate) use switch::time_of_day as now;

@@ -2,7 +2,7 @@
 
 use switch::{AppResult, Application, Args, Channel, Interrupt, Timing, pbx};
 
-use crate::arguments::unusable;
+use crate::arguments::{unusable, warn};
 use crate::clock::now;
 use crate::condition::{branches, call_of, holds};
 
@@ -63,7 +63,11 @@ async fn exec_if_time(call: &mut Channel, args: Args<'_>) -> AppResult {
     match holds {
         Ok(true) => run(call, "ExecIfTime", &args, rest).await,
         Ok(false) => Ok(()),
-        Err(why) => Err(unusable(call, "ExecIfTime", &args, why)),
+        Err(why) => {
+            let what = format!("{why}; taken as a time that does not hold");
+            warn(call, "ExecIfTime", &args, what);
+            Ok(())
+        }
     }
 }
 

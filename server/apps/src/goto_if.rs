@@ -2,7 +2,7 @@
 
 use switch::{AppResult, Application, Args, Channel, Interrupt, Timing};
 
-use crate::arguments::{position, unusable};
+use crate::arguments::{position, unusable, warn};
 use crate::clock::now;
 use crate::condition::{branches, holds};
 
@@ -36,13 +36,16 @@ async fn goto_if_time(call: &mut Channel, args: Args<'_>) -> AppResult {
         let why = "write it as GotoIfTime(times,weekdays,days,months?place:place)";
         return Err(unusable(call, "GotoIfTime", &args, why));
     };
-    match Timing::parse(times) {
-        Ok(timing) => match now(timing.zone()) {
-            Ok(now) => go(call, "GotoIfTime", &args, timing.holds(&now), rest),
-            Err(why) => Err(unusable(call, "GotoIfTime", &args, why)),
-        },
-        Err(why) => Err(unusable(call, "GotoIfTime", &args, why)),
-    }
+    let held = Timing::parse(times)
+        .map_err(|why| why.to_string())
+        .and_then(|timing| Ok(timing.holds(&now(timing.zone())?)));
+    // As in Asterisk: a slip in the hours must not make the line dead.
+    let holds = held.unwrap_or_else(|why| {
+        let what = format!("{why}; taken as a time that does not hold");
+        warn(call, "GotoIfTime", &args, what);
+        false
+    });
+    go(call, "GotoIfTime", &args, holds, rest)
 }
 
 /// To the first place or the second; the call goes on where the chosen one is empty.

@@ -14,6 +14,8 @@ mod park;
 mod record;
 mod three_way;
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
 use crate::cause::Cause;
@@ -24,6 +26,7 @@ use crate::event::{ChannelEvent, Happened, Interrupt};
 use crate::features::{Judged, Keys, Matcher, Operation};
 use crate::leg::Joint;
 use crate::story::{Side, StoryEvent};
+use crate::switch::Switch;
 use crate::text::Text;
 use crate::transfer;
 
@@ -58,6 +61,7 @@ pub enum Parted {
 pub async fn run(caller: &mut Channel, callee: &mut Channel, rules: &Rules) -> Parted {
     let matchers = [&rules.caller, &rules.callee].map(|keys| Matcher::new(keys.clone()));
     let mut talk = Talk {
+        name: new_name(caller.switch()),
         clock: Clock::start(rules.limit.as_ref(), caller, callee),
         caller,
         callee,
@@ -102,6 +106,8 @@ pub fn send_on(mut channel: Channel, interrupt: Interrupt) {
 
 /// A conversation.
 struct Talk<'a> {
+    /// Asterisk's bridge id.
+    name: Arc<str>,
     caller: &'a mut Channel,
     callee: &'a mut Channel,
     /// They hear each other.
@@ -229,6 +235,8 @@ impl Talk<'_> {
         call_record::talk(self.caller, self.callee);
         self.caller.fares(200);
         self.callee.fares(200);
+        self.caller.joins(Some(Arc::clone(&self.name)));
+        self.callee.joins(Some(Arc::clone(&self.name)));
         Ok(())
     }
 
@@ -237,8 +245,9 @@ impl Talk<'_> {
         self.joint = None;
         self.caller.stop_passing(self.callee);
         self.callee.stop_passing(self.caller);
-        for channel in [&*self.caller, &*self.callee] {
+        for channel in [&mut *self.caller, &mut *self.callee] {
             channel.condition().connect(false);
+            channel.joins(None);
         }
     }
 
@@ -286,8 +295,12 @@ impl Talk<'_> {
     async fn on_judged(&mut self, side: Party, judged: Judged) -> Goes {
         let (own, other) = self.pair(side);
         own.release_digits(other, judged.passed.len());
-        if judged.operation.is_some() {
+        if let Some(operation) = &judged.operation {
             own.drop_digits();
+            let (by, other) = (own.name().to_owned(), other.name());
+            let text = format!("{by} dials {operation}, talking to {other}");
+            tracing::info!(channel = by, other, "{text}");
+            own.tell(StoryEvent::Remark { text });
         }
         match judged.operation {
             None => Ok(()),
@@ -301,6 +314,20 @@ impl Talk<'_> {
             }
         }
     }
+}
+
+/// A name nobody has, in the form of Asterisk's: a random UUID.
+fn new_name(switch: &Switch) -> Arc<str> {
+    let [a, b, c, d] = [(); 4].map(|()| switch.lucky());
+    let (b, c) = (b & 0xffff_0fff | 0x4000, c & 0x3fff_ffff | 0x8000_0000);
+    let text = format!(
+        "{a:08x}-{:04x}-{:04x}-{:04x}-{:04x}{d:08x}",
+        b >> 16,
+        b & 0xffff,
+        c >> 16,
+        c & 0xffff
+    );
+    text.into()
 }
 
 fn parted(side: Party, own: bool, interrupt: Interrupt) -> Parted {

@@ -6,6 +6,7 @@
 //! hangs up what has not been hung up.
 
 mod away;
+mod details;
 mod dial;
 mod digits;
 mod features;
@@ -25,6 +26,7 @@ mod subroutine;
 mod timeouts;
 mod waiting;
 
+pub use details::{Details, StreamDetails};
 pub(crate) use dial::News;
 pub use digits::DIGITS_MAX;
 pub use features::Instead;
@@ -146,6 +148,10 @@ pub struct Channel {
     passed_hold: Option<Topology>,
     media_up: bool,
     waited: bool,
+    /// It was counted among all calls.
+    counted: bool,
+    /// The conversation it is in.
+    bridge: Option<Arc<str>>,
 }
 
 /// How far the call has come.
@@ -187,12 +193,9 @@ impl Channel {
     pub(crate) fn new(parts: Parts<'_>) -> Self {
         let policy = policy::under(&parts.subscriber.endpoint, &parts.switch.config().rtp);
         let mut vars = Variables::default();
-        for (name, value) in &parts.subscriber.endpoint.set_var {
-            // Set_var was checked when the configuration was read; a value too long stays unset.
-            let _ = vars.set(name, value);
-        }
-        for (name, value) in parts.variables {
-            // Checked by who gives them; one too many is told by Set itself.
+        let own = parts.subscriber.endpoint.set_var.iter();
+        for (name, value) in own.chain(parts.variables) {
+            // Checked by who gives them; a value too long stays unset.
             let _ = vars.set(name, value);
         }
         let records = parts.switch.store().records();
@@ -248,6 +251,8 @@ impl Channel {
             passed_hold: None,
             media_up: false,
             waited: true,
+            counted: false,
+            bridge: None,
         }
     }
 
@@ -415,7 +420,24 @@ impl Channel {
             },
             streams: streams::in_words(&self.topology),
             mark: self.vars.value("PICKUPMARK").unwrap_or_default().to_owned(),
+            bridge: self.bridge.clone(),
+            account: self.record.fields().accountcode.clone(),
+            peer_account: self.record.fields().peeraccount.clone(),
+            ama_flags: self.record.fields().amaflags.number(),
         });
+    }
+
+    /// Whether it is not counted among all calls yet; from now on it is. What carries a text alone is none.
+    pub(crate) fn count(&mut self) -> bool {
+        !std::mem::replace(&mut self.counted, true) && !self.only_text
+    }
+
+    /// Notes which conversation it is in.
+    pub(crate) fn joins(&mut self, bridge: Option<Arc<str>>) {
+        if self.bridge != bridge {
+            self.bridge = bridge;
+            self.publish();
+        }
     }
 
     /// Notes the end; the first one counts.
@@ -483,6 +505,7 @@ impl Channel {
             ports: self.switch.config().rtp.ports.clone(),
             allow: allow.join(","),
             endpoint: endpoint.id.clone(),
+            is_local: self.name().starts_with("Local/"),
         }
     }
 }

@@ -151,6 +151,9 @@ impl Switch {
                 .and_then(|word| DeviceState::parse(&word))
                 .unwrap_or(DeviceState::Unknown);
         }
+        if let Some(state) = self.space_state(device) {
+            return state;
+        }
         let Some((technology, id)) = device.split_once('/') else {
             return DeviceState::Unknown;
         };
@@ -158,6 +161,17 @@ impl Switch {
         let named = technologies.find(|known| known.name().eq_ignore_ascii_case(technology));
         named.map_or(DeviceState::Unknown, |named| {
             named.device_state(id, &self.directory().all())
+        })
+    }
+
+    /// How a parking space is, for the keys of phones: `park:701@parkedcalls`. `None`: it is another kind of
+    /// device.
+    fn space_state(&self, device: &str) -> Option<DeviceState> {
+        let (lot, space) = self.config().parking.space_of(device)?;
+        Some(match lot {
+            None => DeviceState::Invalid,
+            Some(lot) if self.parkings().is_taken(&lot, space) => DeviceState::InUse,
+            Some(_) => DeviceState::NotInUse,
         })
     }
 

@@ -10,17 +10,21 @@ use arc_swap::ArcSwap;
 use config::{CallerId, Endpoint, Subscriber};
 use dialplan::Position;
 use serde::Serialize;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use crate::cause::Cause;
-use crate::event::Control;
+use crate::channel::Details;
+use crate::event::{ChannelEvent, Control};
 use crate::inbox::InboxSender;
 use crate::story::FinishedStory;
 use crate::transfer::Seat;
 
 /// Calls that may exist at once; the next one is answered with 503.
 pub const CHANNELS_MAX: usize = 10_000;
+
+/// How long a call may take to say what it is like. Calls answer at once, unless they are stuck.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Stories of finished calls that are kept.
 pub const STORIES_MAX: usize = 100;
@@ -68,6 +72,14 @@ pub struct ChannelInfo {
     pub streams: String,
     /// `PICKUPMARK`, by which it may be picked up; empty if it has none.
     pub mark: String,
+    /// The name of the conversation it is in.
+    pub bridge: Option<Arc<str>>,
+    /// Its account.
+    pub account: String,
+    /// The account of whom it is connected to.
+    pub peer_account: String,
+    /// Asterisk's number of how it is accounted for.
+    pub ama_flags: u8,
 }
 
 impl ChannelInfo {
@@ -81,6 +93,10 @@ impl ChannelInfo {
             state,
             streams: String::new(),
             mark: String::new(),
+            bridge: None,
+            account: String::new(),
+            peer_account: String::new(),
+            ama_flags: store::AmaFlags::default().number(),
         }
     }
 
@@ -168,6 +184,16 @@ impl ChannelHandle {
     /// Lets the call go on elsewhere in the dial plan.
     pub fn redirect(&self, to: Position) -> bool {
         self.control(Control::Redirect(to))
+    }
+
+    /// Asks the call what it is like; `None`: it is over, or does not answer within a second.
+    pub async fn details(&self) -> Option<Box<Details>> {
+        let (ask, asked) = oneshot::channel();
+        if !self.line.inbox.send(ChannelEvent::Describe(ask)) {
+            return None;
+        }
+        let answer = tokio::time::timeout(ANSWER_PATIENCE, asked).await;
+        answer.ok()?.ok()
     }
 
     /// Events that wait for the call, and events it has read.
@@ -386,19 +412,15 @@ mod tests {
             name: format!("PJSIP/alice-{:08x}", id),
             unique_id: format!("1.{id}"),
             inbox: inbox().0,
-            info: ChannelInfo {
-                caller: CallerId::default(),
-                connected: CallerId::default(),
-                at: Position {
+            info: ChannelInfo::new(
+                &CallerId::default(),
+                &Position {
                     context: "c".to_owned(),
                     exten: "1".to_owned(),
                     priority: 1,
                 },
-                application: String::new(),
-                state: ChannelState::Ringing,
-                streams: String::new(),
-                mark: String::new(),
-            },
+                ChannelState::Ringing,
+            ),
             subscriber: Arc::new(Subscriber {
                 endpoint: Endpoint::new("alice"),
                 auths: Vec::new(),

@@ -5,8 +5,10 @@ use dialplan::Position;
 use media::{Digit, DigitEvent, LegEvent};
 use rtc::topology::Topology;
 use sdp::Sdp;
+use tokio::sync::oneshot;
 
 use crate::cause::Cause;
+use crate::channel::Details;
 use crate::park::Ticket;
 use crate::story::{Side, StoryEvent};
 use crate::text::Text;
@@ -68,6 +70,8 @@ pub enum ChannelEvent {
     Media(LegEvent),
     /// Somebody else steers this call.
     Control(Control),
+    /// Somebody asks what it is like.
+    Describe(oneshot::Sender<Box<Details>>),
     /// A line for the story.
     Note(StoryEvent),
 }
@@ -100,6 +104,13 @@ pub enum Control {
     Redirect(Position),
     /// Send the far end a digit.
     Digit(DigitEvent),
+    /// Set a variable, or what a function stands for.
+    Set {
+        /// `NAME` or `FUNCTION(argument)`.
+        name: String,
+        /// What it is set to.
+        value: String,
+    },
 }
 
 /// What an application that listens is told. The channel has dealt with its part already.

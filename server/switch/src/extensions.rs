@@ -5,10 +5,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use dialplan::{Answers, Lookup, Position, Step, Unanswered};
+use dialplan::{Answers, Lookup, Moment, Position, Step, Unanswered};
 use store::{Store, StoreError};
 
 use crate::channel::Channel;
+use crate::clock::time_of_day;
 use crate::event::AppResult;
 use crate::switch::Switch;
 
@@ -171,5 +172,9 @@ impl dialplan::Variables for Globals<'_> {
 
     fn function(&self, _: &str, _: &str) -> Option<String> {
         None
+    }
+
+    fn moment(&self, zone: Option<&str>) -> Option<Moment> {
+        time_of_day(zone).ok()
     }
 }

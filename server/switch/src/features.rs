@@ -4,6 +4,7 @@
 //! A digit that may begin a code is held back until it is clear whether it does: so that the other party hears all
 //! digits that mean nothing, and none of those that do something.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +26,23 @@ pub enum Operation {
     Record(Touch),
     /// Runs an application.
     Application(Arc<FeatureApplication>),
+}
+
+impl fmt::Display for Operation {
+    /// As a person says it, with its name in features.conf.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Disconnect => "hang-up (disconnect)",
+            Self::BlindTransfer => "blind transfer (blindxfer)",
+            Self::AttendedTransfer => "attended transfer (atxfer)",
+            Self::Park => "parking (parkcall)",
+            Self::Record(Touch::Monitor) => "recording (automon)",
+            Self::Record(Touch::MixMonitor) => "recording (automixmon)",
+            Self::Application(feature) => {
+                return write!(f, "{} of [applicationmap]", feature.application);
+            }
+        })
+    }
 }
 
 /// Which of the two recordings a party begins by a touch.

@@ -7,6 +7,7 @@ use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use media::{
     AllocateError, DigitEvent, EchoMode, EventSink, Leg, LegConfig, LegStats, Place, Plane,
@@ -15,7 +16,9 @@ use media::{
 use rtc::policy::Policy;
 use rtc::{Outcome, Refused, Round};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
+use crate::dial::until;
 use crate::inbox::InboxSender;
 use crate::local::PipeEnd;
 
@@ -148,24 +151,59 @@ impl Joint {
 /// Something is played as long as this exists, but not beyond its end.
 #[must_use = "what is played ends when this is dropped"]
 pub struct Playing {
-    _guard: Box<dyn Send + Sync>,
-    over: Option<oneshot::Receiver<()>>,
+    guard: Box<dyn Send + Sync>,
+    over: Over,
+}
+
+/// How the end of what is played is told.
+pub(crate) enum Over {
+    /// It has ended.
+    Told,
+    /// By this.
+    Known(oneshot::Receiver<()>),
+    /// By what is handed over once somebody hears it; nobody does by then: it is over.
+    Waits(oneshot::Receiver<Self>, Option<Instant>),
 }
 
 impl Playing {
     /// Wraps the media plane's own guard, and who is told the end.
     pub fn new(guard: impl Send + Sync + 'static, over: oneshot::Receiver<()>) -> Self {
         Self {
-            _guard: Box::new(guard),
-            over: Some(over),
+            guard: Box::new(guard),
+            over: Over::Known(over),
         }
+    }
+
+    /// What waits for somebody who hears it, but not longer than it would last itself.
+    pub(crate) fn waiting(
+        guard: impl Send + Sync + 'static,
+        heard: oneshot::Receiver<Over>,
+        length: Option<Duration>,
+    ) -> Self {
+        Self {
+            guard: Box::new(guard),
+            over: Over::Waits(heard, length.map(|length| Instant::now() + length)),
+        }
+    }
+
+    /// Takes it apart: what ends it when it is dropped, and how its end is told.
+    pub(crate) fn parts(self) -> (Box<dyn Send + Sync>, Over) {
+        (self.guard, self.over)
     }
 
     /// Returns once nothing is played any more, whatever the reason.
     pub async fn ended(&mut self) {
-        if let Some(over) = &mut self.over {
+        while let Over::Waits(heard, end) = &mut self.over {
+            let heard = tokio::select! {
+                biased;
+                heard = heard => heard.ok(),
+                () = until(*end) => None,
+            };
+            self.over = heard.unwrap_or(Over::Told);
+        }
+        if let Over::Known(over) = &mut self.over {
             let _ = over.await;
-            self.over = None;
+            self.over = Over::Told;
         }
     }
 }

@@ -12,6 +12,7 @@ mod application;
 pub mod bridge;
 mod cause;
 mod channel;
+mod clock;
 mod device;
 mod dial;
 mod digit_string;
@@ -46,9 +47,10 @@ mod variables;
 pub use application::{Application, Args, Run, Running};
 pub use cause::{Cause, UnknownCause};
 pub use channel::{
-    CallRecord, Channel, DIGITS_MAX, FLOW_GRACE, Instead, NotEntered, NotRecorded, NotRenegotiated,
-    Offered,
+    CallRecord, Channel, DIGITS_MAX, Details, FLOW_GRACE, Instead, NotEntered, NotRecorded,
+    NotRenegotiated, Offered, StreamDetails,
 };
+pub use clock::time_of_day;
 pub use config::{ActivatedBy, CallerId, DEFAULT_LOT, ParkingLot, Presentation, RedirectMethod};
 pub use device::{DeviceState, HINT_DEVICES_MAX, NotKept, hint_devices, hint_name};
 pub use dial::{Ask, Dialled, Dialling, Forward, LEGS_MAX, Moment, Tally, Woken};

@@ -118,6 +118,7 @@ impl Drop for Reservation {
     fn drop(&mut self) {
         let key = (self.lot.id.clone(), self.space);
         self.switch.parkings().spaces().remove(&key);
+        self.switch.directory().changed();
     }
 }
 
@@ -131,6 +132,13 @@ impl Parkings {
         let spaces = self.spaces();
         let there = spaces.values().filter(|space| space.asked.is_some());
         there.map(|space| space.parked.clone()).collect()
+    }
+
+    /// Whether somebody is parked in this space.
+    pub(crate) fn is_taken(&self, lot: &str, space: u32) -> bool {
+        let spaces = self.spaces();
+        let own = spaces.get(&(lot.to_owned(), space));
+        own.is_some_and(|own| own.asked.is_some())
     }
 
     /// The way to the call in this space, or in any of the lot: who gets it has the call for itself.
@@ -250,6 +258,8 @@ pub(crate) async fn wait(mut channel: Channel, ticket: Ticket) -> Unparked {
             own.asked = Some(asked);
         }
     }
+    // Keys of phones may show the space.
+    switch.directory().changed();
     let text = format!("parked in {} space {space}", lot.id);
     tracing::info!(channel = channel.name(), parker, "{text}");
     channel.tell(StoryEvent::Remark { text });

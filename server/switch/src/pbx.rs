@@ -55,8 +55,14 @@ pub(crate) enum Work {
 /// Runs the channel to its end and releases it.
 pub(crate) async fn run(channel: Channel, work: Work) {
     let mut next = Some((channel, work));
+    let mut counted = None;
     // A loop: a call that is parked again and again must not nest.
-    while let Some((channel, work)) = next {
+    while let Some((mut channel, work)) = next {
+        // As in Asterisk: what is called with an application alone is no call of the dial plan.
+        if counted.is_none() && !matches!(work, Work::Application(..)) {
+            let switch = channel.switch().clone();
+            counted = Some(switch.count_call(&mut channel));
+        }
         next = Box::pin(once(channel, work)).await;
     }
 }

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -82,8 +82,12 @@ struct Shared {
     technologies: OnceLock<Vec<Arc<dyn Technology>>>,
     globals: Mutex<Variables>,
     rng: Mutex<ChaCha12Rng>,
-    /// Calls since the start; the next channel's number.
+    /// Channels since the start; the next channel's number.
+    numbers: AtomicU64,
+    /// Calls since the start.
     calls: AtomicU64,
+    /// Calls that are there.
+    calls_now: Arc<AtomicUsize>,
     tasks: TaskTracker,
     asked: Asked,
     texts: Texts,
@@ -118,7 +122,9 @@ impl Switch {
                 technologies: OnceLock::new(),
                 globals: Mutex::default(),
                 rng: Mutex::new(ChaCha12Rng::from_seed(seed)),
+                numbers: AtomicU64::new(0),
                 calls: AtomicU64::new(0),
+                calls_now: Arc::default(),
                 tasks: TaskTracker::new(),
                 asked: Asked::default(),
                 texts: Texts::default(),
@@ -296,7 +302,7 @@ impl Switch {
         // A call of the dial plan to itself, which has a name already, comes to what it names.
         let is_dialled = replaces.is_none() && incoming.name.is_none();
         let picks_up = is_dialled && self.is_pickup(&incoming.exten);
-        let id = ChannelId(self.shared.calls.fetch_add(1, Ordering::Relaxed));
+        let id = ChannelId(self.shared.numbers.fetch_add(1, Ordering::Relaxed));
         let (channel, handle) = match self.channel(id, incoming) {
             Ok(made) => made,
             Err(mut refused) => {
@@ -360,7 +366,7 @@ impl Switch {
 
     /// A channel for a leg that goes out. `None`: there are too many.
     pub(crate) fn outgoing(&self, target: Target, ask: &Ask) -> Option<Channel> {
-        let id = ChannelId(self.shared.calls.fetch_add(1, Ordering::Relaxed));
+        let id = ChannelId(self.shared.numbers.fetch_add(1, Ordering::Relaxed));
         let (subscriber, called) = (target.subscriber, target.address);
         let endpoint = &subscriber.endpoint;
         let (name, unique_id) = names(id, &target.name, target.half);
@@ -458,6 +464,16 @@ impl Switch {
         }
     }
 
+    /// Counts a call as long as what is returned exists; the channel is counted once in the sum of all.
+    pub(crate) fn count_call(&self, channel: &mut Channel) -> Counted {
+        if channel.count() {
+            self.shared.calls.fetch_add(1, Ordering::Relaxed);
+        }
+        let now = Arc::clone(&self.shared.calls_now);
+        now.fetch_add(1, Ordering::Relaxed);
+        Counted(now)
+    }
+
     /// The stop that is asked for, if any.
     pub(crate) fn asked(&self) -> &Asked {
         &self.shared.asked
@@ -468,6 +484,7 @@ impl Switch {
         let shared = &self.shared;
         Status {
             channels: shared.directory.count(),
+            calls: shared.calls_now.load(Ordering::Relaxed),
             calls_total: shared.calls.load(Ordering::Relaxed),
             tasks: shared.tasks.len(),
             media: shared.media.counts(),
@@ -596,11 +613,22 @@ impl Switch {
     }
 }
 
+/// A call is counted as long as this exists.
+pub(crate) struct Counted(Arc<AtomicUsize>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Counts and stories.
 #[derive(Clone, Debug, Serialize)]
 pub struct Status {
-    /// Calls that exist.
+    /// Channels that exist.
     pub channels: usize,
+    /// Calls that exist, as Asterisk counts them: what goes through the dial plan, with all it calls.
+    pub calls: usize,
     /// Calls since the start.
     pub calls_total: u64,
     /// Tasks of calls.

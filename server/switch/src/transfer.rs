@@ -15,7 +15,6 @@ use crate::event::{ChannelEvent, Interrupt};
 use crate::inbox::InboxSender;
 use crate::pickup;
 use crate::story::StoryEvent;
-use crate::switch::Switch;
 
 /// A party asks for the other one to be sent on.
 #[derive(Debug)]
@@ -292,13 +291,13 @@ pub(crate) async fn resolve(
         TransferTo::Extension(exten) => {
             let named = own.vars.value("TRANSFER_CONTEXT").map(str::to_owned);
             let context = named.unwrap_or_else(|| own.endpoint().context.clone());
-            let (switch, caller) = (own.switch().clone(), other.caller.number.clone());
+            let caller = other.caller.number.clone();
             let to = Position {
                 context,
                 exten,
                 priority: 1,
             };
-            extension(switch, to, caller).await
+            extension(own, to, caller).await
         }
         TransferTo::Seat(place) if place.is_of(own) || place.is_of(other) => Err(BAD_REQUEST),
         TransferTo::Seat(place) if !place.is_taken() => Err(DECLINED),
@@ -359,6 +358,20 @@ pub(crate) fn context_of(own: &Channel) -> String {
     context.to_owned()
 }
 
+/// Says that who transfers named an extension that is not there: the phone plays a tone, and nobody sees why.
+pub(crate) fn say_failed(own: &mut Channel, exten: &str, context: &str) {
+    let by = own.name().to_owned();
+    let text = match exten {
+        "" => format!("transfer by {by} fails: no number was dialled"),
+        exten => format!(
+            "transfer by {by} to {exten} fails: no such extension in context {context} \
+             (TRANSFER_CONTEXT sets another)"
+        ),
+    };
+    tracing::warn!(channel = by, "{text}");
+    own.tell(StoryEvent::Remark { text });
+}
+
 /// Notes that `own` sends `other` to an extension.
 pub(crate) fn blind(own: &Channel, other: &mut Channel, to: &Position) {
     let by = own.name().to_owned();
@@ -394,10 +407,14 @@ const NOT_FOUND: u16 = 404;
 /// What is answered where a transfer is not done.
 pub(crate) const DECLINED: u16 = 603;
 
-async fn extension(switch: Switch, to: Position, caller: String) -> Result<Interrupt, u16> {
+async fn extension(own: &mut Channel, to: Position, caller: String) -> Result<Interrupt, u16> {
+    let switch = own.switch().clone();
     let known = switch.has_extension(&to.context, &to.exten, Some(&caller));
     match known.await {
         Ok(true) => Ok(Interrupt::Redirect(to)),
-        Ok(false) | Err(_) => Err(NOT_FOUND),
+        Ok(false) | Err(_) => {
+            say_failed(own, &to.exten, &to.context);
+            Err(NOT_FOUND)
+        }
     }
 }

@@ -119,6 +119,15 @@ async fn wrong_numbers_are_allowed_a_few_times_then_they_talk_on() {
     assert_eq!(reach.world.ladder.count("connected"), 2, "they talk again");
     hangs_up(&reach, 0, Cause::NormalClearing).await;
     assert!(call.is_over());
+    let remarks = format!("{:?}", reach.world.switch.directory().stories());
+    for told in [
+        "PJSIP/alice-00000000 dials blind transfer (blindxfer), talking to PJSIP/alice-00000001",
+        "transfer by PJSIP/alice-00000000 to 9 fails: no such extension in context test \
+         (TRANSFER_CONTEXT sets another)",
+        "transfer by PJSIP/alice-00000000 fails: no number was dialled",
+    ] {
+        assert!(remarks.contains(told), "{told}\n{remarks}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

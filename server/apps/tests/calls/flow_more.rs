@@ -54,10 +54,16 @@ async fn the_time_chooses_where_to_go() {
         let plan = format!("exten => 100,1,ExecIfTime({times}?Set(GLOBAL(is)=yes))\n");
         assert_eq!(is(&plan).await, expected, "{times}");
     }
-    for times in ["9,mon", "*,*,*,*,Middle/Earth"] {
-        let world = World::new(&format!("exten => 100,1,GotoIfTime({times}?1)\n")).await;
-        assert!(world.dial("100").await.is_over());
-        assert_eq!(world.remarks().len(), 1, "{times}: {:?}", world.remarks());
+    // What cannot be read does not hold, and the call goes on.
+    for times in ["9,mon", "9:00-25:00,mon-fry", "*,*,*,*,Middle/Earth"] {
+        let plan = format!(
+            "exten => 100,1,GotoIfTime({times}?yes,1:no,1)\n\
+             exten => no,1,Set(GLOBAL(is)=no)\n same => n,ExecIfTime({times}?Set(GLOBAL(is)=yes))\n"
+        );
+        let world = World::new(&plan).await;
+        world.dial("100").await;
+        assert_eq!(world.switch.global("is").as_deref(), Some("no"), "{times}");
+        assert_eq!(world.remarks().len(), 2, "{times}: {:?}", world.remarks());
     }
 }
 

@@ -106,6 +106,43 @@ async fn a_call_is_parked_and_picked_up_at_its_space() {
     assert_eq!(reach.count(), 0);
 }
 
+/// Keys of phones show spaces.
+#[tokio::test(start_paused = true)]
+async fn a_hint_of_a_space_follows_who_is_parked_there() {
+    use switch::DeviceState::{InUse, Invalid, NotInUse};
+    let reach = world().await;
+    let switch = &reach.world.switch;
+    let state = |device: &str| switch.device_state(device);
+    assert_eq!(state("park:701@parkedcalls"), NotInUse);
+    for unknown in [
+        "park:709@parkedcalls",
+        "park:50@parkedcalls",
+        "park:x@small",
+    ] {
+        assert_eq!(state(unknown), Invalid, "{unknown}");
+    }
+    let call = reach.world.dial("800").await;
+    assert_eq!(state("Park:701@parkedcalls"), InUse);
+    assert_eq!(state("park:702@parkedcalls"), NotInUse);
+    let changes = switch.directory().changes();
+    let mut told = std::pin::pin!(changes.notified());
+    // What was told before is past.
+    while futures_now(&mut told) {
+        told.set(changes.notified());
+    }
+    let third = reach.world.dial("701").await;
+    assert_eq!(state("park:701@parkedcalls"), NotInUse);
+    assert!(futures_now(&mut told), "who watches is told");
+    third.leave().await;
+    call.leave().await;
+}
+
+/// Whether it is ready.
+fn futures_now(future: &mut std::pin::Pin<&mut impl Future<Output = ()>>) -> bool {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    future.as_mut().poll(&mut context).is_ready()
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_next_space_is_taken_and_a_full_lot_takes_nobody() {
     let reach = world().await;

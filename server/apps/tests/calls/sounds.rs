@@ -105,6 +105,50 @@ async fn a_hang_up_ends_what_is_played_at_once() {
     assert!(call.is_over() && call.saw("play 1000 ms ends"));
 }
 
+/// The other half of a local call is connected a moment after its own one has answered.
+#[tokio::test(start_paused = true)]
+async fn a_caller_through_a_local_channel_hears_the_prompt_from_its_beginning() {
+    let plan = "exten => 1,1,Dial(Local/2@test/n)\n\
+                exten => 2,1,Answer()\nsame => n,Playback(one)\nsame => n,Hangup()\n";
+    let (world, _folder) = world("local", plan).await;
+    let call = world.dial("1").await;
+    call.sees("play 1000 ms", 1).await;
+    pass(millis(999)).await;
+    assert!(!call.is_over() && !call.saw("play 1000 ms ends"));
+    pass(millis(2)).await;
+    call.ends().await;
+    assert_eq!(world.ladder.count("play 1000 ms"), 1);
+}
+
+/// What comes in at the other end goes back: nobody hears it, and it takes its time all the same.
+#[tokio::test(start_paused = true)]
+async fn a_prompt_that_nobody_hears_takes_its_time() {
+    let plan = "exten => 1,1,Answer()\nsame => n,Echo()\n";
+    let (world, _folder) = world("nobody", plan).await;
+    let originate = switch::Originate {
+        destination: "Local/1@test".to_owned(),
+        purpose: switch::Purpose::Application {
+            name: "Playback".to_owned(),
+            arguments: "one".to_owned(),
+        },
+        timeout: seconds(30),
+        caller: switch::CallerId::default(),
+        variables: Vec::new(),
+        before: None,
+    };
+    let begun = world.switch.originate(originate).await.unwrap();
+    begun.await.unwrap().unwrap();
+    let (began, patience) = (tokio::time::Instant::now(), std::time::Instant::now());
+    // The file is read by a thread, in a time of its own.
+    while world.switch.directory().count() > 0 {
+        assert!(patience.elapsed() < seconds(10), "it does not end");
+        std::thread::yield_now();
+        pass(millis(10)).await;
+    }
+    assert!(began.elapsed() >= seconds(1), "{:?}", began.elapsed());
+    assert!(!world.ladder.has("play 1000 ms"));
+}
+
 const MENU: &str = "exten => 1,1,Answer()\nsame => n,Background(one)\nsame => n,WaitExten(3)\n\
      same => n,Hangup(31)\n\
      exten => 5,1,Hangup(17)\nexten => _7XX,1,Set(GLOBAL(at)=${EXTEN})\nsame => n,Hangup(18)\n\

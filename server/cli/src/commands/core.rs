@@ -126,6 +126,7 @@ mod tests {
         expect![[r#"
             core show application          -- Describe a specific dialplan application
             core show applications         -- Shows registered dialplan applications
+            core show calls [uptime]       -- Display information on calls
             core show channel              -- Display information on a specific channel
             core show channels [concise|verbose|count] -- Display information on channels
             core show codecs [audio|video] -- Displays a list of registered codecs

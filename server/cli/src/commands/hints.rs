@@ -1,5 +1,6 @@
 //! `core show hints`, `core show hint`: the hints of the dial plan and how their devices are.
 
+use dialplan::Plan;
 use signal::Subscribed;
 
 use crate::command::{Command, Outcome, Slot, Takes};
@@ -46,7 +47,7 @@ async fn show(exchange: &Exchange, wanted: Option<&str>) -> Outcome {
                     context,
                     hint,
                     state: switch.hint_state(hint).in_words(),
-                    watchers: watchers(&subscribed, &extension.name, context),
+                    watchers: watchers(&config.plan, &subscribed, &extension.name, context),
                 });
             }
         }
@@ -66,10 +67,13 @@ fn fits(wanted: &str, exten: &str, context: &str) -> bool {
     }
 }
 
-fn watchers(subscribed: &[Subscribed], exten: &str, context: &str) -> usize {
-    let own = subscribed.iter();
-    own.filter(|own| own.resource == exten && own.context == context)
-        .count()
+/// How many have subscribed to this hint, from its own context or from one that includes it.
+fn watchers(plan: &Plan, subscribed: &[Subscribed], exten: &str, context: &str) -> usize {
+    let watches = |own: &&Subscribed| {
+        let place = plan.hint_place(&own.context, &own.resource);
+        place.is_some_and(|(name, extension)| name == context && extension.name == exten)
+    };
+    subscribed.iter().filter(watches).count()
 }
 
 fn table(rows: &[Row<'_>], wanted: Option<&str>) -> String {
@@ -100,7 +104,41 @@ fn table(rows: &[Row<'_>], wanted: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Row, fits, table};
+    use std::time::Duration;
+
+    use dialplan::Plan;
+    use signal::Subscribed;
+    use switch::CallerId;
+
+    use super::{Row, fits, table, watchers};
+
+    #[test]
+    fn who_watches_from_a_context_that_includes_the_hint_is_counted() {
+        let text = "[ext]\nexten => 101,hint,PJSIP/101\nexten => _2XX,hint,PJSIP/${EXTEN}\n\
+                    [phones]\ninclude => ext\n[other]\nexten => 101,hint,PJSIP/x\n";
+        let (plan, faults) = Plan::parse("extensions.conf", text);
+        assert_eq!(faults, []);
+        let subscribed = |context: &str, resource: &str| Subscribed {
+            endpoint: "102".to_owned(),
+            caller: CallerId::default(),
+            context: context.to_owned(),
+            resource: resource.to_owned(),
+            event: "dialog".to_owned(),
+            call_id: String::new(),
+            left: Duration::ZERO,
+        };
+        let all = [
+            subscribed("phones", "101"),
+            subscribed("ext", "101"),
+            subscribed("other", "101"),
+            subscribed("phones", "234"),
+        ];
+        let count = |exten, context| watchers(&plan, &all, exten, context);
+        assert_eq!(count("101", "ext"), 2);
+        assert_eq!(count("101", "other"), 1);
+        assert_eq!(count("_2XX", "ext"), 1);
+        assert_eq!(count("101", "phones"), 0);
+    }
 
     #[test]
     fn hints_stand_in_asterisks_columns() {

@@ -52,9 +52,11 @@ pub(super) async fn number(own: &mut Channel) -> AppResult<Option<Position>> {
     let context = transfer::context_of(own);
     for attempt in 1..=general.transfer_dial_attempts {
         let dialled = dial(own, &general, &context).await?;
-        if let Some(to) = dialled {
-            return Ok(Some(to));
-        }
+        let digits = match dialled {
+            Ok(to) => return Ok(Some(to)),
+            Err(digits) => digits,
+        };
+        transfer::say_failed(own, &digits, &context);
         let sound = match attempt < general.transfer_dial_attempts {
             true => &general.transfer_retry_sound,
             false => &general.transfer_invalid_sound,
@@ -64,11 +66,12 @@ pub(super) async fn number(own: &mut Channel) -> AppResult<Option<Position>> {
     Ok(None)
 }
 
+/// Where it leads; else what was dialled.
 async fn dial(
     own: &mut Channel,
     general: &FeatureGeneral,
     context: &str,
-) -> AppResult<Option<Position>> {
+) -> AppResult<Result<Position, String>> {
     let announced = &general.transfer_announce_sound;
     let mut next = own.prompt(announced, Instead::Beep, |_| true).await?;
     let patience = Duration::from_secs(general.transfer_digit_timeout_s.into());
@@ -95,14 +98,17 @@ async fn dial(
     }
     own.stop_tones();
     if digits.is_empty() {
-        return Ok(None);
+        return Ok(Err(digits));
     }
     let (switch, caller) = (own.switch().clone(), own.caller.number.clone());
     let exists = switch.has_extension(context, &digits, Some(&caller));
     let exists = own.during(exists).await?;
-    Ok(exists.unwrap_or(false).then(|| Position {
-        context: context.to_owned(),
-        exten: digits,
-        priority: 1,
-    }))
+    Ok(match exists.unwrap_or(false) {
+        true => Ok(Position {
+            context: context.to_owned(),
+            exten: digits,
+            priority: 1,
+        }),
+        false => Err(digits),
+    })
 }

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use dialplan::{Note, Variables, substitute};
+use dialplan::{Moment, Note, Variables, substitute};
 
 use super::Channel;
 use crate::cause::Cause;
+use crate::clock::time_of_day;
 use crate::variables::SetError;
 
 impl Variables for Channel {
@@ -31,15 +32,26 @@ impl Variables for Channel {
         Some((function.read)(self, arguments).unwrap_or_default())
     }
 
+    fn moment(&self, zone: Option<&str>) -> Option<Moment> {
+        let moment = time_of_day(zone);
+        if let Err(why) = &moment {
+            tracing::warn!(channel = self.name(), "an `include` with times: {why}");
+        }
+        moment.ok()
+    }
+
     fn note(&self, note: &Note) {
         let dialplan::Position {
             context,
             exten,
             priority,
         } = &self.at;
+        let config = self.switch.config();
+        let step = config.plan.step(&self.at, Some(&self.caller.number));
+        let place = step.map_or_else(String::new, |step| format!("{}: ", step.place()));
         tracing::warn!(
             channel = self.name(),
-            "{context},{exten},{priority}: {note}"
+            "{place}{context},{exten},{priority}: {note}"
         );
     }
 }

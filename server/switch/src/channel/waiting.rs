@@ -235,13 +235,10 @@ impl Channel {
                 Ok(None)
             }
             ChannelEvent::Media(event) => self.on_media(&event),
-            ChannelEvent::Control(Control::Hangup(cause)) => Err(self.hangup(cause)),
-            ChannelEvent::Control(Control::Redirect(to)) => {
-                self.leave_all();
-                Err(Interrupt::Redirect(to))
-            }
-            ChannelEvent::Control(Control::Digit(event)) => {
-                self.send_digit(event);
+            ChannelEvent::Control(control) => self.on_control(control).map(|()| None),
+            ChannelEvent::Describe(asked) => {
+                // Who asked may have lost patience.
+                let _ = asked.send(Box::new(self.details()));
                 Ok(None)
             }
             // Late news of a call that has been answered; `on_called` deals with it before that.
@@ -253,6 +250,25 @@ impl Channel {
                 Ok(None)
             }
         }
+    }
+
+    fn on_control(&mut self, control: Control) -> AppResult {
+        match control {
+            Control::Hangup(cause) => return Err(self.hangup(cause)),
+            Control::Redirect(to) => {
+                self.leave_all();
+                return Err(Interrupt::Redirect(to));
+            }
+            Control::Digit(event) => {
+                self.send_digit(event);
+            }
+            Control::Set { name, value } => {
+                if let Err(why) = self.set(&name, &value) {
+                    tracing::warn!(channel = self.name(), "{name} is not set: {why}");
+                }
+            }
+        }
+        Ok(())
     }
 }
 

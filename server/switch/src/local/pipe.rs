@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use media::{EchoMode, LegStats, Playable};
 use rtc::policy::Policy;
@@ -9,7 +10,7 @@ use rtc::{Outcome, Refused, Round};
 use tokio::sync::oneshot;
 
 use super::description::Descriptions;
-use crate::leg::{Echo, Joint, MediaLeg, Playing, Reply, connect};
+use crate::leg::{Echo, Joint, MediaLeg, Over, Playing, Reply, connect};
 
 /// One end. As a leg it negotiates in words alone.
 pub(crate) struct PipeEnd {
@@ -22,7 +23,7 @@ pub(crate) struct PipeEnd {
 #[derive(Default)]
 struct Pipe {
     ends: [(u64, At); 2],
-    /// What lasts and is played at an end, to who is at the other.
+    /// What is played at an end, to who is at the other: what lasts, and what nobody has heard yet.
     played: [Option<Played>; 2],
     /// The number of the next thing at an end.
     next: u64,
@@ -50,10 +51,19 @@ enum Between {
 struct Played {
     number: u64,
     playable: Playable,
-    /// To which of those at the other end.
-    playing: Option<(u64, Playing)>,
-    /// Dropped with it, which tells its end.
-    _over: oneshot::Sender<()>,
+    /// To which of those at the other end, and what ends it.
+    playing: Option<(u64, Box<dyn Send + Sync>)>,
+    told: Told,
+}
+
+/// How the end of what is played is told.
+enum Told {
+    /// It has none: when this is dropped. Each who comes hears it.
+    Dropped { _over: oneshot::Sender<()> },
+    /// By whoever hears it first, who alone hears it.
+    ByFirst(oneshot::Sender<Over>),
+    /// That one tells.
+    Heard,
 }
 
 /// Both ends of a pipe.
@@ -121,10 +131,26 @@ impl Pipe {
         let Some(played) = &mut self.played[side] else {
             return;
         };
-        match (leg, &played.playing) {
-            (Some(_), Some((before, _))) if before == at => {}
-            (Some(leg), _) => played.playing = Some((*at, leg.play(played.playable.clone()))),
-            (None, _) => played.playing = None,
+        let (leg, is_heard) = match (leg, &played.playing) {
+            (Some(_), Some((before, _))) if before == at => return,
+            (Some(leg), _) => (leg, matches!(played.told, Told::Heard)),
+            (None, _) => {
+                played.playing = None;
+                return;
+            }
+        };
+        // A prompt is not begun anew for somebody else.
+        played.playing = None;
+        if is_heard {
+            return;
+        }
+        let (guard, over) = leg.play(played.playable.clone()).parts();
+        played.playing = Some((*at, guard));
+        if let Told::ByFirst(_) = played.told
+            && let Told::ByFirst(first) = std::mem::replace(&mut played.told, Told::Heard)
+        {
+            // Who played it may have gone.
+            let _ = first.send(over);
         }
     }
 }
@@ -146,7 +172,7 @@ impl Drop for Detach {
     }
 }
 
-/// Ends what lasts, unless something else has taken its place.
+/// Ends what is played, unless something else has taken its place.
 struct Silence {
     pipe: Arc<Mutex<Pipe>>,
     side: usize,
@@ -169,35 +195,44 @@ impl MediaLeg for PipeEnd {
         Echo::new(self.put(At::Echo(mode)))
     }
 
-    /// Who is connected at the other end hears it. Where nobody is yet, it is over at once; but music waits for
-    /// somebody.
+    /// Who is connected at the other end hears it. Where nobody is yet it waits for somebody: music and endless
+    /// tones for ever, a prompt as long as it would last, so that who plays it does not run ahead of its caller.
     fn play(&self, playable: Playable) -> Playing {
-        if matches!(playable, Playable::Music(_)) {
-            let mut pipe = locked(&self.pipe);
-            let (number, (over, ended)) = (pipe.next, oneshot::channel());
-            pipe.next += 1;
-            pipe.played[self.side] = Some(Played {
-                number,
-                playable,
-                playing: None,
-                _over: over,
-            });
-            pipe.hear(self.side);
-            let silence = Silence {
-                pipe: Arc::clone(&self.pipe),
-                side: self.side,
-                number,
-            };
-            return Playing::new(silence, ended);
-        }
-        let leg = match &locked(&self.pipe).ends[1 - self.side].1 {
+        let mut pipe = locked(&self.pipe);
+        let leg = match &pipe.ends[1 - self.side].1 {
             At::Leg(leg) => leg.upgrade(),
             At::Nothing | At::Echo(_) => None,
         };
-        match leg {
-            Some(leg) => leg.play(playable),
-            None => Playing::new((), oneshot::channel().1),
+        let lasts = matches!(playable, Playable::Music(_));
+        if let Some(leg) = leg.filter(|_| !lasts) {
+            drop(pipe);
+            return leg.play(playable);
         }
+        let number = pipe.next;
+        pipe.next += 1;
+        let silence = Silence {
+            pipe: Arc::clone(&self.pipe),
+            side: self.side,
+            number,
+        };
+        let length = length(&playable);
+        let (told, playing) = if lasts {
+            let (over, ended) = oneshot::channel();
+            let told = Told::Dropped { _over: over };
+            (told, Playing::new(silence, ended))
+        } else {
+            let (first, heard) = oneshot::channel();
+            let playing = Playing::waiting(silence, heard, length);
+            (Told::ByFirst(first), playing)
+        };
+        pipe.played[self.side] = Some(Played {
+            number,
+            playable,
+            playing: None,
+            told,
+        });
+        pipe.hear(self.side);
+        playing
     }
 
     /// Only by [`connect`], which knows both legs as they are owned.
@@ -215,6 +250,18 @@ impl MediaLeg for PipeEnd {
 
     fn stats(&self) -> Reply<'_, LegStats> {
         Box::pin(async { LegStats::default() })
+    }
+}
+
+/// How long it lasts; `None`: without end.
+fn length(playable: &Playable) -> Option<Duration> {
+    match playable {
+        Playable::Sound(sound) => {
+            let ms = sound.count() as u64 * 1000 / u64::from(sound.rate_hz().max(1));
+            Some(Duration::from_millis(ms))
+        }
+        Playable::Tones(script) => script.length(),
+        Playable::Music(_) => None,
     }
 }
 

@@ -101,7 +101,15 @@ impl Reading {
                 self.order.begin(pieces);
             }
             let Some(piece) = self.order.next() else {
-                self.complain("there is nothing to be played");
+                let folder = self.files.folders.class.as_deref();
+                let folder = folder.map_or_else(
+                    || "the class has no folder".to_owned(),
+                    |folder| format!("there is no sound in {}", folder.display()),
+                );
+                self.complain(&format!(
+                    "{folder}; the built-in melody is heard instead (`directory` of musiconhold.conf, \
+                     below the folder `sounds` of sidetone.conf unless it begins with /)"
+                ));
                 return self.files.generated.sound();
             };
             match self.load(&piece.display().to_string()) {

@@ -41,6 +41,8 @@ pub struct Surroundings {
     pub allow: String,
     /// The endpoint's name.
     pub endpoint: String,
+    /// The channel has no packets of its own: it is half of a local call.
+    pub is_local: bool,
 }
 
 impl Default for Surroundings {
@@ -49,13 +51,15 @@ impl Default for Surroundings {
             ports: 10_000..=20_000,
             allow: String::new(),
             endpoint: String::new(),
+            is_local: false,
         }
     }
 }
 
 /// The first rule that holds. `None`: as far as the story tells, the call was as it should be.
 pub fn verdict(events: &[Entry], surroundings: &Surroundings) -> Option<Verdict> {
-    let seen = Seen::of(events);
+    let mut seen = Seen::of(events);
+    seen.has_packets = !surroundings.is_local;
     RULES.iter().find_map(|rule| rule(&seen, surroundings))
 }
 
@@ -78,6 +82,7 @@ static RULES: &[Rule] = &[
 /// What the rules look at.
 #[derive(Default)]
 struct Seen<'a> {
+    has_packets: bool,
     up: bool,
     pair: bool,
     secured: bool,
@@ -173,7 +178,7 @@ impl<'a> Seen<'a> {
 
     /// Whether the call was up for long enough that media must have been seen.
     fn should_have_media(&self) -> bool {
-        self.up && (self.up_for_ms >= MEDIA_DUE_MS || self.down.is_some())
+        self.has_packets && self.up && (self.up_for_ms >= MEDIA_DUE_MS || self.down.is_some())
     }
 }
 
@@ -421,6 +426,19 @@ mod tests {
             "{sentence}"
         );
         assert!(sentence.contains("10000–20000"), "{sentence}");
+    }
+
+    /// Half of a local call has neither candidates nor packets of its own.
+    #[test]
+    fn a_local_channel_is_not_blamed_for_media_it_cannot_have() {
+        let entry = |at_ms, event| Entry { at_ms, event };
+        let entries = [entry(0, StoryEvent::Up), entry(60_000, ended())];
+        assert!(verdict(&entries, &Surroundings::default()).is_some());
+        let local = Surroundings {
+            is_local: true,
+            ..Surroundings::default()
+        };
+        assert_eq!(verdict(&entries, &local), None);
     }
 
     #[test]
