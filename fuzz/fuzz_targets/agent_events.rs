@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use sip::{
-    Agent, Body, Event, Flow, FlowId, FlowLimits, HeaderName, Identity, InviteId, Limits, Message, Method,
-    NameAddr, OutgoingInvite, Reliability, Request, RequestId, Status, SubscriptionId,
+    Agent, Body, Event, Flow, FlowId, FlowLimits, HeaderName, Identity, InviteId, Limits, Message,
+    Method, NameAddr, OutgoingInvite, Reliability, Request, RequestId, Status, SubscriptionId,
     SubscriptionRules, Transport,
 };
 
