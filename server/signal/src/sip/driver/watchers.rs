@@ -157,7 +157,10 @@ impl Watchers {
             self.batches.pop_first();
             if let Some(watcher) = self.all.get_mut(&id) {
                 watcher.batch = None;
-                watcher.tell(agent, sources, now, id);
+                // A renewal may have told of all meanwhile.
+                if !watcher.untold.is_empty() {
+                    watcher.tell(agent, sources, now, id);
+                }
             }
         }
     }
