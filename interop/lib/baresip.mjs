@@ -4,11 +4,14 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 
+import { keysIn, spoken } from './keys.mjs';
 import { endsWithUs, freePort, temporaryFolder, until, wait } from './server.mjs';
 import { Recording, share, writeTone } from './sound.mjs';
 
 const TONE_S = 60;
 const DIGIT_MS = 400;
+/** Nobody hears the end of a file of digits. */
+const AFTER_MS = 4_000;
 const MODULES = '/usr/lib/baresip/modules';
 
 /**
@@ -16,7 +19,7 @@ const MODULES = '/usr/lib/baresip/modules';
  * its codec. What it hears is written down until it holds for the first time: baresip 1.0 takes the filter that writes it away then, and
  * does not put it back.
  */
-export async function startBaresip({ server, user, password, says, tone_hz = 440, rate_hz = 8_000, channels = 1, account = '', codecs = 'PCMU/8000/1', transport = 'udp', port = server.ports.sip }) {
+export async function startBaresip({ server, user, password, says, tone_hz = 440, rate_hz = 8_000, channels = 1, digits, watches, account = '', codecs = 'PCMU/8000/1', transport = 'udp', port = server.ports.sip }) {
   const folder = await temporaryFolder('baresip');
   const ports = { sip: await freePort(), control: await freePort() };
   await mkdir(folder, { recursive: true });
@@ -38,6 +41,7 @@ module ice.so
 module ctrl_tcp.so
 module_app account.so
 module_app menu.so
+${watches ? 'module_app contact.so\nmodule_app presence.so' : ''}
 ctrl_tcp_listen 127.0.0.1:${ports.control}
 audio_source aufile,${join(folder, 'tone.wav')}
 audio_player aubridge,ear
@@ -47,15 +51,16 @@ rtp_stats no
   await writeFile(join(folder, 'config'), config);
   const uri = `<sip:${user}@127.0.0.1:${port};transport=${transport}>`;
   await writeFile(join(folder, 'accounts'), `${uri};auth_user=${user};auth_pass=${password};regint=600;audio_codecs=${codecs}${account}\n`);
+  if (watches) await writeFile(join(folder, 'contacts'), `"Watched" <sip:${watches}@127.0.0.1:${port};transport=${transport}>;presence=p2p\n`);
   const child = spawn('baresip', ['-f', folder], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const phone = new Baresip(child, folder, ports, { tone_hz, rate_hz, channels, host: `127.0.0.1:${port};transport=${transport}` });
+  const phone = new Baresip(child, folder, ports, { tone_hz, rate_hz, channels, form: digits, host: `127.0.0.1:${port};transport=${transport}` });
   await until('baresip takes commands', () => phone.open(), 10_000);
   return phone;
 }
 
 class Baresip {
   constructor(child, folder, ports, own) {
-    Object.assign(this, own, { child, folder, ports, log: '', events: [], digits: '' });
+    Object.assign(this, own, { child, folder, ports, log: '', seen: 0, events: [], digits: '' });
     this.recording = new Recording(() => this.newest(), own.rate_hz, own.channels);
     endsWithUs(child);
     this.exit = new Promise((done) => child.on('close', done));
@@ -185,10 +190,44 @@ class Baresip {
   }
 
   async press(digits) {
+    if (this.form === 'inband') return this.sayDigits(digits);
     for (const digit of digits) {
       this.command('sndcode', digit);
       await wait(DIGIT_MS);
     }
+  }
+
+  /** Says digits as a person with a tone dialler would: into the microphone. */
+  async sayDigits(digits) {
+    const path = join(this.folder, `digits-${(this.said = (this.said ?? 0) + 1)}.wav`);
+    const steps = [...digits].flatMap((digit) => [[digit, DIGIT_MS / 4], ['', DIGIT_MS / 4]]);
+    await writeFile(path, spoken([['', DIGIT_MS / 2], ...steps, ['', AFTER_MS]], this.rate_hz));
+    this.command('ausrc', `aufile,${path}`);
+    await wait(DIGIT_MS + (digits.length * DIGIT_MS) / 2);
+    this.command('ausrc', `aufile,${join(this.folder, 'tone.wav')}`);
+  }
+
+  /** The digits that came since the mark: as events and by INFO, or as tones in what it hears. */
+  async told() {
+    return this.form === 'inband' ? keysIn(await this.recording.all(), this.rate_hz).map(({ key }) => key).join('') : this.digits;
+  }
+
+  /** It says something new that looks like this. */
+  async says(pattern, ms = 8_000) {
+    const found = await until(`${pattern} of baresip`, () => pattern.exec(this.log.slice(this.seen)), ms).catch((error) => {
+      throw new Error(`${error.message}\n${this.log}`);
+    });
+    this.seen += found.index + found[0].length;
+  }
+
+  /** The one it watches is `busy`, or `ready` again. */
+  sees(how) {
+    return this.says(how === 'busy' ? /changed status.* to .*Busy/ : /changed status.* to .*Online/);
+  }
+
+  /** Turns a call away. */
+  refuse() {
+    this.command('hangup');
   }
 
   transfer(number) {

@@ -8,7 +8,8 @@ import { endsWithUs, freePort, temporaryFolder, until, wait } from './server.mjs
 
 const TONE_S = 60;
 const PATIENCE_MS = 10_000;
-const DIGIT_MS = 400;
+/** It sleeps for a second after each. */
+const DIGIT_MS = 1_100;
 /** Every codec it has, since it enables those that its file does not name. */
 const CODECS = ['opus/48000/2', 'speex/16000/1', 'speex/8000/1', 'PCMU/8000/1', 'PCMA/8000/1', 'GSM/8000/1', 'G722/8000/1', 'G729/8000/1', 'speex/32000/1'];
 
@@ -22,13 +23,15 @@ protocols=ice
 
 const listens = (own, kind, port) => (own === kind ? port : 0);
 
-const config = ({ codec, encryption, transport, port, ice }) => `[sip]
+const config = ({ codec, encryption, transport, port, ice, digits }) => `[sip]
 sip_port=${listens(transport, 'udp', port)}
 sip_tcp_port=${listens(transport, 'tcp', port)}
 sip_tls_port=${listens(transport, 'tls', port)}
 verify_server_certs=0
 verify_server_cn=0
 media_encryption=${encryption}
+use_info=${Number(digits === 'info')}
+use_rfc2833=${Number(digits !== 'info')}
 ${encryption === 'none' ? '' : 'media_encryption_mandatory=1\n'}
 [rtp]
 audio_rtp_port=-1
@@ -53,11 +56,12 @@ ${CODECS.map((name, index) => {
 
 /**
  * Starts a phone that registers; `encryption` is `none`, `srtp` (SDES) or `dtls`, `ice` whether it finds its path by checks,
- * `codec` one of its own by name. `host` is where the exchange is, `wrap` words before its command.
+ * `codec` one of its own by name, `digits` the `dtmf_mode` it is for. `host` is where the exchange is, `wrap` words before its
+ * command.
  */
-export async function startLinphone({ user, password, port, host = '127.0.0.1', wrap = [], ice = false, transport = 'udp', encryption = 'none', codec = 'PCMU', tone_hz = 440, rate_hz = 8_000 }) {
+export async function startLinphone({ user, password, port, host = '127.0.0.1', wrap = [], ice = false, digits, transport = 'udp', encryption = 'none', codec = 'PCMU', tone_hz = 440, rate_hz = 8_000 }) {
   const folder = await temporaryFolder('linphone');
-  await writeFile(join(folder, 'rc'), config({ codec, encryption, transport, ice, port: await freePort() }));
+  await writeFile(join(folder, 'rc'), config({ codec, encryption, transport, ice, digits, port: await freePort() }));
   await writeTone(join(folder, 'tone.wav'), tone_hz, TONE_S, rate_hz);
   // Without this folder for its database it starts, but never opens a socket.
   await mkdir(join(folder, '.local/share/linphone'), { recursive: true });
@@ -148,11 +152,35 @@ class Linphone {
     }
   }
 
+  /** Sends the one who calls on to another number, instead of an answer. */
+  redirect(number) {
+    this.type(`redirect ${this.calls.at(-1)} sip:${number}@${this.host}`);
+  }
+
+  /** Turns a call away. */
+  refuse() {
+    this.type(`terminate ${this.calls.at(-1)}`);
+  }
+
+  text(number, words) {
+    this.type(`chat sip:${number}@${this.host} ${words}`);
+  }
+
+  /** What the caller hears of a refusal: 603 is no `BUSY` to Dial, as with Asterisk. */
+  get refusal() {
+    return 'SIP Failure Code';
+  }
+
+  getsText(words) {
+    return this.says(new RegExp(`Message received from .*${words}`));
+  }
+
   transfer(number) {
     this.type(`transfer sip:${number}@${this.host}`);
   }
 
-  get digits() {
+  /** The digits that came since the mark. */
+  async told() {
     return [...this.log.slice(this.since).matchAll(/Receiving tone (.) from/g)].map(([, digit]) => digit).join('');
   }
 

@@ -8,30 +8,44 @@ import { Softphone } from './softphone.mjs';
 /** The phones, each with two browsers of its own as the other side: one that it talks to, and a third party. */
 export const ROWS = [
   { peer: 'baresip', transport: 'udp', security: 'none', codec: 'ulaw' },
-  { peer: 'baresip', transport: 'tcp', security: 'sdes', codec: 'alaw' },
+  { peer: 'baresip', transport: 'tcp', security: 'sdes', codec: 'alaw', digits: 'inband' },
   { peer: 'baresip', transport: 'tls', security: 'sdes', codec: 'g722' },
   { peer: 'baresip', transport: 'tls', security: 'none', codec: 'opus' },
   { peer: 'linphone', transport: 'udp', security: 'none', codec: 'ulaw' },
-  { peer: 'linphone', transport: 'udp', security: 'sdes', codec: 'alaw' },
+  { peer: 'linphone', transport: 'udp', security: 'sdes', codec: 'alaw', digits: 'info' },
   { peer: 'linphone', transport: 'tcp', security: 'none', codec: 'g722' },
   { peer: 'linphone', transport: 'tls', security: 'sdes', codec: 'opus' },
   { peer: 'chromium', transport: 'wss', security: 'dtls', codec: 'opus' },
-  { peer: 'chromium', transport: 'ws', security: 'dtls', codec: 'ulaw' },
+  { peer: 'chromium', transport: 'ws', security: 'dtls', codec: 'ulaw', digits: 'info' },
+  { peer: 'linphone', transport: 'tcp', security: 'none', codec: 'opus', ice: true },
+  { peer: 'baresip', transport: 'udp', security: 'sdes', codec: 'alaw', ice: true },
+  { peer: 'sipjs', transport: 'ws', security: 'dtls', codec: 'opus' },
+  { peer: 'linphone', transport: 'udp', security: 'dtls', codec: 'alaw' },
+  { peer: 'baresip', transport: 'udp', security: 'dtls', codec: 'ulaw' },
 ].map((row, index) => ({
+  digits: 'rfc4733',
   ...row,
+  /** Extensions of its own: what parks a call, and where it is then. */
+  park: { extension: String(7500 + index), space: String(7600 + index) },
   users: { phone: String(100 + index), far: String(200 + index), third: String(300 + index) },
   tones_hz: { phone: 400 + 20 * index, far: 1_000 + 10 * index, third: 1_800 + 20 * index },
 }));
 
 const BARESIP_CODECS = { ulaw: ['PCMU/8000/1', 8_000], alaw: ['PCMA/8000/1', 8_000], g722: ['G722/16000/1', 16_000], opus: ['opus/48000/2', 48_000, 2] };
 const LINPHONE_CODECS = { ulaw: ['PCMU', 8_000], alaw: ['PCMA', 8_000], g722: ['G722', 16_000], opus: ['opus', 48_000] };
-const EARLY_HZ = 850;
+const BARESIP_SECURITY = { none: '', sdes: ';mediaenc=srtp-mand', dtls: ';mediaenc=dtls_srtp' };
+const LINPHONE_SECURITY = { none: 'none', sdes: 'srtp', dtls: 'dtls' };
+export const EARLY_HZ = 850;
+/** The music of those who are held. */
+export const MUSIC_HZ = 2_600;
 const DIGITS = '1223*0';
 
 const account = (name, options) => `
 [${name}]
 type=endpoint
 context=sets
+message_context=texts
+subscribe_context=lamps
 aors=${name}
 auth=${name}
 disallow=all
@@ -48,7 +62,16 @@ max_contacts=1
 remove_existing=yes
 `;
 
-const options = ({ security, codec }) => `allow=${codec}\n${{ none: '', sdes: 'media_encryption=sdes', dtls: 'webrtc=yes' }[security]}`;
+const BROWSERS = ['chromium', 'sipjs'];
+
+/** Each row is a pickup group of its own. */
+const group = (index) => `call_group=${index}\npickup_group=${index}`;
+
+function options({ peer, security, codec, ice, digits }) {
+  const own = `allow=${codec}\ndtmf_mode=${digits}`;
+  if (BROWSERS.includes(peer)) return `${own}\nwebrtc=yes`;
+  return [own, { none: '', sdes: 'media_encryption=sdes', dtls: 'media_encryption=dtls' }[security], ice ? 'ice_support=yes' : ''].join('\n');
+}
 
 /** A trunk that is known by its address. */
 const trunk = ({ name, ip, port, transport }) => `
@@ -69,8 +92,11 @@ endpoint=${name}
 match=${ip}
 `;
 
-/** The exchange of the matrix; `tls` has a port and the files of a certificate, `trunks` are those of SIPp. */
-export const files = (tls, trunks) => (ports) => ({
+/**
+ * The exchange of the matrix; `tls` has a port and the files of a certificate, `trunks` are those of SIPp, `music` is a folder
+ * with what those hear who are held.
+ */
+export const files = (tls, trunks, music) => (ports) => ({
   'pjsip.conf': `[udp]
 type=transport
 protocol=udp
@@ -87,7 +113,7 @@ cert_file=${tls.certificate}
 priv_key_file=${tls.key}
 ${trunks.map(trunk).join('')}
 ${trunks.flatMap(({ users }) => users).map((user) => account(user, `allow=opus,ulaw\nwebrtc=yes`)).join("")}
-${ROWS.map((row) => account(row.users.phone, options(row)) + ['far', 'third'].map((who) => account(row.users[who], 'allow=opus,ulaw\nwebrtc=yes')).join('')).join('')}`,
+${ROWS.map((row, index) => account(row.users.phone, `${options(row)}\n${group(index)}`) + ['far', 'third'].map((who) => account(row.users[who], `allow=opus,ulaw\nwebrtc=yes\n${group(index)}`)).join('')).join('')}`,
   'http.conf': `[general]
 enabled=yes
 bindaddr=127.0.0.1
@@ -99,10 +125,29 @@ tlsprivatekey=${tls.key}
 `,
   'extensions.conf': `[sets]
 exten => _[1-4]XX,1,Dial(PJSIP/\${EXTEN},30)
-${trunks.map(({ name }, index) => `exten => _${index + 5}0XX,1,Dial(PJSIP/\${EXTEN}@${name},20)\n`).join('')}exten => 700,1,Playtones(${EARLY_HZ})
+${trunks.map(({ name }, index) => `exten => _${index + 5}0XX,1,Dial(PJSIP/\${EXTEN}@${name},20)\n`).join('')}exten => _9[1-4]XX,1,Dial(PJSIP/\${EXTEN:1},30,tT)
+exten => 790,1,Playtones(${EARLY_HZ})
  same => n,Wait(20)
 exten => 800,1,Read(digits,,${DIGITS.length},,1,8)
  same => n,Set(GLOBAL(read\${CALLERID(num)})=\${READSTATUS} \${digits})
+include => parkedcalls
+[texts]
+exten => _X.,1,MessageSend(pjsip:\${EXTEN},\${MESSAGE(from)})
+[lamps]
+${ROWS.map(({ users }) => `exten => ${users.far},hint,PJSIP/${users.far}\n`).join('')}`,
+  'features.conf': `[general]
+pickupexten=*8
+featuredigittimeout=3000
+[featuremap]
+blindxfer=#
+atxfer=*2
+`,
+  'res_parking.conf': `[default]
+parkpos=7700-7701
+${ROWS.map(({ park }) => `[lot${park.extension}]\ncontext=parkedcalls\nparkext=${park.extension}\nparkpos=${park.space}-${park.space}\nparkext_exclusive=yes\n`).join('')}`,
+  'musiconhold.conf': `[default]
+mode=files
+directory=${music}
 `,
   'rtp.conf': `[general]
 rtpstart=21000
@@ -113,23 +158,24 @@ rtpend=22999
 /** Starts the three parties of a row; `world` has the exchange, a page for softphones and the port of TLS. */
 export async function startRow(row, world) {
   const { server, tls } = world;
-  const soft = (who, transport = 'wss') => {
+  const soft = (who, transport = 'wss', page = transport) => {
     const socket = transport === 'ws' ? `ws://localhost:${server.ports.http}/ws` : `wss://localhost:${server.ports.https}/ws`;
     // A page that came by HTTPS may not open a WebSocket in the clear.
-    return Softphone.start(world.pages[transport], { user: row.users[who], password: PASSWORD, socket, tone_hz: row.tones_hz[who] });
+    return Softphone.start(world.pages[page], { user: row.users[who], password: PASSWORD, socket, tone_hz: row.tones_hz[who], digits: who === 'phone' ? row.digits : undefined });
   };
   const port = row.transport === 'tls' ? tls.port : server.ports.sip;
-  const common = { server, user: row.users.phone, password: PASSWORD, port, transport: row.transport, tone_hz: row.tones_hz.phone };
+  const common = { server, user: row.users.phone, password: PASSWORD, port, transport: row.transport, tone_hz: row.tones_hz.phone, digits: row.digits };
   const start = {
     async baresip() {
       const [codecs, rate_hz, channels] = BARESIP_CODECS[row.codec];
-      return startBaresip({ ...common, codecs, rate_hz, channels, account: row.security === 'sdes' ? ';mediaenc=srtp-mand' : '' });
+      return startBaresip({ ...common, watches: row.users.far, codecs, rate_hz, channels, account: `${BARESIP_SECURITY[row.security]}${row.ice ? ';medianat=ice' : ''}` });
     },
     async linphone() {
       const [codec, rate_hz] = LINPHONE_CODECS[row.codec];
-      return startLinphone({ ...common, codec, rate_hz, encryption: row.security === 'sdes' ? 'srtp' : 'none' });
+      return startLinphone({ ...common, codec, rate_hz, encryption: LINPHONE_SECURITY[row.security], ice: row.ice });
     },
     chromium: () => soft('phone', row.transport),
+    sipjs: () => soft('phone', row.transport, 'sipjs'),
   };
   const [phone, far, third] = await Promise.all([start[row.peer](), soft('far'), soft('third')]);
   await until(`${row.users.phone} is registered`, () => server.log.includes(`registered aor="${row.users.phone}"`), 10_000).catch((error) => {
@@ -140,8 +186,10 @@ export async function startRow(row, world) {
 
 /** Of what a program said until its fault. */
 const FAULT_CHARS_MAX = 2_000;
+/** A digit that was pressed is heard by then, or never. */
+const HEARD_MS_MAX = 3_000;
 /** So often is a digit pressed. */
-const ATTEMPTS_MAX = 3;
+const ATTEMPTS_MAX = 6;
 /** A digit that comes twice has come by then. */
 const AFTER_DIGITS_MS = 500;
 const HEARS_MS_MAX = 8_000;
@@ -207,30 +255,34 @@ export async function hearEachOther(one, other) {
 }
 
 /** Digits pressed here come there, each once. */
-async function digitsReach(from, to) {
-  if (to.keys) return digitsReachBrowser(from, to);
+export async function digitsReach(from, to) {
+  if (to.keys ? to.form !== 'info' : to.form === 'inband') return digitsAreHeard(from, to);
   await to.mark();
   await from.press(DIGITS);
-  await until('', () => to.digits.length >= DIGITS.length, 6_000).catch(() => {});
-  if (to.digits !== DIGITS) throw new Error(`the digits that came are "${to.digits}"`);
+  await until('', async () => (await to.told()).length >= DIGITS.length, 6_000).catch(() => {});
+  await wait(AFTER_DIGITS_MS);
+  const came = await to.told();
+  if (came !== DIGITS) throw new Error(`the digits that came are "${came}"`);
 }
 
 /**
- * The same for a browser, which tells of them by the tones alone that it makes of them. They come one by one, and one that
- * was not heard at all is pressed again: a busy browser swallows some. One that is heard twice, or as another, is a fault.
+ * The same where they are tones: at a browser, which makes tones of events, and at a phone that wants tones. They come one by
+ * one, and one that was not heard at all is pressed again: a busy machine swallows some. One that is heard twice, or as
+ * another, is a fault.
  */
-async function digitsReachBrowser(from, to) {
+async function digitsAreHeard(from, to) {
+  const keys = () => (to.keys ? to.keys() : to.told());
   await to.mark();
-  await to.keys();
+  await keys();
   for (let count = 1; count <= DIGITS.length; count += 1) {
-    const isHeard = async () => (await to.keys()).length >= count;
+    const isHeard = async () => (await keys()).length >= count;
     for (let attempts = 0; attempts < ATTEMPTS_MAX && !(await isHeard()); attempts += 1) {
       await from.press(DIGITS[count - 1]);
-      await until('', isHeard, 1_200).catch(() => {});
+      await until('', isHeard, HEARD_MS_MAX).catch(() => {});
     }
   }
   await wait(AFTER_DIGITS_MS);
-  const heard = await to.keys();
+  const heard = await keys();
   if (heard !== DIGITS) throw new Error(`of the digits ${DIGITS} "${heard}" was heard`);
 }
 
@@ -244,21 +296,26 @@ export async function call(from, to, number) {
 
 export const bothEnd = (one, other) => Promise.all([one.ends(), other.ends()]).catch(say('the end'));
 
+/** What a phone cannot do. */
+export const ABSENT = 'not in the phone';
+
 /**
  * What is tried, in order: [names of the columns it proves, what is done]. The names are marked passed one by one, as
  * `passed(name)` says so.
  */
 export const FEATURES = [
   [
-    ['calls', 'holds, resumes', 'digits to a browser', 'hangs up'],
+    ['calls', 'holds: music for the other', 'resumes', 'digits to a browser', 'hangs up'],
     async ({ phone, far, row }, passed) => {
       await call(phone, far, row.users.far);
       passed('calls');
       await phone.hold();
+      await hearsTone(far, MUSIC_HZ).catch(say('held'));
       await misses(phone, far).catch(say('held'));
+      passed('holds: music for the other');
       await phone.resume();
       await hearEachOther(phone, far).catch(say('resumed'));
-      passed('holds, resumes');
+      passed('resumes');
       await digitsReach(phone, far);
       passed('digits to a browser');
       await hearEachOther(phone, far).catch(say('after the digits'));
@@ -268,15 +325,17 @@ export const FEATURES = [
     },
   ],
   [
-    ['is called', 'is held, resumed', 'digits from a browser', 'is hung up'],
+    ['is called', 'is held: hears music', 'is resumed', 'digits from a browser', 'is hung up'],
     async ({ phone, far, row }, passed) => {
       await call(far, phone, row.users.phone);
       passed('is called');
       await far.hold();
-      await misses(phone, far).catch(say('held'));
+      await hearsTone(phone, MUSIC_HZ).catch(say('held'));
+      await misses(far, phone).catch(say('who holds'));
+      passed('is held: hears music');
       await far.resume();
       await hearEachOther(phone, far).catch(say('resumed'));
-      passed('is held, resumed');
+      passed('is resumed');
       await digitsReach(far, phone);
       passed('digits from a browser');
       await far.hangUp();
@@ -302,7 +361,7 @@ export const FEATURES = [
   [
     ['early media', 'gives up'],
     async ({ phone, far, row }, passed) => {
-      await phone.dial('700');
+      await phone.dial('790');
       await hearsTone(phone, EARLY_HZ);
       phone.hangUp();
       await phone.ends();
@@ -357,9 +416,10 @@ export const FEATURES = [
   [
     ['transfers, attended'],
     async ({ phone, far, third, row }, passed) => {
-      if (!phone.transferBoth) return passed('transfers, attended', 'not in the phone');
+      if (!phone.transferBoth) return passed('transfers, attended', ABSENT);
       await call(phone, far, row.users.far);
       await phone.hold();
+      await hearsTone(far, MUSIC_HZ).catch(say('held'));
       await call(phone, third, row.users.third);
       await phone.transferBoth();
       await hearEachOther(far, third);
@@ -374,6 +434,7 @@ export const FEATURES = [
     async ({ phone, far, third, row }, passed) => {
       await call(far, phone, row.users.phone);
       await far.hold();
+      await hearsTone(phone, MUSIC_HZ).catch(say('held'));
       await call(far, third, row.users.third);
       await far.transferBoth();
       await hearEachOther(phone, third);
@@ -394,11 +455,11 @@ async function clear({ phone, far, third }) {
   for (const party of [phone, far, third]) await party.forget();
 }
 
-/** Tries every feature with one phone: {cells: {feature: result}, faults}. */
-export async function tryRow(parties) {
+/** Tries features with one phone: {cells: {feature: result}, faults}. */
+export async function tryFeatures(parties, features = FEATURES) {
   const cells = {};
   const faults = [];
-  for (const [columns, feature] of FEATURES) {
+  for (const [columns, feature] of features) {
     for (const name of columns) cells[name] = 'fail';
     for (const party of [parties.phone, parties.far, parties.third]) await party.forget();
     const passed = (name, result = 'pass') => (cells[name] = result);

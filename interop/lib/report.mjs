@@ -11,9 +11,13 @@ const NAMES = {
   baresip: 'baresip',
   linphone: 'linphonec',
   chromium: 'Chromium, JsSIP',
+  sipjs: 'Chromium, SIP.js',
+  rfc4733: 'events',
+  info: 'INFO',
+  inband: 'tones',
   none: 'plain RTP',
   sdes: 'SDES',
-  dtls: 'DTLS-SRTP, ICE',
+  dtls: 'DTLS-SRTP',
   ulaw: 'PCMU',
   alaw: 'PCMA',
   g722: 'G.722',
@@ -36,38 +40,54 @@ function table(head, rows) {
 /** What was tried with each phone: a row for each, with its number; then a row for each feature. */
 function phones(rows, results) {
   const number = (index) => String(index + 1);
-  const features = [...new Set(results.flatMap((cells) => Object.keys(cells)))];
+  const media = ({ peer, security, ice }) => (ice || ['chromium', 'sipjs'].includes(peer) ? `${named(security)}, ICE` : named(security));
   return [
     table(
-      ['', 'peer', 'transport', 'media', 'codec'],
-      rows.map((row, index) => [number(index), ...[row.peer, row.transport, row.security, row.codec].map(named)]),
+      ['', 'peer', 'transport', 'media', 'codec', 'digits'],
+      rows.map((row, index) => [number(index), named(row.peer), named(row.transport), media(row), named(row.codec), named(row.digits)]),
     ),
-    table(
-      ['', ...rows.map((_, index) => number(index))],
-      features.map((feature) => [feature, ...results.map((cells) => cells[feature] ?? 'fail')]),
-    ),
+    features(rows.map((_, index) => number(index)), results),
   ].join('\n\n');
+}
+
+/** A row for each feature, with what each of `heads` made of it. */
+function features(heads, results) {
+  const names = [...new Set(results.flatMap((cells) => Object.keys(cells)))];
+  return table(
+    ['', ...heads],
+    names.map((name) => [name, ...results.map((cells) => cells[name] ?? 'fail')]),
+  );
 }
 
 const INTRODUCTION = `# Tried with real peers
 
 Written by \`interop/tests/matrix.test.mjs\`, which \`cargo xtask test --only interop\` runs; a failure fails the run, and
 so does a file that is not what the run finds. All peers are programs of others, as Debian has them: baresip and linphonec as
-desk phones that say a tone from a file, Chromium with JsSIP 3.0.13, SIPp as a trunk that echoes sound. The exchange is one,
-and the calls are made at once.
+desk phones that say a tone from a file, Chromium with JsSIP 3.0.13 and SIP.js 0.21.2, SIPp as a trunk that echoes sound. The
+exchange is one, and the calls are made at once.
 
 *pass* means that after every change (answer, hold, resume, transfer) each side heard the tone of the other again, in sound
-that came after the change; while held, that it did not; and that digits came as they were pressed, each once; to a
-browser, which makes tones of them, one by one.`;
+that came after the change; that who is held hears the music, and who holds nothing; and that digits came as they were
+pressed, each once; where they come as tones, as in a browser, one by one, and what was not heard at all was pressed again.`;
 
 /** The whole file, but for the versions. */
-export function report({ rows, pairs, dialogues, found }) {
+export function report({ rows, served, pairs, dialogues, found }) {
   const name = (index) => `${index + 1} ${named(rows[index].peer)}, ${named(rows[index].codec)}`;
   return [
     INTRODUCTION,
     '## Phones and browsers',
-    'The other side is Chromium over WSS, with Opus; phones with another codec are transcoded. baresip 1.0 has no attended transfer.',
+    `The other side is Chromium over WSS, with Opus; phones with another codec are transcoded. Digits come from a phone, and go
+to it, as events (RFC 4733), by INFO or as tones in its sound, as its \`dtmf_mode\` says. baresip 1.0 has no attended transfer,
+and sends no INFO.`,
     phones(rows, found.phones),
+    '## Services',
+    `Features of \`features.conf\` by digits, pickup by \`*8\`, parking by a transfer to the lot's extension and the space dialled
+again, a call refused (486 by baresip and the browsers; linphonec declines with 603, of which Dial makes what Asterisk's makes),
+302, MESSAGE, and a lamp (SUBSCRIBE for presence).`,
+    features(
+      served.map((index) => `${index + 1} ${named(rows[index].peer)}`),
+      served.map((_, index) => found.services[index] ?? {}),
+    ),
     '## Phones call each other',
     table(
       ['caller', 'called', 'sound both ways'],
@@ -79,6 +99,10 @@ export function report({ rows, pairs, dialogues, found }) {
       ['', 'UDP', 'TCP'],
       dialogues.map((dialogue, index) => [dialogue.name, ...(found.trunks[index] ?? ['fail', 'fail'])]),
     ),
+    '## Two exchanges',
+    `One registers at the other over TLS, whose certificate it verifies, and calls go over that trunk both ways with SDES and PCMU:
+baresip at the one, Chromium at the other.`,
+    features(['TLS, SDES'], [found.between]),
   ].join('\n\n');
 }
 

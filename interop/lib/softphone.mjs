@@ -4,7 +4,7 @@ import { until } from './server.mjs';
 
 const PATIENCE_MS = 10_000;
 
-/** A page in which softphones can live. */
+/** A page in which softphones can live: those of JsSIP. */
 export async function softphonePage(context, url) {
   const page = await barePage(context, { url });
   await scripts.jssip(page);
@@ -14,9 +14,9 @@ export async function softphonePage(context, url) {
 
 export class Softphone {
   /** Registers `user`; `socket` is the URL of the WebSocket. */
-  static async start(page, { user, password, socket, tone_hz }) {
+  static async start(page, { user, password, socket, tone_hz, digits: form }) {
     await page.evaluate((account) => window.makePhone(account), { user, password, socket, tone_hz });
-    return Object.assign(new Softphone(), { page, user, tone_hz });
+    return Object.assign(new Softphone(), { page, user, tone_hz, form });
   }
 
   /** Calls a method of the phone in the page. */
@@ -66,7 +66,30 @@ export class Softphone {
     return this.does('resume');
   }
 
-  press(digits, how = 'RFC2833') {
+  /** Turns a call away: it is busy. */
+  refuse() {
+    return this.does('refuse');
+  }
+
+  /** Sends the one who calls on to another number, instead of an answer. */
+  redirect(number) {
+    return this.does('redirect', number);
+  }
+
+  text(number, words) {
+    return this.does('text', number, words);
+  }
+
+  getsText(words) {
+    return until(`a text at ${this.user}`, () => this.does('gotText', words), PATIENCE_MS);
+  }
+
+  /** The digits that came by INFO since the mark. */
+  told() {
+    return this.does('digits');
+  }
+
+  press(digits, how = this.form === 'info' ? 'INFO' : 'RFC2833') {
     return this.does('press', digits, how);
   }
 
@@ -107,8 +130,8 @@ export class Softphone {
   }
 }
 
-/** Runs in the page: `makePhone`, and `phones` by user. */
-function install() {
+/** Runs in the page: `makePhone`, and `phones` by user; other libraries have a `PhoneKind` of their own. */
+export function install() {
   const WINDOW = 16_384;
   const DIGITS = { rows: [697, 770, 852, 941], columns: [1209, 1336, 1477, 1633], keys: ['123A', '456B', '789C', '*0#D'] };
   /** So many looks without a digit are a pause. */
@@ -137,22 +160,34 @@ function install() {
   };
 
   class Phone {
-    constructor({ user, socket, password, tone_hz }) {
-      this.tone_hz = tone_hz;
-      this.calls = [];
-      this.states = [];
-      this.events = [];
-      this.heard = '';
+    constructor(account) {
+      Object.assign(this, { tone_hz: account.tone_hz, calls: [], states: [], events: [], heard: '', told: '', texts: [] });
+      this.prepare(account);
+    }
+
+    prepare({ user, socket, password }) {
       this.ua = new JsSIP.UA({ sockets: [new JsSIP.WebSocketInterface(socket)], uri: `sip:${user}@localhost`, password, session_timers: false });
+      this.ua.on('newMessage', ({ originator, message, request }) => originator === 'remote' && this.texts.push(request.body ?? message.content));
       this.ua.on('newRTCSession', ({ session, originator }) => this.begins(session, originator));
+    }
+
+    start() {
+      return new Promise((done, fail) => {
+        this.ua.on('registered', () => done(true));
+        this.ua.on('registrationFailed', (event) => fail(new Error(`registration: ${event.cause}`)));
+        this.ua.start();
+      });
+    }
+
+    /** It has come to this state. */
+    reach(state, cause = '') {
+      this.states.push(state);
+      this.events.push(`${state} ${cause}`);
     }
 
     begins(session, originator) {
       this.calls.push(session);
-      const reach = (state) => (event) => {
-        this.states.push(state);
-        this.events.push(`${state} ${event?.cause ?? ''}`);
-      };
+      const reach = (state) => (event) => this.reach(state, event?.cause);
       if (originator === 'remote') reach('rings')();
       session.on('progress', reach(originator === 'remote' ? 'progress' : 'alerted'));
       session.on('confirmed', reach('talks'));
@@ -167,6 +202,7 @@ function install() {
       session.on('sdp', (event) => {
         if (event.originator === 'remote') event.sdp = event.sdp.replace(/^a=(ssrc|ssrc-group|msid):?.*\r\n/gm, '');
       });
+      session.on('newDTMF', ({ originator, dtmf }) => originator === 'remote' && (this.told += dtmf.tone));
       session.on('hold', reach('hold'));
       session.on('unhold', reach('unhold'));
     }
@@ -231,6 +267,26 @@ function install() {
       this.call.unhold();
     }
 
+    refuse() {
+      this.call.terminate({ status_code: 486 });
+    }
+
+    redirect(number) {
+      this.call.terminate({ status_code: 302, reason_phrase: 'Moved Temporarily', extraHeaders: [`Contact: <sip:${number}@localhost>`] });
+    }
+
+    text(number, words) {
+      this.ua.sendMessage(`sip:${number}@localhost`, words);
+    }
+
+    gotText(words) {
+      return this.texts.includes(words);
+    }
+
+    digits() {
+      return this.told;
+    }
+
     press(digits, transportType) {
       this.call.sendDTMF(digits, { transportType, duration: 120, interToneGap: 280 });
     }
@@ -247,6 +303,7 @@ function install() {
     mark() {
       this.marked_ms = performance.now();
       this.heard = '';
+      this.told = '';
       this.listener = null;
       this.listens();
     }
@@ -269,20 +326,32 @@ function install() {
       return this.heard;
     }
 
+    /** Every sample of a track, piece by piece: [samples, their rate]. */
+    async *samples(track) {
+      const reader = new MediaStreamTrackProcessor({ track: track.clone(), maxBufferSize: 1_000 }).readable.getReader();
+      try {
+        for (;;) {
+          const { value: data, done } = await reader.read();
+          if (done) return;
+          const piece = new Float32Array(data.numberOfFrames);
+          data.copyTo(piece, { planeIndex: 0, format: 'f32-planar' });
+          const rate = data.sampleRate;
+          data.close();
+          yield [piece, rate];
+        }
+      } finally {
+        reader.cancel();
+      }
+    }
+
     async listenForDigits() {
       const track = this.call.connection.getReceivers().find((one) => one.track.kind === 'audio').track;
-      const reader = new MediaStreamTrackProcessor({ track: track.clone(), maxBufferSize: 1_000 }).readable.getReader();
-      this.listener = reader;
+      const listener = (this.listener = {});
       const best = (samples, rate, list) =>
         list.map((hz) => share(samples, hz, rate)).reduce((found, value, index) => (value > found.value ? { value, index } : found), { value: 0 });
       let [last, gone, samples] = ['', 0, []];
-      for (;;) {
-        const { value: data, done } = await reader.read();
-        if (done || this.listener !== reader) break;
-        const piece = new Float32Array(data.numberOfFrames);
-        data.copyTo(piece, { planeIndex: 0, format: 'f32-planar' });
-        const rate = data.sampleRate;
-        data.close();
+      for await (const [piece, rate] of this.samples(track)) {
+        if (this.listener !== listener) return;
         samples.push(...piece);
         if (samples.length < rate / 25) continue;
         const [row, column] = [best(samples, rate, DIGITS.rows), best(samples, rate, DIGITS.columns)];
@@ -294,7 +363,6 @@ function install() {
         this.heard += digit;
         [last, gone] = [digit, 0];
       }
-      reader.cancel();
     }
 
     forget() {
@@ -307,13 +375,11 @@ function install() {
   }
 
   window.phones = {};
+  window.PhoneKind = Phone;
+  window.tone = tone;
   window.makePhone = (account) => {
-    const phone = new Phone(account);
+    const phone = new window.PhoneKind(account);
     window.phones[account.user] = phone;
-    return new Promise((done, fail) => {
-      phone.ua.on('registered', () => done(true));
-      phone.ua.on('registrationFailed', (event) => fail(new Error(`registration: ${event.cause}`)));
-      phone.ua.start();
-    });
+    return phone.start();
   };
 }

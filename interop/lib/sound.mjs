@@ -1,5 +1,5 @@
 // Sound in files: tones that phones say, and recordings of what they hear.
-import { open, stat, writeFile } from 'node:fs/promises';
+import { open, readFile, stat, writeFile } from 'node:fs/promises';
 
 const HEAD_BYTES = 44;
 /** How much of a recording is looked at: long enough to tell tones 50 Hz apart. */
@@ -69,6 +69,15 @@ export class Recording {
     const file = await open(path);
     const { buffer } = await file.read(Buffer.alloc(wanted), 0, wanted, start).finally(() => file.close());
     return Array.from({ length: count }, (_, index) => buffer.readInt16LE(index * this.bytes_each));
+  }
+
+  /** All samples of the first channel since the mark. */
+  async all() {
+    const { path, bytes } = await this.size();
+    if (!path) return [];
+    const first = path === this.from.path ? this.from.bytes : HEAD_BYTES;
+    const heard = (await readFile(path)).subarray(first, bytes);
+    return Array.from({ length: Math.floor(heard.length / this.bytes_each) }, (_, index) => heard.readInt16LE(index * this.bytes_each));
   }
 
   /** How much of what is heard now is this tone: 0 to 1; silence and too little of it are 0. */
