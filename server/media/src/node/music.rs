@@ -1,11 +1,11 @@
-//! Music that lasts: made once for all who listen to it in the same codec.
+//! Music that lasts: made once for all who listen to it in the same codec and the same packets.
 //!
-//! A shard has one station for each music and codec that somebody hears. It encodes each packet once, when
+//! A shard has one station for each music, codec and length of packets that somebody hears. It encodes each packet once, when
 //! the first listener is due to send it, and keeps it for a moment for the others. So a call on hold costs
 //! no more than the packets it is sent. Whoever joins hears it from where it is; a station nobody hears
 //! stands still, and is forgotten after a minute.
 
-use super::packets::{PACKET, Packets, Source};
+use super::packets::{Packets, Source};
 use codec::{Codec, Sound, SoundReader};
 use std::collections::VecDeque;
 use std::fmt;
@@ -89,8 +89,11 @@ impl Stations {
         due: Instant,
         music: &Music,
         codec: &'static Codec,
+        length: Duration,
     ) -> Option<Arc<[u8]>> {
-        let is_it = |station: &Station| station.codec == codec && station.music.is(music);
+        let is_it = |station: &Station| {
+            station.codec == codec && station.length == length && station.music.is(music)
+        };
         let index = match self.0.iter().position(is_it) {
             Some(index) => index,
             None => {
@@ -99,7 +102,7 @@ impl Stations {
                     let quietest = (0..STATIONS_MAX).min_by_key(|place| self.0[*place].heard);
                     self.0.swap_remove(quietest.unwrap_or(0));
                 }
-                self.0.push(Station::new(due, music.clone(), codec));
+                self.0.push(Station::new(due, music.clone(), codec, length));
                 self.0.len() - 1
             }
         };
@@ -116,10 +119,11 @@ impl Stations {
     }
 }
 
-/// One music in one codec.
+/// One music in packets of one length of one codec.
 struct Station {
     music: Music,
     codec: &'static Codec,
+    length: Duration,
     programme: Box<dyn Programme>,
     source: Option<Source>,
     packets: Option<Packets>,
@@ -133,11 +137,12 @@ struct Station {
 }
 
 impl Station {
-    fn new(now: Instant, music: Music, codec: &'static Codec) -> Self {
+    fn new(now: Instant, music: Music, codec: &'static Codec, length: Duration) -> Self {
         Self {
             programme: music.repertoire.open(codec),
             music,
             codec,
+            length,
             source: None,
             packets: None,
             epoch: now,
@@ -153,7 +158,7 @@ impl Station {
         if self.next == 0 || number > self.next + AHEAD_MAX {
             // It begins with the first packet there is; if nobody listened for a while, it goes on where it
             // stood still.
-            self.epoch = due - PACKET * u32::try_from(self.next).unwrap_or(0);
+            self.epoch = due - self.length * u32::try_from(self.next).unwrap_or(0);
             number = self.next;
         }
         while self.next <= number {
@@ -176,7 +181,7 @@ impl Station {
 
     fn number(&self, due: Instant) -> u64 {
         let since = due.saturating_duration_since(self.epoch);
-        (since.as_micros() / PACKET.as_micros()) as u64
+        (since.as_micros() / self.length.as_micros()) as u64
     }
 
     fn make(&mut self) -> Option<Arc<[u8]>> {
@@ -195,7 +200,7 @@ impl Station {
                 .as_ref()
                 .is_none_or(|own| own.source_hz() != from_hz)
             {
-                self.packets = Packets::new(self.codec, from_hz);
+                self.packets = Packets::new(self.codec, self.length, from_hz);
             }
             let packets = self.packets.as_mut()?;
             let (packet, goes_on) = packets.make(source);
@@ -210,7 +215,7 @@ impl Station {
     }
 }
 
-/// Classes times codecs that are heard at once on one thread.
+/// Classes times codecs and lengths that are heard at once on one thread.
 const STATIONS_MAX: usize = 256;
 /// How long a station that nobody hears is kept.
 const IDLE_MAX: Duration = Duration::from_secs(60);
@@ -224,7 +229,9 @@ const PIECES_PER_PACKET_MAX: usize = 4;
 mod tests {
     use super::{Music, Programme, Repertoire, STATIONS_MAX, Stations};
     use codec::{Codec, Sound, by_name};
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
+
+    const PACKET: Duration = Duration::from_millis(20);
 
     struct Silence;
 
@@ -246,7 +253,7 @@ mod tests {
         let mut stations = Stations::default();
         for count in 1..=STATIONS_MAX + 3 {
             let music = Music::new("many", Silence);
-            assert!(stations.packet(now, &music, codec).is_some());
+            assert!(stations.packet(now, &music, codec, PACKET).is_some());
             assert_eq!(stations.made().0, count.min(STATIONS_MAX));
         }
     }
@@ -258,11 +265,26 @@ mod tests {
         let mut stations = Stations::default();
         let music = Music::new("default", Silence);
         for turn in 0..50 {
-            let due = begin + super::PACKET * turn;
+            let due = begin + PACKET * turn;
             for _ in 0..1000 {
-                assert!(stations.packet(due, &music, codec).is_some());
+                assert!(stations.packet(due, &music, codec, PACKET).is_some());
             }
         }
         assert_eq!(stations.made(), (1, 50));
+    }
+    /// Who asks for longer packets has a station of its own, and as much sound in each.
+    #[test]
+    fn packets_are_as_long_as_is_asked_for() {
+        let (begin, codec) = (Instant::now(), by_name("ulaw").unwrap());
+        let mut stations = Stations::default();
+        let music = Music::new("default", Silence);
+        for ms in [10, 20, 30, 60] {
+            let length = Duration::from_millis(ms);
+            for turn in 0..5 {
+                let packet = stations.packet(begin + length * turn, &music, codec, length);
+                assert_eq!(packet.unwrap().len() as u64, ms * 8);
+            }
+        }
+        assert_eq!(stations.made(), (4, 20));
     }
 }

@@ -1,12 +1,22 @@
-//! Makes packets of 20 ms of what is played: decoded, brought to a rate of the codec, encoded; or taken as
+//! Makes packets of what is played, of the length its receiver asks for: decoded, brought to a rate of the codec, encoded; or taken as
 //! they are from a file that is in the codec already.
 
 use codec::{Codec, Encode, Resampler, Settings, SoundReader, TonePlayer};
+use rtc::topology::Wishes;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The length of a packet.
-pub(crate) const PACKET: Duration = Duration::from_millis(20);
+/// How long a packet of a codec is for a receiver with these wishes.
+pub(crate) fn length(codec: &Codec, wishes: &Wishes) -> Duration {
+    let ms = codec.coding.map_or(USUAL_MS, |coding| {
+        coding.packet_ms_near(wishes.packet_ms(coding.packet_ms))
+    });
+    Duration::from_millis(ms.into())
+}
+
+/// Where nobody hears it.
+pub(crate) const USUAL: Duration = Duration::from_millis(USUAL_MS as u64);
+const USUAL_MS: u16 = 20;
 
 /// Where sound comes from.
 pub(crate) enum Source {
@@ -22,9 +32,9 @@ impl Source {
         }
     }
 
-    /// Appends one packet's worth of samples, or what is left. `false`: nothing comes after it.
-    pub(crate) fn read(&mut self, out: &mut Vec<i16>) -> bool {
-        let count = samples(self.rate_hz());
+    /// Appends so much sound, or what is left. `false`: nothing comes after it.
+    pub(crate) fn read(&mut self, length: Duration, out: &mut Vec<i16>) -> bool {
+        let count = samples(self.rate_hz(), length);
         match self {
             Self::Sound(reader) => {
                 reader.read(count, out);
@@ -54,13 +64,15 @@ impl Source {
 }
 
 /// How many samples a packet has.
-fn samples(rate_hz: u32) -> usize {
-    rate_hz as usize * PACKET.as_millis() as usize / 1000
+fn samples(rate_hz: u32, length: Duration) -> usize {
+    rate_hz as usize * length.as_millis() as usize / 1000
 }
 
 /// Makes the packets of one codec.
 pub(crate) struct Packets {
     codec: &'static Codec,
+    /// Of a packet.
+    length: Duration,
     /// Of what it is made from.
     from_hz: u32,
     /// Of what is encoded.
@@ -75,7 +87,7 @@ pub(crate) struct Packets {
 
 impl Packets {
     /// `None` if the codec cannot be encoded here.
-    pub(crate) fn new(codec: &'static Codec, from_hz: u32) -> Option<Self> {
+    pub(crate) fn new(codec: &'static Codec, length: Duration, from_hz: u32) -> Option<Self> {
         let coding = codec.coding?;
         let rates = || coding.rates_hz.iter().copied();
         // The lowest that keeps all of it.
@@ -91,6 +103,7 @@ impl Packets {
         };
         Some(Self {
             codec,
+            length,
             from_hz,
             rate_hz,
             resampler,
@@ -114,11 +127,11 @@ impl Packets {
         {
             return self.take(reader);
         }
-        let len = samples(self.rate_hz);
+        let len = samples(self.rate_hz, self.length);
         let mut goes_on = true;
         while self.waiting.len() < len && goes_on {
             self.read.clear();
-            goes_on = source.read(&mut self.read);
+            goes_on = source.read(self.length, &mut self.read);
             match &mut self.resampler {
                 Some(resampler) => resampler.resample(&self.read, &mut self.waiting),
                 None => self.waiting.extend_from_slice(&self.read),
@@ -134,13 +147,13 @@ impl Packets {
 
     /// A packet of silence.
     pub(crate) fn silence(&mut self) -> Option<Arc<[u8]>> {
-        let len = samples(self.rate_hz);
+        let len = samples(self.rate_hz, self.length);
         self.waiting.resize(self.waiting.len().max(len), 0);
         self.encode()
     }
 
     fn encode(&mut self) -> Option<Arc<[u8]>> {
-        let len = samples(self.rate_hz);
+        let len = samples(self.rate_hz, self.length);
         self.payload.clear();
         // The length is one of every codec's own; a packet that fails all the same is a lost one.
         let encoded = self.encoder.encode(&self.waiting[..len], &mut self.payload);
@@ -151,10 +164,11 @@ impl Packets {
     /// The bytes of the file as they are.
     fn take(&mut self, reader: &mut SoundReader) -> (Option<Arc<[u8]>>, bool) {
         self.payload.clear();
-        if reader.read_coded(CODED_BYTES, &mut self.payload) == 0 {
+        let len = self.length.as_millis() as usize * CODED_BYTES_PER_MS;
+        if reader.read_coded(len, &mut self.payload) == 0 {
             return (None, false);
         }
-        self.payload.resize(CODED_BYTES, silent_byte(self.codec));
+        self.payload.resize(len, silent_byte(self.codec));
         (Some(Arc::from(&*self.payload)), !reader.is_over())
     }
 }
@@ -172,4 +186,4 @@ fn silent_byte(codec: &Codec) -> u8 {
 /// Tones have nothing above half of it.
 pub(crate) const TONES_HZ: u32 = 8000;
 /// All codecs that files may be in have 64 kbit/s.
-const CODED_BYTES: usize = 160;
+const CODED_BYTES_PER_MS: usize = 8;

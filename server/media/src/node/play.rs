@@ -1,11 +1,11 @@
 //! Plays a sound or tones to a peer: decoded, brought to a rate of the agreed codec, encoded, sent in
-//! packets of 20 ms by the deadlines of the shard.
+//! packets of the length that the peer asks for (`a=ptime`), by the deadlines of the shard.
 //!
 //! Nothing begins before a packet can really be sent, so that a browser whose handshake still goes on
 //! misses no word; but a stream that may not be sent at all (hold, no audio) does not stop the time.
 
 use super::music::{Music, Stations};
-use super::packets::{PACKET, Packets, Source, TONES_HZ};
+use super::packets::{self, Packets, Source, TONES_HZ};
 use codec::{Codec, Kind, Sound, SoundReader, TonePlayer, ToneScript};
 use rtc::{Extensions, Format, Packet, Peer, StreamId};
 use std::sync::Arc;
@@ -60,6 +60,8 @@ struct Output {
     stream: StreamId,
     format: Format,
     codec: &'static Codec,
+    /// Of a packet.
+    length: Duration,
     /// For what is made for this peer alone.
     packets: Option<Packets>,
     /// Made, and not sent yet.
@@ -146,10 +148,16 @@ impl Player {
                 let is_sent = self.send(now, peer, origin, stations, is_muted);
                 self.has_begun |= is_sent || self.output.is_none() || now >= self.patience;
                 played.is_sent |= is_sent;
-                self.due += PACKET;
+                self.due += self.length();
             }
         }
         played
+    }
+
+    /// How long the packet that is due is.
+    fn length(&self) -> Duration {
+        let output = self.output.as_ref();
+        output.map_or(packets::USUAL, |output| output.length)
     }
 
     /// The agreed stream and its codec may have changed since the last packet.
@@ -160,9 +168,17 @@ impl Player {
             self.output = None;
             return;
         };
-        let is_same = |output: &Output| output.stream == stream && output.format.suits(&format);
+        let agreed = peer.agreed().iter();
+        let agreed = agreed.into_iter().find(|own| own.mline == stream.0);
+        let length = agreed.zip(format.codec());
+        let length = length.map_or(packets::USUAL, |(own, codec)| {
+            packets::length(codec, &own.wishes)
+        });
+        let is_same = |output: &Output| {
+            output.stream == stream && output.format.suits(&format) && output.length == length
+        };
         if !self.output.as_ref().is_some_and(is_same) {
-            self.output = Output::new(stream, format);
+            self.output = Output::new(stream, format, length);
         }
     }
 
@@ -174,12 +190,12 @@ impl Player {
         stations: &mut Stations,
         is_muted: bool,
     ) -> bool {
-        let due = self.due;
+        let (due, length) = (self.due, self.length());
         let output = self.output.as_mut().filter(|_| !is_muted);
         let Some(output) = output else {
             // Nobody can hear it; it goes on all the same.
             if let Some(source) = &mut self.source
-                && !source.read(&mut Vec::new())
+                && !source.read(length, &mut Vec::new())
             {
                 self.source = None;
             }
@@ -191,7 +207,7 @@ impl Player {
                 self.source = None;
             }
         } else if let Some(music) = &self.music {
-            output.packet = stations.packet(due, music, output.codec);
+            output.packet = stations.packet(due, music, output.codec, length);
         }
         self.is_spent = self.source.is_none() && self.music.is_none();
         let Some(payload) = output.packet.take() else {
@@ -211,7 +227,7 @@ impl Player {
             sequence: self.sequence,
             timestamp,
             // RFC 3551 §4.1: the first packet after a silence.
-            marker: self.sequence == 0 || passed > PACKET,
+            marker: self.sequence == 0 || passed > length,
             extensions: Extensions::default(),
             payload,
         };
@@ -229,11 +245,12 @@ impl Player {
 
 impl Output {
     /// `None` if there is no codec.
-    fn new(stream: StreamId, format: Format) -> Option<Self> {
+    fn new(stream: StreamId, format: Format, length: Duration) -> Option<Self> {
         Some(Self {
             stream,
             format,
             codec: format.codec()?,
+            length,
             packets: None,
             packet: None,
         })
@@ -242,11 +259,11 @@ impl Output {
     /// Makes the next packet. `false`: the source is at its end.
     fn make(&mut self, source: &mut Source) -> bool {
         if self.packets.is_none() {
-            self.packets = Packets::new(self.codec, source.rate_hz());
+            self.packets = Packets::new(self.codec, self.length, source.rate_hz());
         }
         let Some(packets) = &mut self.packets else {
             // Nothing can be made of it here; the time goes on all the same.
-            return source.read(&mut Vec::new());
+            return source.read(self.length, &mut Vec::new());
         };
         let (packet, goes_on) = packets.make(source);
         self.packet = packet;

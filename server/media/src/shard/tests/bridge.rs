@@ -15,6 +15,9 @@ use str0m::media::{Frequency, KeyframeRequestKind, Mid};
 use str0m::net::Receive;
 use str0m::rtp::{RtpPacket, RtpWrite};
 
+/// What a browser asks of its sound stands among its codecs.
+const ASKS: &str = "a=";
+
 const TICK: Duration = Duration::from_millis(5);
 
 struct World {
@@ -126,6 +129,7 @@ impl World {
                 "opus" => config.enable_opus(true, false),
                 "ulaw" => config.enable_pcmu(true, false),
                 "tones" => config,
+                name if name.starts_with(ASKS) => config,
                 _ => config.enable_vp8(true),
             };
         }
@@ -151,7 +155,11 @@ impl World {
             first: 1000 * (index as u64 + 1),
             told,
         };
-        let offer = offer.to_sdp_string().parse().unwrap();
+        let mut offer = offer.to_sdp_string();
+        for wish in allowed.iter().filter(|name| name.starts_with(ASKS)) {
+            offer = offer.replacen("a=rtcp-mux\r\n", &format!("a=rtcp-mux\r\n{wish}\r\n"), 1);
+        }
+        let offer = offer.parse().unwrap();
         let outcome = self.negotiate(index, shard, Round::Answer { offer });
         let answer = outcome.sdp.unwrap().to_string();
         let answer = SdpAnswer::from_sdp_string(&answer).unwrap();

@@ -105,6 +105,21 @@ fn all_who_hear_it_in_the_same_codec_hear_the_same_which_is_encoded_once() {
     assert_eq!(*opened.lock().unwrap(), ["opus"]);
 }
 
+/// Both in the same codec, one in longer packets: two stations, and the same music.
+#[test]
+fn longer_packets_are_made_for_themselves() {
+    let longer = ["ulaw", "vp8", "a=ptime:60"];
+    let mut world = World::new(1, [ULAW[0], &longer]);
+    let (music, _) = music(&[ulaw(&file(4000))]);
+    world.wait_with(0, 1, &music);
+    world.wait_with(1, 2, &music);
+    world.run(1_190);
+    let [short, long] = [0, 1].map(|index| joined(&world.received(index, 0)));
+    assert_eq!(world.made(), (2, 60 + 20));
+    assert_eq!(short.len(), long.len());
+    assert_eq!(short, long);
+}
+
 #[test]
 fn another_codec_and_another_music_are_made_for_themselves() {
     let mut world = World::new(1, [&["ulaw", "vp8"], BOTH]);

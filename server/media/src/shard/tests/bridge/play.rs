@@ -211,3 +211,30 @@ fn a_later_play_takes_the_place_of_an_earlier_one() {
     world.run(100);
     assert!(world.received(0, 0).len() <= 1);
 }
+
+#[test]
+fn packets_are_as_long_as_the_peer_asks_for() {
+    for (ms, wishes) in [
+        (10, ["a=ptime:10", "a=maxptime:60"]),
+        (30, ["a=ptime:30", "a=maxptime:40"]),
+        (40, ["a=ptime:60", "a=maxptime:40"]),
+        (60, ["a=ptime:60", "a=maxptime:120"]),
+    ] {
+        let asks = [["ulaw", "vp8"].as_slice(), &wishes].concat();
+        let mut world = World::new(1, [&asks, ULAW[1]]);
+        let bytes = file(600);
+        let mut ended = world.play(0, 1, sound(&bytes));
+        let took_ms = world.until_over(&mut ended);
+        assert!((600..=660).contains(&took_ms), "{took_ms} ms");
+        let packets = world.received(0, 0);
+        assert_no_jump(&packets);
+        let len = ms as usize * 8;
+        assert!(packets.iter().all(|packet| packet.payload.len() == len));
+        let step = |pair: &[RtpPacket]| {
+            let stamps = [&pair[0], &pair[1]].map(|packet| packet.header.timestamp);
+            stamps[1].wrapping_sub(stamps[0])
+        };
+        assert!(packets.windows(2).all(|pair| step(pair) == ms * 8));
+        assert_eq!(joined(&packets)[..bytes.len()], bytes);
+    }
+}
