@@ -20,4 +20,4 @@ pub use peer::{CONNECT_MAX, KEYFRAME_PAUSE, SILENCE_MAX};
 pub use peer::{
     Copied, Down, Event, Extensions, Format, Outcome, Packet, Peer, PeerConfig, PeerStats,
 };
-pub use peer::{PortPair, Round, StreamId, StreamStats, Transmit};
+pub use peer::{PortPair, Quality, Round, Series, StreamId, StreamStats, Transmit};

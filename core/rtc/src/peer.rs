@@ -16,7 +16,7 @@ mod webrtc;
 
 pub use packet::{Extensions, Format, Packet};
 pub use round::{Outcome, Round};
-pub use stats::{PeerStats, StreamStats};
+pub use stats::{PeerStats, Quality, Series, StreamStats};
 
 use crate::Refused;
 use crate::dtls::Certificate;

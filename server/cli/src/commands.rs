@@ -99,6 +99,7 @@ pub static COMMANDS: &[&Command] = &[
     &pjsip::objects::SHOW_AUTH,
     &pjsip::SHOW_AUTHS,
     &qualify::SHOW_CHANNELS,
+    &pjsip::channel_stats::SHOW_CHANNELSTATS,
     &pjsip::objects::SHOW_CONTACT,
     &pjsip::SHOW_CONTACTS,
     &pjsip::SHOW_ENDPOINT,

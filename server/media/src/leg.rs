@@ -4,7 +4,8 @@ use crate::echo::EchoMode;
 use crate::node::play::Playable;
 use crate::record::Sink;
 use crate::shard::{Command, Far, Relayed, Request};
-use rtc::{Down, Outcome, PeerStats, Refused, Round};
+use codec::Codec;
+use rtc::{Down, Outcome, Refused, Round, StreamStats};
 use rtp::DigitEvent;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -175,6 +176,24 @@ impl fmt::Display for DownReason {
     }
 }
 
+/// What a leg carried so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LegStats {
+    /// The addresses media go between, ours first.
+    pub pair: Option<(SocketAddr, SocketAddr)>,
+    /// One for each m-line.
+    pub streams: Vec<StreamStats>,
+    /// The codecs of its sound, best first.
+    pub codecs: Vec<&'static Codec>,
+    /// What its peer says is made anew for the leg it is connected to: from which codec, to which.
+    pub heard_anew: Option<Recoded>,
+    /// What its peer is sent was made anew by that leg.
+    pub said_anew: Option<Recoded>,
+}
+
+/// The codecs before and after.
+pub type Recoded = (&'static Codec, &'static Codec);
+
 /// The handle of a peer. Dropping it closes the peer.
 pub struct Leg {
     id: LegId,
@@ -338,7 +357,7 @@ impl Leg {
     }
 
     /// What the leg carried so far. Empty if it is down.
-    pub async fn stats(&self) -> PeerStats {
+    pub async fn stats(&self) -> LegStats {
         let (reply, stats) = oneshot::channel();
         self.request(Request::Stats { reply }).await;
         stats.await.unwrap_or_default()

@@ -22,8 +22,8 @@ mod shard;
 pub use debug::RTP_TARGET;
 pub use echo::EchoMode;
 pub use leg::{
-    DigitForm, DownReason, EchoGuard, EventSink, Joint, Leg, LegConfig, LegEvent, LegId, Place,
-    PlayGuard, TapGuard,
+    DigitForm, DownReason, EchoGuard, EventSink, Joint, Leg, LegConfig, LegEvent, LegId, LegStats,
+    Place, PlayGuard, Recoded, TapGuard,
 };
 pub use node::music::{Music, Programme, Repertoire};
 pub use node::play::Playable;
@@ -32,5 +32,4 @@ pub use plane::{AllocateError, Counts, Plane, PlaneConfig, StartError};
 pub use record::{
     Format as RecordFormat, Recorder, Recording, Side, Sink, Spec as RecordSpec, format_of,
 };
-pub use rtc::PeerStats as LegStats;
 pub use rtp::{Digit, DigitEvent};

@@ -83,6 +83,10 @@ pub async fn run(caller: &mut Channel, callee: &mut Channel, rules: &Rules) -> P
     // Who was led aside may have been left with a tone.
     talk.caller.stop_tones();
     talk.callee.stop_tones();
+    talk.caller.look_at_media().await;
+    talk.callee.look_at_media().await;
+    talk.caller.tell_quality_of(talk.callee);
+    talk.callee.tell_quality_of(talk.caller);
     hold::end(talk.caller).await;
     hold::end(talk.callee).await;
     parted

@@ -17,6 +17,7 @@ mod lookup;
 mod meet;
 mod music;
 mod play;
+mod quality;
 mod recode;
 pub(crate) mod record;
 mod recording;
@@ -30,6 +31,7 @@ pub use details::{Details, StreamDetails};
 pub(crate) use dial::News;
 pub use digits::DIGITS_MAX;
 pub use features::Instead;
+pub use quality::{QualityItem, quality};
 pub(crate) use recode::{is_recoded, settle};
 pub use record::CallRecord;
 pub use recording::NotRecorded;
@@ -39,7 +41,6 @@ pub use waiting::FLOW_GRACE;
 pub(crate) use waiting::Wake;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use config::{CallerId, Endpoint, Subscriber};
 use dialplan::Position;
@@ -69,9 +70,6 @@ use self::record::Begun;
 use self::round::Turn;
 use self::subroutine::Frame;
 use self::timeouts::Timeouts;
-
-/// How long the media plane may take to sum up a call that is over.
-const STATS_PATIENCE: Duration = Duration::from_millis(200);
 
 /// One party of a call.
 pub struct Channel {
@@ -104,6 +102,8 @@ pub struct Channel {
     /// What its streams may be.
     policy: Policy,
     leg: Option<Arc<dyn MediaLeg>>,
+    /// What is known of its media.
+    facts: Box<quality::Facts>,
     /// What it hears while the dial plan goes on.
     tones: Option<Playing>,
     /// What it hears while it waits.
@@ -122,8 +122,6 @@ pub struct Channel {
     told: Option<Cause>,
     topology: Topology,
     turn: Turn,
-    /// The codecs it can be offered.
-    sound: recode::Sound,
     /// What stood before the far end's last offer, if we took that.
     before: Option<Topology>,
     /// The streams as they are when the far end holds none of them.
@@ -199,6 +197,7 @@ impl Channel {
             let _ = vars.set(name, value);
         }
         let records = parts.switch.store().records();
+        parts.registration.show_leg(parts.leg.as_ref());
         let record = CallRecord::begin(&parts.switch.config(), records, &begun(&parts));
         Self {
             caller: parts.caller,
@@ -226,6 +225,7 @@ impl Channel {
             offer: parts.offer,
             policy,
             leg: parts.leg,
+            facts: Box::default(),
             tones: None,
             music: None,
             music_class: None,
@@ -236,7 +236,6 @@ impl Channel {
             told: None,
             topology: Topology::default(),
             turn: Turn::Idle,
-            sound: recode::Sound::default(),
             before: None,
             unheld: Topology::default(),
             local: None,
@@ -484,11 +483,13 @@ impl Channel {
     pub(crate) async fn release_media(&mut self) {
         (self.tones, self.music) = (None, None);
         self.recordings.clear();
-        let Some(leg) = self.leg.take() else { return };
-        let Ok(stats) = tokio::time::timeout(STATS_PATIENCE, leg.stats()).await else {
+        if self.leg.is_none() {
             return;
-        };
-        for stream in stats.streams {
+        }
+        self.look_at_media().await;
+        self.leg = None;
+        self.tell_quality();
+        for stream in self.facts.account.streams.clone() {
             self.tell(StoryEvent::sums(&stream));
         }
     }

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use config::{CallerId, Endpoint, Subscriber};
 use dialplan::Position;
+use media::LegStats;
 use serde::Serialize;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
@@ -17,6 +18,7 @@ use crate::cause::Cause;
 use crate::channel::Details;
 use crate::event::{ChannelEvent, Control};
 use crate::inbox::InboxSender;
+use crate::leg::{self, MediaLeg};
 use crate::story::FinishedStory;
 use crate::transfer::Seat;
 
@@ -122,6 +124,8 @@ struct Line {
     info: ArcSwap<ChannelInfo>,
     subscriber: Arc<Subscriber>,
     dialled: Option<Position>,
+    /// Its media, as long as it has any. Held for a look, never over an await.
+    leg: Mutex<Option<Weak<dyn MediaLeg>>>,
 }
 
 impl ChannelHandle {
@@ -164,6 +168,20 @@ impl ChannelHandle {
     /// How long the call has been there.
     pub fn age(&self) -> Duration {
         self.line.since.elapsed()
+    }
+
+    /// What its media carried so far; nothing where it has none.
+    pub async fn stats(&self) -> LegStats {
+        let leg = self.leg().as_ref().and_then(Weak::upgrade);
+        match leg {
+            Some(leg) => leg::stats(&*leg).await.unwrap_or_default(),
+            None => LegStats::default(),
+        }
+    }
+
+    fn leg(&self) -> MutexGuard<'_, Option<Weak<dyn MediaLeg>>> {
+        // A pointer is never half written.
+        self.line.leg.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where the call stands.
@@ -302,6 +320,7 @@ impl Directory {
             since: Instant::now(),
             inbox,
             info: ArcSwap::from_pointee(info),
+            leg: Mutex::new(None),
         };
         let handle = ChannelHandle {
             line: Arc::new(line),
@@ -375,6 +394,11 @@ impl Registration {
 
     pub(crate) fn inbox(&self) -> InboxSender {
         self.handle.line.inbox.clone()
+    }
+
+    /// Its media, for others to look at.
+    pub(crate) fn show_leg(&self, leg: Option<&Arc<dyn MediaLeg>>) {
+        *self.handle.leg() = leg.map(Arc::downgrade);
     }
 
     pub(crate) fn publish(&self, info: ChannelInfo) {

@@ -118,6 +118,14 @@ pub trait MediaLeg: Send + Sync {
     fn stats(&self) -> Reply<'_, LegStats>;
 }
 
+/// What went through a leg so far; `None` if the media plane has no time to say so.
+pub(crate) async fn stats(leg: &dyn MediaLeg) -> Option<LegStats> {
+    tokio::time::timeout(STATS_PATIENCE, leg.stats()).await.ok()
+}
+
+/// How long the media plane may take for it.
+const STATS_PATIENCE: Duration = Duration::from_millis(200);
+
 /// Media is echoed as long as this exists.
 #[must_use = "the echo ends when this is dropped"]
 pub struct Echo {

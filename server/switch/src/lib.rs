@@ -48,7 +48,7 @@ pub use application::{Application, Args, Run, Running};
 pub use cause::{Cause, UnknownCause};
 pub use channel::{
     CallRecord, Channel, DIGITS_MAX, Details, FLOW_GRACE, Instead, NotEntered, NotRecorded,
-    NotRenegotiated, Offered, StreamDetails,
+    NotRenegotiated, Offered, QualityItem, StreamDetails, quality,
 };
 pub use clock::time_of_day;
 pub use config::{ActivatedBy, CallerId, DEFAULT_LOT, ParkingLot, Presentation, RedirectMethod};
@@ -66,6 +66,7 @@ pub use groups::{GROUP_BYTES_MAX, GROUPS_PER_CHANNEL_MAX, Group};
 pub use inbox::{INBOX_MAX, InboxReceiver, InboxSender, inbox};
 pub use leg::{Echo, Joint, LegRequest, MediaCounts, MediaLeg, MediaPlane, Playing, Reply};
 pub use mailbox::Messages;
+pub use media::LegStats;
 pub use originate::{Begun, NotOriginated, ORIGINATE_TIMEOUT, Originate, Purpose};
 pub use park::{NotParked, Parked, Parkings, Ticket, Wish};
 pub use party::{Parties, Redirecting, diversion_of_reason, reason_of_diversion};

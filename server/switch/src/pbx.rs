@@ -74,7 +74,7 @@ async fn once(mut channel: Channel, work: Work) -> Option<(Channel, Work)> {
         Work::Application(application, arguments) => {
             Some(alone(&mut channel, application, &arguments).await)
         }
-        Work::Parked(ticket) => return parked(channel, ticket).await,
+        Work::Parked(ticket) => return Box::pin(parked(channel, ticket)).await,
         Work::Replace(place) => match channel.answer().await {
             Ok(()) => {
                 place.take(channel);
@@ -208,6 +208,7 @@ async fn run_extension(channel: &mut Channel, budget: &mut Budget) -> AppResult 
 }
 
 async fn run_step(channel: &mut Channel, step: &Step) -> AppResult {
+    channel.look_at_media_for(&step.arguments).await;
     let arguments = channel.substituted(&step.arguments);
     let Some(application) = channel.switch().application(&step.application) else {
         tracing::error!(

@@ -25,6 +25,7 @@ mod originate;
 mod park;
 mod pbx;
 mod pickup;
+mod quality;
 mod reach;
 mod recode;
 mod record;

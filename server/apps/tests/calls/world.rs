@@ -89,6 +89,8 @@ pub(crate) struct Script {
     pub(crate) played: Vec<(usize, String)>,
     /// The tones that were played.
     pub(crate) tones: Vec<ToneScript>,
+    /// What every leg says that it carried.
+    pub(crate) stats: LegStats,
 }
 
 /// What one leg has negotiated.
@@ -225,7 +227,8 @@ impl MediaLeg for Leg {
     }
 
     fn stats(&self) -> Reply<'_, LegStats> {
-        Box::pin(async { LegStats::default() })
+        let stats = self.script.lock().unwrap().stats.clone();
+        Box::pin(async { stats })
     }
 }
 

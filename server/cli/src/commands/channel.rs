@@ -1,6 +1,9 @@
 //! `core show channels`, `core show channel`, `channel request hangup`.
 
-use switch::{Cause, Control, Details, Position};
+use std::fmt::Write as _;
+
+use codec::{Codec, Kind};
+use switch::{Cause, Control, Details, LegStats, Position};
 
 use crate::command::{Command, Names, Outcome, Slot, Takes};
 use crate::commands::count;
@@ -21,7 +24,8 @@ pub(crate) static SHOW_CHANNEL: Command = Command {
     path: "core show channel",
     takes: Takes::Channel,
     synopsis: "Display information on a specific channel",
-    doc: "Shows what is known of one channel.",
+    doc: "Shows what is known of one channel; at the end whether its sound is made anew for the other party,\n\
+          what its media carried and lost, and how that sounds, estimated from 0 to 100.",
     run: |exchange, words| Box::pin(show_channel(exchange, &words[0])),
 };
 
@@ -222,7 +226,8 @@ async fn show_channel(exchange: &Exchange, name: &str) -> Outcome {
     match exchange.parts.switch.directory().by_name(name) {
         Some(handle) => {
             let details = handle.details().await;
-            Outcome::Done(describe(&Line::of(&handle), details.as_deref()))
+            let text = describe(&Line::of(&handle), details.as_deref());
+            Outcome::Done(text + &media(&handle.stats().await))
         }
         None => unknown(name),
     }
@@ -373,6 +378,52 @@ fn describe(line: &Line, details: Option<&Details>) -> String {
     text
 }
 
+/// What its media carried, and what is made anew on the way.
+fn media(stats: &LegStats) -> String {
+    let mut text = String::from(" -- Media --\n");
+    for (name, recoded) in [
+        ("WriteTranscode", stats.said_anew),
+        ("ReadTranscode", stats.heard_anew),
+    ] {
+        text.push_str(&format!("{name:>15}: {}\n", anew(recoded)));
+    }
+    for stream in &stats.streams {
+        let ms = |us: u64| us as f64 / 1000.0;
+        let reported = stream.jitter_out_us.map_or_else(String::new, |us| {
+            format!(", {} lost, jitter {:.1} ms", stream.lost_out, ms(us))
+        });
+        let round_trip = stream
+            .round_trip_us
+            .map_or_else(String::new, |us| format!(", round trip {:.1} ms", ms(us)));
+        let sounds = match stream.kind == Kind::Audio && stream.packets_in > 0 {
+            true => {
+                let (heard, said) = (stream.score_in(), stream.score_out());
+                format!("; sounds {heard:.0} in, {said:.0} out")
+            }
+            false => String::new(),
+        };
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "{}: {} packets in, {} lost, jitter {:.1} ms; {} out{reported}{round_trip}{sounds}",
+            stream.kind.as_str(),
+            stream.packets_in,
+            stream.lost,
+            ms(stream.jitter_us),
+            stream.packets_out,
+        );
+    }
+    text
+}
+
+/// `Yes (opus)->(ulaw)`.
+fn anew(recoded: Option<(&Codec, &Codec)>) -> String {
+    recoded.map_or_else(
+        || "No".to_owned(),
+        |(from, to)| format!("Yes ({})->({})", from.name, to.name),
+    )
+}
+
 fn request_hangup(exchange: &Exchange, name: &str) -> Outcome {
     let directory = exchange.parts.switch.directory();
     let handles = match name.eq_ignore_ascii_case("all") {
@@ -402,8 +453,9 @@ pub(crate) mod tests {
     use expect_test::expect;
     use switch::{CallerId, ChannelInfo, ChannelState, Details, Position, StreamDetails};
 
-    use super::{concise, describe, table, totals, verbose};
+    use super::{LegStats, concise, describe, media, table, totals, verbose};
     use crate::commands::live::Line;
+    use crate::commands::pjsip::channel_stats::tests::stats;
 
     pub(crate) fn line() -> Line {
         Line {
@@ -540,5 +592,18 @@ PJSIP/WS_PHONE_A-00000004                                        246@sets:4     
             text.contains("\nEff. Connected Line ID Name: Bob\n"),
             "{text}"
         );
+    }
+    #[test]
+    fn one_channel_says_how_its_sound_goes() {
+        let [ulaw, opus] = ["ulaw", "opus"].map(|name| codec::by_name(name).unwrap());
+        let stats = LegStats {
+            said_anew: Some((opus, ulaw)),
+            heard_anew: Some((ulaw, opus)),
+            ..stats()
+        };
+        let expected = " -- Media --\n WriteTranscode: Yes (opus)->(ulaw)\n  ReadTranscode: Yes (ulaw)->(opus)\n\
+                        audio: 1470 packets in, 30 lost, jitter 12.0 ms; 1518 out, 18 lost, jitter 4.0 ms, \
+                        round trip 81.0 ms; sounds 86 in, 87 out\n";
+        assert_eq!(media(&stats), expected);
     }
 }

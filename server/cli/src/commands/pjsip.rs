@@ -1,5 +1,6 @@
 //! `pjsip …`.
 
+pub(crate) mod channel_stats;
 pub(crate) mod logger;
 pub(crate) mod objects;
 pub(crate) mod registration;

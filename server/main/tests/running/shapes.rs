@@ -240,6 +240,7 @@ const SHOWN: &[(&str, &[&str])] = &[
             "pjsip show identifies",
             "pjsip show identify provider",
             "pjsip show channels",
+            "pjsip show channelstats",
             "pjsip show settings",
             "pjsip show version",
             "pjsip set logger on",

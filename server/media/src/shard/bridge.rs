@@ -4,7 +4,7 @@
 //! they are connected and whenever it changes. On one shard that and the packets go from hand to hand;
 //! between two, through a bounded queue of the other shard, which drops what it has no room for.
 
-use crate::leg::LegId;
+use crate::leg::{LegId, Recoded};
 use crate::node::transcode::{Incoming, Made, Recipe, Transcoder};
 use crate::plan::{Line, Way, plan};
 use codec::{Codec, Kind};
@@ -48,14 +48,13 @@ pub(super) enum Cargo {
     Packet {
         target: StreamId,
         packet: Packet,
+        /// The codec it was made from, where it was made anew.
+        made_of: Option<&'static Codec>,
     },
     /// The peer of the sender needs a key frame of this stream of the receiver.
     Keyframe(StreamId),
     /// The peer of the sender misses this share of what it is sent on a stream of the sender.
-    Missed {
-        stream: StreamId,
-        percent: u8,
-    },
+    Missed { stream: StreamId, percent: u8 },
 }
 
 /// A leg's side of a joint.
@@ -73,6 +72,8 @@ pub(super) struct Bridge {
     coders: Vec<Coder>,
     /// How many transcoders there have been.
     coders_made: u32,
+    /// How the last packet of sound went: the codecs before and after, where it was made anew.
+    pub(super) anew: Option<Recoded>,
     /// What the other is still to be told: our topology, and whether we ask for its own.
     news: Option<bool>,
     /// Whether key frames are to be asked for of all streams the other has for us.
@@ -90,6 +91,7 @@ impl Bridge {
             lines: Vec::new(),
             coders: Vec::new(),
             coders_made: 0,
+            anew: None,
             news: Some(true),
             wants_keyframes: true,
         }
@@ -161,8 +163,10 @@ impl Bridge {
             return;
         };
         let target = line.target;
+        let codec = packet.format.codec().filter(|_| line.kind == Kind::Audio);
         match self.way(&line, &packet) {
             Way::Transcode(to) if !self.passes(&line, &packet) => {
+                self.anew = codec.map(|from| (from, to)).or(self.anew);
                 self.recode(now, &line, to, packet);
                 self.flush(now, own, out);
             }
@@ -174,7 +178,14 @@ impl Bridge {
                 }
             }
             Way::Forward | Way::Transcode(_) | Way::Drop => {
-                self.send(own, Cargo::Packet { target, packet }, out);
+                self.anew = self.anew.filter(|_| codec.is_none());
+                let made_of = None;
+                let cargo = Cargo::Packet {
+                    target,
+                    packet,
+                    made_of,
+                };
+                self.send(own, cargo, out);
             }
         }
     }
@@ -265,7 +276,12 @@ impl Bridge {
                 payload,
                 ..packet.clone()
             };
-            self.send(own, Cargo::Packet { target, packet }, out);
+            let cargo = Cargo::Packet {
+                target,
+                packet,
+                made_of: None,
+            };
+            self.send(own, cargo, out);
         }
     }
 
@@ -274,8 +290,12 @@ impl Bridge {
         let mut coders = std::mem::take(&mut self.coders);
         for coder in &mut coders {
             while let Some(made) = coder.transcoder.poll(now) {
-                let (target, packet) = (coder.line.target, coder.packet(made));
-                self.send(own, Cargo::Packet { target, packet }, out);
+                let cargo = Cargo::Packet {
+                    target: coder.line.target,
+                    packet: coder.packet(made),
+                    made_of: Some(coder.transcoder.from()),
+                };
+                self.send(own, cargo, out);
             }
         }
         self.coders = coders;

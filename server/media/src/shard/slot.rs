@@ -4,7 +4,7 @@ use super::bridge::{Bridge, Cargo, Relayed};
 use super::{ADDRESSES_PER_LEG_MAX, LegEvent, Path, RETRY_PAUSE, Request};
 use crate::DownReason;
 use crate::echo::{self, EchoMode, Route};
-use crate::leg::{DigitForm, EventSink, LegId};
+use crate::leg::{DigitForm, EventSink, LegId, LegStats, Recoded};
 use crate::node::ear::{Ear, Heard};
 use crate::node::keys::Keys;
 use crate::node::music::Stations;
@@ -29,6 +29,8 @@ pub(super) struct Slot {
     routes: Vec<Route>,
     /// The leg it is connected to.
     bridge: Option<Bridge>,
+    /// How the last packet of sound from that leg was made, where it was made anew.
+    said_anew: Option<Recoded>,
     /// What is played to it, in place of what others send to the same stream.
     player: Option<Player>,
     /// The digits that are sent to it, in place of everything else.
@@ -73,6 +75,7 @@ impl Slot {
             echo: None,
             routes: Vec::new(),
             bridge: None,
+            said_anew: None,
             player: None,
             keys: Keys::new(now),
             ear: None,
@@ -194,9 +197,11 @@ impl Slot {
             }
             Request::Connect { number, far } => {
                 self.bridge = Some(Bridge::new(number, far, peer.agreed()));
+                self.said_anew = None;
             }
             Request::Part { number } => {
-                self.bridge.take_if(|bridge| bridge.number == number);
+                let parted = self.bridge.take_if(|bridge| bridge.number == number);
+                self.said_anew = self.said_anew.filter(|_| parted.is_none());
             }
             Request::Play {
                 number,
@@ -229,7 +234,11 @@ impl Slot {
                 peer.copy_sent(!self.taps.is_empty());
             }
             Request::Stats { reply } => {
-                let _ = reply.send(peer.stats());
+                let recoded = (
+                    self.bridge.as_ref().and_then(|own| own.anew),
+                    self.said_anew,
+                );
+                let _ = reply.send(account(peer, recoded));
             }
         }
     }
@@ -244,7 +253,14 @@ impl Slot {
         }
         match relayed.cargo {
             Cargo::Agreed { topology, asks } => bridge.on_theirs(topology, asks),
-            Cargo::Packet { target, packet } => {
+            Cargo::Packet {
+                target,
+                packet,
+                made_of,
+            } => {
+                if let Some(codec) = packet.format.codec().filter(|_| packet.kind == Kind::Audio) {
+                    self.said_anew = made_of.map(|from| (from, codec));
+                }
                 let is_played_to = |player: &Player| player.has(target);
                 if self.player.as_ref().is_some_and(is_played_to) {
                     return;
@@ -510,6 +526,19 @@ impl Slot {
             let retry = now + RETRY_PAUSE;
             State::Ending { reason, retry }
         };
+    }
+}
+
+/// What a peer carried; what was made anew on the way from it and to it.
+fn account(peer: &mut Peer, recoded: (Option<Recoded>, Option<Recoded>)) -> LegStats {
+    let stats = peer.stats();
+    let sound = peer.agreed().streams(Kind::Audio).next();
+    LegStats {
+        pair: stats.pair,
+        streams: stats.streams,
+        codecs: sound.map_or_else(Vec::new, |own| own.codecs().collect()),
+        heard_anew: recoded.0,
+        said_anew: recoded.1,
     }
 }
 

@@ -15,7 +15,7 @@ impl Channel {
                 self.tell(StoryEvent::IcePair { local, remote });
             }
             LegEvent::MediaUp { dtls, srtp } => {
-                self.media_up = true;
+                (self.media_up, self.facts.is_secure) = (true, true);
                 self.tell(StoryEvent::Secured {
                     dtls: dtls.to_owned(),
                     srtp: srtp.to_owned(),

@@ -72,7 +72,7 @@ fn wanted(channels: [&Channel; 2], asked: [bool; 2]) -> [Change; 2] {
     let agreed = channels.map(Channel::codecs);
     let [first, second] = [0, 1].map(|index| Party {
         agreed: &agreed[index],
-        known: &channels[index].sound.known,
+        known: &channels[index].facts.sound.known,
         is_free: !asked[index] && !channels[index].is_pinned(),
     });
     changes(first, second)
@@ -93,7 +93,7 @@ impl Channel {
     /// Whether it keeps the codec it has: `preferred_codec_only` and `keep: first` say so, or it does.
     fn is_pinned(&self) -> bool {
         let endpoint = self.endpoint();
-        self.sound.is_fixed || endpoint.preferred_codec_only || endpoint.offers().keeps_first
+        self.facts.sound.is_fixed || endpoint.preferred_codec_only || endpoint.offers().keeps_first
     }
 
     async fn recode(&mut self, codecs: Vec<&'static Codec>) {
@@ -105,7 +105,7 @@ impl Channel {
         match self.make_offer(Want::Codecs(codecs), 1).await {
             Ok(Offered::Asked | Offered::Stands) => {}
             // The story says why.
-            Err(_) => self.sound.is_fixed = true,
+            Err(_) => self.facts.sound.is_fixed = true,
         }
     }
 
@@ -121,7 +121,7 @@ impl Channel {
 
     /// The far end does not want other codecs.
     pub(super) fn keep_codecs(&mut self) {
-        self.sound.is_fixed = true;
+        self.facts.sound.is_fixed = true;
     }
 }
 

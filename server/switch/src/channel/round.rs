@@ -145,7 +145,7 @@ impl Channel {
         self.open_leg(None)?;
         let round = match self.offer.take() {
             Some(offer) => {
-                self.sound.know(&self.policy.asked(&offer).audio);
+                self.facts.sound.know(&self.policy.asked(&offer).audio);
                 Round::Answer { offer }
             }
             None => Round::Offer {
@@ -282,7 +282,7 @@ impl Channel {
             self.offer_as_asked().await;
             return None;
         };
-        self.sound.know(&self.policy.asked(&offer).audio);
+        self.facts.sound.know(&self.policy.asked(&offer).audio);
         match self.negotiate(Round::Answer { offer }).await {
             Ok(outcome) => {
                 self.remark(&outcome.notes);
@@ -526,7 +526,7 @@ impl Channel {
         }
         for stream in agreed.streams(Kind::Audio) {
             let codecs: Vec<_> = stream.codecs().collect();
-            self.sound.know(&codecs);
+            self.facts.sound.know(&codecs);
         }
         self.topology = agreed;
         self.listen_for_tones();
@@ -601,6 +601,7 @@ impl Channel {
         };
         match self.switch.allocate(&self.policy, place, events, near) {
             Ok(leg) => {
+                self.registration.show_leg(Some(&leg));
                 self.leg = Some(leg);
                 Ok(())
             }

@@ -1,5 +1,6 @@
 //! RTCP of one stream: when reports go out and what comes back of them (RFC 3550 §6).
 
+use crate::peer::stats::Measured;
 use rand_chacha::ChaCha12Rng;
 use rand_core::Rng;
 use rtp::rtcp::{Block, Report, SenderInfo};
@@ -53,6 +54,7 @@ pub(super) struct Control {
     round_trip: Option<Duration>,
     /// Packets of ours the peer has missed.
     lost_out: u64,
+    pub(super) measured: Measured,
     pub(super) keyframe_requests_in: u64,
 }
 
@@ -63,6 +65,7 @@ impl Control {
             last_sr: None,
             round_trip: None,
             lost_out: 0,
+            measured: Measured::default(),
             keyframe_requests_in: 0,
         }
     }
@@ -84,9 +87,11 @@ impl Control {
         self.last_sr = Some((ntp_middle, now));
     }
 
-    /// A report of the peer about the stream we send.
-    pub(super) fn on_block(&mut self, now: Instant, clock: &Clock, block: &Block) {
+    /// A report of the peer about the stream we send, which has this clock.
+    pub(super) fn on_block(&mut self, now: Instant, clock: &Clock, block: &Block, clock_hz: u32) {
         self.lost_out = u64::try_from(block.lost).unwrap_or_default();
+        let jitter_us = u64::from(block.jitter) * 1_000_000 / u64::from(clock_hz.max(1));
+        self.measured.on_theirs(jitter_us, self.lost_out);
         if block.last_sr == 0 {
             return;
         }
@@ -96,7 +101,9 @@ impl Control {
         if let Ok(units) = u64::try_from(units)
             && units < ROUND_TRIP_MAX
         {
-            self.round_trip = Some(Duration::from_micros(units * 1_000_000 / 65_536));
+            let us = units * 1_000_000 / 65_536;
+            self.round_trip = Some(Duration::from_micros(us));
+            self.measured.on_round_trip(us);
         }
     }
 

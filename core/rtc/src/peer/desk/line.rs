@@ -420,7 +420,10 @@ impl Line {
     fn on_blocks(&mut self, now: Instant, clock: &Clock, blocks: &[Block]) -> Option<Event> {
         let ours = blocks.iter().find(|block| block.ssrc == self.ssrc_out);
         let block = ours?;
-        self.control.on_block(now, clock, block);
+        let clock_hz = self
+            .last_out
+            .map_or(self.clock_hz, |(.., clock_hz)| clock_hz);
+        self.control.on_block(now, clock, block, clock_hz);
         // RFC 3550 §6.4.1: of 256, rounded up here, so that a single loss is one.
         let percent = (u32::from(block.fraction_lost) * 100).div_ceil(256) as u8;
         Some(Event::Missed {
@@ -644,6 +647,10 @@ impl Line {
     pub(super) fn handle_timeout(&mut self, now: Instant, clock: &Clock, rng: &mut ChaCha12Rng) {
         self.digits.handle_timeout(now);
         if self.control.is_due(now, rng) {
+            if self.ssrc_in.is_some() {
+                let (jitter_us, lost) = (self.jitter_us(), self.reception.lost());
+                self.control.measured.on_own(jitter_us, lost);
+            }
             let block = self.block(now);
             let report = control::report(now, clock, &self.sent(), block);
             self.reported_out = (self.reported_out.1, self.packets_out);
@@ -705,9 +712,11 @@ impl Line {
         });
     }
 
+    fn jitter_us(&self) -> u64 {
+        u64::from(self.reception.jitter()) * 1_000_000 / u64::from(self.clock_hz.max(1))
+    }
+
     pub(super) fn stats(&self) -> StreamStats {
-        let jitter_us =
-            u64::from(self.reception.jitter()) * 1_000_000 / u64::from(self.clock_hz.max(1));
         StreamStats {
             stream: self.id,
             kind: self.kind,
@@ -718,7 +727,9 @@ impl Line {
             packets_out: self.packets_out,
             bytes_out: self.bytes_out,
             lost: self.reception.lost(),
-            jitter_us,
+            jitter_us: self.jitter_us(),
+            jitter_out_us: self.control.measured.jitter_out_us,
+            quality: self.control.measured.quality,
             round_trip_us: self
                 .control
                 .round_trip()

@@ -1,6 +1,6 @@
 //! One m-line of a peer, both ways.
 
-use super::super::stats::StreamStats;
+use super::super::stats::{Measured, StreamStats};
 use super::{Event, Format, KEYFRAME_PAUSE, Packet, StreamId};
 use crate::peer::packet::{Extensions, event_clock};
 use crate::timeline::Timeline;
@@ -55,6 +55,9 @@ struct Counters {
     keyframe_requests_out: u64,
     round_trip_us: Option<u64>,
     lost_out: u64,
+    /// What the peer last reported: how far it had come, what it missed, its jitter.
+    report: (u64, u64, u32),
+    measured: Measured,
 }
 
 impl Line {
@@ -289,6 +292,8 @@ impl Line {
     pub(super) fn on_ingress(&mut self, stats: &MediaIngressStats) {
         self.counters.nacks_out = stats.nacks;
         self.counters.retransmissions_in = stats.packets.saturating_sub(self.reception.received());
+        let (jitter_us, lost) = (self.jitter_us(), self.reception.lost());
+        self.counters.measured.on_own(jitter_us, lost);
     }
 
     pub(super) fn on_egress(&mut self, stats: &MediaEgressStats) -> Option<Event> {
@@ -297,6 +302,21 @@ impl Line {
         self.counters.round_trip_us = round_trip.or(self.counters.round_trip_us);
         if let Some(remote) = &stats.remote {
             self.counters.lost_out = remote.packets_lost;
+            let report = (
+                *remote.maximum_sequence_number,
+                remote.packets_lost,
+                remote.jitter,
+            );
+            // The engine tells the last report again and again.
+            if std::mem::replace(&mut self.counters.report, report) != report {
+                let clock_hz = self.format().map_or(self.clock_hz, |own| own.clock_hz());
+                let jitter_us = u64::from(remote.jitter) * 1_000_000 / u64::from(clock_hz.max(1));
+                let measured = &mut self.counters.measured;
+                measured.on_theirs(jitter_us, remote.packets_lost);
+                if let Some(us) = round_trip {
+                    measured.on_round_trip(us);
+                }
+            }
         }
         self.counters.retransmissions_out = stats.packets.saturating_sub(self.packets_out);
         Some(Event::Missed {
@@ -305,9 +325,11 @@ impl Line {
         })
     }
 
+    fn jitter_us(&self) -> u64 {
+        u64::from(self.reception.jitter()) * 1_000_000 / u64::from(self.clock_hz.max(1))
+    }
+
     pub(super) fn stats(&self, engine: &mut WebRtc) -> StreamStats {
-        let jitter_us =
-            u64::from(self.reception.jitter()) * 1_000_000 / u64::from(self.clock_hz.max(1));
         StreamStats {
             stream: self.id,
             kind: self.kind,
@@ -320,7 +342,9 @@ impl Line {
             packets_out: self.packets_out,
             bytes_out: self.bytes_out,
             lost: self.reception.lost(),
-            jitter_us,
+            jitter_us: self.jitter_us(),
+            jitter_out_us: self.counters.measured.jitter_out_us,
+            quality: self.counters.measured.quality,
             round_trip_us: self.counters.round_trip_us,
             lost_out: self.counters.lost_out,
             refused: 0,
