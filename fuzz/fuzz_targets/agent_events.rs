@@ -190,6 +190,7 @@ impl World {
             | Event::Offer { id, .. }
             | Event::OfferWithdrawn { id }
             | Event::Answer { id, .. }
+            | Event::Restated { id, .. }
             | Event::OfferRefused { id, .. }
             | Event::FlowLost { id }
             | Event::FlowRestored { id, .. } => id,

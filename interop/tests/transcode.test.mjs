@@ -8,17 +8,23 @@ import { startChromium } from '../lib/chromium.mjs';
 import { files, PASSWORD } from '../lib/files.mjs';
 import { loudestTone } from '../lib/page.mjs';
 import { hangUp, idle, openPage } from '../lib/phone.mjs';
-import { startServer, until } from '../lib/server.mjs';
+import { ask, startServer, until } from '../lib/server.mjs';
 
 const PLAN = `[sets]
 exten => _X.,1,Dial(PJSIP/\${EXTEN},20)
+exten => _8X.,1,Answer()
+ same => n,Playtones(dial)
+ same => n,Wait(1)
+ same => n,StopPlaytones()
+ same => n,Dial(PJSIP/\${EXTEN:1},20)
 `;
-/** Who has which codec alone, and sends which tone. The last two have both codecs, and a will of their own. */
+/** Who has which codec alone, and sends which tone. The last ones have both codecs, two of them a will of their own. */
 const PARTIES = {
   100: { codec: 'opus', hz: 440 },
   200: { codec: 'ulaw', hz: 700 },
   300: { codec: 'g722', hz: 560 },
   400: { codec: 'opus,ulaw\ncodec_prefs_outgoing_answer=prefer: configured, operation: only_preferred, keep: first', hz: 440 },
+  900: { codec: 'opus,ulaw', hz: 440 },
   500: { codec: 'ulaw,opus\ncodec_prefs_outgoing_offer=prefer: configured, operation: only_preferred, keep: first', hz: 700 },
 };
 
@@ -164,4 +170,40 @@ test('codecs are chosen by codec_prefs, and what both have is not transcoded', a
   await talks('200', '500');
   await talks('400', '100');
   assert.equal((await transcoded()).length, before + 1);
+});
+
+/** The numbers and codecs of a channel, as the console shows them. */
+const shown = async (user) => {
+  const channels = await ask(server, 'core show channels concise');
+  const [name] = channels.match(new RegExp(`PJSIP/${user}-\\w+`));
+  return ask(server, `core show channel ${name}`);
+};
+
+test('a browser that heard a prompt in Opus is offered the codec of the phone it is connected to', async () => {
+  const { hz } = DESKS[600];
+  const desk = await startBaresip({ server, user: '600', password: PASSWORD, tone_hz: hz, account: ';answermode=auto' });
+  try {
+    await desk.registered();
+    await dials(pages[900], '8600');
+    await inPhase(pages[900], 'talking');
+    const native = (text, codec) => text.includes(`NativeFormats: (${codec})`);
+    await until('the browser takes PCMU', async () => native(await shown(900), 'ulaw'), 8_000);
+    // What was sent before the browser knew has come by then.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    for (const user of [900, 600]) {
+      const text = await shown(user);
+      assert.match(text, /ReadTranscode: No/, text);
+      assert.match(text, /WriteTranscode: No/, text);
+    }
+    const tone = await pages[900].evaluate(loudestTone, { ms: 1_000 });
+    assert.ok(Math.abs(tone.hz - hz) < 10 && tone.over_db > 20, `${JSON.stringify(tone)}\n${server.log}`);
+    await until('the phone hears the browser', async () => (await desk.heard(PARTIES[900].hz)) > 0.8, 6_000);
+    const stats = await ask(server, 'pjsip show channelstats');
+    assert.match(stats, / 900-\w+ +00:00:\d\d ulaw +\d+/, stats);
+    assert.match(stats, /Objects found: 2/);
+    await hangUp(pages[900]);
+    await idle(server, 5_000);
+  } finally {
+    await desk.stop();
+  }
 });

@@ -35,6 +35,8 @@ pub enum ChannelEvent {
     Offer(Option<Sdp>),
     /// The far end answered our offer.
     Answer(Sdp),
+    /// The far end's answer to the description that stands, which was sent once more: usually what it said before.
+    Restated(Sdp),
     /// The far end refused our offer; what stood before stands.
     OfferRejected {
         /// The SIP status, or its equivalent.

@@ -137,6 +137,9 @@ pub enum Event {
     OfferWithdrawn { id: InviteId },
     /// The answer to our `reinvite` or `update`, the PRACK's to the offer in a provisional response of ours, or the ACK's answer to the offer in our 200 to a re-INVITE.
     Answer { id: InviteId, body: Bytes },
+    /// The answer to the description that stands, which was sent once more to refresh the session or to say
+    /// something with it. RFC 3264 §8: it "MAY be different" from the one before.
+    Restated { id: InviteId, body: Bytes },
     /// The peer refused our offer; RFC 3261 §14.1: the old session stands.
     OfferRefused {
         id: InviteId,

@@ -363,10 +363,13 @@ impl Invite {
         if let Phase::Established = self.phase {
             self.refreshed(now, response);
         }
+        let id = self.id;
         if offer.refresh {
+            if let Some(body) = description(&response.headers, &response.body) {
+                base.emit(Event::Restated { id, body });
+            }
             return;
         }
-        let id = self.id;
         match description(&response.headers, &response.body) {
             Some(body) => {
                 self.description = Some(offer.body);

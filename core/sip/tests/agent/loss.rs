@@ -57,6 +57,7 @@ impl Script {
                 | Event::OfferWithdrawn { .. }
                 | Event::Identity { .. }
                 | Event::Answer { .. }
+                | Event::Restated { .. }
                 | Event::OfferRefused { .. }
                 | Event::Response { .. }
                 | Event::Resubscribed { .. }

@@ -165,3 +165,28 @@ async fn answers_nobody_asked_for_change_nothing() {
     assert!(!call.is_over());
     assert_eq!(call.handle.info().streams, "audio sendrecv, video sendrecv");
 }
+
+/// A re-INVITE that says who is connected, or refreshes the session, carries what stands.
+#[tokio::test(start_paused = true)]
+async fn another_answer_to_what_stands_is_taken_and_the_same_one_is_no_news() {
+    let world = World::new(PLAN).await;
+    let call = world.dial("1").await;
+    let same = sdp(&["audio", "video"])
+        .to_string()
+        .replace("o=- 1 1 ", "o=- 1 2 ");
+    call.send(ChannelEvent::Restated(same.parse().unwrap()))
+        .await;
+    let other = sdp(&["audio", "video inactive"]);
+    call.send(ChannelEvent::Restated(other.clone())).await;
+    assert_eq!(call.handle.info().streams, "audio sendrecv, video inactive");
+    call.send(ChannelEvent::Restated(other)).await;
+    call.leave().await;
+    let answered = |event: &StoryEvent| matches!(event, StoryEvent::Answered { .. });
+    let story = world.story();
+    let rounds = story.events.iter().filter(|entry| answered(&entry.event));
+    assert_eq!(
+        rounds.count(),
+        2,
+        "the call's, and the one that was another"
+    );
+}

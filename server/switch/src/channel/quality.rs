@@ -3,6 +3,7 @@
 use codec::Kind;
 use media::LegStats;
 use rtc::{Series, StreamStats};
+use sdp::Sdp;
 
 use super::{Channel, recode};
 use crate::leg;
@@ -14,6 +15,8 @@ pub(super) struct Facts {
     pub(super) account: LegStats,
     /// It is encrypted.
     pub(super) is_secure: bool,
+    /// The far end's last description.
+    pub(super) theirs: Option<Sdp>,
     /// The codecs it can be offered.
     pub(super) sound: recode::Sound,
 }

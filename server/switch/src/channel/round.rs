@@ -146,6 +146,7 @@ impl Channel {
         let round = match self.offer.take() {
             Some(offer) => {
                 self.facts.sound.know(&self.policy.asked(&offer).audio);
+                self.facts.theirs = Some(offer.clone());
                 Round::Answer { offer }
             }
             None => Round::Offer {
@@ -283,8 +284,10 @@ impl Channel {
             return None;
         };
         self.facts.sound.know(&self.policy.asked(&offer).audio);
+        let theirs = offer.clone();
         match self.negotiate(Round::Answer { offer }).await {
             Ok(outcome) => {
+                self.facts.theirs = Some(theirs);
                 self.remark(&outcome.notes);
                 self.note_choice(&outcome.agreed);
                 if let Some(sdp) = outcome.sdp {
@@ -375,8 +378,21 @@ impl Channel {
         self.turn = Turn::Restated;
     }
 
+    /// The far end answered what stands, which signalling said once more by itself. RFC 3264 §8 lets the answer be
+    /// another one: phones make new keys, move their ports, or have another codec first.
+    pub(super) async fn on_restated(&mut self, answer: Sdp) -> Option<Happened> {
+        let theirs = self.facts.theirs.as_ref();
+        let is_known = theirs.is_some_and(|theirs| says_the_same(theirs, &answer));
+        // An offer that is under way settles what stands.
+        if is_known || !self.turn.is_idle() {
+            return None;
+        }
+        Some(self.on_confirmation(answer).await)
+    }
+
     /// The far end answered what was said once more.
     pub(super) async fn on_confirmation(&mut self, answer: Sdp) -> Happened {
+        self.facts.theirs = Some(answer.clone());
         match self.negotiate(Round::Confirm { answer }).await {
             Ok(outcome) => {
                 self.remark(&outcome.notes);
@@ -418,8 +434,10 @@ impl Channel {
                 return Ok(None);
             }
         };
+        let theirs = answer.clone();
         match self.negotiate(Round::Apply { answer }).await {
             Ok(outcome) => {
+                self.facts.theirs = Some(theirs);
                 self.remark(&outcome.notes);
                 let topology = outcome.agreed;
                 self.stands(topology.clone(), Side::Us);
@@ -613,6 +631,15 @@ impl Channel {
             }
         }
     }
+}
+
+/// Whether two descriptions differ in no more than the version of the session.
+fn says_the_same(one: &Sdp, other: &Sdp) -> bool {
+    let lines = |sdp: &Sdp| {
+        let lines = sdp.lines.iter().filter(|line| line.letter != 'o');
+        lines.cloned().collect::<Vec<_>>()
+    };
+    one.media == other.media && lines(one) == lines(other)
 }
 
 /// Where a description has media sent to, first of all.

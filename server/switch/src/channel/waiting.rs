@@ -197,6 +197,7 @@ impl Channel {
             }
             ChannelEvent::Offer(offer) => Ok(self.on_offer(offer).await),
             ChannelEvent::Answer(answer) => self.on_answer(answer).await,
+            ChannelEvent::Restated(answer) => Ok(self.on_restated(answer).await),
             ChannelEvent::OfferRejected { status } => Ok(self.on_offer_rejected(status).await),
             ChannelEvent::OfferWithdrawn => {
                 self.on_offer_withdrawn().await;

@@ -346,6 +346,12 @@ impl Calls {
                     }
                 }
             }
+            Event::Restated { id, body } => {
+                // What cannot be read changes nothing: the session stands.
+                if let Ok(answer) = sdp::parse(&body) {
+                    self.tell(id, ChannelEvent::Restated(answer));
+                }
+            }
             Event::OfferRefused { id, status, reason } => {
                 if let Some(call) = self.calls.get(&id) {
                     call.received(&format_args!("{status} {}", printable(&reason)));
