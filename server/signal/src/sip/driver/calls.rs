@@ -328,30 +328,34 @@ impl Calls {
         );
     }
 
+    fn on_answer(&mut self, id: InviteId, body: &[u8]) {
+        if let Some(call) = self.calls.get_mut(&id) {
+            // By PRACK, before the ACK could bring it.
+            call.wants_offer = false;
+        }
+        match sdp::parse(body) {
+            Ok(answer) => self.tell(id, ChannelEvent::Answer(answer)),
+            Err(_) => {
+                let status = Status::NOT_ACCEPTABLE_HERE.code();
+                self.tell(id, ChannelEvent::OfferRejected { status });
+            }
+        }
+    }
+
+    /// The answer to what stands. One that cannot be read changes nothing.
+    fn on_restated(&self, id: InviteId, body: &[u8]) {
+        if let Ok(answer) = sdp::parse(body) {
+            self.tell(id, ChannelEvent::Restated(answer));
+        }
+    }
+
     /// Whatever concerns a call that exists.
     pub(crate) fn on_event(&mut self, agent: &mut Agent, now: Instant, event: Event) {
         match event {
             Event::Confirmed { id, body } => self.on_confirmed(agent, now, id, body.as_deref()),
             Event::Offer { id, via, body } => self.on_offer(agent, now, id, via, body.as_deref()),
-            Event::Answer { id, body } => {
-                if let Some(call) = self.calls.get_mut(&id) {
-                    // By PRACK, before the ACK could bring it.
-                    call.wants_offer = false;
-                }
-                match sdp::parse(&body) {
-                    Ok(answer) => self.tell(id, ChannelEvent::Answer(answer)),
-                    Err(_) => {
-                        let status = Status::NOT_ACCEPTABLE_HERE.code();
-                        self.tell(id, ChannelEvent::OfferRejected { status });
-                    }
-                }
-            }
-            Event::Restated { id, body } => {
-                // What cannot be read changes nothing: the session stands.
-                if let Ok(answer) = sdp::parse(&body) {
-                    self.tell(id, ChannelEvent::Restated(answer));
-                }
-            }
+            Event::Answer { id, body } => self.on_answer(id, &body),
+            Event::Restated { id, body } => self.on_restated(id, &body),
             Event::OfferRefused { id, status, reason } => {
                 if let Some(call) = self.calls.get(&id) {
                     call.received(&format_args!("{status} {}", printable(&reason)));
