@@ -52,6 +52,14 @@ fn server_of(shard: usize) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, 1], 4000 + shard as u16))
 }
 
+/// The offer with what the browser asks of its sound.
+fn asking(mut offer: String, allowed: &[&str]) -> String {
+    for wish in allowed.iter().filter(|name| name.starts_with(ASKS)) {
+        offer = offer.replacen("a=rtcp-mux\r\n", &format!("a=rtcp-mux\r\n{wish}\r\n"), 1);
+    }
+    offer
+}
+
 /// A browser takes telephone events.
 fn take_events(config: &mut str0m::RtcConfig) {
     let digits = FormatParams {
@@ -155,11 +163,7 @@ impl World {
             first: 1000 * (index as u64 + 1),
             told,
         };
-        let mut offer = offer.to_sdp_string();
-        for wish in allowed.iter().filter(|name| name.starts_with(ASKS)) {
-            offer = offer.replacen("a=rtcp-mux\r\n", &format!("a=rtcp-mux\r\n{wish}\r\n"), 1);
-        }
-        let offer = offer.parse().unwrap();
+        let offer = asking(offer.to_sdp_string(), allowed).parse().unwrap();
         let outcome = self.negotiate(index, shard, Round::Answer { offer });
         let answer = outcome.sdp.unwrap().to_string();
         let answer = SdpAnswer::from_sdp_string(&answer).unwrap();
