@@ -2,7 +2,8 @@
 import { barePage, scripts } from './bare.mjs';
 import { until } from './server.mjs';
 
-const PATIENCE_MS = 10_000;
+/** linphonec makes a key of RSA before its first call with DTLS, which a busy machine takes its time for. */
+const PATIENCE_MS = 25_000;
 
 /** A page in which softphones can live: those of JsSIP. */
 export async function softphonePage(context, url) {
