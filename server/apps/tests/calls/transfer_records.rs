@@ -300,7 +300,7 @@ async fn each_pair_of_a_call_of_three_has_a_record() {
         lines,
         [
             "alice 100 Dial alice-0 > alice-1 ANSWERED 1",
-            "100 200 Dial Local/200@test-00000002;2 > alice-4 ANSWERED 0",
+            "100 200 Dial Local/200@test-00000002;2 > alice-4 ANSWERED 1",
             "alice 100 Dial alice-0 > Local/200@test-00000002;1 ANSWERED 1",
             // All three talk.
             "alice 100 Dial alice-0 > alice-1 ANSWERED 1",
