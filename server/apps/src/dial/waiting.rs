@@ -185,6 +185,8 @@ impl<'a> Waiting<'a> {
 
 /// Lets the caller know that it rings: one that was answered hears it as a tone.
 pub(super) fn alert(call: &mut Channel) {
+    // Who sent it here may want to know.
+    call.fares(180);
     match call.tone("ring").filter(|_| call.is_up()) {
         Some(tones) => call.play_on(Playable::Tones(tones)),
         None => call.ring(),
