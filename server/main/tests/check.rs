@@ -72,6 +72,10 @@ fn errors_are_shown_with_their_places_and_fail() {
     let (text, good) = check(&folder.0, &["--data", data.to_str().unwrap()]);
     assert!(!good);
     expect![[r#"
+        warning: pjsip.conf:11:9: context names `stes`, which no file defines
+         11 | context=stes
+            |         ^
+            = did you mean `sets`?
         error: pjsip.conf:12:7: endpoint `alice` is not used: allow names the unknown codec `opsu`
          12 | allow=opsu
             |       ^
@@ -85,7 +89,7 @@ fn errors_are_shown_with_their_places_and_fail() {
            |             ^
            = put the certificate there, or correct `tlscertfile`
         info: database: the file DIR/none/sidetone.db is not there yet, it is made at the start
-        2 errors, 1 warning, 1 note
+        2 errors, 2 warnings, 1 note
     "#]].assert_eq(&text);
 }
 

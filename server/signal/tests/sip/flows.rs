@@ -244,12 +244,17 @@ impl Party {
     /// Calls, is challenged and calls again; the INVITE that counts.
     async fn invites(&mut self, ladder: &mut Ladder, exten: &str) -> String {
         let first = invite(self.name, exten, &format!("{}1", self.name), OFFER);
-        self.sends(ladder, &first).await;
+        self.invites_as(ladder, &first).await
+    }
+
+    /// The same with an INVITE that is written already.
+    async fn invites_as(&mut self, ladder: &mut Ladder, first: &str) -> String {
+        self.sends(ladder, first).await;
         self.response(ladder, 100).await;
         let challenged = self.response(ladder, 401).await;
-        self.sends(ladder, &ack(&first, &challenged)).await;
+        self.sends(ladder, &ack(first, &challenged)).await;
         let (user, password) = login(self.name);
-        let text = signed(&first, &challenged, user, password);
+        let text = signed(first, &challenged, user, password);
         self.sends(ladder, &text).await;
         self.response(ladder, 100).await;
         text

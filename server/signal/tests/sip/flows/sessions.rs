@@ -3,11 +3,12 @@
 use sip::Method;
 
 use super::{
-    Ladder, PARKING, PLAN, Party, TRUNK, answered, pjsip, refuses, rings, stage, talk, with,
+    Ladder, PARKING, PLAN, Party, TRUNK, Talk, answered, offering, pjsip, refuses, rings, stage,
+    talk, with,
 };
 use crate::names::{NameServer, a, srv};
-use crate::outbound::{EMPTY, tagged};
-use crate::support::{DeskPhone, Exchange, ack, register, signed, transport};
+use crate::outbound::{EMPTY, tagged, with_answer};
+use crate::support::{DeskPhone, Exchange, ack, in_dialog, invite, register, signed, transport};
 
 /// RFC 3665 §3.1 and 3.2: Successful Session Establishment; the exchange challenges (§3.3), and hangs up the other side.
 #[tokio::test]
@@ -155,12 +156,15 @@ async fn rfc_3665_3_4_proxy_failure() {
         |---- 200 BYE ---->|                  |                  |");
 }
 
-/// RFC 3665 §3.6: Session via Redirect and Proxy Server. Bob's phone is who redirects; the exchange goes there itself.
+/// RFC 3665 §3.6: Session via Redirect and Proxy Servers with SDP in ACK. Bob's phone is who redirects; the exchange goes there
+/// itself. Alice offers nothing: the offer is in the 200, her answer in the ACK.
 #[tokio::test]
 async fn rfc_3665_3_6_redirect() {
     let (_exchange, mut ladder, [mut alice, mut bob, mut carol]) =
         stage(["alice", "bob", "carol"]).await;
-    let text = alice.invites(&mut ladder, "bob").await;
+    let first = invite("alice", "bob", "alice1", "");
+    let first = first.replace("Content-Type: application/sdp\r\n", "");
+    let text = alice.invites_as(&mut ladder, &first).await;
     let called = bob.request(&mut ladder, Method::Invite).await;
     let moved = tagged(&called, 302, "bob", EMPTY);
     let moved = moved.replacen(
@@ -174,7 +178,19 @@ async fn rfc_3665_3_6_redirect() {
     let called = carol.request(&mut ladder, Method::Invite).await;
     carol.answers(&mut ladder, &called, 180, EMPTY).await;
     alice.response(&mut ladder, 180).await;
-    let talk = answered(&mut ladder, &mut alice, &mut carol, text, called).await;
+    let answer = with_answer();
+    carol.answers(&mut ladder, &called, 200, &answer).await;
+    carol.request(&mut ladder, Method::Ack).await;
+    let ok = alice.response(&mut ladder, 200).await;
+    assert!(sdp::parse(&ok.body).is_ok(), "{ok:?}");
+    let answer = in_dialog("ACK", 2, &text, &ok, &answer);
+    alice.sends(&mut ladder, &answer).await;
+    let talk = Talk {
+        callee: carol.name,
+        text,
+        ok,
+        called,
+    };
     talk.ends(&mut ladder, &mut alice, &mut carol, 1).await;
     ladder.is("
         alice              exchange           bob                carol
@@ -201,13 +217,26 @@ async fn rfc_3665_3_6_redirect() {
         |---- 200 BYE ---->|                  |                  |");
 }
 
-/// RFC 3665 §3.7: Session with re-INVITE (IP Address Change). The exchange answers it itself; Alice's side stays.
+/// RFC 3665 §3.7: Session with re-INVITE (IP Address Change). The exchange answers it itself; Alice's side stays, and what
+/// comes for Bob after it goes to his new address.
 #[tokio::test]
 async fn rfc_3665_3_7_re_invite() {
     let (_exchange, mut ladder, [mut alice, mut bob]) = stage(["alice", "bob"]).await;
     let talk = talk(&mut ladder, &mut alice, &mut bob).await;
-    talk.offers(&mut ladder, &mut bob, 1, "sendrecv").await;
-    talk.ends(&mut ladder, &mut alice, &mut bob, 2).await;
+    let moved = offering("sendrecv", 1).replace("<sip:phone@127.0.0.1;", "<sip:phone@192.0.2.9;");
+    let invite = talk.by_callee(1, "INVITE", &moved);
+    bob.sends(&mut ladder, &invite).await;
+    bob.response(&mut ladder, 100).await;
+    let ok = bob.response(&mut ladder, 200).await;
+    assert!(sdp::parse(&ok.body).is_ok(), "{ok:?}");
+    let ack = talk.by_callee(1, "ACK", EMPTY);
+    bob.sends(&mut ladder, &ack).await;
+    let bye = talk.by_caller(3, "BYE", EMPTY);
+    alice.sends(&mut ladder, &bye).await;
+    alice.response(&mut ladder, 200).await;
+    let bye = bob.request(&mut ladder, Method::Bye).await;
+    assert!(bye.uri.to_string().contains("@192.0.2.9"), "{}", bye.uri);
+    bob.answers(&mut ladder, &bye, 200, EMPTY).await;
     ladder.is("
         alice              exchange           bob
         |---- INVITE ----->|                  |
@@ -227,10 +256,10 @@ async fn rfc_3665_3_7_re_invite() {
         |                  |------ 100 ------>|
         |                  |------ 200 ------>|
         |                  |<------ ACK ------|
-        |                  |<------ BYE ------|
-        |                  |---- 200 BYE ---->|
-        |<------ BYE ------|                  |
-        |---- 200 BYE ---->|                  |");
+        |------ BYE ------>|                  |
+        |<---- 200 BYE ----|                  |
+        |                  |------ BYE ------>|
+        |                  |<---- 200 BYE ----|");
 }
 
 /// RFC 3665 §3.10: Unsuccessful No Response from User Agent.
