@@ -46,6 +46,7 @@ mod send_text;
 mod set;
 mod stream_echo;
 mod transfer;
+mod transfer_other;
 mod verbose;
 mod wait;
 mod wait_exten;
@@ -60,8 +61,10 @@ pub use manual::manual;
 /// Every application of the dial plan.
 pub static APPLICATIONS: &[&Application] = &[
     &answer::ANSWER,
+    &transfer_other::ATTN_TRANSFER,
     &authenticate::AUTHENTICATE,
     &background::BACKGROUND,
+    &transfer_other::BLIND_TRANSFER,
     &indicate::BUSY,
     &chan_is_avail::CHAN_IS_AVAIL,
     &other_channel::CHANNEL_REDIRECT,
@@ -96,6 +99,7 @@ pub static APPLICATIONS: &[&Application] = &[
     &noop::NOOP,
     &originate::ORIGINATE,
     &park::PARK,
+    &park::PARK_AND_ANNOUNCE,
     &park::PARKED_CALL,
     &pickup::PICKUP,
     &pickup::PICKUP_CHAN,

@@ -1,11 +1,11 @@
-//! `Park` and `ParkedCall`.
+//! `Park`, `ParkAndAnnounce` and `ParkedCall`.
 
 use std::time::Duration;
 
 use switch::bridge::{self, Parted, Rules};
 use switch::{
     ActivatedBy, AppResult, Application, Args, Cause, Channel, DEFAULT_LOT, Grants, Instead,
-    Interrupt, Keys, ParkingLot, Wish,
+    Interrupt, Keys, ORIGINATE_TIMEOUT, Originate, ParkingLot, Purpose, Ticket, Wish,
 };
 
 use crate::arguments::{position, warn};
@@ -26,7 +26,67 @@ pub(crate) static PARKED_CALL: Application = Application {
     run: |call, args| Box::pin(pick_up(call, args)),
 };
 
+/// Parks the call and has it announced.
+pub(crate) static PARK_AND_ANNOUNCE: Application = Application {
+    name: "ParkAndAnnounce",
+    synopsis: "Park the call, and call somebody to announce it",
+    doc: include_str!("park_and_announce.md"),
+    run: |call, args| Box::pin(park_and_announce(call, args)),
+};
+
 async fn park(call: &mut Channel, args: Args<'_>) -> AppResult {
+    match space_for(call, &args, "Park").await? {
+        Some(ticket) => Err(Interrupt::Park(ticket)),
+        None => Ok(()),
+    }
+}
+
+async fn park_and_announce(call: &mut Channel, args: Args<'_>) -> AppResult {
+    let Some(ticket) = space_for(call, &args, "ParkAndAnnounce").await? else {
+        return Ok(());
+    };
+    if let (Some(files), Some(destination)) = (args.at(2), args.at(3)) {
+        let announced = Originate {
+            destination: destination.to_owned(),
+            purpose: Purpose::Application {
+                name: "Playback".to_owned(),
+                arguments: announcement(files, ticket.space()),
+            },
+            timeout: ORIGINATE_TIMEOUT,
+            caller: call.caller.clone(),
+            variables: call.vars.inherited(),
+            before: None,
+        };
+        let switch = call.switch().clone();
+        if let Err(why) = call.during(switch.originate(announced)).await? {
+            warn(
+                call,
+                "ParkAndAnnounce",
+                &args,
+                format!("not announced: {why}"),
+            );
+        }
+    }
+    Err(Interrupt::Park(ticket))
+}
+
+/// The files of an announcement, as `Playback` has them; `PARKED` is the number of the space.
+fn announcement(files: &str, space: u32) -> String {
+    let files = files.split(':').flat_map(|file| match file.trim() {
+        "PARKED" => {
+            let digits = space.to_string();
+            digits
+                .chars()
+                .map(|digit| format!("digits/{digit}"))
+                .collect()
+        }
+        file => vec![file.to_owned()],
+    });
+    files.collect::<Vec<_>>().join("&")
+}
+
+/// Answers the call and reserves a space for it, whose number it hears. `None`: there is none.
+async fn space_for(call: &mut Channel, args: &Args<'_>, name: &str) -> AppResult<Option<Ticket>> {
     let mut wish = Wish {
         lot: args.at(0).map(str::to_owned),
         space: call
@@ -35,7 +95,7 @@ async fn park(call: &mut Channel, args: Args<'_>) -> AppResult {
             .and_then(|it| it.parse().ok()),
         ..Wish::default()
     };
-    let is_silent = options(call, &args, &mut wish);
+    let is_silent = options(call, args, &mut wish, name);
     if !call.is_up() {
         call.answer().await?;
     }
@@ -47,21 +107,21 @@ async fn park(call: &mut Channel, args: Args<'_>) -> AppResult {
     let ticket = match call.switch().reserve(call, &by, wish) {
         Ok(ticket) => ticket,
         Err(why) => {
-            warn(call, "Park", &args, why);
+            warn(call, name, args, why);
             let failed = "pbx-parkingfailed";
             call.prompt(failed, Instead::Refusal, |_| false).await?;
-            return Ok(());
+            return Ok(None);
         }
     };
     // Whoever sent the call here does not hear it any more.
     if !is_silent && !is_transferred {
         call.say_digits(&ticket.space().to_string()).await?;
     }
-    Err(Interrupt::Park(ticket))
+    Ok(Some(ticket))
 }
 
 /// Reads the options; whether the number of the space is not to be heard.
-fn options(call: &mut Channel, args: &Args<'_>, wish: &mut Wish) -> bool {
+fn options(call: &mut Channel, args: &Args<'_>, wish: &mut Wish, name: &str) -> bool {
     let mut is_silent = false;
     let mut rest = args.at(1).unwrap_or_default();
     while let Some(option) = rest.chars().next() {
@@ -77,15 +137,15 @@ fn options(call: &mut Channel, args: &Args<'_>, wish: &mut Wish) -> bool {
             't' => match value.parse() {
                 Ok(0) => wish.time = Some(Duration::MAX),
                 Ok(seconds) => wish.time = Some(Duration::from_secs(seconds)),
-                Err(_) => warn(call, "Park", args, "option t needs a number of seconds"),
+                Err(_) => warn(call, name, args, "option t needs a number of seconds"),
             },
             'c' => match position(call, value, if value.contains('^') { '^' } else { ',' }) {
                 Ok(then) => wish.then = Some(then),
-                Err(why) => warn(call, "Park", args, why),
+                Err(why) => warn(call, name, args, why),
             },
             other => {
                 let what = format!("option `{other}` has no effect; there are r, R, s, t and c");
-                warn(call, "Park", args, what);
+                warn(call, name, args, what);
             }
         }
     }

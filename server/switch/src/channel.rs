@@ -61,7 +61,7 @@ use crate::signaling::Signaling;
 use crate::story::{Side, Story, StoryEvent, Surroundings};
 use crate::switch::Switch;
 use crate::text::Text;
-use crate::transfer::{Follower, Referred};
+use crate::transfer::{Follower, Onward, Referred};
 use crate::variables::Variables;
 
 use self::digits::Digits;
@@ -137,6 +137,8 @@ pub struct Channel {
     went_away: Option<u16>,
     /// Who sent it on wants to know how it fares.
     pub(crate) follower: Option<Follower>,
+    /// What it wants done with the other party, once it is led back to it.
+    pub(crate) onward: Option<Onward>,
     /// The text message it carries.
     text: Option<Box<Text>>,
     /// It is there for its message alone.
@@ -244,6 +246,7 @@ impl Channel {
             features: None,
             went_away: None,
             follower: None,
+            onward: None,
             text: None,
             only_text: false,
             on_hold: false,

@@ -363,6 +363,17 @@ impl Dialling {
         leg.pass_digits(caller);
     }
 
+    /// What a party has pressed is for the leg it hears, but for what is held back; of that so many were not meant for the
+    /// exchange.
+    pub(crate) fn dialled(&mut self, own: &mut Channel, passed: &str) {
+        let heard = self.heard;
+        let Some(leg) = self.legs.iter_mut().find(|leg| heard == Some(leg.id())) else {
+            return own.forget_news();
+        };
+        own.pass_digits(leg);
+        own.release_digits(leg, passed.len());
+    }
+
     /// A leg that is being called.
     pub fn leg(&self, id: ChannelId) -> Option<&Channel> {
         self.legs.iter().find(|leg| leg.id() == id)

@@ -210,6 +210,15 @@ pub(crate) struct Judged<O = Operation> {
     pub(crate) operation: Option<O>,
 }
 
+impl<O> Default for Judged<O> {
+    fn default() -> Self {
+        Self {
+            passed: String::new(),
+            operation: None,
+        }
+    }
+}
+
 /// What one party has dialled lately.
 #[derive(Clone, Debug)]
 pub(crate) struct Matcher<O = Operation> {

@@ -145,6 +145,11 @@ impl Condition {
         self.reads.load(Ordering::Relaxed)
     }
 
+    /// Whether the call talks to another one, even if it is led aside now.
+    pub(crate) fn is_up_with_another(&self) -> bool {
+        self.connected.load(Ordering::Relaxed)
+    }
+
     /// Notes whether the call talks to another one.
     pub(crate) fn connect(&self, connected: bool) {
         self.connected.store(connected, Ordering::Relaxed);

@@ -77,5 +77,5 @@ pub use stop::{Stop, Then, When};
 pub use switch::{Live, Parts, SHUTDOWN_GRACE, Status, Switch};
 pub use technology::{Open, Outgoing, Target, Technology, Unreachable};
 pub use text::{IncomingText, NotSent, TEXT_HEADERS_MAX, TEXTS_WAITING_MAX, Text};
-pub use transfer::{Follower, Newcomer, Referred, Seat, Transfer, TransferTo};
+pub use transfer::{Follower, Newcomer, Onward, Referred, Seat, Transfer, TransferTo};
 pub use variables::{SetError, VALUE_BYTES_MAX, VARIABLES_MAX, Variables};

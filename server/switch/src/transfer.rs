@@ -27,6 +27,15 @@ pub struct Transfer {
     pub refer_to: String,
 }
 
+/// What a party of a conversation asks for while it is led aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Onward {
+    /// The other one is sent there.
+    Blind(Position),
+    /// It is called, before the other one is sent there.
+    Attended(Position),
+}
+
 /// Where a party is sent.
 #[derive(Debug)]
 pub enum TransferTo {
@@ -34,6 +43,8 @@ pub enum TransferTo {
     Extension(String),
     /// Into the place of another channel: that of the same phone in its other call.
     Seat(Seat),
+    /// Into the place of a call of somebody else: extension `external_replaces` knows what to do with it, if there is one.
+    Elsewhere,
 }
 
 /// What the party that asked is told.
@@ -98,6 +109,21 @@ impl Channel {
                 self.follower = None;
             }
         }
+    }
+
+    /// Whether it is led aside from a conversation, so that it can have the other party sent on.
+    pub fn is_aside(&self) -> bool {
+        self.condition().is_up_with_another()
+    }
+
+    /// Has the other party of its conversation sent on, as soon as it is led back.
+    pub fn send_other(&mut self, onward: Onward) {
+        self.onward = Some(onward);
+    }
+
+    /// The context in which it finds the extensions it sends others to.
+    pub fn transfer_context(&self) -> String {
+        context_of(self)
     }
 
     /// It is over: who sent it on is told why.
@@ -286,22 +312,13 @@ pub(crate) async fn resolve(
         referred_by,
         refer_to,
     } = transfer;
-    let result = match to {
-        _ if !own.endpoint().allow_transfer => Err(DECLINED),
-        TransferTo::Extension(exten) => {
-            let named = own.vars.value("TRANSFER_CONTEXT").map(str::to_owned);
-            let context = named.unwrap_or_else(|| own.endpoint().context.clone());
+    let result = match led_to(own, other, to) {
+        Ok(Led::Extension(to, missing)) => {
             let caller = other.caller.number.clone();
-            let to = Position {
-                context,
-                exten,
-                priority: 1,
-            };
-            extension(own, to, caller).await
+            extension(own, to, caller, missing).await
         }
-        TransferTo::Seat(place) if place.is_of(own) || place.is_of(other) => Err(BAD_REQUEST),
-        TransferTo::Seat(place) if !place.is_taken() => Err(DECLINED),
-        TransferTo::Seat(place) => Ok(Interrupt::Join(place)),
+        Ok(Led::Seat(place)) => Ok(Interrupt::Join(place)),
+        Err(status) => Err(status),
     };
     let interrupt = match result {
         Ok(interrupt) => interrupt,
@@ -348,6 +365,33 @@ pub(crate) async fn resolve(
         None => own.transferred(),
     }
     Some(interrupt)
+}
+
+/// Where `own` wants `other` to go, or the status that says why it cannot.
+fn led_to(own: &Channel, other: &Channel, to: TransferTo) -> Result<Led, u16> {
+    let extension = |exten: String| Position {
+        context: refer_context(own),
+        exten,
+        priority: 1,
+    };
+    match to {
+        _ if !own.endpoint().allow_transfer => Err(DECLINED),
+        TransferTo::Extension(exten) => Ok(Led::Extension(extension(exten), NOT_FOUND)),
+        TransferTo::Elsewhere => {
+            let to = extension("external_replaces".to_owned());
+            Ok(Led::Extension(to, NO_SUCH_CALL))
+        }
+        TransferTo::Seat(place) if place.is_of(own) || place.is_of(other) => Err(BAD_REQUEST),
+        TransferTo::Seat(place) if !place.is_taken() => Err(DECLINED),
+        TransferTo::Seat(place) => Ok(Led::Seat(place)),
+    }
+}
+
+/// Where a party is to be led.
+enum Led {
+    /// To an extension; what is answered if there is none.
+    Extension(Position, u16),
+    Seat(Seat),
 }
 
 /// The context in which a party that transfers by digits finds extensions.
@@ -407,14 +451,28 @@ const NOT_FOUND: u16 = 404;
 /// What is answered where a transfer is not done.
 pub(crate) const DECLINED: u16 = 603;
 
-async fn extension(own: &mut Channel, to: Position, caller: String) -> Result<Interrupt, u16> {
+/// What is answered where there is no call of that name.
+const NO_SUCH_CALL: u16 = 481;
+
+/// The context in which a phone that sends the other party on finds extensions.
+fn refer_context(own: &Channel) -> String {
+    let named = own.vars.value("TRANSFER_CONTEXT").map(str::to_owned);
+    named.unwrap_or_else(|| own.endpoint().context.clone())
+}
+
+async fn extension(
+    own: &mut Channel,
+    to: Position,
+    caller: String,
+    missing: u16,
+) -> Result<Interrupt, u16> {
     let switch = own.switch().clone();
     let known = switch.has_extension(&to.context, &to.exten, Some(&caller));
     match known.await {
         Ok(true) => Ok(Interrupt::Redirect(to)),
         Ok(false) | Err(_) => {
             say_failed(own, &to.exten, &to.context);
-            Err(NOT_FOUND)
+            Err(missing)
         }
     }
 }

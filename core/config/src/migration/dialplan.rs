@@ -91,10 +91,6 @@ const APPLICATIONS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "calls are transferred by their parties and by Transfer alone",
-        &["BlindTransfer", "AttnTransfer", "ParkAndAnnounce"],
-    ),
-    (
         "this application of the dial plan is not there",
         &[
             "MacroExclusive",

@@ -229,3 +229,34 @@ async fn nobody_at_all_answers_and_who_was_to_be_transferred_is_hung_up() {
     assert!(call.saw("0: hangup 16"), "{:?}", reach.world.ladder.lines());
     assert_eq!(reach.count(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_dialled_before_the_answer_reaches_who_is_heard() {
+    let (reach, call) = calls(FEATURES).await;
+    let answer = Some(crate::world::sdp(&["audio", "video"]));
+    let early = ChannelEvent::Progress {
+        status: 183,
+        answer,
+    };
+    let sent = || {
+        let lines = reach.world.ladder.lines();
+        let digits = lines.iter().filter_map(|line| line.strip_prefix("digit "));
+        let whole = digits.filter(|digit| digit.contains(" of "));
+        whole
+            .filter_map(|digit| digit.chars().next())
+            .collect::<String>()
+    };
+    // Nobody hears this one.
+    press(&call, "4").await;
+    reach.send(1, early).await;
+    assert_eq!(connections(&reach), 2, "{:?}", reach.world.ladder.lines());
+    press(&call, "5").await;
+    assert_eq!(sent(), "5");
+    // What is meant for the exchange is not for the target.
+    press(&call, "*3").await;
+    press(&call, "6").await;
+    assert_eq!(sent(), "56");
+    press(&call, "*7").await;
+    assert_eq!(sent(), "56");
+    assert!(call.saw("1: hangup 16"));
+}

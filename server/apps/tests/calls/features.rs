@@ -12,6 +12,9 @@ featuredigittimeout=500
 [applicationmap]
 note => *1,self/caller,NoOp,own ${CHANNEL}
 told => *2,peer/callee,Wait(2)
+send => *5,self/caller,BlindTransfer(300)
+ask => *6,self/caller,AttnTransfer,300,default
+lost => *7,self/caller,BlindTransfer(999)
 [team]
 note => 77
 ";
@@ -19,13 +22,15 @@ note => 77
 async fn reach(dynamic: &str) -> Reach {
     let plan = format!(
         "exten => 100,1,Set(DYNAMIC_FEATURES={dynamic})\n same => n,Dial(TEST/1)\n\
-         exten => h,1,NoOp()\n"
+         exten => h,1,NoOp()\nexten => 300,1,Dial(TEST/1)\n\
+         exten => 400,1,BlindTransfer(300)\n same => n,NoOp(${{BLINDTRANSFERSTATUS}})\n"
     );
     Reach::featured(&plan, FEATURES).await
 }
 
 /// How often the stories say that this ran.
-fn ran(reach: &Reach, what: &str) -> usize {
+/// How often this was told of a call.
+pub(crate) fn ran(reach: &Reach, what: &str) -> usize {
     let stories = reach.world.switch.directory().stories();
     let events = stories.iter().flat_map(|story| &story.events);
     let said = events.filter(|entry| format!("{:?}", entry.event).contains(what));
@@ -99,4 +104,53 @@ async fn a_channel_has_digits_and_pauses_of_its_own() {
     press(&call, "55").await;
     assert!(call.is_over());
     assert_eq!(crate::dial::result(&reach), "*55 3000 #");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feature_sends_the_other_party_to_an_extension() {
+    let reach = reach("send#lost").await;
+    let call = reach.world.dial("100").await;
+    reach.answer(0).await;
+    press(&call, "*7").await;
+    assert!(
+        !call.is_over() && !call.saw("1: call audio, video"),
+        "there is no such extension"
+    );
+    press(&call, "*5").await;
+    assert!(
+        call.is_over() && call.saw("1: call audio, video"),
+        "{:?}",
+        reach.world.ladder.lines()
+    );
+    reach.answer(1).await;
+    hangs_up(&reach, 1, Cause::NormalClearing).await;
+    assert!(call.saw("0: hangup 16"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feature_calls_an_extension_before_the_other_party_is_sent_there() {
+    let reach = reach("ask").await;
+    let call = reach.world.dial("100").await;
+    reach.answer(0).await;
+    press(&call, "*6").await;
+    assert!(
+        !call.is_over() && call.saw("1: call audio, video"),
+        "{:?}",
+        reach.world.ladder.lines()
+    );
+    reach.answer(1).await;
+    assert!(!call.saw("0: hangup 16"), "it waits");
+    call.leave().await;
+    call.sees("play tones", 1).await;
+    pass(seconds(1)).await;
+    assert!(call.is_over() && !call.saw("0: hangup 16") && !call.saw("1: hangup 16"));
+    hangs_up(&reach, 1, Cause::NormalClearing).await;
+    assert!(call.saw("0: hangup 16"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_talks_to_nobody_sends_nobody_on() {
+    let reach = reach("send").await;
+    reach.world.dial("400").await;
+    assert_eq!(ran(&reach, "NoOp(FAILURE)"), 1);
 }

@@ -4,6 +4,7 @@ use switch::{Cause, ChannelState};
 
 use crate::blind::{announced, press};
 use crate::dial::hangs_up;
+use crate::features::ran;
 use crate::reach::Reach;
 use crate::world::{Call, millis, pass, seconds};
 
@@ -17,6 +18,7 @@ exten => 803,1,Set(PARKINGEXTEN=703)
 exten => 804,1,Park(,st(1)c(test,804,1))
 exten => 805,1,Dial(Local/800@test)
 exten => 806,1,Park(,st(0))
+exten => 810,1,ParkAndAnnounce(,s,call-parked:PARKED,TEST/1)
 exten => 900,1,NoOp(${PARKING_SPACE} ${PARKEDLOT} ${PARKER})
  same => n,Wait(1000)
 include => parkedcalls
@@ -309,4 +311,24 @@ async fn who_picked_it_up_may_do_what_the_lot_allows() {
     assert!(!call.saw("parted"), "parking anew is for who was parked");
     press(&call, "#1").await;
     assert!(call.saw("parted"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_called_for_it_hears_where_a_call_is_parked() {
+    let reach = world().await;
+    let space = || reach.world.switch.device_state("park:701@parkedcalls");
+    let call = reach.world.dial("810").await;
+    assert_eq!(space(), switch::DeviceState::InUse);
+    assert!(
+        call.saw("0: call audio, video"),
+        "{:?}",
+        reach.world.ladder.lines()
+    );
+    reach.answer(0).await;
+    call.sees("0: hangup 16", 1).await;
+    let said = "Application { application: \"Playback(call-parked&digits/7&digits/0&digits/1)\"";
+    assert_eq!(ran(&reach, said), 1);
+    assert_eq!(space(), switch::DeviceState::InUse, "it stays");
+    call.leave().await;
+    assert_eq!(space(), switch::DeviceState::NotInUse);
 }

@@ -519,3 +519,21 @@ async fn a_caller_is_sent_on_in_the_call_and_says_what_came_of_it() {
         );
     }
 }
+
+/// The call that is to be joined is one of another exchange: the dial plan may know how to reach it.
+#[tokio::test]
+async fn a_call_of_somebody_else_is_for_external_replaces() {
+    let plan = format!("{PLAN}exten => external_replaces,1,Answer()\n same => n,Echo()\n");
+    let exchange = with_plan(PJSIP, &plan).await;
+    let mut alice = phone(&exchange, "alice").await;
+    let mut bob = phone(&exchange, "bob").await;
+    let talk = call(&mut alice, "alice", &mut bob, "bob").await;
+    let to = "sip:carol@elsewhere.example.com?Replaces=a%3Bto-tag%3Db%3Bfrom-tag%3Dc";
+    let text = talk.by_callee("REFER", 1, &refer(to));
+    transferred(&mut bob, &text, 1).await;
+    let at = (
+        "PJSIP/alice".to_owned(),
+        "external_replaces@phones:2".to_owned(),
+    );
+    until("Alice is there", || channels(&exchange) == [at.clone()]).await;
+}

@@ -8,6 +8,7 @@ use crate::application::Args;
 use crate::channel::Channel;
 use crate::event::AppResult;
 use crate::story::StoryEvent;
+use crate::transfer::Onward;
 
 impl Talk<'_> {
     pub(super) async fn application(&mut self, side: Party, feature: &FeatureApplication) -> Goes {
@@ -15,6 +16,8 @@ impl Talk<'_> {
             true => side.other(),
             false => side,
         };
+        // What was asked for where nothing came of it is not asked for any more.
+        self.pair(on).0.onward = None;
         let feature = feature.clone();
         let class = feature.music_class.clone();
         let meanwhile = class
@@ -24,7 +27,12 @@ impl Talk<'_> {
             Box::pin(async move { apply(channel, &feature).await })
         })
         .await?;
-        self.rejoin().await
+        let (own, _) = self.pair(on);
+        match own.onward.take() {
+            None => self.rejoin().await,
+            Some(Onward::Blind(to)) => self.blind_to(on, to).await,
+            Some(Onward::Attended(to)) => Box::pin(self.attended_to(on, to)).await,
+        }
     }
 }
 

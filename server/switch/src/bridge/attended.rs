@@ -78,6 +78,11 @@ impl Talk<'_> {
         let Some(to) = dialled else {
             return self.rejoin().await;
         };
+        Box::pin(self.attended_to(side, to)).await
+    }
+
+    /// Calls this extension for the transferer, while the other one waits.
+    pub(super) async fn attended_to(&mut self, side: Party, to: Position) -> Goes {
         let limit = self.clock.end();
         let (own, other) = self.pair(side);
         let features = own.features();
@@ -310,6 +315,8 @@ impl Consultation {
         }
         let mut keys = self.keys();
         let (mut hears, mut all) = (None, false);
+        own.forget_digits();
+        own.hold_digits(&keys.firsts());
         while dialling.failure().is_none() {
             let now = tokio::select! {
                 biased;
@@ -320,16 +327,24 @@ impl Consultation {
             };
             let wish = match now {
                 Now::Own(wake) => match own.on_wake(wake).await {
-                    Ok(Some(Happened::Digit(digit))) => {
-                        keys.on_digit(Instant::now(), digit).operation
+                    Ok(happened) => {
+                        let judged = match happened {
+                            Some(Happened::Digit(digit)) => keys.on_digit(Instant::now(), digit),
+                            _ => Judged::default(),
+                        };
+                        dialling.dialled(own, &judged.passed);
+                        judged.operation
                     }
-                    Ok(_) => None,
                     Err(interrupt) => {
                         own.stop_tones();
                         return Called::Left(Some(interrupt));
                     }
                 },
-                Now::Pause => keys.on_pause().operation,
+                Now::Pause => {
+                    let judged = keys.on_pause();
+                    dialling.dialled(own, &judged.passed);
+                    judged.operation
+                }
                 Now::Leg(woken) => {
                     if let Some(target) = on_leg(own, dialling, woken, &mut hears).await {
                         own.stop_tones();
@@ -344,8 +359,11 @@ impl Consultation {
                     own.stop_tones();
                     return Called::Left(None);
                 }
-                // As soon as it answers.
-                Some(Wish::ThreeWay) => all = true,
+                Some(Wish::ThreeWay) => {
+                    // As soon as it answers; the code itself is not for the target.
+                    own.drop_digits();
+                    all = true;
+                }
                 // To talk to the one who waits is to give up calling.
                 Some(Wish::Abort | Wish::Swap) => {
                     own.stop_tones();
@@ -417,6 +435,7 @@ async fn on_leg(
         Dialled::Early(id) => {
             own.stop_tones();
             *hears = dialling.leg(id).and_then(|leg| own.connect(leg));
+            dialling.hear(id);
         }
         Dialled::Answered(target) => return Some(target),
         Dialled::Forwarded(_) => dialling.note(Cause::RedirectedToNewDestination),

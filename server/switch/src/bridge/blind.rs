@@ -22,6 +22,11 @@ impl Talk<'_> {
         let Some(to) = dialled else {
             return self.rejoin().await;
         };
+        self.blind_to(side, to).await
+    }
+
+    /// Sends the other party there.
+    pub(super) async fn blind_to(&mut self, side: Party, to: Position) -> Goes {
         if let Some(lot) = parks(self.pair(side).0, &to) {
             return self.park_in(side, lot).await;
         }

@@ -77,11 +77,11 @@ impl Calls {
         let to = match target.uri.header("Replaces") {
             Some(replaces) => {
                 let replaces = Replaces::parse(&replaces).map_err(|_| bad())?;
-                // RFC 3891 §3, in the words of a final response: there is no such dialog.
-                let gone = || Denied::new(Status::CALL_DOES_NOT_EXIST);
-                let other = agent.replaced(&replaces).ok_or_else(gone)?;
-                let other = self.calls.get(&other).ok_or_else(gone)?;
-                TransferTo::Seat(Seat::of(&other.inbox))
+                let other = agent.replaced(&replaces);
+                match other.and_then(|other| self.calls.get(&other)) {
+                    Some(other) => TransferTo::Seat(Seat::of(&other.inbox)),
+                    None => TransferTo::Elsewhere,
+                }
             }
             None => {
                 let user = target.uri.user().filter(|user| !user.is_empty());
