@@ -378,6 +378,7 @@ fn ask(call: &Channel, destination: &str, options: &Options) -> Ask {
         dialled: Some(call.at.clone()),
         group: None,
         linkedid: None,
+        language: Some(call.language().to_owned()),
         far: Some(call.capabilities()),
         before: None,
     }

@@ -464,7 +464,7 @@ async fn what_is_shown_keeps_its_shape() {
                 CALLERPRES            CALLERPRES(...)                      Who may see the caller; the same as CALLERID(pres)
                 CDR                   CDR(...)                             A field of the call detail record: CDR(billsec), CDR(start,u); accountcode, amaflags, userfield and names of your own can be set
                 CDR_PROP              CDR_PROP(...)                        Properties of the call detail record: Set(CDR_PROP(disable)=1)
-                CHANNEL               CHANNEL(...)                         Facts of the channel: name, uniqueid, linkedid, state, channeltype, endpoint, context, exten, rtp, rtcp, …
+                CHANNEL               CHANNEL(...)                         Facts of the channel: name, uniqueid, linkedid, state, channeltype, endpoint, context, exten, rtp, rtcp, …; language, accountcode, musicclass and tonezone can be set
                 CHANNELS              CHANNELS(...)                        The names of all channels, or of those that fit a regular expression: CHANNELS([expression])
                 CONNECTEDLINE         CONNECTEDLINE(...)                   Number and name of who the channel is connected to; set, it is told, unless with `,i`
                 CSV_QUOTE             CSV_QUOTE(...)                       A text in quotes, with those it has written twice: CSV_QUOTE(text)

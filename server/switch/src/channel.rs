@@ -95,6 +95,8 @@ pub struct Channel {
     digits: Digits,
     /// The country whose tones it hears.
     tone_zone: Option<String>,
+    /// The language of its prompts, where it is not that of its endpoint.
+    language: Option<String>,
     /// What the caller has begun to dial, for the pbx loop.
     dialled: Option<String>,
     timeouts: Timeouts,
@@ -222,6 +224,7 @@ impl Channel {
             grace_until: None,
             digits: Digits::default(),
             tone_zone: None,
+            language: None,
             dialled: None,
             timeouts: Timeouts::default(),
             offer: parts.offer,

@@ -50,6 +50,8 @@ pub struct Ask {
     pub recorded: bool,
     /// The calls they belong to; none but themselves if `None`.
     pub linkedid: Option<String>,
+    /// The language of those whose endpoints have none.
+    pub language: Option<String>,
     /// The group each leg is put into: `name[@category]`.
     pub group: Option<String>,
     /// Where in the dial plan it is made, for who picks it up.

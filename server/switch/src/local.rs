@@ -82,12 +82,14 @@ fn target(switch: &Switch, exten: String, context: String) -> Target {
             variables.push((format!("__{WITHIN}"), within.to_string()));
             let begins = outgoing.channel.strip_suffix(";1");
             let name = format!("{};2", begins.unwrap_or(&outgoing.channel));
+            let mut subscriber = Subscriber::clone(&pinned);
+            subscriber.endpoint.language = outgoing.language;
             Box::new(First {
                 own: outgoing.inbox,
                 far: None,
                 call: Some(Box::new(Call {
                     switch,
-                    subscriber: pinned,
+                    subscriber: Arc::new(subscriber),
                     caller: outgoing.caller,
                     redirecting: outgoing.redirecting,
                     context,

@@ -139,6 +139,7 @@ impl Switch {
             dialled: None,
             group: None,
             linkedid: None,
+            language: None,
             far: None,
             before: originate.before.clone(),
         };

@@ -409,6 +409,7 @@ impl Switch {
             variables: ask.variables.clone(),
             channel: name,
             linkedid: linkedid.clone(),
+            language: ask.language.clone(),
             inbox: sender,
         });
         let mut channel = Channel::new(channel::Parts {
@@ -428,6 +429,7 @@ impl Switch {
             outgoing: true,
         });
         channel.record_mut().link(&linkedid);
+        channel.inherit_language(ask.language.as_deref());
         if !ask.recorded {
             channel.record_mut().silence();
         }

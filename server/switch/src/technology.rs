@@ -86,6 +86,8 @@ pub struct Outgoing {
     pub channel: String,
     /// The calls it belongs to.
     pub linkedid: String,
+    /// The language of who dials it.
+    pub language: Option<String>,
     /// Where the leg's events go.
     pub inbox: InboxSender,
 }

@@ -6,7 +6,8 @@ use switch::{Channel, Function, QualityItem, SetError, quality};
 /// Reads facts of the channel.
 pub(crate) static CHANNEL: Function = Function {
     name: "CHANNEL",
-    synopsis: "Facts of the channel: name, uniqueid, linkedid, state, channeltype, endpoint, context, exten, rtp, rtcp, …",
+    synopsis: "Facts of the channel: name, uniqueid, linkedid, state, channeltype, endpoint, context, exten, rtp, rtcp, …; \
+               language, accountcode, musicclass and tonezone can be set",
     read,
     write: Some(write),
 };
@@ -32,12 +33,7 @@ fn read(call: &Channel, item: &str) -> Option<String> {
             Some(own.unwrap_or_else(|| config.indications.country.clone()))
         }
         "musicclass" => Some(call.music_class().to_owned()),
-        "language" => Some(
-            call.endpoint()
-                .language
-                .clone()
-                .unwrap_or_else(|| "en".to_owned()),
-        ),
+        "language" => Some(call.language().to_owned()),
         _ => None,
     }
 }
@@ -156,6 +152,9 @@ fn write(call: &mut Channel, item: &str, value: &str) -> Result<(), SetError> {
                 );
             }
         }
+        "language" if call.set_language(value.trim()) => {}
+        "language" => return Err(SetError::Value),
+        "accountcode" => return call.record_mut().set("accountcode", value),
         _ => return Err(SetError::Name),
     }
     Ok(())

@@ -192,3 +192,23 @@ async fn all_parts_of_a_local_call_have_one_linkedid() {
     assert_eq!(id("two"), format!("{0} {0}", id("one")));
     assert_eq!(id("three"), id("one"));
 }
+
+/// `CHANNEL(language)` is that of what is called as well, unless its endpoint has its own.
+#[tokio::test(start_paused = true)]
+async fn the_language_of_the_caller_is_that_of_its_local_calls() {
+    let plan = "exten => 100,1,Set(CHANNEL(language)=../de)\n same => n,Set(GLOBAL(none)=${CHANNEL(language)})\n \
+                same => n,Set(CHANNEL(language)=de)\n same => n,Set(CHANNEL(accountcode)=sales)\n \
+                same => n,Set(GLOBAL(one)=${CHANNEL(language)} ${CDR(accountcode)})\n \
+                same => n,Dial(Local/200@test)\n\
+                exten => 200,1,Set(GLOBAL(two)=${CHANNEL(language)})\n same => n,Dial(TEST/1,,b(three^1))\n\
+                exten => three,1,Set(GLOBAL(three)=${CHANNEL(language)})\n same => n,Return()\n";
+    for (own, expected) in [(None, "de"), (Some("fr"), "fr")] {
+        let language = own.map(str::to_owned);
+        let reach = Reach::with(plan, |endpoint| endpoint.language = language).await;
+        reach.world.dial("100").await;
+        let is = |name: &str| reach.world.switch.global(name).unwrap();
+        assert_eq!(is("none"), own.unwrap_or("en"));
+        assert_eq!((is("one").as_str(), is("two").as_str()), ("de sales", "de"));
+        assert_eq!(is("three"), expected);
+    }
+}

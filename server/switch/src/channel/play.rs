@@ -8,6 +8,9 @@ use crate::event::{AppResult, Happened};
 use crate::leg::{MediaLeg, Playing};
 use crate::sounds::{NoSound, Wanted};
 
+/// The longest name of a language: Asterisk keeps as many.
+const LANGUAGE_BYTES_MAX: usize = 40;
+
 impl Channel {
     /// Finds a sound by its name in the dial plan, in the call's language and for its codec.
     pub async fn sound(&mut self, name: &str) -> AppResult<Result<Sound, NoSound>> {
@@ -47,7 +50,30 @@ impl Channel {
 
     /// The language of its prompts.
     pub fn language(&self) -> &str {
-        self.endpoint().language.as_deref().unwrap_or("en")
+        let own = self.language.as_deref();
+        let own = own.or_else(|| self.endpoint().language.as_deref());
+        own.unwrap_or("en")
+    }
+
+    /// Speaks the language of who dials it, unless its endpoint has its own.
+    pub(crate) fn inherit_language(&mut self, language: Option<&str>) {
+        if self.endpoint().language.is_none()
+            && let Some(language) = language
+        {
+            self.set_language(language);
+        }
+    }
+
+    /// Sets that language; `false`: it is no name of a folder.
+    pub fn set_language(&mut self, language: &str) -> bool {
+        let fits = |character: char| character.is_ascii_alphanumeric() || "_-".contains(character);
+        let is_name = !language.is_empty()
+            && language.len() <= LANGUAGE_BYTES_MAX
+            && language.chars().all(fits);
+        if is_name {
+            self.language = Some(language.to_owned());
+        }
+        is_name
     }
 
     /// Lets the far end hear this, in place of what it heard before, until the end or until it presses a
