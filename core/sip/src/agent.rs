@@ -458,12 +458,6 @@ impl Agent {
         self.base.dialogs.get(&dialog).copied()
     }
 
-    /// What names the dialog of a call in Replaces: the one that was answered, else the first early one. `None`: the
-    /// far end has not said anything yet.
-    pub fn name_of(&self, id: InviteId) -> Option<Replaces> {
-        self.invites.get(&id)?.name()
-    }
-
     /// The peer's client came back over another connection: our requests in the dialog go there.
     pub fn rebind(&mut self, now: Instant, id: InviteId, flow: Flow) {
         if self

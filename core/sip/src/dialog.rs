@@ -30,16 +30,6 @@ impl DialogId {
         }
     }
 
-    /// What names it in Replaces, for who asks us.
-    pub(crate) fn to_replaces(&self) -> Replaces {
-        Replaces {
-            call_id: self.call_id.clone(),
-            to_tag: self.local_tag.clone(),
-            from_tag: self.remote_tag.clone(),
-            early_only: false,
-        }
-    }
-
     /// The dialog a request of the peer names; `None` without To tag.
     pub(crate) fn of_request(request: &Request) -> Result<Option<Self>, HeaderError> {
         let headers = &request.headers;

@@ -23,7 +23,7 @@ use crate::dialog::{Dialog, DialogId};
 use crate::session_timer::{Due, SessionRules, SessionTimer, Terms};
 use crate::timer::earliest;
 use crate::transaction::{ClientUser, Purpose, ServerId, TransactionId};
-use crate::{HeaderName, Headers, Login, Method, Replaces, Request, Response, Status, sign};
+use crate::{HeaderName, Headers, Login, Method, Request, Response, Status, sign};
 
 use incoming::{Incoming, Unacked};
 use offer::{Announced, Held, Turn};
@@ -307,19 +307,6 @@ impl Invite {
             }
             _ => self.dialog.as_mut(),
         }
-    }
-
-    /// What names the call in Replaces.
-    pub(crate) fn name(&self) -> Option<Replaces> {
-        let dialog = match &self.phase {
-            Phase::Outgoing(outgoing) => outgoing.early.first().map(|early| &early.dialog),
-            Phase::Incoming(_)
-            | Phase::Established
-            | Phase::Departing { .. }
-            | Phase::Leaving { .. }
-            | Phase::Over => self.dialog.as_ref(),
-        };
-        dialog.map(|dialog| dialog.id.to_replaces())
     }
 
     /// The dialog of this name.

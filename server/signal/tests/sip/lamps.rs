@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use sip::{HeaderName, Request};
 
-use crate::outbound::registered;
+use crate::outbound::{registered, tagged, with_answer};
 use crate::pickup::{connected, rings};
 use crate::presence::{bob, body, lamp, notified, state, subscribed};
-use crate::support::{Exchange, OFFER, PJSIP, Phone, ack, invite, request, signed};
-use crate::transfer::{phone, with_plan};
+use crate::support::{Exchange, OFFER, PJSIP, Phone, ack, in_dialog, invite, request, signed};
+use crate::transfer::{channels, phone, with_plan};
 
 const DIALOG: &str = "Event: dialog\r\nAccept: application/dialog-info+xml\r\n";
 
@@ -52,20 +52,10 @@ async fn a_call_is_picked_up_by_what_the_lamp_says() {
     assert_eq!(lamp(&notified(&mut carol).await), "terminated");
     let (text, called) = rings(&mut alice, &mut bob).await;
     let early = lit(&mut carol, "early").await;
-    let tag = called.headers.from().unwrap().tag().unwrap().to_owned();
-    assert_eq!(attribute(&early, "remote-tag"), tag);
-    assert_eq!(attribute(&early, "local-tag"), "bobs");
     assert_eq!(attribute(&early, "direction"), "recipient");
     let caller = "sip:alice@127.0.0.1</identity><target uri=\"sip:alice@127.0.0.1\"/></remote>";
     assert!(body(&early).contains(caller), "{}", body(&early));
-    let header = format!(
-        "Require: replaces\r\nReplaces: {};to-tag={};from-tag={};early-only\r\n",
-        attribute(&early, "call-id"),
-        attribute(&early, "remote-tag"),
-        attribute(&early, "local-tag"),
-    );
-    let take = invite("carol", "alice", "carol1", OFFER);
-    let take = take.replacen("Supported:", &format!("{header}Supported:"), 1);
+    let take = take(&early, "carol1", ";early-only");
     let challenged = carol.ask(&take).await;
     carol.send(&ack(&take, &challenged)).await;
     let take = signed(&take, &challenged, "carol", "lewis");
@@ -73,6 +63,59 @@ async fn a_call_is_picked_up_by_what_the_lamp_says() {
     assert_eq!(ok.status.code(), 200, "{ok:?}");
     let phones = (&mut alice, &mut bob, &mut carol);
     connected(&exchange, phones, (&text, &called), (&take, &ok)).await;
+}
+
+/// Carol takes the call that her lamp told of.
+fn take(early: &Request, id: &str, end: &str) -> String {
+    let header = format!(
+        "Require: replaces\r\nReplaces: {};to-tag={};from-tag={}{end}\r\n",
+        attribute(early, "call-id"),
+        attribute(early, "remote-tag"),
+        attribute(early, "local-tag"),
+    );
+    let take = invite("carol", "alice", id, OFFER);
+    take.replacen("Supported:", &format!("{header}Supported:"), 1)
+}
+
+/// What a lamp tells while a phone rings takes the call from nobody who has answered it.
+#[tokio::test]
+async fn no_lamp_gives_the_key_to_a_call_that_was_answered() {
+    let plan = "[phones]\nexten => bob,hint,PJSIP/bob\nexten => bob,1,Dial(PJSIP/bob)\n";
+    let exchange = with_plan(PJSIP, plan).await;
+    let mut alice = phone(&exchange, "alice").await;
+    let mut bob = phone(&exchange, "bob").await;
+    let mut carol = phone(&exchange, "carol").await;
+    let text = crate::presence::subscribe("bob", DIALOG).replace("alice", "carol");
+    carol.ask_as("carol", "lewis", &text).await;
+    let (text, called) = rings(&mut alice, &mut bob).await;
+    let early = lit(&mut carol, "early").await;
+    // Neither does it name the dialog, which stays the same.
+    let ours = called.headers.from().unwrap();
+    for name in [
+        called.headers.call_id().unwrap(),
+        ours.tag().unwrap(),
+        "bobs",
+    ] {
+        assert!(!body(&early).contains(name), "{name}: {}", body(&early));
+    }
+    bob.send(&tagged(&called, 200, "bobs", &with_answer()))
+        .await;
+    let ok = alice.response().await;
+    assert_eq!(ok.status.code(), 200, "{ok:?}");
+    alice.send(&in_dialog("ACK", 2, &text, &ok, "")).await;
+    lit(&mut carol, "confirmed").await;
+    for (id, end) in [("carol1", ";early-only"), ("carol2", "")] {
+        let take = take(&early, id, end);
+        let challenged = carol.ask(&take).await;
+        carol.send(&ack(&take, &challenged)).await;
+        let take = signed(&take, &challenged, "carol", "lewis");
+        let refused = carol.ask(&take).await;
+        assert_eq!(refused.status.code(), 486, "{refused:?}");
+        carol.send(&ack(&take, &refused)).await;
+    }
+    let mut devices: Vec<_> = channels(&exchange).into_iter().map(|(it, _)| it).collect();
+    devices.sort();
+    assert_eq!(devices, ["PJSIP/alice", "PJSIP/bob"], "they talk");
 }
 
 #[tokio::test]

@@ -20,10 +20,13 @@ use crate::sip::command::{CallRef, Party};
 use crate::sip::driver::digits::Digits;
 use crate::sip::driver::refer::Refer;
 use crate::sip::info;
-use crate::sip::outbound::Ask;
+use crate::sip::outbound::{self, Ask};
 use crate::sip::request::{ALLOW, content_type};
 use crate::sip::shared::printable;
 use crate::sip::trace::Name;
+
+/// How the names begin that lamps are told.
+const LAMP: &str = "pickup-";
 
 /// All calls the Agent has an INVITE usage for.
 #[derive(Debug, Default)]
@@ -31,6 +34,8 @@ pub(crate) struct Calls {
     pub(super) calls: BTreeMap<InviteId, Call>,
     /// The calls whose party is known, by its endpoint: each REGISTER asks.
     by_endpoint: BTreeMap<String, BTreeSet<InviteId>>,
+    /// Calls of ours, by what names them to lamps.
+    by_lamp: BTreeMap<Box<str>, InviteId>,
     /// The digits that wait for their answer.
     pub(super) infos: BTreeMap<ClientId, InviteId>,
     /// When digits are to be sent again.
@@ -49,6 +54,9 @@ pub(super) struct Call {
     pub(super) flow: Flow,
     /// Known once the caller is authenticated.
     party: Option<Party>,
+    /// What names a call of ours to lamps. It is not the name of its dialog, which stays when the call is answered: who
+    /// was told that could take the call away from those who talk.
+    lamp: Option<Box<str>>,
     /// The flow is gone and has not come back.
     lost: bool,
     /// The INVITE had no offer: the answer must be in the ACK.
@@ -122,6 +130,7 @@ impl Calls {
             inbox,
             flow,
             party: None,
+            lamp: None,
             lost: false,
             wants_offer,
             unanswered: 0,
@@ -145,6 +154,7 @@ impl Calls {
             inbox: ours.inbox,
             flow,
             party: Some(ours.party),
+            lamp: Some(format!("{LAMP}{}", outbound::call_id()).into()),
             lost: false,
             wants_offer: false,
             unanswered: 0,
@@ -208,6 +218,9 @@ impl Calls {
             let calls = self.by_endpoint.entry(party.endpoint.clone()).or_default();
             calls.insert(id);
         }
+        if let Some(lamp) = &call.lamp {
+            self.by_lamp.insert(lamp.clone(), id);
+        }
     }
 
     fn remove(&mut self, id: InviteId) -> Option<Call> {
@@ -217,6 +230,9 @@ impl Calls {
         }
         if let Some(at) = call.digits.not_before() {
             self.digits_due.remove(&(at, id));
+        }
+        if let Some(lamp) = &call.lamp {
+            self.by_lamp.remove(lamp);
         }
         if let Some(party) = &call.party
             && let Some(calls) = self.by_endpoint.get_mut(&party.endpoint)
@@ -261,14 +277,23 @@ impl Calls {
         }
     }
 
-    /// What names the dialog of a channel's call.
-    pub(crate) fn name_of(&self, agent: &Agent, channel: &ChannelHandle) -> Option<Replaces> {
+    /// What names a channel's call to lamps: good for picking it up while it rings, and for nothing else.
+    pub(crate) fn lamp_of(&self, channel: &ChannelHandle) -> Option<Replaces> {
         let ids = self.by_endpoint.get(&channel.endpoint().id)?;
-        let is_its = |id: &&InviteId| {
-            let call = self.calls.get(id);
-            call.is_some_and(|call| channel.reads(&call.inbox))
-        };
-        agent.name_of(*ids.iter().find(is_its)?)
+        let mut calls = ids.iter().filter_map(|id| self.calls.get(id));
+        let own = calls.find(|call| channel.reads(&call.inbox))?;
+        Some(Replaces {
+            call_id: own.lamp.clone()?,
+            to_tag: "caller".into(),
+            from_tag: "lamp".into(),
+            early_only: true,
+        })
+    }
+
+    /// The call that has this name for lamps; `None`: it is no such name.
+    pub(super) fn by_lamp(&self, name: &Replaces) -> Option<Option<InviteId>> {
+        let is_lamp = name.call_id.starts_with(LAMP);
+        is_lamp.then(|| self.by_lamp.get(&name.call_id).copied())
     }
 
     /// The flow a call is bound to.

@@ -250,7 +250,10 @@ impl Calls {
             Ok(Some(replaces)) => replaces,
             Err(_) => return Replaced::Malformed,
         };
-        let call = agent.replaced(&replaces).and_then(|id| self.calls.get(&id));
+        let lamp = self.by_lamp(&replaces);
+        let early_only = replaces.early_only || lamp.is_some();
+        let id = lamp.unwrap_or_else(|| agent.replaced(&replaces));
+        let call = id.and_then(|id| self.calls.get(&id));
         let Some(inbox) = call.map(|call| &call.inbox) else {
             return Replaced::Gone;
         };
@@ -259,7 +262,7 @@ impl Calls {
         if rings.is_ringing() {
             return Replaced::Place(rings);
         }
-        match (place.is_taken(), replaces.early_only) {
+        match (place.is_taken(), early_only) {
             (true, true) => Replaced::Answered,
             (true, false) => Replaced::Place(place),
             (false, _) => Replaced::Gone,

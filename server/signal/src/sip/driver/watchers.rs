@@ -238,7 +238,7 @@ impl Watcher {
     }
 
     fn tell(&mut self, agent: &mut Agent, sources: Sources<'_>, now: Instant, id: SubscriptionId) {
-        let early = |told: Now| sources.early(agent, told);
+        let early = |told: Now| sources.early(told);
         let body = match &self.watched.list {
             None => {
                 let Some(told) = self.told.first().copied() else {
@@ -271,10 +271,10 @@ impl Watcher {
 
 impl Sources<'_> {
     /// The call that rings, as a lamp tells of it.
-    fn early(self, agent: &Agent, told: Now) -> Option<Early> {
+    fn early(self, told: Now) -> Option<Early> {
         let call = self.shared.switch.directory().channel(told.rings()?)?;
         Some(Early {
-            dialog: self.calls.name_of(agent, &call),
+            dialog: self.calls.lamp_of(&call),
             caller: call.info().connected.clone(),
         })
     }

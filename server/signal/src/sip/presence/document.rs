@@ -2,9 +2,10 @@
 //! message summary (RFC 3842).
 //!
 //! A lamp is told of one dialog, named as the extension, as Asterisk does; every document is whole, for a part of it
-//! would be no shorter. While the extension rings the document names the dialog with the phone that rings, and who
-//! calls: with these a phone picks the call up (INVITE with Replaces, RFC 3891). Nothing is said of who talks to whom:
-//! with the name of a dialog that is answered a subscriber could take the call away from those who talk.
+//! would be no shorter. While the extension rings the document has a name for the call, and who calls: with these a
+//! phone picks the call up (INVITE with Replaces, RFC 3891). Nothing is said of who talks to whom, and the name is not
+//! that of the dialog, which is the same once it is answered: with it a subscriber could take the call away from those
+//! who talk.
 
 use std::fmt::Write;
 
@@ -17,7 +18,7 @@ use super::{Friends, Item, Package};
 /// The call that rings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Early {
-    /// Names its dialog.
+    /// Names it to who picks it up.
     pub(crate) dialog: Option<Replaces>,
     /// Who calls.
     pub(crate) caller: CallerId,
