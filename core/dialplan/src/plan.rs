@@ -161,6 +161,13 @@ impl Extensions {
 }
 
 impl Extension {
+    /// The priority of the step with this label.
+    fn label(&self, label: &str) -> Option<u32> {
+        let mut steps = self.steps.iter();
+        let found = steps.find(|(_, step)| step.label.as_deref() == Some(label));
+        found.map(|(priority, _)| *priority)
+    }
+
     fn is_for(&self, number: Option<&str>) -> bool {
         match (&self.caller, &self.caller_pattern) {
             (None, _) => true,
@@ -248,7 +255,19 @@ impl Plan {
         })
     }
 
-    /// The priority of a label, as `Goto(context,exten,label)` needs it.
+    /// The same with what is included now: the step a call comes to.
+    pub fn step_now(
+        &self,
+        at: &Position,
+        caller: Option<&str>,
+        now: &dyn Variables,
+    ) -> Option<&Step> {
+        self.search_now(&at.context, &at.exten, caller, now, |extension| {
+            extension.steps.get(&at.priority)
+        })
+    }
+
+    /// The priority of a label, as `Goto(context,exten,label)` needs it, at whatever time.
     pub fn label(
         &self,
         context: &str,
@@ -256,11 +275,20 @@ impl Plan {
         label: &str,
         caller: Option<&str>,
     ) -> Option<u32> {
-        self.search(context, exten, caller, |extension| {
-            let mut steps = extension.steps.iter();
-            let found = steps.find(|(_, step)| step.label.as_deref() == Some(label));
-            found.map(|(priority, _)| *priority)
-        })
+        self.search(context, exten, caller, |extension| extension.label(label))
+    }
+
+    /// The same with what is included now: that of the step a call comes to.
+    pub fn label_now(
+        &self,
+        context: &str,
+        exten: &str,
+        label: &str,
+        caller: Option<&str>,
+        now: &dyn Variables,
+    ) -> Option<u32> {
+        let found = |extension: &Extension| extension.label(label);
+        self.search_now(context, exten, caller, now, found)
     }
 
     /// The devices of an extension's hint.
@@ -344,6 +372,23 @@ impl Plan {
     ) -> Option<T> {
         let mut result = None;
         self.visit(context, &mut |_, extensions| {
+            result = extensions.matching(exten, caller).find_map(&mut found);
+            result.is_some()
+        });
+        result
+    }
+
+    /// The same with what is included now.
+    fn search_now<'a, T>(
+        &'a self,
+        context: &str,
+        exten: &str,
+        caller: Option<&str>,
+        now: &dyn Variables,
+        mut found: impl FnMut(&'a Extension) -> Option<T>,
+    ) -> Option<T> {
+        let mut result = None;
+        self.visit_now(context, now, &mut |_, extensions| {
             result = extensions.matching(exten, caller).find_map(&mut found);
             result.is_some()
         });

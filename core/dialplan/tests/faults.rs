@@ -126,6 +126,43 @@ impl Variables for At {
     }
 }
 
+fn at(hour: u16, weekday: u8) -> Option<Moment> {
+    Some(Moment {
+        minute: hour * 60,
+        weekday,
+        day: 2,
+        month: 3,
+    })
+}
+
+/// The step a label leads to is one of what is included now.
+#[test]
+fn a_label_is_that_of_the_steps_that_hold_now() {
+    let plan = plan(
+        "[main]
+include => day,9:00-17:00,mon-fri,*,*
+include => night
+[day]
+exten => s,1,NoOp()
+ same => n(vm),Dial(PJSIP/boss)
+exten => desk,1,Dial(PJSIP/boss)
+[night]
+exten => s,1,GotoIf($[1]?vm)
+ same => n,Hangup()
+ same => n(vm),Record(msg-%d.wav,3,60,k)
+",
+    );
+    let label = |moment| plan.label_now("main", "s", "vm", None, &At(moment));
+    assert_eq!((label(at(12, 3)), label(at(20, 3))), (Some(2), Some(3)));
+    let first = Position {
+        context: "main".to_owned(),
+        exten: "desk".to_owned(),
+        priority: 1,
+    };
+    let step = |moment| plan.step_now(&first, None, &At(moment)).is_some();
+    assert!(step(at(12, 3)) && !step(at(20, 3)));
+}
+
 #[test]
 fn an_include_with_times_holds_at_those_times() {
     let plan = plan(
@@ -150,14 +187,6 @@ exten => 1,1,Night()
             priority: 1,
         };
         lookup.step(&at).unwrap().unwrap().application
-    };
-    let at = |hour: u16, weekday| {
-        Some(Moment {
-            minute: hour * 60,
-            weekday,
-            day: 2,
-            month: 3,
-        })
     };
     for context in ["main", "old"] {
         assert_eq!(step(context, at(12, 3)), "Day");

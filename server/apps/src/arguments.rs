@@ -83,5 +83,6 @@ fn number(call: &Channel, context: &str, exten: &str, priority: &str) -> Option<
         return (number > 0).then_some(number);
     }
     let plan = &call.switch().config().plan;
-    plan.label(context, exten, priority, Some(&call.caller.number))
+    let caller = Some(call.caller.number.as_str());
+    plan.label_now(context, exten, priority, caller, call)
 }

@@ -67,12 +67,12 @@ fn has(call: &Channel, context: &str, exten: &str, priority: &str) -> bool {
         text => text
             .parse()
             .ok()
-            .or_else(|| plan.label(context, exten, text, number)),
+            .or_else(|| plan.label_now(context, exten, text, number, call)),
     };
     let at = priority.map(|priority| Position {
         context: context.to_owned(),
         exten: exten.to_owned(),
         priority,
     });
-    at.is_some_and(|at| plan.step(&at, number).is_some())
+    at.is_some_and(|at| plan.step_now(&at, number, call).is_some())
 }

@@ -39,7 +39,7 @@ impl Talk<'_> {
 /// The lot whose extension this is: who is sent there is parked, and who sends it is told where.
 fn parks(own: &Channel, to: &Position) -> Option<String> {
     let config = own.switch().config();
-    let step = config.plan.step(to, Some(&own.caller.number))?;
+    let step = config.plan.step_now(to, Some(&own.caller.number), own)?;
     let lots = &mut config.parking.lots.values();
     let own_lot = own.vars.value("PARKINGLOT").unwrap_or(DEFAULT_LOT);
     let lot = lots.find(|lot| lot.extension == to.exten)?;
