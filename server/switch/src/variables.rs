@@ -18,10 +18,17 @@ pub struct Variables {
     as_read: RefCell<Vec<(String, String)>>,
     /// Texts within texts that are being read.
     depth: Cell<usize>,
+    /// Texts that were read since the outermost of them began.
+    texts: Cell<usize>,
+    /// A text has been left out since then.
+    left_out: Cell<bool>,
 }
 
-/// Texts that are read within each other: `${EVAL(…)}`.
-const DEPTH_MAX: usize = 8;
+/// Texts that are read within each other, that of the step and `${EVAL(…)}`.
+const DEPTH_MAX: usize = 9;
+
+/// Texts that are read within that of a step, in all: each may have many within it.
+const TEXTS_MAX: usize = 1_000;
 
 /// What one text may set while it is read.
 const AS_READ_MAX: usize = 100;
@@ -123,16 +130,26 @@ impl Variables {
         std::mem::take(self.as_read.get_mut())
     }
 
-    /// Reads a text within another; `None`: they are too deep in each other.
+    /// Reads a text, maybe within another; `None`: they are too deep in each other, or too many.
     pub(crate) fn within<T>(&self, read: impl FnOnce() -> T) -> Option<T> {
         let depth = self.depth.get();
-        if depth >= DEPTH_MAX {
+        if depth == 0 {
+            self.texts.set(0);
+            self.left_out.set(false);
+        }
+        if depth >= DEPTH_MAX || self.texts.get() >= TEXTS_MAX {
             return None;
         }
+        self.texts.set(self.texts.get() + 1);
         self.depth.set(depth + 1);
         let value = read();
         self.depth.set(depth);
         Some(value)
+    }
+
+    /// A text is left out. `true`: the first one within the outermost.
+    pub(crate) fn leave_out(&self) -> bool {
+        !self.left_out.replace(true)
     }
 
     /// Those that a channel called by this one has too, each with the name to set there.

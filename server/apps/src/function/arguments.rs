@@ -73,8 +73,29 @@ pub(crate) fn separator(text: &str) -> Option<char> {
     unescaped(text).first().copied()
 }
 
-/// The value of a variable, or of a function with its arguments, that an argument names.
+/// Functions that do more than read: whoever means them writes them, and names them nowhere.
+const NEVER_NAMED: [&str; 9] = [
+    "SET",
+    "EVAL",
+    "DB_DELETE",
+    "INC",
+    "DEC",
+    "SHIFT",
+    "POP",
+    "PUSH",
+    "UNSHIFT",
+];
+
+/// The value of a variable, or of a function with its arguments, that an argument names. The argument has been
+/// substituted: what is in it may be a caller's, and is no dial plan.
 pub(crate) fn named(call: &Channel, name: &str) -> String {
+    let function = name.split_once('(').map(|(function, _)| function.trim());
+    let acts = function.is_some_and(|function| NEVER_NAMED.contains(&function));
+    if acts || name.contains(['$', '{', '}']) {
+        let channel = call.name();
+        tracing::warn!(channel, "'{name}' is not the name of a variable");
+        return String::new();
+    }
     call.substitute(&format!("${{{name}}}"))
 }
 

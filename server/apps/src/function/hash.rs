@@ -2,17 +2,17 @@
 
 use switch::{Channel, Function, SetError};
 
-use super::arguments::{named, separate};
+use super::arguments::separate;
 
 /// A value by a name and a key.
 pub(crate) static HASH: Function = Function {
     name: "HASH",
     synopsis: "A value by its key: HASH(name,key); or all that are there are set: Set(HASH(name)=value,value)",
     read: |call, text| match text.split_once(',') {
-        Some((name, key)) => Some(named(call, &variable(name, key))),
+        Some((name, key)) => Some(value(call, name, key)),
         None => {
             let values = keys(call, text).into_iter();
-            let values = values.map(|key| named(call, &variable(text, &key)));
+            let values = values.map(|key| value(call, text, &key));
             Some(values.collect::<Vec<_>>().join(","))
         }
     },
@@ -32,6 +32,12 @@ fn variable(name: &str, key: &str) -> String {
     format!("~HASH~{}~{}~", name.trim(), key.trim())
 }
 
+/// Read as it is: a key is often what a caller has written, and must not be read as dial plan.
+fn value(call: &Channel, name: &str, key: &str) -> String {
+    let value = call.vars.value(&variable(name, key));
+    value.unwrap_or_default().to_owned()
+}
+
 fn keys(call: &Channel, name: &str) -> Vec<String> {
     let begin = format!("~HASH~{}~", name.trim());
     let names = call.vars.iter().map(|(name, _)| name);
@@ -41,13 +47,13 @@ fn keys(call: &Channel, name: &str) -> Vec<String> {
 
 fn write(call: &mut Channel, text: &str, value: &str) -> Result<(), SetError> {
     if let Some((name, key)) = text.split_once(',') {
-        return call.set(&variable(name, key), value);
+        return call.vars.set(&variable(name, key), value);
     }
     let keys = keys(call, text);
     let mut values = separate(value, keys.len().max(1)).into_iter();
     for key in keys {
         let value = values.next().unwrap_or_default();
-        call.set(&variable(text, &key), &value)?;
+        call.vars.set(&variable(text, &key), &value)?;
     }
     Ok(())
 }

@@ -109,3 +109,30 @@ async fn a_text_that_evaluates_itself_ends() {
     let value = value(before, "${EVAL(${x})}").await;
     assert!(value.ends_with(" end") && value.len() < 100, "{value}");
 }
+
+/// One that has itself in it many times.
+#[tokio::test(start_paused = true)]
+async fn a_text_that_evaluates_itself_many_times_ends() {
+    let own = "${open}{EVAL(${open}{x})}".repeat(20);
+    let before = format!(" same => n,Set(open=$)\n same => n,Set(x={own})\n");
+    let began = std::time::Instant::now();
+    assert_eq!(value(&before, "${EVAL(${x})}").await, "");
+    assert!(began.elapsed() < std::time::Duration::from_secs(20));
+}
+
+/// What a caller writes is a key, or no name of a variable, but never dial plan.
+#[tokio::test(start_paused = true)]
+async fn what_a_caller_writes_is_not_read_as_dial_plan() {
+    let before = " same => n,Set(open=$)\n same => n,Set(k=x}${open}{SET(q=5)})\n \
+                  same => n,Set(f=SET(q=5))\n same => n,Set(HASH(h,y)=2)\n \
+                  same => n,Set(HASH(h,${k})=3)\n";
+    for (text, expected) in [
+        ("${HASH(h,${k})}${q}", ""),
+        ("${HASH(h,y)}${HASHKEYS(h)}", "2y"),
+        ("${CUT(${k},-,1)}${q}", ""),
+        ("${FIELDQTY(${f},-)}${q}", "0"),
+        ("${LEN(${k})}${k}", "13x}${SET(q=5)}"),
+    ] {
+        assert_eq!(value(before, text).await, expected, "{text}");
+    }
+}

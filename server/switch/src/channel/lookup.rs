@@ -57,11 +57,11 @@ impl Variables for Channel {
 }
 
 impl Channel {
-    /// The text with its variables, functions and expressions put in, within another that is read: nothing where that
-    /// goes on for ever.
+    /// The text with its variables, functions and expressions put in, maybe within another that is read: nothing where
+    /// that goes on for ever.
     pub fn substitute(&self, text: &str) -> String {
         let substituted = self.vars.within(|| substitute(text, self));
-        if substituted.is_none() {
+        if substituted.is_none() && self.vars.leave_out() {
             self.note(&Note::TooDeep);
         }
         substituted.unwrap_or_default()
@@ -69,7 +69,7 @@ impl Channel {
 
     /// The text of a step; what its functions set is set from here on.
     pub(crate) fn substituted(&mut self, text: &str) -> String {
-        let substituted = substitute(text, self);
+        let substituted = self.substitute(text);
         for (name, value) in self.vars.take_as_read() {
             if let Err(why) = self.set(&name, &value) {
                 tracing::warn!(channel = self.name(), "{name} is not set: {why}");
