@@ -60,7 +60,7 @@ export class Stage {
 
   /** Everything that was begun is over. */
   idle() {
-    return until('no call is left', async () => /^0 active calls/m.test(await ask(this.server, 'core show channels')), PATIENCE_MS);
+    return until('no call is left', async () => /^0 active channels/m.test(await ask(this.server, 'core show channels')), PATIENCE_MS);
   }
 }
 

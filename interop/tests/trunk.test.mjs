@@ -56,7 +56,7 @@ allow=ulaw
 };
 
 const registered = (server) => async () => /far\/sip:127.*Registered +\(exp\. \d+s\)/.test(await ask(server, 'pjsip show registrations'));
-const channels = async (server) => Number(/(\d+) active call/.exec(await ask(server, 'core show channels'))?.[1]);
+const channels = async (server) => Number(/(\d+) active channel/.exec(await ask(server, 'core show channels'))?.[1]);
 
 test('two exchanges register at each other, call each other, and come back after a stop', async () => {
   const [one, other] = [await freePort(), await freePort()];
