@@ -109,7 +109,7 @@ impl Association {
         Some(Self {
             engine,
             terms: terms.clone(),
-            guard: Guard::default(),
+            guard: Guard::before(terms.is_active),
             patience: Duration::ZERO,
             is_done: false,
         })
@@ -126,9 +126,14 @@ impl Association {
         if admitted.is_empty() {
             return Progress::Open;
         }
+        let timer = self.engine.poll_timeout(&PEER);
         let read = self
             .engine
             .read(now, PEER, None, admitted.as_slice().into());
+        if self.engine.poll_timeout(&PEER) != timer {
+            // The next flight is out.
+            self.patience = Duration::ZERO;
+        }
         match read {
             // The keys are there; what comes late cannot undo them.
             _ if self.is_done => Progress::Open,
@@ -215,24 +220,39 @@ struct Guard {
     fragments: usize,
     bytes: usize,
     sealed: usize,
+    repeats: Repeats,
 }
 
-impl Default for Guard {
-    fn default() -> Self {
+/// What becomes of fragments that were handed on before. The library forgets to repeat its flight at whatever
+/// comes, so that one repetition and one loss would end the handshake.
+enum Repeats {
+    /// They are passed over.
+    Known {
+        heads: Vec<[u8; FRAGMENT_HEADER_LEN]>,
+        is_active: bool,
+    },
+    /// They ask for our last flight, whose loss nobody else would notice.
+    Asking,
+}
+
+impl Guard {
+    fn before(is_active: bool) -> Self {
+        let heads = Vec::new();
         Self {
             fragments: FRAGMENTS_MAX,
             bytes: BYTES_MAX,
             sealed: SEALED_MAX,
+            repeats: Repeats::Known { heads, is_active },
         }
     }
-}
 
-impl Guard {
     /// Once the keys are there, the peer repeats its last flight at most.
     fn after() -> Self {
         Self {
             fragments: FRAGMENTS_MAX / 4,
-            ..Self::default()
+            bytes: BYTES_MAX,
+            sealed: SEALED_MAX,
+            repeats: Repeats::Asking,
         }
     }
 
@@ -248,7 +268,7 @@ impl Guard {
             datagram = rest;
             let is_handshake = match (kind, epoch_high, epoch) {
                 (CHANGE_CIPHER_SPEC, 0, 0) => len == 1,
-                (HANDSHAKE, 0, 0) => self.count_fragments(body)?,
+                (HANDSHAKE, 0, 0) => self.admit_fragments(body)?,
                 (HANDSHAKE, 0, 1) => {
                     self.sealed = self.sealed.checked_sub(1)?;
                     true
@@ -264,11 +284,10 @@ impl Guard {
         Some(admitted)
     }
 
-    /// Whether all fragments of a record make sense (RFC 6347 §4.2.2); `None` if there were too many.
-    fn count_fragments(&mut self, mut body: &[u8]) -> Option<bool> {
-        if body.is_empty() {
-            return Some(false);
-        }
+    /// Whether all fragments of a record make sense (RFC 6347 §4.2.2) and one of them is new; `None` if there
+    /// were too many.
+    fn admit_fragments(&mut self, mut body: &[u8]) -> Option<bool> {
+        let mut heads = Vec::new();
         while !body.is_empty() {
             let Some((header, rest)) = body.split_first_chunk::<FRAGMENT_HEADER_LEN>() else {
                 return Some(false);
@@ -292,9 +311,36 @@ impl Guard {
                 return Some(false);
             }
             body = rest;
-            self.fragments = self.fragments.checked_sub(1)?;
+            heads.push(*header);
         }
-        Some(true)
+        let is_new = self.repeats.is_passed(&heads);
+        if is_new {
+            self.fragments = self.fragments.checked_sub(heads.len())?;
+            self.repeats.remember(heads);
+        }
+        Some(is_new)
+    }
+}
+
+impl Repeats {
+    fn is_passed(&self, new: &[[u8; FRAGMENT_HEADER_LEN]]) -> bool {
+        match self {
+            Self::Asking => !new.is_empty(),
+            Self::Known { heads, is_active } => {
+                let is_known = |head| heads.contains(head);
+                // Each first hello is answered with a cookie, of which nothing is kept that could be repeated.
+                let is_first = |head: &[u8; FRAGMENT_HEADER_LEN]| head[4..6] == [0, 0];
+                let is_hello = !is_active && new.iter().chain(heads).all(is_first);
+                !new.is_empty() && (is_hello || !new.iter().all(is_known))
+            }
+        }
+    }
+
+    /// As many as a guard has fragments at most.
+    fn remember(&mut self, new: Vec<[u8; FRAGMENT_HEADER_LEN]>) {
+        if let Self::Known { heads, .. } = self {
+            heads.extend(new);
+        }
     }
 }
 

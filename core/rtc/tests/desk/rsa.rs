@@ -72,6 +72,31 @@ impl Phone {
         }
     }
 
+    /// What is on its way to it arrives.
+    fn take(&mut self, leg: &mut Leg) {
+        for sent in leg.transmits() {
+            let bytes = sent.bytes.as_slice().into();
+            self.engine.read(leg.now, at(OURS), None, bytes).unwrap();
+        }
+    }
+
+    fn sent(&mut self) -> Vec<Vec<u8>> {
+        let sent = std::iter::from_fn(|| self.engine.poll_transmit());
+        sent.map(|sent| sent.message.to_vec()).collect()
+    }
+
+    /// It says once more what it said last, before we do.
+    fn repeat(&mut self, leg: &mut Leg, to: &str) {
+        leg.now += Duration::from_secs(1);
+        self.engine.handle_timeout(at(OURS), leg.now).unwrap();
+        let sent = self.sent();
+        assert!(!sent.is_empty(), "it repeats");
+        for bytes in sent {
+            leg.receive(to, &bytes);
+        }
+        leg.transmits();
+    }
+
     /// Keys of its own packets, and of ours.
     fn keys(&self) -> (MasterKey, MasterKey) {
         let state = self.engine.get_connection_state(at(OURS)).unwrap();
@@ -354,6 +379,67 @@ fn a_lost_last_flight_is_sent_again_and_what_comes_after_the_keys_undoes_nothing
         leg.receive("10.0.9.9:4000", bytes);
     }
     assert_talk(&mut leg, &phone, "10.0.0.2:4000");
+}
+
+#[test]
+fn one_repetition_and_one_loss_do_not_end_a_handshake() {
+    let from = "10.0.0.2:4000";
+    let lose = |leg: &mut Leg| assert!(!leg.transmits().is_empty(), "nothing to lose");
+
+    // The path is so long that the first hello is repeated; the one with the cookie is lost.
+    let mut cookie = leg(Role::Active);
+    let mut phone = Phone::new(&cookie, false, &[]);
+    apply(&mut cookie, "passive");
+    phone.take(&mut cookie);
+    pass(&mut cookie, Duration::from_millis(300));
+    phone.take(&mut cookie);
+    let answers = phone.sent();
+    assert_eq!(answers.len(), 2, "each hello has an answer");
+    cookie.receive(from, &answers[0]);
+    lose(&mut cookie);
+    cookie.receive(from, &answers[1]);
+    pass(&mut cookie, Duration::from_secs(2));
+    serve(&mut cookie, &mut phone, from);
+    assert!(phone.is_done && is_connected(&mut cookie), "a cookie");
+    assert_talk(&mut cookie, &phone, from);
+
+    // Our certificate is lost, and the phone repeats its own.
+    let mut certificate = leg(Role::Active);
+    let mut phone = Phone::new(&certificate, false, &[]);
+    apply(&mut certificate, "passive");
+    for _ in 0..2 {
+        phone.take(&mut certificate);
+        for bytes in phone.sent() {
+            certificate.receive(from, &bytes);
+        }
+    }
+    lose(&mut certificate);
+    phone.repeat(&mut certificate, from);
+    pass(&mut certificate, Duration::from_secs(2));
+    serve(&mut certificate, &mut phone, from);
+    assert!(
+        phone.is_done && is_connected(&mut certificate),
+        "a certificate"
+    );
+    assert_talk(&mut certificate, &phone, from);
+
+    // The phone repeats its hello, and what we said to it is lost.
+    let mut hello = leg(Role::Passive);
+    let mut phone = Phone::new(&hello, true, &[]);
+    apply(&mut hello, "active");
+    for bytes in phone.sent() {
+        hello.receive(from, &bytes);
+    }
+    phone.take(&mut hello);
+    for bytes in phone.sent() {
+        hello.receive(from, &bytes);
+    }
+    lose(&mut hello);
+    phone.repeat(&mut hello, from);
+    pass(&mut hello, Duration::from_secs(2));
+    phone.shake(&mut hello, from);
+    assert!(phone.is_done && is_connected(&mut hello), "a hello");
+    assert_talk(&mut hello, &phone, from);
 }
 
 /// Made with `openssl req -x509 -newkey rsa:2048`, for this test alone.
