@@ -239,6 +239,24 @@ fn strangers_who_shake_hands_at_once_leave_room_for_the_phone_wherever_it_comes_
     assert_talk(&mut leg, &phone, "192.0.2.7:31000");
 }
 
+#[test]
+fn strangers_who_come_after_the_phone_do_not_take_its_place() {
+    let from = "10.0.0.2:4000";
+    let mut leg = leg(Role::Passive);
+    let mut phone = Phone::new(&leg, true, &[]);
+    apply(&mut leg, "active");
+    let hellos = phone.sent();
+    for bytes in &hellos {
+        leg.receive(from, bytes);
+    }
+    for port in 1..50 {
+        leg.receive(&format!("10.0.9.9:{port}"), &hellos[0]);
+    }
+    phone.shake(&mut leg, from);
+    assert!(phone.is_done && is_connected(&mut leg));
+    assert_talk(&mut leg, &phone, from);
+}
+
 /// A phone that is a server, and what is sent to it wherever it was called at.
 fn serve(leg: &mut Leg, phone: &mut Phone, from: &str) {
     let mut is_busy = true;

@@ -27,6 +27,8 @@ struct Attempt {
     heard: Option<SocketAddr>,
     association: Association,
     began: Instant,
+    /// It comes from where the peer is said to be.
+    is_expected: bool,
     /// It has shown that it receives what is sent there.
     is_reached: bool,
 }
@@ -76,7 +78,7 @@ impl Handshake {
         }
         // The path is another one.
         self.attempts.clear();
-        self.attempts.extend(self.attempt(now, remote));
+        self.attempts.extend(self.attempt(now, remote, true));
     }
 
     /// Takes a piece of a handshake. `is_expected`: it comes from where the peer is said to be.
@@ -153,12 +155,13 @@ impl Handshake {
         self.keyed.take()
     }
 
-    fn attempt(&self, now: Instant, remote: SocketAddr) -> Option<Attempt> {
+    fn attempt(&self, now: Instant, remote: SocketAddr, is_expected: bool) -> Option<Attempt> {
         Some(Attempt {
             remote,
             heard: None,
             association: Association::new(now, &self.terms)?,
             began: now,
+            is_expected,
             is_reached: false,
         })
     }
@@ -183,15 +186,20 @@ impl Handshake {
         if self.is_done {
             return None;
         }
-        let attempt = self.attempt(now, remote)?;
+        let attempt = self.attempt(now, remote, is_expected)?;
         if self.attempts.len() < ATTEMPTS_MAX {
             self.attempts.push(attempt);
             return Some(self.attempts.len() - 1);
         }
-        let is_idle = |own: &Attempt| !own.is_reached || now >= own.began + ATTEMPT_MAX;
+        let is_old = |own: &Attempt| now >= own.began + ATTEMPT_MAX;
+        // Who is where the peer should be has its time, whoever else comes.
+        let is_idle = |own: &Attempt| is_old(own) || !own.is_reached && !own.is_expected;
         let oldest = (0..self.attempts.len())
             .filter(|index| is_expected || is_idle(&self.attempts[*index]))
-            .min_by_key(|index| self.attempts[*index].began)?;
+            .min_by_key(|index| {
+                let own = &self.attempts[*index];
+                (own.is_expected, own.began)
+            })?;
         self.attempts[oldest] = attempt;
         Some(oldest)
     }
