@@ -417,14 +417,20 @@ impl DeskNegotiator {
 
     /// What the peer's answer makes of one of our lines.
     fn answered(&self, live: &mut Live, answer: &Sdp, media: &Media) -> Result<(), LineFault> {
-        let section = Section::read(
-            answer,
-            media,
-            &self.policy,
-            &self.terms,
-            self.policy.reading.answers,
-            self.ip(),
-        )?;
+        let order = self.policy.reading.answers;
+        let read =
+            |policy: &Policy| Section::read(answer, media, policy, &self.terms, order, self.ip());
+        let is_later = |own: &Described| {
+            let codec = own.payload.format.codec();
+            codec.is_some_and(|codec| self.policy.later.contains(&codec))
+        };
+        // What we offered may be what the phone changed to.
+        let wider = self.policy.at_last();
+        let wider = wider.filter(|_| live.formats.iter().any(is_later));
+        let section = match (read(&self.policy), wider) {
+            (Err(LineFault::NoCommonCodec { .. }), Some(wider)) => read(&wider)?,
+            (section, _) => section?,
+        };
         live.keys = match (&live.keys, section.cryptos.first()) {
             (_, None) => None,
             (Some(keys), Some(theirs)) if live.offered_keys.is_empty() => Some(Keys {

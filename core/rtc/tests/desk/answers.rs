@@ -2,9 +2,9 @@
 
 use crate::world::{Leg, audio, policy, sections};
 use codec::Preference;
-use rtc::Refused;
 use rtc::policy::{Encryption, Reading, Terms};
-use rtc::topology::Direction;
+use rtc::topology::{Direction, Topology};
+use rtc::{Refused, Round};
 use sdp::Sdp;
 
 const KEY: &str = "inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz";
@@ -382,6 +382,19 @@ fn a_phone_changes_to_a_codec_that_was_left_out_at_first() {
             "{offered}"
         );
     }
+    // What it changed to is what we offer it when it is held, and what a refresh of the session tells.
+    let agreed = leg.peer.agreed().clone();
+    let held = agreed.iter().cloned().map(|mut stream| {
+        stream.direction = Direction::SendOnly;
+        stream
+    });
+    let offer = leg.offer(Topology::new(held.collect()));
+    assert_eq!(sections(&offer), ["audio 4000 RTP/AVP 8"]);
+    let held = audio("RTP/AVP", "8", "a=recvonly\n");
+    leg.apply(&held).unwrap();
+    let answer = crate::world::sdp(&held);
+    let round = Round::Confirm { answer };
+    leg.peer.negotiate(leg.now, round).unwrap();
     let unknown = leg.answer(&audio("RTP/AVP", "18", "")).unwrap_err();
     assert!(matches!(unknown, Refused::NoCommonCodec { .. }));
 }
