@@ -219,7 +219,10 @@ impl DeskNegotiator {
     fn offer_lines(&mut self, mut lines: Vec<Line>) -> Sdp {
         let role = secure::offer_of(self.role());
         for live in lines.iter_mut().filter_map(Line::live_mut) {
-            live.setup = live.setup.map(|_| role);
+            // RFC 8842 §5.3: as long as the association stands, so do its roles.
+            let standing = live.association.as_ref().map(Association::setup);
+            let standing = standing.filter(|_| role != Setup::ActPass);
+            live.setup = live.setup.map(|_| standing.unwrap_or(role));
         }
         let sdp = self.describe(&lines);
         self.offered = Some(lines);
@@ -453,9 +456,8 @@ impl DeskNegotiator {
             }
         };
         live.offered_keys.clear();
-        let role = self.role();
         live.association = match (live.setup, section.dtls) {
-            (Some(_), Some(theirs)) => Some(theirs.answered(live.association.as_ref(), role)),
+            (Some(said), Some(theirs)) => Some(theirs.answered(live.association.as_ref(), said)),
             (None, _) | (_, None) => None,
         };
         live.setup = live.association.as_ref().map(Association::setup);

@@ -3,7 +3,7 @@
 use crate::world::{Leg, OURS, THEIRS, World, audio, policy, ports, voice};
 use rtc::policy::{Encryption, Hash, Policy, Role, Terms};
 use rtc::topology::{Direction, Topology};
-use rtc::{Down, Event, Refused, StreamId};
+use rtc::{Down, Event, Refused, Round, StreamId};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -119,6 +119,48 @@ fn a_handshake_without_ice_keys_both_ways_whoever_begins_it() {
 }
 
 #[test]
+fn a_description_that_is_confirmed_keeps_the_roles_of_the_association() {
+    use Role::{Active, Either, Passive};
+    // The phone offers one role alone. baresip 1.0 says `active` to whatever stands.
+    for (theirs, ours, said, stands) in [
+        (Active, Active, "active", "passive"),
+        (Passive, Passive, "passive", "active"),
+        (Passive, Either, "active", "active"),
+    ] {
+        let note = format!("{theirs:?} {ours:?} {said}");
+        let mut world = World::new([theirs, ours].map(|role| with(dtls(role, true))));
+        let [offer, answer] = world.round(voice());
+        let written = format!("a=setup:{stands}\r\n");
+        assert!(answer.to_string().contains(&written), "{note}: {answer}");
+        world.wait(SECOND);
+        assert_talk(&mut world, &note);
+        let offer = offer.to_string();
+        let offered = ["actpass", "active", "passive"][theirs as usize];
+        let said = offer.replace(&format!("a=setup:{offered}"), &format!("a=setup:{said}"));
+        let round = Round::Confirm {
+            answer: said.parse().unwrap(),
+        };
+        world.peers[1].negotiate(world.now, round).unwrap();
+        world.wait(SECOND);
+        assert_talk(&mut world, &note);
+        // A hold of ours.
+        let agreed = world.peers[1].agreed().clone();
+        let want = agreed.iter().cloned().map(|mut stream| {
+            stream.direction = Direction::SendOnly;
+            stream
+        });
+        let want = Topology::new(want.collect());
+        let held = world.peers[1].negotiate(world.now, Round::Offer { want });
+        let held = held.unwrap().sdp.unwrap().to_string();
+        let written = match ours {
+            Either => "a=setup:actpass\r\n",
+            Active | Passive => &written,
+        };
+        assert!(held.contains(written), "{note}: {held}");
+    }
+}
+
+#[test]
 fn a_hold_keeps_the_association_and_a_fingerprint_of_sha_1_is_checked_as_well() {
     let old = |role| {
         let mut terms = dtls(role, true);
@@ -191,7 +233,7 @@ fn a_stranger_who_shakes_hands_first_does_not_end_the_call() {
     // The stranger is a phone of its own, with a certificate of its own.
     let mut stranger = crate::world::peer(world.now, "10.0.0.3", 9, with(dtls(Role::Active, true)));
     let [offer, _] = world.round(voice());
-    let round = rtc::Round::Answer { offer };
+    let round = Round::Answer { offer };
     stranger.negotiate(world.now, round).unwrap();
     // It is first, and goes as far as it comes.
     while world.peers[1].poll_transmit().is_some() {}

@@ -60,16 +60,16 @@ impl Theirs {
         }
     }
 
-    /// What comes of an answer to an offer with this role.
-    pub(super) fn answered(self, before: Option<&Association>, role: Role) -> Association {
+    /// What comes of an answer to a description in which we said this of ourselves.
+    pub(super) fn answered(self, before: Option<&Association>, said: Setup) -> Association {
         let standing = before.filter(|before| before.prints == self.prints);
-        let is_active = match (role, self.setup) {
-            // What we offered leaves no choice, though baresip 1.0 answers `active` to `active` and waits.
-            (Role::Active, _) => true,
-            (Role::Passive, _) => false,
-            (Role::Either, Some(Setup::Active)) => false,
-            (Role::Either, Some(Setup::Passive)) => true,
-            (Role::Either, Some(Setup::ActPass | Setup::HoldConn) | None) => {
+        let is_active = match (said, self.setup) {
+            // What we said leaves no choice, though baresip 1.0 answers `active` to `active` and waits.
+            (Setup::Active, _) => true,
+            (Setup::Passive, _) => false,
+            (Setup::ActPass | Setup::HoldConn, Some(Setup::Active)) => false,
+            (Setup::ActPass | Setup::HoldConn, Some(Setup::Passive)) => true,
+            (Setup::ActPass | Setup::HoldConn, _) => {
                 standing.is_some_and(|before| before.is_active)
             }
         };
