@@ -120,6 +120,8 @@ pub enum Event {
     Packet(Packet),
     /// The peer needs a key frame on a stream we send.
     KeyframeRequested(StreamId),
+    /// The peer is to send a key frame, and its profile has no feedback to ask for one by: signalling is to ask.
+    KeyframeWanted,
     /// A digit was pressed or let go: telephone events.
     Digit(DigitEvent),
     /// Packets of a stream were lost for good.

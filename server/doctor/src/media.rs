@@ -266,6 +266,7 @@ impl Media {
             }
             Event::Down(down) => self.seen.down = Some(down),
             Event::KeyframeRequested(_)
+            | Event::KeyframeWanted
             | Event::Digit(_)
             | Event::Losses { .. }
             | Event::Missed { .. } => {}

@@ -130,6 +130,8 @@ pub enum LegEvent {
         /// What became known of it.
         event: DigitEvent,
     },
+    /// The peer is to send a key frame, and media has no way to ask it: signalling is to ask.
+    KeyframeWanted,
     /// Packets were lost for good on the way here.
     Losses {
         /// The number of the m-line.
@@ -327,6 +329,14 @@ impl Leg {
         let request = Command::Leg(self.id, Request::Digit(event));
         if self.commands.try_send(request).is_err() {
             tracing::warn!(leg = %self.id, "a digit is lost: the queue of the media shard is full");
+        }
+    }
+
+    /// The peer asks by signalling for a key frame of what it is sent.
+    pub fn refresh(&self) {
+        let request = Command::Leg(self.id, Request::Refresh);
+        if self.commands.try_send(request).is_err() {
+            tracing::warn!(leg = %self.id, "no key frame asked for: the queue of the media shard is full");
         }
     }
 

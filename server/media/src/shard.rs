@@ -96,6 +96,8 @@ pub(crate) enum Request {
     Listen(bool),
     /// Sends a digit: one begins or ends.
     Digit(DigitEvent),
+    /// The peer asks by signalling for a key frame of all pictures it is sent.
+    Refresh,
     /// Hands what the peer says and hears to a recorder.
     Tap {
         number: u64,

@@ -21,6 +21,7 @@ mod location;
 mod mwi;
 pub(crate) mod outbound;
 mod outside;
+mod picture;
 mod presence;
 pub(crate) mod qualify;
 mod redact;

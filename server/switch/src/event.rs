@@ -53,6 +53,8 @@ pub enum ChannelEvent {
     Digit(DigitEvent),
     /// Digits of ours that the far end does not take by signalling, in their order: media is to send them.
     DigitsRefused(Vec<Digit>),
+    /// The far end asks by signalling (INFO) for a key frame of what it is sent.
+    KeyframeRequested,
     /// The far end left, or signalling gave it up. The last event of a channel.
     Hangup(Cause),
     /// The far end asks for the party it talks to to be sent on (REFER).

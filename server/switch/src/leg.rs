@@ -94,6 +94,9 @@ pub trait MediaLeg: Send + Sync {
         false
     }
 
+    /// The peer asks by signalling for a key frame of what it is sent.
+    fn refresh(&self) {}
+
     /// Hands what the peer says and hears to a recorder, until what is returned is dropped. `None`: there is
     /// nothing to be heard here.
     fn tap(&self, sink: media::Sink) -> Option<Box<dyn Send + Sync>> {
@@ -300,6 +303,10 @@ impl MediaLeg for Leg {
     fn dial(&self, event: DigitEvent) -> bool {
         Self::dial(self, event);
         true
+    }
+
+    fn refresh(&self) {
+        Self::refresh(self);
     }
 
     fn tap(&self, sink: media::Sink) -> Option<Box<dyn Send + Sync>> {

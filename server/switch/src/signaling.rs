@@ -55,6 +55,9 @@ pub trait Signaling: Send {
         false
     }
 
+    /// Asks the far end for a key frame by signalling (INFO), where media cannot.
+    fn request_keyframe(&mut self) {}
+
     /// Ends the call: BYE with a Reason header, before the answer `cause.status()`, or CANCEL where we call.
     fn hangup(&mut self, cause: Cause);
 

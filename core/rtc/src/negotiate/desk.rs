@@ -102,6 +102,15 @@ pub(crate) struct Live {
     pub(crate) checks: Option<Checks>,
 }
 
+impl Live {
+    /// Whether the peer takes requests for key frames by RTCP: RFC 4585 §4 asks for a profile with feedback, but
+    /// many phones describe theirs under the plain one.
+    pub(crate) fn takes_keyframe_requests(&self) -> bool {
+        let describes = |own: &Described| own.asks_keyframes();
+        self.feedback || self.sends.iter().any(describes)
+    }
+}
+
 impl DeskNegotiator {
     pub(crate) fn new(
         policy: Arc<Policy>,

@@ -18,6 +18,14 @@ pub(crate) struct Described {
     pub(super) feedback: Vec<Box<str>>,
 }
 
+impl Described {
+    /// Whether its feedback has requests for key frames (RFC 4585 §4.2, RFC 5104 §7.1).
+    pub(crate) fn asks_keyframes(&self) -> bool {
+        let is_one = |value: &str| value == "nack pli" || value == "ccm fir";
+        self.feedback.iter().any(|value| is_one(value))
+    }
+}
+
 /// Reads what a section describes and the policy allows: best codec first, in the order of the
 /// preference, digits last. Redundancy, forward error correction, comfort noise and unknown
 /// codecs are left out.

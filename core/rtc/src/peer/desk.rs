@@ -376,19 +376,27 @@ impl DeskPeer {
 
     /// Takes what the lines have to send.
     fn collect(&mut self) {
+        let mut is_keyframe_wanted = false;
         for line in &mut self.lines {
+            is_keyframe_wanted |= line.take_keyframe_for_signaling();
             for transmit in line.transmits.drain(..) {
                 if self.transmits.len() < TRANSMITS_MAX {
                     self.transmits.push_back(transmit);
                 }
             }
         }
+        if is_keyframe_wanted {
+            self.push(Event::KeyframeWanted);
+        }
     }
 
     fn push(&mut self, event: Event) {
         let is_droppable = matches!(
             event,
-            Event::Packet(_) | Event::KeyframeRequested(_) | Event::Missed { .. }
+            Event::Packet(_)
+                | Event::KeyframeRequested(_)
+                | Event::KeyframeWanted
+                | Event::Missed { .. }
         );
         if is_droppable && self.events.len() >= EVENTS_MAX {
             return;

@@ -174,6 +174,30 @@ impl Format {
     pub fn suits(&self, other: &Self) -> bool {
         self.carries == other.carries && self.parameters == other.parameters
     }
+
+    /// Whether a receiver that agreed to `other` will most likely decode this, though the parameters are not the
+    /// same. Nobody's H.264 of the Baseline profile uses what the constrained one lacks, which desk phones
+    /// and browsers write differently, and whoever takes fragments (mode 1) takes whole units (mode 0) too.
+    fn nearly_suits(&self, other: &Self) -> bool {
+        const BASELINE: u32 = 0x42;
+        let is_baseline = |own: &Self| {
+            let profile_idc = own.parameters.profile_idc;
+            profile_idc.is_none_or(|idc| idc >> 8 == BASELINE)
+        };
+        let (own, theirs) = (&self.parameters, &other.parameters);
+        let is_same_profile = own.profile_idc == theirs.profile_idc;
+        self.codec().is_some_and(|codec| codec.name == "h264")
+            && self.carries == other.carries
+            && (is_same_profile || is_baseline(self) && is_baseline(other))
+            && own.packetization_mode <= theirs.packetization_mode
+    }
+
+    /// Under which number this is sent to who has agreed to these.
+    pub(super) fn number_of<T: Copy>(&self, formats: &[(Self, T)]) -> Option<T> {
+        let exact = formats.iter().find(|(format, _)| self.suits(format));
+        let near = || formats.iter().find(|(format, _)| self.nearly_suits(format));
+        exact.or_else(near).map(|(_, number)| *number)
+    }
 }
 
 /// The clock of telephone events among formats: that of the first codec, if it may be (RFC 4733 §2.1).

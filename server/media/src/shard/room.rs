@@ -149,6 +149,7 @@ impl Room {
             | Request::Digit(_)
             | Request::Tap { .. }
             | Request::EndTap { .. }
+            | Request::Refresh
             | Request::Stats { .. } => return,
         }
         self.agree();

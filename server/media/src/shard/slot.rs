@@ -41,6 +41,8 @@ pub(super) struct Slot {
     taps: Vec<Tap>,
     /// Its peer presses a key, which it tells by events.
     is_pressed: bool,
+    /// It asked by signalling for a key frame of the pictures it is sent.
+    is_refresh_asked: bool,
     /// Audio and video, received and sent.
     first_packets: Vec<(Kind, bool)>,
     /// The farewell of a peer that is gone.
@@ -81,6 +83,7 @@ impl Slot {
             ear: None,
             taps: Vec::new(),
             is_pressed: false,
+            is_refresh_asked: false,
             first_packets: Vec::new(),
             farewell: Vec::new(),
             addresses: Vec::new(),
@@ -228,6 +231,7 @@ impl Slot {
                 self.keys.press(now, event);
                 self.play(now, stations);
             }
+            Request::Refresh => self.is_refresh_asked = true,
             Request::Tap { number, sink } => self.tap(now, number, sink),
             Request::EndTap { number } => {
                 self.taps.retain(|tap| tap.number != number);
@@ -318,6 +322,14 @@ impl Slot {
             let heard = ear.handle_timeout(now);
             self.on_heard(now, heard, relayed);
         }
+        if std::mem::take(&mut self.is_refresh_asked)
+            && let State::Live(peer) = &self.state
+        {
+            let sent = peer.sending().filter(|(_, kind)| *kind == Kind::Video);
+            for (stream, _) in sent.collect::<Vec<_>>() {
+                self.refresh(now, stream, relayed);
+            }
+        }
         loop {
             transmits.extend(self.farewell.drain(..));
             let State::Live(peer) = &mut self.state else {
@@ -343,21 +355,13 @@ impl Slot {
     }
 
     fn on_event(&mut self, now: Instant, event: Event, relayed: &mut VecDeque<Relayed>) {
-        let State::Live(peer) = &mut self.state else {
+        if self.is_down() {
             return;
-        };
+        }
         let event = match event {
             Event::Packet(packet) => return self.on_packet(now, packet, relayed),
-            Event::KeyframeRequested(stream) => {
-                if let Some(bridge) = &self.bridge {
-                    bridge.ask_keyframe(self.id, stream, relayed);
-                }
-                let is_target = |route: &&Route| route.targets.contains(&stream);
-                if let Some(route) = self.routes.iter().find(is_target) {
-                    peer.request_keyframe(now, route.source);
-                }
-                return;
-            }
+            Event::KeyframeRequested(stream) => return self.refresh(now, stream, relayed),
+            Event::KeyframeWanted => LegEvent::KeyframeWanted,
             Event::Missed { stream, percent } => {
                 if let Some(bridge) = &self.bridge {
                     bridge.tell_missed(self.id, stream, percent, relayed);
@@ -390,6 +394,20 @@ impl Slot {
             Event::Down(down) => return self.tell_end(now, DownReason::Transport(down)),
         };
         self.tell(now, event);
+    }
+
+    /// Asks for a key frame of what the peer is sent on this stream, where that comes from.
+    fn refresh(&mut self, now: Instant, stream: StreamId, relayed: &mut VecDeque<Relayed>) {
+        let State::Live(peer) = &mut self.state else {
+            return;
+        };
+        if let Some(bridge) = &self.bridge {
+            bridge.ask_keyframe(self.id, stream, relayed);
+        }
+        let is_target = |route: &&Route| route.targets.contains(&stream);
+        if let Some(route) = self.routes.iter().find(is_target) {
+            peer.request_keyframe(now, route.source);
+        }
     }
 
     fn on_packet(&mut self, now: Instant, packet: Packet, relayed: &mut VecDeque<Relayed>) {

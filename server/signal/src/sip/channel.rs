@@ -198,6 +198,12 @@ impl Signaling for SipSignaling {
         true
     }
 
+    fn request_keyframe(&mut self) {
+        if self.progress == Progress::Open {
+            self.tell(Verb::Keyframe);
+        }
+    }
+
     fn send_away(&mut self, to: &str) {
         let answered = self.progress != Progress::Ringing;
         if !answered {

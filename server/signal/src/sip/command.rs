@@ -136,6 +136,8 @@ pub(crate) enum Verb {
     },
     /// A digit, by INFO.
     Digit(Digit),
+    /// A request for a key frame, by INFO.
+    Keyframe,
     /// Who the far end is connected to.
     Tell(Box<Told>),
     /// The call of the far end is sent on: 181.

@@ -11,6 +11,7 @@ mod letters;
 mod notices;
 mod orders;
 mod party;
+mod picture;
 mod probes;
 pub(crate) mod refer;
 mod registrations;
@@ -340,6 +341,7 @@ impl Driver {
                 let (now, response) = (now(), result.as_ref().ok());
                 let (agent, shared) = (&mut self.agent, &self.shared);
                 if self.calls.on_text_answered(id, response)
+                    || self.calls.on_keyframe_answered(id, response)
                     || self.calls.went(id, response)
                     || self.calls.on_response(agent, id, response, now)
                 {

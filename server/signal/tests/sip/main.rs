@@ -17,6 +17,7 @@ mod names;
 mod options;
 mod outbound;
 mod pickup;
+mod picture;
 mod places;
 mod presence;
 mod qualify;

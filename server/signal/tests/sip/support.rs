@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use config::{Config, Object, TransportConfig};
 use futures_util::{SinkExt, StreamExt};
-use media::{AllocateError, DigitEvent, EchoMode, LegStats, Playable};
+use media::{AllocateError, DigitEvent, EchoMode, LegEvent, LegStats, Playable};
 use rtc::topology::{Direction, Format, Payload, Stream, Topology};
 use rtc::{Outcome, Refused, Round};
 use signal::{Keepalive, Limits, Options, Signal};
@@ -17,7 +17,8 @@ use sip::digest::{Answer, Secret};
 use sip::{HeaderName, Message, Request, Response};
 use store::Store;
 use switch::{
-    Echo, Joint, LegRequest, MediaCounts, MediaLeg, MediaPlane, Parts, Playing, Reply, Switch,
+    Echo, InboxSender, Joint, LegRequest, MediaCounts, MediaLeg, MediaPlane, Parts, Playing, Reply,
+    Switch,
 };
 use tokio::net::{TcpStream, UdpSocket};
 use tokio_tungstenite::tungstenite::Message as Frame;
@@ -566,8 +567,9 @@ pub(crate) async fn call(phone: &mut Phone, exten: &str, contact: &str) -> (Stri
 struct Media;
 
 impl MediaPlane for Media {
-    fn allocate(&self, _: LegRequest<'_>) -> Result<Box<dyn MediaLeg>, AllocateError> {
-        Ok(Box::new(Leg))
+    fn allocate(&self, request: LegRequest<'_>) -> Result<Box<dyn MediaLeg>, AllocateError> {
+        let events = request.events;
+        Ok(Box::new(Leg { events }))
     }
 
     fn seats(
@@ -583,7 +585,9 @@ impl MediaPlane for Media {
     }
 }
 
-struct Leg;
+struct Leg {
+    events: InboxSender,
+}
 
 impl MediaLeg for Leg {
     fn negotiate(&self, round: Round) -> Reply<'_, Result<Outcome, Refused>> {
@@ -624,6 +628,11 @@ impl MediaLeg for Leg {
 
     fn dial(&self, _: DigitEvent) -> bool {
         true
+    }
+
+    /// As if the peer were connected to itself.
+    fn refresh(&self) {
+        self.events.send(LegEvent::KeyframeWanted);
     }
 
     fn as_any(&self) -> &dyn std::any::Any {

@@ -32,6 +32,7 @@ impl Channel {
                 });
             }
             LegEvent::Digit { form, event } => return Ok(self.on_digit(form.into(), event)),
+            LegEvent::KeyframeWanted => self.signaling.request_keyframe(),
             // They come as they happen; the story has the sums at the end.
             LegEvent::Losses { .. } => {}
             LegEvent::Down(reason) => {

@@ -210,6 +210,12 @@ impl Channel {
                 self.sound_digits(&digits);
                 Ok(None)
             }
+            ChannelEvent::KeyframeRequested => {
+                if let Some(leg) = &self.leg {
+                    leg.refresh();
+                }
+                Ok(None)
+            }
             ChannelEvent::Hangup(cause) => Err(self.end(Side::Them, cause)),
             // Somebody to talk to is what a conversation sees to.
             ChannelEvent::Transfer(_) => {

@@ -71,6 +71,10 @@ pub(super) struct Line {
     control: Control,
     keyframe: Option<Instant>,
     is_keyframe_wanted: bool,
+    /// Whether the peer has agreed to be asked for key frames by RTCP.
+    takes_keyframe_requests: bool,
+    /// A key frame is to be asked for by signalling.
+    is_keyframe_for_signaling: bool,
     keyframe_requests_out: u64,
 }
 
@@ -140,6 +144,8 @@ impl Line {
             control: Control::new(now, rng),
             keyframe: None,
             is_keyframe_wanted: false,
+            takes_keyframe_requests: false,
+            is_keyframe_for_signaling: false,
             keyframe_requests_out: 0,
         }
     }
@@ -149,6 +155,7 @@ impl Line {
         self.kind = live.kind;
         self.direction = live.direction;
         self.mux = live.mux;
+        self.takes_keyframe_requests = live.takes_keyframe_requests();
         let format = |own: &Described| Format::new(own.payload.format, own.fmtp.as_deref());
         // The peer may use the numbers of either description (RFC 3264 §5.1).
         let known = live.formats.iter().chain(&live.sends);
@@ -434,8 +441,7 @@ impl Line {
 
     pub(super) fn write(&mut self, now: Instant, origin: u32, packet: &Packet) -> bool {
         let key = u64::from(origin) << 32 | u64::from(packet.ssrc);
-        let suits = |(format, _): &&(Format, u8)| packet.format.suits(format);
-        let number = self.sendable.iter().find(suits).map(|(_, number)| *number);
+        let number = packet.format.number_of(&self.sendable);
         // An empty packet carries nothing but padding.
         let Some(number) = number.filter(|_| !packet.payload.is_empty()) else {
             self.timeline.skip(key, packet.sequence);
@@ -619,7 +625,8 @@ impl Line {
         Some(self.control.block(now, block))
     }
 
-    /// Asks for a key frame, at most once in [`KEYFRAME_PAUSE`].
+    /// Asks for a key frame, at most once in [`KEYFRAME_PAUSE`]. Under a plain profile signalling asks; beside
+    /// that RTCP does, except for H.264, as in Asterisk: whoever has VP8 usually knows PLI.
     pub(super) fn request_keyframe(&mut self, now: Instant, clock: &Clock) {
         let Some(media) = self.ssrc_in.filter(|_| self.kind == Kind::Video) else {
             return;
@@ -634,8 +641,17 @@ impl Line {
         self.keyframe = Some(now);
         self.is_keyframe_wanted = false;
         self.keyframe_requests_out += 1;
-        let report = control::report(now, clock, &self.sent(), None);
-        self.send_control(report.write_keyframe_request(media));
+        self.is_keyframe_for_signaling |= !self.takes_keyframe_requests;
+        let codec = self.format().and_then(|format| format.codec());
+        if self.takes_keyframe_requests || codec.is_some_and(|codec| codec.name != "h264") {
+            let report = control::report(now, clock, &self.sent(), None);
+            self.send_control(report.write_keyframe_request(media));
+        }
+    }
+
+    /// Whether signalling has to ask for a key frame; told once.
+    pub(super) fn take_keyframe_for_signaling(&mut self) -> bool {
+        std::mem::take(&mut self.is_keyframe_for_signaling)
     }
 
     pub(super) fn say_goodbye(&mut self, now: Instant, clock: &Clock) {

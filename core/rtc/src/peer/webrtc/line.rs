@@ -163,8 +163,7 @@ impl Line {
         packet: &Packet,
     ) -> bool {
         let key = u64::from(origin) << 32 | u64::from(packet.ssrc);
-        let suits = |(format, _): &&(Format, Pt)| packet.format.suits(format);
-        let pt = self.sendable.iter().find(suits).map(|(_, pt)| *pt);
+        let pt = packet.format.number_of(&self.sendable);
         // An empty packet carries nothing but padding.
         let Some(pt) = pt.filter(|_| !packet.payload.is_empty()) else {
             self.timeline.skip(key, packet.sequence);

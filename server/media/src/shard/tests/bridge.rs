@@ -4,6 +4,7 @@ mod digits;
 mod music;
 mod play;
 mod room;
+mod video;
 
 use super::*;
 use codec::Kind;
@@ -18,12 +19,19 @@ use str0m::rtp::{RtpPacket, RtpWrite};
 /// What a browser asks of its sound stands among its codecs.
 const ASKS: &str = "a=";
 
+/// Desk phones have their ports here and above.
+const PHONE_PORT: u16 = 6000;
+
 const TICK: Duration = Duration::from_millis(5);
 
 struct World {
     now: Instant,
     shards: Vec<(Shard, mpsc::Sender<Relayed>, mpsc::Receiver<Relayed>)>,
     browsers: Vec<Browser>,
+    /// What a desk phone was sent, and to which of its ports.
+    phoned: Vec<(SocketAddr, Vec<u8>)>,
+    /// The next packet of media on the way from the browsers, and to them, is lost.
+    lose: [bool; 2],
 }
 
 struct Browser {
@@ -82,6 +90,14 @@ impl World {
 
     /// The same before anybody is connected.
     fn joining(shards: usize, allowed: [&[&str]; 2]) -> Self {
+        let mut world = Self::empty(shards);
+        for (index, allowed) in allowed.into_iter().enumerate() {
+            world.join(index, allowed);
+        }
+        world
+    }
+
+    fn empty(shards: usize) -> Self {
         let now = Instant::now();
         let shards = (0..shards).map(|index| {
             let shard = Shard::new(ShardConfig {
@@ -93,15 +109,13 @@ impl World {
             let (sender, receiver) = mpsc::channel(64);
             (shard, sender, receiver)
         });
-        let mut world = Self {
+        Self {
             now,
             shards: shards.collect(),
             browsers: Vec::new(),
-        };
-        for (index, allowed) in allowed.into_iter().enumerate() {
-            world.join(index, allowed);
+            phoned: Vec::new(),
+            lose: [false; 2],
         }
-        world
     }
 
     fn join(&mut self, index: usize, allowed: &[&str]) {
@@ -137,6 +151,7 @@ impl World {
                 "opus" => config.enable_opus(true, false),
                 "ulaw" => config.enable_pcmu(true, false),
                 "tones" => config,
+                "h264" => config.enable_h264(true),
                 name if name.starts_with(ASKS) => config,
                 _ => config.enable_vp8(true),
             };
@@ -254,6 +269,9 @@ impl World {
             sent.extend(browser.drain());
             for (to, bytes) in sent {
                 is_busy = true;
+                if rtp::is_rtp(&bytes) && std::mem::take(&mut self.lose[0]) {
+                    continue;
+                }
                 let shard = &mut self.shards[usize::from(to.port() - 4000)].0;
                 shard.handle_datagram(now, to, address(index), &bytes);
             }
@@ -265,6 +283,13 @@ impl World {
             }
             while let Some(transmit) = shard.poll_transmit() {
                 is_busy = true;
+                if transmit.remote.port() >= PHONE_PORT {
+                    self.phoned.push((transmit.remote, transmit.bytes));
+                    continue;
+                }
+                if rtp::is_rtp(&transmit.bytes) && std::mem::take(&mut self.lose[1]) {
+                    continue;
+                }
                 let browser = &mut self.browsers[usize::from(transmit.remote.port() - 5000)];
                 let Transmit {
                     local,

@@ -18,9 +18,11 @@ use switch::{Cause, ChannelEvent, ChannelHandle, InboxSender};
 use crate::sip::authenticate::Denied;
 use crate::sip::command::{CallRef, Party};
 use crate::sip::driver::digits::Digits;
+use crate::sip::driver::picture::Picture;
 use crate::sip::driver::refer::Refer;
 use crate::sip::info;
 use crate::sip::outbound::{self, Ask};
+use crate::sip::picture;
 use crate::sip::request::{ALLOW, content_type};
 use crate::sip::shared::printable;
 use crate::sip::trace::Name;
@@ -42,6 +44,8 @@ pub(crate) struct Calls {
     pub(super) digits_due: BTreeSet<(Instant, InviteId)>,
     /// Texts within calls that wait for their answer.
     pub(super) texts: BTreeMap<ClientId, InviteId>,
+    /// Our requests for key frames that are not answered yet.
+    pub(super) pictures: BTreeMap<ClientId, InviteId>,
     /// Our REFERs that are not answered yet.
     pub(super) referring: BTreeMap<ClientId, InviteId>,
     /// Who wants to know how the party fares that it sent on, beyond the end of its call.
@@ -72,6 +76,8 @@ pub(super) struct Call {
     pub(super) refer: Option<Refer>,
     /// What is sent it by INFO.
     pub(super) digits: Digits,
+    /// How it is asked for key frames.
+    pub(super) picture: Picture,
     /// The tag of the far end, if it is believed who it is.
     pub(super) believed: Option<Box<str>>,
     /// What the far end is told of who it is connected to.
@@ -139,6 +145,7 @@ impl Calls {
             retry: None,
             refer: None,
             digits: Digits::default(),
+            picture: Picture::default(),
             believed: None,
             told: Vec::new(),
             away: None,
@@ -163,6 +170,7 @@ impl Calls {
             retry: ours.retry,
             refer: None,
             digits: Digits::default(),
+            picture: Picture::default(),
             believed: ours.believed,
             told: ours.told,
             away: None,
@@ -227,6 +235,9 @@ impl Calls {
         let call = self.calls.remove(&id)?;
         if let Some(client) = call.digits.sent() {
             self.infos.remove(&client);
+        }
+        if let Some(client) = call.picture.sent() {
+            self.pictures.remove(&client);
         }
         if let Some(at) = call.digits.not_before() {
             self.digits_due.remove(&(at, id));
@@ -547,9 +558,15 @@ impl Calls {
                     Status::BAD_REQUEST,
                     "This is no digit",
                 )),
-                // A request for a key frame (RFC 5168); browsers ask by RTCP, which is obeyed.
-                None if content_type == "application/media_control+xml" => None,
-                None => Some(unsupported("application/dtmf-relay, application/dtmf")),
+                None if content_type.eq_ignore_ascii_case(picture::TYPE) => {
+                    if picture::is_fast_update(&request.body) {
+                        self.tell(id, ChannelEvent::KeyframeRequested);
+                    }
+                    None
+                }
+                None => Some(unsupported(
+                    "application/dtmf-relay, application/dtmf, application/media_control+xml",
+                )),
             },
             Method::Message if content_type.starts_with("text/") => {
                 self.on_text(id, request);

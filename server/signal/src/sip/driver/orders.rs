@@ -121,6 +121,7 @@ impl Driver {
                 }
             }
             Verb::Digit(digit) => self.calls.dial(&mut self.agent, now, id, digit),
+            Verb::Keyframe => self.calls.ask_keyframe(&mut self.agent, now, id),
             Verb::Tell(told) => self.calls.tell_party(&mut self.agent, now, id, &told),
             Verb::SentOn(identity, redirecting) => {
                 let (calls, agent) = (&self.calls, &mut self.agent);
