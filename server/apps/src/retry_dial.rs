@@ -20,6 +20,9 @@ pub(crate) static RETRY_DIAL: Application = Application {
 /// Between two calls, if nothing else is said.
 const PAUSE: Duration = Duration::from_secs(10);
 
+/// The shortest pause: a call to nobody ends at once, and must not be made again without a breath.
+const PAUSE_MIN: Duration = Duration::from_secs(1);
+
 /// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_secs(24 * 3600);
 
@@ -38,7 +41,7 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
     let pause = match seconds {
         "" => PAUSE,
         text => match text.parse().map(Duration::try_from_secs_f64) {
-            Ok(Ok(pause)) => pause.min(PAUSE_MAX),
+            Ok(Ok(pause)) => pause.clamp(PAUSE_MIN, PAUSE_MAX),
             _ => {
                 let what = format!("'{text}' is no number of seconds; 10 it is");
                 warn(call, "RetryDial", &args, what);
@@ -85,7 +88,7 @@ async fn wait(
             Err(why) => warn(call, "RetryDial", args, why),
         }
     }
-    if pressed.is_none() && !pause.is_zero() {
+    if pressed.is_none() {
         call.start_music(None).await;
         let waited = call.read_digit_within(pause).await;
         call.stop_music();

@@ -77,6 +77,22 @@ async fn it_is_called_again_until_somebody_answers() {
     assert_eq!(result(&reach), "BUSY");
 }
 
+/// Nobody can be called, and there is no pause: the caller may leave all the same.
+#[tokio::test(start_paused = true)]
+async fn there_is_a_pause_between_two_tries() {
+    let plan = "exten => 100,1,RetryDial(,0,-1,TEST/x)\nexten => 7,1,NoOp(left)\n";
+    let reach = Reach::new(plan).await;
+    let call = reach.world.dial("100").await;
+    for _ in 0..5 {
+        pass(seconds(1)).await;
+    }
+    call.press('7').await;
+    assert_eq!(result(&reach), "left");
+    let told = format!("{:?}", reach.world.switch.directory().stories());
+    let count = told.matches("music on hold starts").count();
+    assert!((4..=7).contains(&count), "{count}: {told}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_waits_for_another_try_may_leave_or_be_connected() {
     let plan = "exten => 100,1,RetryDial(,5,-1,TEST/1,10)\n same => n,NoOp(over)\nexten => 7,1,NoOp(left)\n";
