@@ -276,7 +276,7 @@ impl CallRecord {
         if before.end_us.is_some() {
             self.before.push(before);
         }
-        if self.before.len() > BEFORE_MAX {
+        while self.before.len() > BEFORE_MAX {
             let oldest = self.before.remove(0);
             self.write(oldest, false);
         }
@@ -615,4 +615,37 @@ fn cut(text: &str, bytes_max: usize) -> String {
 fn wall_us() -> i64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     i64::try_from(now.unwrap_or_default().as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use config::{CallerId, Config};
+
+    use super::{BEFORE_MAX, Begun, CallRecord};
+
+    /// Whoever calls many again and again leaves no more records behind than are kept.
+    #[test]
+    fn a_call_that_goes_round_keeps_so_many_records() {
+        let caller = CallerId::default();
+        let begun = Begun {
+            channel: "TEST/a-1",
+            unique_id: "1.1",
+            caller: &caller,
+            context: "test",
+            exten: "1",
+            account: None,
+            called: false,
+        };
+        let mut record = CallRecord::begin(&Config::default(), None, &begun);
+        for _ in 0..20 {
+            record.connect("TEST/b-1", "");
+            for index in 0..8 {
+                record.connect_beside(&format!("TEST/c-{index}"), "");
+            }
+            record.unanswered("NOANSWER");
+            record.go_on(false, &caller);
+            assert!(record.before.len() <= BEFORE_MAX, "{}", record.before.len());
+        }
+        assert_eq!(record.before.len(), BEFORE_MAX);
+    }
 }
