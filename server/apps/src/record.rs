@@ -1,10 +1,13 @@
 //! `Record`.
 
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use media::{Playable, RecordFormat, RecordSpec, Side};
-use switch::{AppResult, Application, Args, Channel, Happened, Interrupt};
+use switch::{AppResult, Application, Args, Channel, Happened, Interrupt, Switch};
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use crate::arguments::warn;
@@ -77,15 +80,21 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
     };
     let found = match call.sound_file(&name) {
         Ok((file, format)) => {
-            let numbered = move || numbered(&file).map(|file| (file, format));
+            let switch = call.switch().clone();
+            let numbered = move || numbered(&file, &switch).map(|found| (found, format));
             let found = call.during(tokio::task::spawn_blocking(numbered)).await?;
-            found
-                .expect("looking for a file does not panic")
-                .ok_or_else(|| format!("there are {NUMBERS_MAX} files of this name (NUMBERS_MAX)"))
+            found.expect("looking for a file does not panic")
         }
         Err(why) => Err(why.to_string()),
     };
-    let ((file, number), format) = match found {
+    let (
+        Numbered {
+            file,
+            number,
+            taken,
+        },
+        format,
+    ) = match found {
         Ok(found) => found,
         Err(why) => {
             warn(call, "Record", &args, why);
@@ -104,6 +113,9 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
     }
     let until = until(call, &args);
     let ended = record(call, &args, (&file, format), &until, &options).await?;
+    if let Some(taken) = taken.filter(|_| ended.is_some()) {
+        taken.keep();
+    }
     let shown = match &ended {
         None => "ERROR",
         Some(Ended::Digit('0')) if options.operator => "OPERATOR",
@@ -229,23 +241,84 @@ pub(crate) async fn record_name(
 pub(crate) async fn remove(file: PathBuf) {
     let removed = tokio::task::spawn_blocking(move || (std::fs::remove_file(&file), file)).await;
     if let Ok((Err(why), file)) = removed
-        && why.kind() != std::io::ErrorKind::NotFound
+        && why.kind() != io::ErrorKind::NotFound
     {
         let file = file.display();
         tracing::warn!("{file} cannot be removed: {why}");
     }
 }
 
-/// The file with the first number in it that there is none of. `None`: there are too many.
-fn numbered(file: &Path) -> Option<(PathBuf, usize)> {
+/// Removes a recording that whoever leaves has no use for.
+pub(crate) fn remove_later(switch: &Switch, file: PathBuf) {
+    let spawned = Handle::try_current().is_ok() && switch.spawn(remove(file.clone()));
+    if !spawned {
+        // The exchange stops: nobody waits for this any more.
+        let _ = std::fs::remove_file(file);
+    }
+}
+
+/// Where is recorded to.
+struct Numbered {
+    file: PathBuf,
+    number: usize,
+    taken: Option<Taken>,
+}
+
+/// A file that was made so that nobody else has its number. It goes unless something is recorded to it.
+struct Taken {
+    switch: Switch,
+    file: Option<PathBuf>,
+}
+
+impl Taken {
+    fn keep(mut self) {
+        self.file = None;
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        if let Some(file) = self.file.take() {
+            let is_empty = std::fs::metadata(&file).is_ok_and(|it| it.len() == 0);
+            if is_empty {
+                remove_later(&self.switch, file);
+            }
+        }
+    }
+}
+
+/// The file with the first number in it that there is none of. Whoever makes the file has the number.
+fn numbered(file: &Path, switch: &Switch) -> Result<Numbered, String> {
     let text = file.to_string_lossy();
     if !text.contains("%d") {
-        return Some((file.to_owned(), 0));
+        return Ok(Numbered {
+            file: file.to_owned(),
+            number: 0,
+            taken: None,
+        });
     }
-    (0..NUMBERS_MAX).find_map(|number| {
+    for number in 0..NUMBERS_MAX {
         let file = PathBuf::from(text.replace("%d", &number.to_string()));
-        (!file.exists()).then_some((file, number))
-    })
+        let folder = file.parent().map_or(Ok(()), std::fs::create_dir_all);
+        match folder.and_then(|()| File::create_new(&file)) {
+            Ok(_) => {
+                let taken = Taken {
+                    switch: switch.clone(),
+                    file: Some(file.clone()),
+                };
+                return Ok(Numbered {
+                    file,
+                    number,
+                    taken: Some(taken),
+                });
+            }
+            Err(why) if why.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(why) => return Err(format!("{} cannot be made: {why}", file.display())),
+        }
+    }
+    Err(format!(
+        "there are {NUMBERS_MAX} files of this name (NUMBERS_MAX)"
+    ))
 }
 
 fn until(call: &mut Channel, args: &Args<'_>) -> Until {

@@ -349,7 +349,7 @@ impl Switch {
 
     /// Starts a task that makes a call; it is dropped where it stands if it does not end when the exchange
     /// does. `false`: the exchange stops already.
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
         if self.shared.tasks.is_closed() {
             return false;
         }

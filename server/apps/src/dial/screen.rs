@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use media::Playable;
-use switch::{AppResult, Args, Channel};
+use switch::{AppResult, Args, Channel, Switch};
 
 use super::options::{Intro, Options};
 use super::set;
 use super::waiting::alert;
 use crate::arguments::warn;
-use crate::record::{record_name, remove};
+use crate::record::{record_name, remove, remove_later};
 
 /// The family of the dial plan's database that remembers, as in Asterisk.
 const FAMILY: &str = "privacy";
@@ -38,6 +38,7 @@ struct Introduction {
     name: String,
     file: Option<PathBuf>,
     fate: Intro,
+    switch: Switch,
 }
 
 impl Introduction {
@@ -60,7 +61,7 @@ impl Drop for Introduction {
         if self.fate == Intro::Goes
             && let Some(file) = self.file.take()
         {
-            tokio::spawn(remove(file));
+            remove_later(&self.switch, file);
         }
     }
 }
@@ -100,10 +101,15 @@ pub(super) async fn begin(
         }
     }
     let (who, fate) = match number.as_str() {
-        // A name that belongs to no number is of no use later.
+        // A name that belongs to no number is of no use later, and must be nobody else's: channels are named anew
+        // after a start.
         "" => {
-            let own = cleaned(&format!("NOCALLERID_{}={}", call.at.exten, call.name()));
-            (own, options.intro.max(Intro::GoesWhenConnected))
+            let own = cleaned(&format!(
+                "NOCALLERID_{}={}",
+                call.at.exten,
+                call.unique_id()
+            ));
+            (own, Intro::Goes)
         }
         number => (number.to_owned(), options.intro),
     };
@@ -124,6 +130,7 @@ async fn introduce(
         file: call.sound_file(&file).ok().map(|(file, _)| file),
         name,
         fate,
+        switch: call.switch().clone(),
     };
     if call.sound(&intro.name).await?.is_ok() {
         return Ok(intro);

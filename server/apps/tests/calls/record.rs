@@ -266,3 +266,51 @@ async fn the_caller_that_is_shown_and_who_may_see_it() {
     let told = format!("{:?}", reach.world.switch.directory().stories());
     assert!(told.contains("NoOp(\\\"Desk\\\" <70> prohib)"), "{told}");
 }
+
+/// The name of a caller without a number is of no use later.
+#[tokio::test(start_paused = true)]
+async fn a_caller_without_a_number_leaves_no_name_behind() {
+    for leaves in [true, false] {
+        let folder = Folder::new(&format!("anonymous-{leaves}"));
+        let plan = "exten => 100,1,Set(CALLERID(num)=)\n same => n,Dial(TEST/1,5,p)\n \
+                    same => n,Wait(1000)\n";
+        let reach = reach(plan, &folder).await;
+        let call = reach.world.dial("100").await;
+        introduces(&call).await;
+        let names = || {
+            let names = fs::read_dir(folder.0.join("priv-callerintros"));
+            names.map_or(0, Iterator::count)
+        };
+        assert_eq!(names(), 1);
+        match leaves {
+            true => call.leave().await,
+            false => pass(seconds(6)).await,
+        }
+        until(|| names() == 0).await;
+    }
+}
+
+/// Two that are asked at the same time what they have to say.
+#[tokio::test(start_paused = true)]
+async fn a_number_is_of_one_recording() {
+    let folder = Folder::new("two");
+    let plan = "exten => 100,1,Record(n%d.sln,,,k)\n same => n,Wait(1000)\n\
+                exten => 200,1,Record(s%d.sln,,,s)\n same => n,Set(GLOBAL(is)=skipped)\n same => n,Wait(1000)\n";
+    let reach = reach(plan, &folder).await;
+    let one = reach.world.dial("100").await;
+    until(|| folder.has("n0.sln")).await;
+    let other = reach.world.dial("100").await;
+    until(|| folder.has("n1.sln")).await;
+    other.leave().await;
+    // It said nothing, not even after the beep.
+    until(|| !folder.has("n1.sln")).await;
+    one.sees("play tones", 1).await;
+    pass(seconds(1)).await;
+    one.sees("tap", 1).await;
+    one.press('#').await;
+    until(|| one.runs() == "Wait(1000)").await;
+    assert!(folder.has("n0.sln"));
+    let _skipping = reach.world.dial("200").await;
+    assert_eq!(told(&reach).await, "skipped");
+    until(|| !folder.has("s0.sln")).await;
+}
