@@ -433,7 +433,7 @@ impl Endpoint {
         }
     }
 
-    /// What `webrtc=yes` implies, as in Asterisk: ICE, RTCP on the port of RTP, AVPF and BUNDLE whatever
+    /// What `webrtc=yes` and `bundle=yes` imply, as in Asterisk; the former: ICE, RTCP on the port of RTP, AVPF and BUNDLE whatever
     /// else is written, and DTLS-SRTP unless another encryption is.
     pub fn apply_webrtc(&mut self) {
         if self.webrtc {
@@ -446,6 +446,8 @@ impl Endpoint {
             self.bundle = true;
             self.media_use_received_transport = true;
         }
+        // As in Asterisk: one port for all streams is one for their RTCP too.
+        self.rtcp_mux |= self.bundle;
     }
 }
 

@@ -93,6 +93,8 @@ pub struct Terms {
     pub ice: bool,
     /// Whether RTCP may share the port of RTP (RFC 5761).
     pub rtcp_mux: bool,
+    /// Whether all lines may share one port (RFC 9143), for which [`Self::rtcp_mux`] has to hold.
+    pub bundle: bool,
     /// Whether packets are sent to where they come from.
     pub symmetric: bool,
     /// How strictly the source of packets is learned.
@@ -139,6 +141,7 @@ impl Default for Terms {
             is_profile_short: false,
             ice: false,
             rtcp_mux: false,
+            bundle: false,
             symmetric: false,
             strictness: Strictness::Yes,
             timeout: None,

@@ -18,6 +18,6 @@ mod sorter;
 pub use digit::{Digit, DigitEvent, DigitReceiver, EventClock, EventPacket, EventSender};
 pub use jitter::{Arrival, JitterBuffer, JitterConfig, JitterStats, Pacing, Play};
 pub use latch::{Claim, Latch, Strictness, Verdict};
-pub use packet::{RtpPacket, is_rtcp, is_rtp};
+pub use packet::{RtpPacket, extend, extension, is_rtcp, is_rtp};
 pub use sequence::{Extender, Reception, Tally};
 pub use sorter::{Sorted, Sorter};

@@ -64,6 +64,62 @@ impl<'a> RtpPacket<'a> {
     }
 }
 
+/// The header extension of this number in a packet (RFC 8285). It is in the clear in SRTP too.
+pub fn extension(bytes: &[u8], number: u8) -> Option<&[u8]> {
+    let (head, rest) = bytes.split_first_chunk::<HEADER_LEN>()?;
+    if !is_rtp(bytes) || head[0] & EXTENSION_BIT == 0 {
+        return None;
+    }
+    let rest = rest.get(usize::from(head[0] & 0x0F) * 4..)?;
+    let (head, rest) = rest.split_first_chunk::<4>()?;
+    let profile = u16::from_be_bytes([head[0], head[1]]);
+    let words = usize::from(u16::from_be_bytes([head[2], head[3]]));
+    let mut rest = rest.get(..words * 4)?;
+    let is_short = profile == SHORT_FORM;
+    if !is_short && profile >> 4 != LONG_FORM {
+        return None;
+    }
+    while let Some((first, after)) = rest.split_first() {
+        if *first == 0 {
+            rest = after;
+            continue;
+        }
+        let (own, len, after) = match is_short {
+            // Number 15 ends the list.
+            true if first >> 4 == 15 => return None,
+            true => (first >> 4, usize::from(first & 0x0F) + 1, after),
+            false => {
+                let (len, after) = after.split_first()?;
+                (*first, usize::from(*len), after)
+            }
+        };
+        let (value, after) = after.split_at_checked(len)?;
+        if own == number {
+            return Some(value);
+        }
+        rest = after;
+    }
+    None
+}
+
+/// Puts a header extension in a packet as [`RtpPacket::write`] makes it, in the short form: a number of 1
+/// to 14, 1 to 16 bytes. What does not fit is left out.
+pub fn extend(bytes: &mut Vec<u8>, number: u8, value: &[u8]) {
+    let fits = (1..=14).contains(&number) && (1..=16).contains(&value.len());
+    if !fits || bytes.len() < HEADER_LEN {
+        return;
+    }
+    let words = (1 + value.len()).div_ceil(4);
+    let mut block = Vec::with_capacity(4 + words * 4);
+    block.extend(SHORT_FORM.to_be_bytes());
+    block.extend((words as u16).to_be_bytes());
+    block.push(number << 4 | (value.len() - 1) as u8);
+    block.extend(value);
+    block.resize(4 + words * 4, 0);
+    bytes[0] |= EXTENSION_BIT;
+    bytes.splice(HEADER_LEN..HEADER_LEN, block);
+}
+
 /// Whether this may be RTP: version 2, and not one of RTCP's packet types (RFC 5761 §4).
 pub fn is_rtp(bytes: &[u8]) -> bool {
     matches!(bytes, [first, second, ..] if first >> 6 == 2 && !(192..224).contains(second))
@@ -74,6 +130,10 @@ pub fn is_rtcp(bytes: &[u8]) -> bool {
     matches!(bytes, [first, second, ..] if first >> 6 == 2 && (192..224).contains(second))
 }
 
+/// RFC 8285 §4.2.
+const SHORT_FORM: u16 = 0xBEDE;
+/// RFC 8285 §4.3: the upper twelve bits.
+const LONG_FORM: u16 = 0x100;
 const VERSION: u8 = 2 << 6;
 const PADDING_BIT: u8 = 0x20;
 const EXTENSION_BIT: u8 = 0x10;

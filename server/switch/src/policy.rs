@@ -77,6 +77,7 @@ fn transport(endpoint: &Endpoint, rtp: &Rtp) -> Transport {
         is_profile_short: endpoint.force_avp,
         ice: endpoint.ice_support && rtp.ice_support,
         rtcp_mux: endpoint.rtcp_mux,
+        bundle: endpoint.bundle,
         symmetric: endpoint.rtp_symmetric,
         strictness: match rtp.strict_rtp {
             StrictRtp::Yes => Strictness::Yes,
@@ -224,6 +225,12 @@ mod tests {
         assert_eq!((with_ice.encryption, with_ice.ice), (usual, true));
         let browser = terms(&[dtls, ("ice_support", "yes"), ("rtcp_mux", "yes")]);
         assert_eq!(browser, None, "a browser has all three");
+        let one_port = terms(&[("bundle", "yes"), ("rtcp_mux", "no")]).unwrap();
+        assert!(
+            one_port.bundle && one_port.rtcp_mux,
+            "one port for all, and for RTCP"
+        );
+        assert!(!with_ice.bundle && !with_ice.rtcp_mux);
         let mut endpoint = Endpoint::new("alice");
         endpoint.ice_support = true;
         let rtp = Rtp {

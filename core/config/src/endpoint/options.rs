@@ -79,12 +79,11 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         "Media of a phone goes by `media_address` or not at all; without it, by the address its signalling comes to, \
          where the former is none of this machine.",
     ),
-    inert(
+    row(
         "bundle",
         "no",
         Parse::YesNo(|e| &mut e.bundle),
-        "One port for all its streams.",
-        "all streams of a browser share one port, always, and those of a desk phone have one each",
+        "One port for all its streams (BUNDLE, RFC 9143), if the phone agrees; sets `rtcp_mux`. Browsers always have it.",
     ),
     row(
         "call_group",

@@ -1,17 +1,19 @@
 //! Offer/answer of desk phones (RFC 3264): RTP/AVP, RTP/AVPF, and their secure kin with keys in the
 //! description (RFC 4568) or by DTLS (RFC 5764); with or without ICE (RFC 8839). One pair of ports for each
-//! stream.
+//! stream, or one for all.
 //!
 //! Values only, like the negotiator of browsers, but without an engine to please: each line is decided
-//! by itself. Deliberately not here: BUNDLE (each stream has its ports; a phone that cannot do without
-//! is told so), capability negotiation (RFC 5939).
+//! by itself, but that lines may share a port where `bundle=yes` allows it (RFC 9143). Deliberately not
+//! here: capability negotiation (RFC 5939).
 
+mod bundle;
 mod crypto;
 mod ice;
 mod render;
 mod section;
 mod secure;
 
+pub(crate) use bundle::Name;
 pub(crate) use crypto::Keys;
 pub(crate) use ice::{Checks, Reached};
 pub(crate) use section::Remote;
@@ -100,6 +102,14 @@ pub(crate) struct Live {
     /// Where ICE is offered or agreed: what the peer's checks have to know.
     ice: Option<Credentials>,
     pub(crate) checks: Option<Checks>,
+    /// Whether it is in the group of our description.
+    is_grouped: bool,
+    /// The line whose port, path and keys it shares.
+    pub(crate) follows: Option<usize>,
+    /// What its packets name it by.
+    pub(crate) name: Option<Name>,
+    /// The sources that the peer says it sends.
+    pub(crate) ssrcs: Vec<u32>,
 }
 
 impl Live {
@@ -157,11 +167,13 @@ impl DeskNegotiator {
             return Err(Refused::OfferPending);
         }
         self.check_shape(offer)?;
-        let mut lines: Vec<Line> = Vec::new();
+        let mut lines: Vec<Line> = offer.media.iter().map(Line::of).collect();
         let mut faults = Vec::new();
-        for (mline, media) in offer.media.iter().enumerate() {
+        let mut first = None;
+        let mids: Vec<_> = offer.media.iter().map(Media::mid).collect();
+        for mline in bundle::order(offer, &mids, self.terms.bundle) {
+            let media = &offer.media[mline];
             let before = self.lines.get(mline).and_then(Line::live).cloned();
-            let mut line = Line::of(media);
             // RFC 3264 §8.3.3 lets a line change its kind, as gateways do that hear a fax: it is refused as what it is now.
             let is_other = before
                 .as_ref()
@@ -169,15 +181,18 @@ impl DeskNegotiator {
             if !is_closed(offer, media) {
                 let accepted = match is_other {
                     true => Err(LineFault::Kind),
-                    false => self.accept(offer, media, before.as_ref(), &lines),
+                    false => self.accept_grouped(offer, mline, first, before.as_ref(), &lines),
                 };
                 match accepted {
-                    Ok(live) => line.state = Use::Live(Box::new(live)),
+                    Ok(live) => {
+                        first = first.or_else(|| live.is_grouped.then_some(mline));
+                        lines[mline].state = Use::Live(Box::new(live));
+                    }
                     Err(fault) => faults.push((mline, media.kind.clone(), fault)),
                 }
             }
-            lines.push(line);
         }
+        faults.sort_by_key(|(mline, ..)| *mline);
         let is_dead = lines.iter().all(|line| line.live().is_none());
         if is_dead && (self.lines.is_empty() || !faults.is_empty()) {
             return Err(refusal(faults));
@@ -212,7 +227,7 @@ impl DeskNegotiator {
                     is_new = true;
                 }
             } else if let Some(line) = self.added(stream.kind, stream.direction, &lines) {
-                lines.push(line);
+                lines.push(self.grouped(line, &lines));
                 is_new = true;
             }
         }
@@ -246,6 +261,7 @@ impl DeskNegotiator {
         let mut lines = self.lines.clone();
         let mut is_new = false;
         let usual = render::formats(&self.policy, Kind::Audio);
+        let pictures = bundle::numbers(&lines, Kind::Video);
         let lives = lines.iter_mut().filter_map(Line::live_mut);
         for live in lives.filter(|live| live.kind == Kind::Audio) {
             let mut formats = live.known.clone();
@@ -256,6 +272,7 @@ impl DeskNegotiator {
                 };
                 if !formats.iter().any(is_taken) {
                     formats.push(own.clone());
+                    bundle::renumber(&mut formats, live.is_grouped, &pictures);
                 }
             }
             format::keep(&mut formats, codecs);
@@ -311,6 +328,7 @@ impl DeskNegotiator {
         &mut self,
         offer: &Sdp,
         media: &Media,
+        leader: Option<&Live>,
         before: Option<&Live>,
         lines: &[Line],
     ) -> Result<Live, LineFault> {
@@ -329,12 +347,8 @@ impl DeskNegotiator {
         if count(lines, section.kind) >= max {
             return Err(LineFault::TooMany { max });
         }
-        let port = match before {
-            Some(before) => before.port,
-            None => self
-                .free_port(section.kind, lines)
-                .ok_or(LineFault::NoPort)?,
-        };
+        let port = self.port_of(leader, before, section.kind, lines);
+        let port = port.ok_or(LineFault::NoPort)?;
         let ceiling = before.map_or(Direction::SendRecv, |before| before.ceiling);
         let keys = section.cryptos.first().map(|theirs| Keys {
             ours: self.own_key(before, theirs),
@@ -375,6 +389,10 @@ impl DeskNegotiator {
             association,
             ice: checks.as_ref().map(|checks| checks.ours.clone()),
             checks,
+            is_grouped: false,
+            follows: None,
+            name: None,
+            ssrcs: bundle::sources(media),
         };
         live.remember();
         Ok(live)
@@ -402,23 +420,34 @@ impl DeskNegotiator {
         }
         let mut faults = Vec::new();
         let mut notes = Vec::new();
-        for (mline, (line, media)) in lines.iter_mut().zip(&answer.media).enumerate() {
-            let Use::Live(live) = &mut line.state else {
+        let mut first = None;
+        let mids: Vec<_> = lines.iter().map(|line| line.mid.clone()).collect();
+        let mids: Vec<_> = mids.iter().map(Option::as_deref).collect();
+        for mline in bundle::order(answer, &mids, self.terms.bundle) {
+            let media = &answer.media[mline];
+            let Some(mut live) = lines[mline].live().cloned() else {
                 continue;
             };
-            if line.kind != media.kind {
+            if lines[mline].kind != media.kind {
                 return Err(Refused::LineChanged { mline });
             }
             let answered = match is_closed(answer, media) {
                 true => Err(None),
-                false => self.answered(live, answer, media).map_err(Some),
+                false => self
+                    .answered_grouped(&mut live, answer, mline, first, &lines)
+                    .map_err(Some),
             };
+            if answered.is_ok() {
+                first = first.or_else(|| live.is_grouped.then_some(mline));
+                lines[mline].state = Use::Live(Box::new(live));
+            }
             if let Err(fault) = answered {
-                line.state = Use::Closed;
+                lines[mline].state = Use::Closed;
                 notes.push(Note::PeerRefused { mline });
                 faults.extend(fault.map(|fault| (mline, media.kind.clone(), fault)));
             }
         }
+        faults.sort_by_key(|(mline, ..)| *mline);
         if lines.iter().all(|line| line.live().is_none()) {
             return Err(refusal(faults));
         }
@@ -490,6 +519,7 @@ impl DeskNegotiator {
         live.remote = section.remote;
         live.mux &= section.mux;
         live.wishes = section.wishes;
+        live.ssrcs = bundle::sources(media);
         Ok(())
     }
 
@@ -535,6 +565,10 @@ impl DeskNegotiator {
                 association: None,
                 ice,
                 checks: None,
+                is_grouped: false,
+                follows: None,
+                name: None,
+                ssrcs: Vec::new(),
             })),
         })
     }
@@ -554,6 +588,23 @@ impl DeskNegotiator {
         let keys = (1..).zip(self.terms.encryption.suites());
         keys.map(|(tag, suite)| Crypto::fresh(tag, suite, &mut self.rng))
             .collect()
+    }
+
+    /// The pair of ports of a line that the peer offers: that of its leader, or the one it had.
+    fn port_of(
+        &self,
+        leader: Option<&Live>,
+        before: Option<&Live>,
+        kind: Kind,
+        lines: &[Line],
+    ) -> Option<usize> {
+        let is_free = |port: &usize| {
+            let mut others = lines.iter().filter_map(Line::live);
+            others.all(|other| other.port != *port)
+        };
+        let before = before.map(|before| before.port).filter(is_free);
+        let known = leader.map(|leader| leader.port).or(before);
+        known.or_else(|| self.free_port(kind, lines))
     }
 
     /// The first pair of ports that no line uses, neither now nor in what is agreed. Those for sound come
@@ -613,7 +664,8 @@ impl DeskNegotiator {
         let print = &*self.print;
         let sections = lines.iter().map(|line| render::section(line, ports, print));
         let sections = sections.collect();
-        render::session(self.session_id, self.version, self.ip(), sections)
+        let group = bundle::group(lines);
+        render::session(self.session_id, self.version, self.ip(), group, sections)
     }
 }
 

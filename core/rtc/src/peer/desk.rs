@@ -2,10 +2,11 @@
 //! from the description (RFC 3550, RFC 3551, RFC 3711, RFC 4568) or by a handshake (RFC 5764), with or without
 //! ICE (RFC 8445).
 //!
-//! Each stream has a pair of ports of its own. Whose packets are believed is learned and locked
+//! Each stream has a pair of ports of its own, or shares one with others ([`bundle`]). Whose packets are believed is learned and locked
 //! ([`rtp::Latch`]); where ours go is what the description says, or, for a symmetric phone, where its
 //! packets come from. What is not an agreed format is no packet.
 
+mod bundle;
 mod checks;
 mod control;
 mod handshake;
@@ -143,7 +144,8 @@ impl DeskPeer {
             return;
         }
         let is_ours = |line: &&mut Line| line.ports.rtp == local || line.ports.rtcp == local;
-        let Some(line) = self.lines.iter_mut().find(is_ours) else {
+        let mut leaders = self.lines.iter_mut().filter(|line| line.follows.is_none());
+        let Some(line) = leaders.find(is_ours) else {
             return;
         };
         // RFC 7983 §7: the first byte tells what it is.
@@ -152,22 +154,26 @@ impl DeskPeer {
             return self.settle(now);
         }
         if rtp::is_rtcp(bytes) {
-            for told in line.on_control(now, &self.clock, local, remote, bytes) {
-                self.push(told);
-            }
-            return;
+            let (leader, packets) = (line.id, line.open_control(local, remote, bytes));
+            return self.on_control(now, leader, &packets);
         }
         if !rtp::is_rtp(bytes) || line.ports.rtp != local {
             return;
         }
+        let Some(index) = self.line_of(local, bytes) else {
+            return;
+        };
+        let heard = self.on_path(index, |line, _, _| line.on_packet(now, remote, bytes));
         let Some(Heard {
             is_learned,
             suite,
             packet,
-        }) = line.on_packet(now, remote, bytes)
+        }) = heard
         else {
             return;
         };
+        self.own_source(index, bytes);
+        let line = &mut self.lines[index];
         let digits: Vec<_> = line.poll_digits().collect();
         let losses = line.losses(now);
         self.heard = now;
@@ -196,8 +202,10 @@ impl DeskPeer {
             self.events.push_back(Event::Down(Down::RtpTimeout));
             return;
         }
-        for line in &mut self.lines {
-            line.handle_timeout(now, &self.clock, &mut self.rng);
+        for index in 0..self.lines.len() {
+            self.on_path(index, |line, clock, rng| {
+                line.handle_timeout(now, clock, rng);
+            });
         }
         self.settle(now);
         if self.state == State::Down {
@@ -218,11 +226,11 @@ impl DeskPeer {
         origin: u32,
         packet: &Packet,
     ) -> bool {
-        let line = self.lines.iter_mut().find(|line| line.id == stream);
-        let Some(line) = line.filter(|_| self.state == State::Up) else {
+        let index = self.index(stream).filter(|_| self.state == State::Up);
+        let Some(index) = index else {
             return false;
         };
-        let is_written = line.write(now, origin, packet);
+        let is_written = self.on_path(index, |line, _, _| line.write(now, origin, packet));
         self.collect();
         is_written
     }
@@ -239,9 +247,10 @@ impl DeskPeer {
         start: Option<u32>,
         event: &EventPacket,
     ) -> Option<u32> {
-        let line = self.lines.iter_mut().find(|line| line.id == stream);
-        let line = line.filter(|line| self.state == State::Up && line.is_open())?;
-        let start = line.write_event(now, start, event);
+        let index = self.index(stream).filter(|_| self.state == State::Up)?;
+        let start = self.on_path(index, |line, _, _| {
+            line.is_open().then(|| line.write_event(now, start, event))
+        })?;
         self.collect();
         start
     }
@@ -253,16 +262,16 @@ impl DeskPeer {
     }
 
     pub(super) fn request_keyframe(&mut self, now: Instant, stream: StreamId) {
-        if let Some(line) = self.lines.iter_mut().find(|line| line.id == stream) {
-            line.request_keyframe(now, &self.clock);
+        if let Some(index) = self.index(stream) {
+            self.on_path(index, |line, clock, _| line.request_keyframe(now, clock));
             self.collect();
         }
     }
 
     pub(super) fn close(&mut self, now: Instant) {
         if self.state == State::Up {
-            for line in &mut self.lines {
-                line.say_goodbye(now, &self.clock);
+            for index in 0..self.lines.len() {
+                self.on_path(index, |line, clock, _| line.say_goodbye(now, clock));
             }
             self.collect();
         }
@@ -305,7 +314,8 @@ impl DeskPeer {
     }
 
     pub(super) fn stats(&self) -> PeerStats {
-        let pair = self.lines.iter().find_map(Line::pair);
+        let mut leaders = self.lines.iter().filter(|line| line.follows.is_none());
+        let pair = leaders.find_map(Line::pair);
         PeerStats {
             pair,
             streams: self.lines.iter().map(Line::stats).collect(),
@@ -315,22 +325,26 @@ impl DeskPeer {
     fn on_agreed(&mut self, now: Instant) {
         self.state = State::Up;
         self.heard = now;
+        self.hand_over();
         let mut before = std::mem::take(&mut self.lines);
         for (mline, live) in self.negotiator.live() {
-            let id = StreamId(mline);
+            let (id, ports) = (StreamId(mline), self.ports[live.port]);
             // A line keeps its numbers and its account through every round.
             let known = before.iter().position(|line| line.id == id);
             let mut line = match known {
                 Some(index) => before.swap_remove(index),
-                None => Line::new(
-                    now,
-                    id,
-                    self.ports[live.port],
-                    &self.terms,
-                    self.signaled,
-                    &mut self.rng,
-                ),
+                None => loop {
+                    let line = Line::new(now, id, ports, &self.terms, self.signaled, &mut self.rng);
+                    // Under one key two lines may never be one source.
+                    let mut others = self.lines.iter().chain(&before);
+                    if !others.any(|own| own.sends_as(&line)) {
+                        break line;
+                    }
+                },
             };
+            if line.ports != ports || live.follows.is_some() {
+                line.move_to(now, ports, &self.terms);
+            }
             line.agree(now, live, &self.certificate);
             self.lines.push(line);
         }

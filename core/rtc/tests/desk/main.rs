@@ -6,6 +6,7 @@
 )]
 
 mod answers;
+mod bundle;
 mod media;
 mod offers;
 mod rsa;

@@ -1,5 +1,6 @@
 //! The descriptions we send to desk phones.
 
+use super::bundle;
 use super::crypto::Crypto;
 use super::ice;
 use super::{Line, Live, Use};
@@ -11,15 +12,22 @@ use sdp::{Line as Row, Media, MediaKind, Sdp};
 use std::net::IpAddr;
 
 /// A whole description.
-pub(super) fn session(id: u64, version: u64, ip: IpAddr, media: Vec<Media>) -> Sdp {
+pub(super) fn session(
+    id: u64,
+    version: u64,
+    ip: IpAddr,
+    group: Option<String>,
+    media: Vec<Media>,
+) -> Sdp {
     let address = address(ip);
-    let lines = vec![
+    let mut lines = vec![
         Row::new('v', "0"),
         Row::new('o', format!("- {id} {version} {address}")),
         Row::new('s', "sidetone"),
         Row::new('c', address),
         Row::new('t', "0 0"),
     ];
+    lines.extend(group.map(|mids| Row::attribute("group", format!("BUNDLE {mids}"))));
     Sdp { lines, media }
 }
 
@@ -54,6 +62,14 @@ fn live(line: &Line, live: &Live, ports: PortPair, print: &str) -> Media {
     media.lines.push(Row::flag(live.direction.as_str()));
     if live.mux {
         media.lines.push(Row::flag("rtcp-mux"));
+    }
+    if let Some(name) = &live.name {
+        let value = format!("{} {}", name.number, bundle::NAMED);
+        media.lines.push(Row::attribute("extmap", value));
+    }
+    if live.follows.is_some() {
+        // RFC 9143 §7.1.3: what a transport has stands in the line whose port it is, and there alone.
+        return media;
     }
     if let Some(setup) = live.setup {
         media.lines.push(Row::attribute("fingerprint", print));

@@ -1,11 +1,12 @@
 //! One m-line of a desk phone, both ways.
 
+mod path;
 mod setup;
 
 use super::control::{self, Clock, Control, Sender, Sent};
 use super::{Event, Format, Packet, StreamId, Transmit};
 use crate::dtls::Certificate;
-use crate::negotiate::desk::{Keys, Live, Remote};
+use crate::negotiate::desk::{Keys, Live, Name, Remote};
 use crate::negotiate::format::{COMFORT_NOISE, Described};
 use crate::peer::packet::{Extensions, event_clock};
 use crate::peer::stats::StreamStats;
@@ -76,6 +77,12 @@ pub(super) struct Line {
     /// A key frame is to be asked for by signalling.
     is_keyframe_for_signaling: bool,
     keyframe_requests_out: u64,
+    /// The line whose path it takes.
+    pub(super) follows: Option<StreamId>,
+    /// What its packets name it by.
+    pub(super) name: Option<Name>,
+    /// The sources its description names.
+    named_ssrcs: Vec<u32>,
 }
 
 /// Both directions of SRTP.
@@ -147,6 +154,9 @@ impl Line {
             takes_keyframe_requests: false,
             is_keyframe_for_signaling: false,
             keyframe_requests_out: 0,
+            follows: None,
+            name: None,
+            named_ssrcs: Vec::new(),
         }
     }
 
@@ -177,9 +187,14 @@ impl Line {
             self.control_from = None;
         }
         self.remote = live.remote.or(self.remote);
-        self.latch
-            .declare(now, live.remote.map(|remote| remote.rtp));
-        self.agree_setup(now, live, certificate);
+        self.follows = live.follows.map(StreamId);
+        self.name.clone_from(&live.name);
+        self.named_ssrcs.clone_from(&live.ssrcs);
+        if live.follows.is_none() {
+            self.latch
+                .declare(now, live.remote.map(|remote| remote.rtp));
+            self.agree_setup(now, live, certificate);
+        }
     }
 
     /// The counts of packets under a key go on while the key does.
@@ -355,15 +370,13 @@ impl Line {
         })
     }
 
-    /// Takes a compound RTCP packet. What the peer asks for, and what it misses, is told.
-    pub(super) fn on_control(
+    /// Reads a compound RTCP packet; nothing where it is a stranger's.
+    pub(super) fn open_control(
         &mut self,
-        now: Instant,
-        clock: &Clock,
         local: SocketAddr,
         from: SocketAddr,
         bytes: &[u8],
-    ) -> Vec<Event> {
+    ) -> Vec<Rtcp> {
         if local != self.ports.rtcp && !self.mux {
             return Vec::new();
         }
@@ -393,14 +406,21 @@ impl Line {
             }
         };
         let packets = rtp::rtcp::parse(bytes);
-        if packets.is_empty() {
-            return Vec::new();
-        }
-        if local == self.ports.rtcp {
+        if !packets.is_empty() && local == self.ports.rtcp {
             self.control_from = Some(from);
         }
+        packets
+    }
+
+    /// Takes reports and requests. What the peer asks for, and what it misses, is told.
+    pub(super) fn on_control(
+        &mut self,
+        now: Instant,
+        clock: &Clock,
+        packets: &[Rtcp],
+    ) -> Vec<Event> {
         let mut told = Vec::new();
-        for packet in &packets {
+        for packet in packets {
             match packet {
                 Rtcp::Sender {
                     ssrc,
@@ -413,7 +433,9 @@ impl Line {
                     told.extend(self.on_blocks(now, clock, blocks));
                 }
                 Rtcp::Receiver { blocks, .. } => told.extend(self.on_blocks(now, clock, blocks)),
-                Rtcp::Keyframe { ssrc } if *ssrc == self.ssrc_out || *ssrc == 0 => {
+                Rtcp::Keyframe { ssrc }
+                    if *ssrc == self.ssrc_out || *ssrc == 0 && self.kind == Kind::Video =>
+                {
                     self.control.keyframe_requests_in += 1;
                     told.push(Event::KeyframeRequested(self.id));
                 }
@@ -559,6 +581,9 @@ impl Line {
             return false;
         };
         let mut bytes = packet.write();
+        if let Some(name) = &self.name {
+            rtp::extend(&mut bytes, name.number, name.mid.as_bytes());
+        }
         if let Some(protection) = &mut self.protection {
             let Some(sealed) = protection.sealer.seal_rtp(&bytes) else {
                 return false;
