@@ -267,9 +267,9 @@ impl Guard {
             };
             datagram = rest;
             let is_handshake = match (kind, epoch_high, epoch) {
-                (CHANGE_CIPHER_SPEC, 0, 0) => len == 1,
+                (CHANGE_CIPHER_SPEC, 0, 0) => body == [1],
                 (HANDSHAKE, 0, 0) => self.admit_fragments(body)?,
-                (HANDSHAKE, 0, 1) => {
+                (HANDSHAKE, 0, 1) if len >= SEALED_LEN_MIN => {
                     self.sealed = self.sealed.checked_sub(1)?;
                     true
                 }
@@ -375,5 +375,7 @@ const SEQUENCE_MAX: u8 = 31;
 /// A handshake and its repetitions have a few dozen. The library joins fragments by recursion.
 const FRAGMENTS_MAX: usize = 256;
 const BYTES_MAX: usize = 128 * 1024;
+/// A message without a body under the shortest of seals; the library fails at less.
+const SEALED_LEN_MIN: usize = FRAGMENT_HEADER_LEN + 16;
 /// Records under the keys of the handshake itself: Finished, and its repetitions.
 const SEALED_MAX: usize = 32;

@@ -341,7 +341,22 @@ fn hostile_pieces_of_a_handshake_are_passed_over_and_cost_little() {
         bytes.extend(body);
         record(22, 0, &bytes)
     };
-    // From where the phone is, as a forger would send it.
+    // From where the phone is, as a forger would send it, between its hellos.
+    for bytes in phone.sent() {
+        leg.receive("10.0.0.2:4000", &bytes);
+    }
+    for len in 0..40 {
+        leg.receive("10.0.0.2:4000", &record(22, 1, &vec![9; len]));
+    }
+    for body in [&[][..], &[0], &[2], &[1, 1]] {
+        leg.receive("10.0.0.2:4000", &record(20, 0, body));
+    }
+    leg.receive("10.0.0.2:4000", &record(21, 0, &[2, 40]));
+    phone.take(&mut leg);
+    for bytes in phone.sent() {
+        leg.receive("10.0.0.2:4000", &bytes);
+    }
+    // And from elsewhere.
     for offset in 0..200_000 {
         let byte = fragment(0, 200_001, offset, &[7]);
         leg.receive("10.0.9.9:1", &byte);
