@@ -9,12 +9,14 @@ use crate::peer::{CONNECT_MAX, Event, Transmit};
 use rtp::Verdict;
 use rtp::srtp::{Opener, Sealer};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How far a line has come.
 #[derive(Default)]
 pub(super) struct Setup {
     checks: Option<Checks>,
+    /// A handshake was agreed on, whether or not it could be begun.
+    is_secret: bool,
     /// Of RTP, and of RTCP where that has a port of its own.
     handshakes: Vec<Way>,
     /// Keys of RTCP that came by its own handshake.
@@ -34,7 +36,7 @@ struct Way {
 impl Setup {
     /// Whether media is encrypted by a handshake: until it is done there is none.
     pub(super) fn is_secret(&self) -> bool {
-        !self.handshakes.is_empty()
+        self.is_secret
     }
 
     /// What the checks say of a source; `None` if there are none that count.
@@ -75,6 +77,7 @@ impl Line {
             }
         }
         let Some(association) = &live.association else {
+            setup.is_secret = false;
             setup.handshakes.clear();
             setup.control = None;
             setup.deadline = None;
@@ -97,9 +100,18 @@ impl Line {
                 local: *local,
             })
         };
-        setup.handshakes = locals.iter().filter_map(way).collect();
+        let ways = locals.iter().map(way).collect();
+        self.begin_setup(now, ways);
+    }
+
+    /// Begins anew: until all is done, and where that cannot be, nothing is sent or heard.
+    fn begin_setup(&mut self, now: Instant, ways: Option<Vec<Way>>) {
+        let setup = &mut self.setup;
+        let patience = ways.as_ref().map_or(Duration::ZERO, |_| CONNECT_MAX);
+        setup.is_secret = true;
+        setup.handshakes = ways.unwrap_or_default();
         setup.control = None;
-        setup.deadline = Some(now + CONNECT_MAX);
+        setup.deadline = Some(now + patience);
         self.protection = None;
     }
 
@@ -153,12 +165,8 @@ impl Line {
                 events.push(Event::Connected { dtls, srtp });
             }
         }
-        if self
-            .setup
-            .handshakes
-            .iter()
-            .all(|way| way.handshake.is_done())
-        {
+        let handshakes = &self.setup.handshakes;
+        if !handshakes.is_empty() && handshakes.iter().all(|way| way.handshake.is_done()) {
             self.setup.deadline = None;
         }
         events
@@ -220,3 +228,34 @@ impl Line {
 
 /// Whoever has proven its password; the checks say where it is.
 const CHECKED: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test chooses where its time begins"
+)]
+mod tests {
+    use super::*;
+    use crate::StreamId;
+    use crate::peer::PortPair;
+    use crate::policy::Terms;
+    use rand_chacha::ChaCha12Rng;
+    use rand_core::SeedableRng;
+
+    #[test]
+    fn a_handshake_that_cannot_be_made_ends_the_call_and_nothing_goes_in_the_clear() {
+        let now = Instant::now();
+        let ports = PortPair {
+            rtp: "127.0.0.1:4000".parse().unwrap(),
+            rtcp: "127.0.0.1:4001".parse().unwrap(),
+        };
+        let mut rng = ChaCha12Rng::from_seed([7; 32]);
+        let terms = Terms::default();
+        let mut line = Line::new(now, StreamId(0), ports, &terms, None, &mut rng);
+        assert!(!line.setup.is_secret());
+        line.begin_setup(now, None);
+        assert!(line.settle(now).is_empty());
+        assert!(line.setup.is_secret());
+        assert!(line.is_refused(now));
+    }
+}
