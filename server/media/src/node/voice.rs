@@ -43,10 +43,9 @@ impl Voice {
 
     /// Takes sound: 16-bit samples in network byte order (L16).
     pub(crate) fn push(&mut self, payload: &[u8]) {
-        if let State::Waiting(missed @ 1..LATE_FRAMES) = self.state {
+        if let State::Waiting(1..LATE_FRAMES) = self.state {
             // It had only been late.
             self.reserve = (self.reserve + 1).min(RESERVE_MAX);
-            let _ = missed;
             self.state = State::Waiting(u32::MAX);
         }
         let (pairs, _) = payload.as_chunks::<2>();

@@ -199,15 +199,16 @@ impl Bridge {
         if line.way != Way::Forward || line.kind != Kind::Audio {
             return line.way;
         }
-        let target = self.target(line);
-        let theirs: Vec<_> = target.into_iter().flat_map(Stream::codecs).collect();
-        if theirs.contains(&codec) {
+        let theirs = || self.target(line).into_iter().flat_map(Stream::codecs);
+        let best = theirs().next();
+        let is_theirs = theirs().any(|own| own == codec);
+        if is_theirs {
             let is_other = |coder: &Coder| coder.transcoder.from() != codec;
             self.coders
                 .retain(|coder| coder.line != *line || !is_other(coder));
             return Way::Forward;
         }
-        theirs.first().map_or(Way::Forward, |to| Way::Transcode(to))
+        best.map_or(Way::Forward, Way::Transcode)
     }
 
     /// Our peer may send another codec than the best that was agreed on. What is made for it follows, since
