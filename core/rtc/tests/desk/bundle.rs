@@ -476,3 +476,28 @@ fn pictures_go_on_where_sound_was_when_it_ends() {
         assert_eq!(heard(&world.events[0]), [1], "{note}: no other handshake");
     }
 }
+
+#[test]
+fn a_phone_that_takes_the_group_back_has_ports_for_each_line_again() {
+    for encryption in [Encryption::No, SDES] {
+        let mut world = World::new([shared(encryption), shared(encryption)]);
+        let [mut offer, _] = world.round(both());
+        world.wait(Duration::from_secs(2));
+        assert_shares(&mut world, "before", 1);
+        // The same once more, from an exchange with the ports it had, and without the group.
+        offer.lines.retain(|line| !line.value.starts_with("group:"));
+        let answer = world.peers[1].negotiate(world.now, Round::Answer { offer });
+        let answer = answer.unwrap().sdp.unwrap();
+        assert_eq!(group(&answer), None);
+        assert_eq!([answer.media[0].port, answer.media[1].port], [4000, 4002]);
+        world.wire.clear();
+        for line in [0, 1] {
+            assert!(send(&mut world, 1, line, 50));
+        }
+        let paths = world
+            .wire
+            .iter()
+            .map(|(from, to, _)| (from.port(), to.port()));
+        assert_eq!(paths.collect::<Vec<_>>(), [(4000, 4000), (4002, 4002)]);
+    }
+}
