@@ -40,8 +40,8 @@ const DESKS = {
 
 /** Desk phones with one codec each, whose accounts allow more. */
 const NARROW = {
-  810: { codec: 'alaw,ulaw,g722', hz: 700, codecs: 'PCMU/8000/1' },
-  820: { codec: 'alaw,ulaw,g722', hz: 560, codecs: 'PCMA/8000/1' },
+  610: { codec: 'alaw,ulaw,g722', hz: 700, codecs: 'PCMU/8000/1' },
+  620: { codec: 'alaw,ulaw,g722', hz: 560, codecs: 'PCMA/8000/1' },
 };
 
 /** The one account of the other tests, once for each party, with its codec. */
@@ -141,7 +141,7 @@ test('desk phones with another codec each hear each other where both accounts al
       phones[user] = await startBaresip({ server, user, password: PASSWORD, tone_hz: hz, account, codecs });
       await phones[user].registered();
     }
-    for (const [caller, callee] of [['810', '820'], ['820', '810']]) {
+    for (const [caller, callee] of [['610', '620'], ['620', '610']]) {
       phones[caller].command('dial', `sip:${callee}@127.0.0.1:${server.ports.sip}`);
       for (const [user, other] of [[caller, callee], [callee, caller]]) {
         const heard = async () => (await phones[user].heard(NARROW[other].hz)) > 0.8;
