@@ -116,6 +116,8 @@ pub struct Recording {
     number: u64,
     queue: SyncSender<Message>,
     state: Arc<State>,
+    /// The thread has been told already that it ends.
+    is_finished: bool,
 }
 
 impl std::fmt::Debug for Recording {
@@ -158,6 +160,7 @@ impl Recorder {
             number,
             queue,
             state,
+            is_finished: false,
         };
         Ok((sink, recording))
     }
@@ -205,10 +208,11 @@ impl Recording {
 
     /// Ends it, and keeps so much of it. The receiver is told when the files are whole; one that learns nothing found
     /// the queue full.
-    pub fn finish(self, kept: Duration) -> oneshot::Receiver<()> {
+    pub fn finish(mut self, kept: Duration) -> oneshot::Receiver<()> {
         let (told, finished) = oneshot::channel();
         let number = self.number;
-        let _ = self.queue.try_send(Message::Finish { number, kept, told });
+        let sent = self.queue.try_send(Message::Finish { number, kept, told });
+        self.is_finished = sent.is_ok();
         finished
     }
 }
@@ -216,6 +220,9 @@ impl Recording {
 impl Drop for Recording {
     fn drop(&mut self) {
         let number = self.number;
+        if self.is_finished {
+            return;
+        }
         if self.queue.try_send(Message::End { number }).is_err() {
             self.state.is_over.store(true, Ordering::Relaxed);
         }
@@ -247,7 +254,8 @@ fn run(queue: &Receiver<Message>) {
         }
         if looked.elapsed() >= LOOK {
             looked = Instant::now();
-            open.retain(|_, own| !own.state.is_over.load(Ordering::Relaxed));
+            let over = open.extract_if(|_, own| own.state.is_over.load(Ordering::Relaxed));
+            over.for_each(|(_, own)| end(Some(own), None));
         }
     }
 }
@@ -272,4 +280,51 @@ fn end(open: Option<Box<Open>>, kept: Option<Duration>) {
 /// The format a file's name asks for, by its ending.
 pub fn format_of(file: &Path) -> Option<Format> {
     Format::of_ending(file.extension()?.to_str()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::Ordering;
+    use std::sync::mpsc::sync_channel;
+    use std::time::Duration;
+
+    use super::{Message, Recording, State};
+
+    /// What is queued of a recording that is finished is still written: nothing sweeps it away before.
+    #[test]
+    fn the_end_of_a_recording_waits_its_turn_in_a_full_queue() {
+        let (queue, waiting) = sync_channel(1);
+        let state = Arc::new(State::default());
+        let recording = Recording {
+            number: 7,
+            queue,
+            state: Arc::clone(&state),
+            is_finished: false,
+        };
+        let finished = recording.finish(Duration::from_secs(1));
+        assert!(!state.is_over.load(Ordering::Relaxed));
+        assert!(matches!(
+            waiting.try_recv(),
+            Ok(Message::Finish { number: 7, .. })
+        ));
+        assert!(waiting.try_recv().is_err());
+        drop(finished);
+    }
+
+    /// One that finds no room at all is swept.
+    #[test]
+    fn a_recording_whose_end_finds_no_room_is_over() {
+        let (queue, _waiting) = sync_channel(1);
+        queue.try_send(Message::End { number: 1 }).unwrap();
+        let state = Arc::new(State::default());
+        let recording = Recording {
+            number: 7,
+            queue,
+            state: Arc::clone(&state),
+            is_finished: false,
+        };
+        let mut finished = recording.finish(Duration::from_secs(1));
+        assert!(state.is_over.load(Ordering::Relaxed) && finished.try_recv().is_err());
+    }
 }

@@ -6,12 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use media::{RecordFormat, RecordSpec, Recorder, Recording, format_of};
-use tokio::time::Instant;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout};
 
 use super::Channel;
 use crate::event::AppResult;
 use crate::leg::MediaLeg;
 use crate::story::StoryEvent;
+
+/// How long a call waits for the files of a recording to be whole.
+const FINISH_MAX: Duration = Duration::from_secs(5);
 
 /// Recordings of one channel at once.
 const RECORDINGS_MAX: usize = 8;
@@ -188,8 +192,13 @@ impl Channel {
         drop(tap);
         let text = format!("{} is recorded to its end", file.display());
         self.tell(StoryEvent::Remark { text });
-        // Awaited plainly: the files are whole in a moment, and whoever hung up may have left a message.
-        let _ = recording.finish(kept).await;
+        // Also by who has hung up: it may have left a message.
+        if !is_whole(recording.finish(kept)).await {
+            let file = file.display();
+            let text = format!("{file} is not whole after {FINISH_MAX:?}: the disk is too slow");
+            tracing::warn!(channel = self.name(), "{text}");
+            self.tell(StoryEvent::Remark { text });
+        }
     }
 
     /// Whether this recording goes on.
@@ -205,6 +214,11 @@ impl Channel {
             Stage::Writes(writing) => writing.recording.loud(),
         })
     }
+}
+
+/// Waits until the files are whole, which they are in a moment. `false`: not for ever, for the call waits meanwhile.
+async fn is_whole(finished: oneshot::Receiver<()>) -> bool {
+    timeout(FINISH_MAX, finished).await.is_ok()
 }
 
 /// A file of this folder, unless the name is a whole path.
@@ -234,4 +248,24 @@ async fn write(
         _tap: tap,
         recording,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+    use tokio::time::Instant;
+
+    use super::{FINISH_MAX, is_whole};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_disk_that_hangs_is_waited_for_only_so_long() {
+        let (hanging, finished) = oneshot::channel();
+        let began = Instant::now();
+        assert!(!is_whole(finished).await);
+        assert_eq!(began.elapsed(), FINISH_MAX);
+        drop(hanging);
+        let (told, finished) = oneshot::channel();
+        told.send(()).unwrap();
+        assert!(is_whole(finished).await);
+    }
 }
