@@ -68,6 +68,13 @@ pub(crate) fn position(call: &Channel, text: &str, separator: char) -> Result<Po
     })
 }
 
+/// Who sent it here may want to know: it has to do with something, if it has been answered.
+pub(crate) fn arrived(call: &mut Channel) {
+    if call.is_up() {
+        call.fares(200);
+    }
+}
+
 fn number(call: &Channel, context: &str, exten: &str, priority: &str) -> Option<u32> {
     if let Some(forward) = priority.strip_prefix('+') {
         return call.at.priority.checked_add(forward.parse().ok()?);

@@ -7,7 +7,7 @@ use codec::ToneScript;
 use media::Playable;
 use switch::{AppResult, Application, Args, Cause, Channel};
 
-use crate::arguments::warn;
+use crate::arguments::{arrived, warn};
 
 /// Alerts the caller.
 pub(crate) static RINGING: Application = Application {
@@ -120,6 +120,7 @@ async fn milliwatt(call: &mut Channel, args: Args<'_>) -> AppResult {
     };
     let tones = ToneScript::parse(script).expect("a tone of a known length");
     call.play_on(Playable::Tones(tones));
+    arrived(call);
     loop {
         call.next().await?;
     }

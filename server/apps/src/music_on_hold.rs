@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use switch::{AppResult, Application, Args, Channel};
 
-use crate::arguments::{unusable, warn};
+use crate::arguments::{arrived, unusable, warn};
 
 /// Plays music and waits.
 pub(crate) static MUSIC_ON_HOLD: Application = Application {
@@ -46,6 +46,7 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
         }
     };
     begin(call, "MusicOnHold", &args).await?;
+    arrived(call);
     let waited = call.wait(duration).await;
     call.stop_music();
     waited

@@ -10,7 +10,7 @@ use switch::{AppResult, Application, Args, Channel, Happened, Interrupt, Switch}
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use crate::arguments::warn;
+use crate::arguments::{arrived, warn};
 use crate::prompt::{ready, sound_or_beep};
 
 /// Records what the caller says.
@@ -157,6 +157,7 @@ async fn record(
             return Ok(None);
         }
     };
+    arrived(call);
     let stops = |digit| options.stops.has(digit) || (options.operator && digit == '0');
     let ended = listen(call, id, until, stops).await;
     let without = match &ended {

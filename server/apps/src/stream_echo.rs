@@ -10,7 +10,7 @@ use switch::story::{Side, StoryEvent};
 use switch::{AppResult, Application, Args, Channel, Echo, Happened, NotRenegotiated, Offered};
 use tokio::time::Instant;
 
-use crate::arguments::{unusable, warn};
+use crate::arguments::{arrived, unusable, warn};
 use crate::echo::NOT_ANSWERED;
 
 /// Sends media back, one kind of it several times.
@@ -43,6 +43,7 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
 }
 
 async fn echo_until_pound(call: &mut Channel, mode: EchoMode) -> AppResult {
+    arrived(call);
     let _echo = call.echo(mode);
     while call.read_digit().await? != '#' {}
     Ok(())

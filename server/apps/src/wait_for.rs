@@ -5,7 +5,7 @@ use std::time::Duration;
 use switch::{AppResult, Application, Args, Channel};
 use tokio::time::Instant;
 
-use crate::arguments::warn;
+use crate::arguments::{arrived, warn};
 use crate::record::{FOR_EVER, LOOK};
 
 /// Waits until nothing is heard.
@@ -48,6 +48,7 @@ async fn run(call: &mut Channel, args: Args<'_>, noise: bool) -> AppResult {
             return Ok(());
         }
     };
+    arrived(call);
     let heard = listen(call, id, (wanted, times, timeout), noise).await;
     call.stop_recording(Some(id));
     let status = match heard? {

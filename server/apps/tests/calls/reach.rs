@@ -7,8 +7,8 @@ use media::DigitEvent;
 use rtc::Refused;
 use sdp::Sdp;
 use switch::{
-    Cause, ChannelEvent, ChannelState, InboxSender, Outgoing, Reply, Signaling, Target, Technology,
-    Unreachable,
+    Cause, ChannelEvent, ChannelState, Follower, InboxSender, Outgoing, Reply, Signaling, Target,
+    Technology, Unreachable,
 };
 
 use crate::world::{Ladder, World, in_words, millis, pass, sdp, settle, told};
@@ -68,6 +68,12 @@ impl Place {
 }
 
 impl Signaling for Place {
+    fn follow(&mut self) -> Option<Follower> {
+        let (ladder, index) = (self.ladder.clone(), self.index);
+        let tell = move |status| ladder.write(format!("{index}: the other fares {status}"));
+        Some(Follower::new(tell))
+    }
+
     fn add_header(&mut self, name: &str, value: &str) -> bool {
         self.write(&format!("header {name}: {value}"));
         true

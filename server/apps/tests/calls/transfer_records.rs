@@ -5,7 +5,7 @@ use switch::{Cause, ChannelEvent, Seat, Transfer, TransferTo};
 
 use crate::reach::Reach;
 use crate::records::{Folder, until};
-use crate::world::{Call, World, sdp};
+use crate::world::{Call, World, pass, sdp, seconds};
 
 const PLAN: &str = "exten => 100,1,Dial(TEST/1,30,tT)
 exten => 200,1,Dial(TEST/1)
@@ -309,4 +309,34 @@ async fn each_pair_of_a_call_of_three_has_a_record() {
             "100 100 AppDial alice-1 > Local/200@test-00000002;1 ANSWERED 1",
         ]
     );
+}
+
+/// Who is sent on to something that is no party has arrived there.
+#[tokio::test(start_paused = true)]
+async fn who_sent_it_to_an_application_is_told_that_it_arrived() {
+    for (application, expected) in [
+        ("MusicOnHold()", true),
+        ("StreamEcho(1)", true),
+        ("Milliwatt()", true),
+        ("WaitForSilence(500,1,10)", true),
+        ("Dial(TEST/1)", false),
+    ] {
+        let plan = format!("exten => 100,1,Dial(TEST/1)\nexten => 200,1,{application}\n");
+        let world = World::new(&plan).await;
+        let reach = Reach::on(world, |endpoint| endpoint.context = "test".to_owned());
+        reach.world.dial("100").await;
+        reach.answer(0).await;
+        reach
+            .send(0, refers(TransferTo::Extension("200".to_owned())))
+            .await;
+        pass(seconds(1)).await;
+        let ladder = &reach.world.ladder;
+        let is_told = || ladder.has("0: the other fares 200");
+        if expected {
+            // A recorder is started outside of the paused clock.
+            until(is_told).await;
+        }
+        assert_eq!(is_told(), expected, "{application}");
+        assert!(!ladder.has("0: the other fares 487"), "{application}");
+    }
 }
