@@ -313,11 +313,14 @@ impl Agent {
 
     /// 100 Trying, unless something was sent already. An INVITE over UDP that brings no credentials
     /// gets it by this alone, when the caller is let in.
-    /// From then on its flow is that of somebody known ([`Limits::per_known_flow`]).
     pub fn trying(&mut self, now: Instant, id: InviteId) {
+        self.with(id, |invite, base| invite.trying(now, base));
+    }
+
+    /// The caller has proven who he is: from now on the flow is that of somebody known ([`Limits::per_known_flow`]).
+    pub fn know(&mut self, id: InviteId) {
         self.with(id, |invite, base| {
             base.known.insert(invite.flow.id);
-            invite.trying(now, base);
         });
     }
 

@@ -28,7 +28,8 @@ pub struct Limits {
     pub subscriptions_per_flow: usize,
     /// Of a flow of which nobody knows who speaks there.
     pub per_flow: FlowLimits,
-    /// Of a flow on which a caller was let in ([`Agent::trying`](super::Agent::trying)): a trunk has all its calls on one.
+    /// Of a flow on which a caller has proven who he is ([`Agent::know`](super::Agent::know)): a trunk has all its calls
+    /// on one.
     pub per_known_flow: FlowLimits,
 }
 
@@ -63,8 +64,8 @@ impl Default for Limits {
                 transactions: 1_000,
             },
             per_known_flow: FlowLimits {
-                pending_invites: 5_000,
-                transactions: 40_000,
+                pending_invites: 1_000,
+                transactions: 20_000,
             },
         }
     }

@@ -276,9 +276,9 @@ fn our_own_requests_inside_a_call_are_bounded_too() {
     assert!(refused.count() > 90, "the rest is told at once");
 }
 
-/// All calls of a trunk come over one flow: once it is let in it may have many that ring, and many a second.
+/// All calls of a trunk come over one flow: once it has proven who it is it may have many that ring, and many a second.
 #[test]
-fn who_was_let_in_may_ask_for_more_until_the_flow_is_forgotten() {
+fn who_is_known_may_ask_for_more_until_the_flow_is_forgotten() {
     let limits = Limits {
         transactions: 100,
         invites: 50,
@@ -297,8 +297,12 @@ fn who_was_let_in_may_ask_for_more_until_the_flow_is_forgotten() {
     assert_overloaded(&solo);
     assert_eq!(solo.agent.counts().invites, 2);
     let id = solo.invited();
+    // To be let in is not enough: that may be a guest.
     solo.act(|agent, now, _| agent.trying(now, id));
-    for n in 3..20 {
+    solo.receive(&invite(3));
+    assert_overloaded(&solo);
+    solo.act(|agent, _, _| agent.know(id));
+    for n in 4..20 {
         solo.receive(&invite(n));
     }
     assert_overloaded(&solo);
@@ -314,7 +318,7 @@ fn who_was_let_in_may_ask_for_more_until_the_flow_is_forgotten() {
         solo.receive_on(other, &invite(n));
     }
     assert_eq!(solo.agent.counts().invites, 12);
-    // Whoever comes from there later has to be let in again.
+    // Whoever comes from there later has to prove it again.
     solo.advance_ms(600_000);
     solo.act(|agent, _, flow| agent.forget(flow.id));
     let before = solo.agent.counts().invites;

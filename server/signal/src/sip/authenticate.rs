@@ -11,6 +11,7 @@ use std::time::Duration;
 use ::sip::digest::{Algorithm, Check, Secret, Verdict};
 use ::sip::{Credentials, Flow, HeaderName, Method, Request, Response, Status, Uri};
 use config::{Auth, Credential, DigestAlgorithm, Global, Subscriber};
+use store::StoreError;
 
 use crate::sip::shared::{NONCE_LIFETIME, Shared, now, printable, unix_s};
 use crate::sip::strangers::Threshold;
@@ -60,6 +61,17 @@ impl Denied {
     }
 }
 
+/// What shows that a request comes from its endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    /// Nothing: the request is one that anybody may send.
+    None,
+    /// It says so, and nothing was asked of it: a guest.
+    Word,
+    /// A password, an address, or a sign that it alone was told.
+    Known,
+}
+
 /// The endpoint that sent the request, proven; or the answer that asks for proof. Its connection is
 /// no stranger's any more.
 pub(crate) async fn check(
@@ -67,19 +79,29 @@ pub(crate) async fn check(
     flow: &Flow,
     request: &Request,
 ) -> Result<Arc<Subscriber>, Denied> {
-    let (subscriber, proven) = find(shared, flow, request).await?;
-    if proven {
-        shared.admissions().prove(flow.id);
-    }
+    let (subscriber, _) = check_caller(shared, flow, request).await?;
     Ok(subscriber)
 }
 
-/// The endpoint, and whether that was proven.
-async fn find(
+/// The same, and whether more than its own word says so.
+pub(crate) async fn check_caller(
     shared: &Shared,
     flow: &Flow,
     request: &Request,
 ) -> Result<(Arc<Subscriber>, bool), Denied> {
+    let (subscriber, proof) = find(shared, flow, request).await?;
+    if proof != Proof::None {
+        shared.admissions().prove(flow.id);
+    }
+    Ok((subscriber, proof == Proof::Known))
+}
+
+/// The endpoint, and what proves it.
+async fn find(
+    shared: &Shared,
+    flow: &Flow,
+    request: &Request,
+) -> Result<(Arc<Subscriber>, Proof), Denied> {
     let credentials = match request.headers.authorizations() {
         Ok(all) => all
             .into_iter()
@@ -94,14 +116,9 @@ async fn find(
     let config = shared.switch.config();
     acl::check_exchange(shared, &config, flow, request)?;
     let found = identify::endpoint(shared, flow, request, credentials.as_ref()).await;
-    let subscriber = found.map_err(|error| {
-        // That the database is away was said once; many who come meanwhile are no news.
-        match error.is_unreachable() {
-            true => tracing::debug!("cannot look up an endpoint: {error}"),
-            false => tracing::warn!("cannot look up an endpoint: {error}"),
-        }
-        Denied::retry_after(Status::SERVICE_UNAVAILABLE, RETRY_AFTER_S)
-    })?;
+    let found = found.map_err(|error| not_looked_up(&error))?;
+    let is_known = found.as_ref().is_some_and(|found| found.is_known);
+    let subscriber = found.map(|found| found.subscriber);
     match &subscriber {
         Some(subscriber) => {
             let endpoint = &subscriber.endpoint;
@@ -111,7 +128,12 @@ async fn find(
                 request.method == Method::Options && endpoint.allow_unauthenticated_options;
             let open = endpoint.auth.is_empty();
             if open || unsigned {
-                return Ok((subscriber.clone(), open));
+                let proof = match (open, is_known) {
+                    (true, true) => Proof::Known,
+                    (true, false) => Proof::Word,
+                    (false, _) => Proof::None,
+                };
+                return Ok((subscriber.clone(), proof));
             }
         }
         None => unidentified(shared, &config.global, flow, request),
@@ -133,7 +155,7 @@ async fn find(
     let verdict = lock.judge(shared, source, request, &credentials);
     let reason = match (verdict, &subscriber) {
         (Verdict::Ok, Some(subscriber)) if lock.fits(&credentials) => {
-            return Ok((subscriber.clone(), true));
+            return Ok((subscriber.clone(), Proof::Known));
         }
         (Verdict::Malformed, _) => {
             let sentence = "The Authorization header lacks a parameter or has a malformed one";
@@ -149,6 +171,16 @@ async fn find(
     shared.limiter().failed(source, flow.id, now());
     shared.failed_auth(source, credentials.username(), reason);
     Err(lock.challenge(shared, source, false))
+}
+
+/// Nobody knows who it is: the database does not answer.
+fn not_looked_up(error: &StoreError) -> Denied {
+    // That the database is away was said once; many who come meanwhile are no news.
+    match error.is_unreachable() {
+        true => tracing::debug!("cannot look up an endpoint: {error}"),
+        false => tracing::warn!("cannot look up an endpoint: {error}"),
+    }
+    Denied::retry_after(Status::SERVICE_UNAVAILABLE, RETRY_AFTER_S)
 }
 
 /// What a nonce is bound to. The address, not the connection: some phones open a new one for the

@@ -161,6 +161,8 @@ pub(crate) struct Rules {
     pub(crate) logins: Vec<Login>,
     /// Its tag, if it is believed who it is.
     pub(crate) believed: Option<Box<str>>,
+    /// More than its own word says who it is.
+    pub(crate) is_known: bool,
 }
 
 /// Who the far end of a call is connected to.

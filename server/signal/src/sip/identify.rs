@@ -17,16 +17,27 @@ pub(crate) use hosts::Hosts;
 
 use crate::sip::shared::Shared;
 
+/// Who speaks, before any proof by a password.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) subscriber: Arc<Subscriber>,
+    /// Known by its address or by a sign that it alone was told, not by what anybody may say.
+    pub(crate) is_known: bool,
+}
+
 /// The endpoint that speaks, if any way leads to one.
 pub(crate) async fn endpoint(
     shared: &Shared,
     flow: &Flow,
     request: &Request,
     credentials: Option<&Credentials>,
-) -> Result<Option<Arc<Subscriber>>, StoreError> {
+) -> Result<Option<Found>, StoreError> {
     let config = shared.switch.config();
     if let Some(subscriber) = by_line(shared, request).await? {
-        return Ok(Some(subscriber));
+        return Ok(Some(Found {
+            subscriber,
+            is_known: true,
+        }));
     }
     let written = config.global.endpoint_identifier_order.as_slice();
     let order = if written.is_empty() {
@@ -43,7 +54,10 @@ pub(crate) async fn endpoint(
     };
     for by in order {
         if let Some(subscriber) = asker.endpoint_by(*by).await? {
-            return Ok(Some(subscriber));
+            return Ok(Some(Found {
+                subscriber,
+                is_known: *by == IdentifyBy::Ip,
+            }));
         }
     }
     Ok(None)

@@ -32,6 +32,7 @@ pub(crate) async fn invite(
         Ok(admitted) => {
             let Admitted {
                 subscriber,
+                is_known,
                 caller,
                 exten,
                 offer,
@@ -42,6 +43,7 @@ pub(crate) async fn invite(
                 reliability: session::reliability(&subscriber.endpoint),
                 logins: logins_of(&shared, &subscriber),
                 believed: identity::believed(&subscriber.endpoint),
+                is_known,
             });
             let verb = Verb::Admitted { party, rules };
             shared.command(Command::Call(id.into(), verb));
@@ -80,6 +82,8 @@ pub(crate) async fn invite(
 /// A call that may start.
 struct Admitted {
     subscriber: Arc<Subscriber>,
+    /// More than its own word says who it is.
+    is_known: bool,
     caller: CallerId,
     exten: String,
     offer: Option<Sdp>,
@@ -91,7 +95,7 @@ async fn admit(
     request: &Request,
     replaces: &Replaced,
 ) -> Result<Admitted, Denied> {
-    let subscriber = authenticate::check(shared, flow, request).await?;
+    let (subscriber, is_known) = authenticate::check_caller(shared, flow, request).await?;
     let endpoint = &subscriber.endpoint;
     if !request.uri.is_sip() {
         return Err(Denied::new(Status::UNSUPPORTED_URI_SCHEME));
@@ -125,6 +129,7 @@ async fn admit(
         exten,
         offer,
         subscriber,
+        is_known,
     })
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::SinkExt;
 use signal::Keepalive;
-use sip::{HeaderName, Response};
+use sip::{HeaderName, Message, Response};
 use tokio_tungstenite::tungstenite::Message as Frame;
 
 use crate::support::{
@@ -442,4 +442,38 @@ async fn an_invite_over_udp_without_credentials_leaves_nothing_behind() {
         (counts.transactions, counts.invites, counts.dialogs),
         (0, 0, 0)
     );
+}
+
+/// Who is a guest, of whom nothing is asked, has no more calls that ring than a stranger; who has proven who he is has.
+#[tokio::test]
+async fn a_guest_who_was_let_in_once_may_ask_for_no_more() {
+    let guests = "[anonymous]\ntype=endpoint\ncontext=phones\nallow=opus,vp8\nwebrtc=yes\n";
+    let plan = "[phones]\nexten => bell,1,Ringing()\n same => n,Wait(60)\n";
+    let exchange = crate::transfer::with_plan(&format!("{PJSIP}{guests}"), plan).await;
+    let mut guest = exchange.phone().await;
+    for n in 1..=17 {
+        let status = said(&mut guest, &invite("stranger", "bell", "x", OFFER)).await;
+        assert_eq!(status, if n <= 16 { 180 } else { 503 }, "call {n}");
+    }
+    let mut alice = exchange.phone().await;
+    for n in 1..=18 {
+        let text = invite("alice", "bell", "alice1", OFFER);
+        let challenged = alice.ask(&text).await;
+        alice.send(&ack(&text, &challenged)).await;
+        let text = signed(&text, &challenged, "alice", "wonderland");
+        assert_eq!(said(&mut alice, &text).await, 180, "call {n}");
+    }
+}
+
+/// The first thing that is said of an INVITE besides 100.
+async fn said(phone: &mut Phone, text: &str) -> u16 {
+    phone.send(text).await;
+    loop {
+        let Message::Response(response) = phone.receive().await else {
+            continue;
+        };
+        if response.status.code() != 100 {
+            return response.status.code();
+        }
+    }
 }

@@ -6,7 +6,7 @@ use ::sip::{Body, Flow, InviteId, Status};
 use switch::story::StoryEvent;
 use switch::{Cause, ChannelEvent};
 
-use crate::sip::command::{CallRef, Command, Rules, Verb};
+use crate::sip::command::{CallRef, Command, Party, Rules, Verb};
 use crate::sip::driver::calls::{Ours, Retry};
 use crate::sip::driver::dials::Waiting;
 use crate::sip::driver::elsewhere::SILENCE_MAX;
@@ -138,21 +138,28 @@ impl Driver {
                 self.calls.sent(id, &self.calls.farewell(id));
                 self.agent.hangup(now, id, headers, status);
             }
-            Verb::Admitted { party, rules } => {
-                self.agent.trying(now, id);
-                self.calls.admitted(id, party);
-                let Rules {
-                    session,
-                    reliability,
-                    logins,
-                    believed,
-                } = *rules;
-                self.calls.believe(id, believed);
-                self.agent.watch(id, session);
-                self.agent.rely(id, reliability);
-                self.agent.log_in_with(id, logins);
-            }
+            Verb::Admitted { party, rules } => self.admitted(now, id, party, *rules),
         }
+    }
+
+    /// A call that came in may start.
+    fn admitted(&mut self, now: Instant, id: InviteId, party: Party, rules: Rules) {
+        self.agent.trying(now, id);
+        self.calls.admitted(id, party);
+        let Rules {
+            session,
+            reliability,
+            logins,
+            believed,
+            is_known,
+        } = rules;
+        if is_known {
+            self.agent.know(id);
+        }
+        self.calls.believe(id, believed);
+        self.agent.watch(id, session);
+        self.agent.rely(id, reliability);
+        self.agent.log_in_with(id, logins);
     }
 
     /// Calls somebody. A flow that is gone by now, and cannot be opened by us, is as good as no answer
