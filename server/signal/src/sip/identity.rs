@@ -336,15 +336,17 @@ fn party_of(address: &NameAddr) -> CallerId {
 
 /// RFC 3323 §4.2: `none` asks for no privacy, every other word for some; `critical` says how much it matters.
 fn is_private(headers: &Headers) -> bool {
+    asks_for(headers, &["id", "user", "header", "session", "history"])
+}
+
+/// Whether Privacy names one of these.
+fn asks_for(headers: &Headers, privacy: &[&str]) -> bool {
     let name = HeaderName::from(PRIVACY);
     let values = headers.get_all(&name);
     let words = values.flat_map(|value| value.split([';', ',']));
     let words: Vec<&str> = words.map(str::trim).collect();
     let is = |word: &str| words.iter().any(|own| own.eq_ignore_ascii_case(word));
-    !is("none")
-        && ["id", "user", "header", "session", "history"]
-            .into_iter()
-            .any(is)
+    !is("none") && privacy.iter().any(|word| is(word))
 }
 
 /// Who sent the call on to us, as Diversion says (the first line is the last who did), else History-Info.

@@ -7,7 +7,7 @@ use ::sip::{Flow, HeaderName, NameAddr, Request, Uri};
 use config::{CallerId, Presentation};
 use switch::{Redirecting, diversion_of_reason, reason_of_diversion};
 
-use super::{Identity, entries, party_of, shown};
+use super::{Identity, asks_for, entries, party_of, shown};
 use crate::sip::shared::printable;
 
 const HISTORY: &str = "History-Info";
@@ -135,12 +135,18 @@ pub(super) fn redirecting_of(request: &Request) -> Option<Redirecting> {
         .collect();
     let (first, first_cause) = left.first()?;
     let (last, last_cause) = left.last()?;
+    // RFC 7044 §10.1.2: these words in the header of the request are about every entry.
+    let all_private = asks_for(&request.headers, &["history", "session", "header"]);
     let party = |address: &NameAddr| {
         let party = party_of(address);
         let privacy = address.uri.header("Privacy").unwrap_or_default();
-        match privacy.is_empty() || privacy.eq_ignore_ascii_case("none") {
-            true => party,
-            false => party.presented(Presentation::ProhibNotScreened),
+        let is_private = match privacy.as_ref() {
+            "" => all_private,
+            word => !word.eq_ignore_ascii_case("none"),
+        };
+        match is_private {
+            true => party.presented(Presentation::ProhibNotScreened),
+            false => party,
         }
     };
     Some(Redirecting {
@@ -189,6 +195,22 @@ mod tests {
             ("200", "cfb")
         );
         assert_eq!((told.to.number.as_str(), told.count), ("300", 2));
+    }
+
+    #[test]
+    fn privacy_of_the_request_is_that_of_every_entry() {
+        let entries = "History-Info: <sip:100@h>;index=1, <sip:300@h;cause=302>;index=1.1\r\n";
+        for (privacy, is_allowed) in [
+            ("history", false),
+            ("id;session", false),
+            ("header", false),
+            ("id", true),
+            ("none", true),
+        ] {
+            let told = read(&format!("Privacy: {privacy}\r\n{entries}")).unwrap();
+            let shown = told.from.presentation().is_allowed();
+            assert_eq!(shown, is_allowed, "{privacy}");
+        }
     }
 
     #[test]
