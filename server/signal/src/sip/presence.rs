@@ -96,6 +96,8 @@ pub(crate) struct Now {
     messages: Messages,
     /// The call that rings.
     rings: Option<ChannelId>,
+    /// There is no such thing any more.
+    is_gone: bool,
 }
 
 /// A hint by its context and extension: its devices and its name.
@@ -439,6 +441,7 @@ impl Item {
             state,
             messages: shared.switch.mailboxes(&self.mailboxes),
             rings,
+            is_gone: self.is_gone,
         }
     }
 }
@@ -449,6 +452,7 @@ impl Now {
         state: State::Unavailable,
         messages: Messages { new: 0, old: 0 },
         rings: None,
+        is_gone: true,
     };
 
     /// The call that rings.

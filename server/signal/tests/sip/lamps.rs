@@ -15,7 +15,7 @@ use crate::transfer::{channels, phone, with_plan};
 const DIALOG: &str = "Event: dialog\r\nAccept: application/dialog-info+xml\r\n";
 
 /// Another dial plan is in force from now on.
-fn reload(exchange: &Exchange, plan: &str) {
+pub(crate) fn reload(exchange: &Exchange, plan: &str) {
     let mut config = (*exchange.switch.config()).clone();
     let files = BTreeMap::from([("extensions.conf".to_owned(), plan.to_owned())]);
     config.plan = config::load(&files).0.unwrap().plan;

@@ -2,9 +2,10 @@
 
 use sip::{HeaderName, Request};
 
-use crate::outbound::registered;
-use crate::presence::{bob, body, notified, subscribe, subscribed};
-use crate::support::{Exchange, PJSIP};
+use crate::lamps::reload;
+use crate::outbound::{EMPTY, registered};
+use crate::presence::{HINTS, bob, body, notified, subscribe, subscribed};
+use crate::support::{Exchange, PJSIP, reply};
 
 const LISTS: &str = "
 [team]
@@ -98,6 +99,38 @@ async fn one_subscription_tells_of_all_and_then_of_what_changed() {
     assert!(states[0].1.contains("<basic>open</basic>") && rlmi.contains("sip:bob@"));
 }
 
+/// RFC 4662 §5.2: versions are those of the NOTIFYs that went out; one that was replaced while it waited has none.
+#[tokio::test]
+async fn no_version_is_left_out_where_a_notify_took_the_place_of_another() {
+    let exchange = exchange("").await;
+    let mut alice = registered(&exchange, "alice", "wonderland", "1").await;
+    let text = subscribe("team", LIST);
+    let ok = alice.ask_as("alice", "wonderland", &text).await;
+    assert_eq!(ok.status.code(), 200, "{ok:?}");
+    let first = alice.request().await;
+    assert!(parts(&first).0.contains("version=\"0\""));
+    // That of Bob alone is answered, and tells when the list has been told of too.
+    subscribed(&mut alice, "bob", "Event: presence\r\n").await;
+    for time in 1..=2 {
+        let bob = bob(&exchange).await;
+        let there = notified(&mut alice).await;
+        assert!(body(&there).contains("<basic>open</basic>"), "{time}");
+        drop(bob);
+        let gone = notified(&mut alice).await;
+        assert!(body(&gone).contains("<basic>closed</basic>"), "{time}");
+    }
+    alice.send(&reply(&first, 200, EMPTY)).await;
+    let (rlmi, _) = parts(&notified(&mut alice).await);
+    assert!(rlmi.contains("version=\"1\" fullState=\"false\""), "{rlmi}");
+    let _bob = bob(&exchange).await;
+    let (one, other) = (notified(&mut alice).await, notified(&mut alice).await);
+    let list = [one, other]
+        .into_iter()
+        .find(|it| body(it).contains("<list"));
+    let (rlmi, _) = parts(&list.unwrap());
+    assert!(rlmi.contains("version=\"2\""), "{rlmi}");
+}
+
 #[tokio::test]
 async fn full_state_tells_of_all_each_time() {
     let exchange = exchange("full_state=yes\nnotification_batch_interval=300").await;
@@ -150,4 +183,30 @@ async fn a_list_that_is_another_after_a_reload_is_asked_for_anew() {
     let last = alice.request().await;
     let said = last.headers.get(&HeaderName::SubscriptionState).unwrap();
     assert_eq!(said, "terminated;reason=deactivated");
+}
+
+/// Whether its phone is there or not.
+#[tokio::test]
+async fn a_hint_that_is_removed_or_comes_back_is_told_in_the_list() {
+    let exchange = exchange("").await;
+    let mut alice = registered(&exchange, "alice", "wonderland", "1").await;
+    let (_, first) = subscribed(&mut alice, "team", LIST).await;
+    assert!(parts(&first).1[0].1.contains("<basic>closed</basic>"));
+    reload(
+        &exchange,
+        &HINTS.replacen("exten => bob,hint,PJSIP/bob\n", "", 1),
+    );
+    let (rlmi, states) = parts(&notified(&mut alice).await);
+    assert!(rlmi.contains("uri=\"sip:bob@127.0.0.1\""), "{rlmi}");
+    assert!(
+        rlmi.contains("state=\"terminated\" reason=\"noresource\""),
+        "{rlmi}"
+    );
+    assert!(states.is_empty(), "{states:?}");
+    reload(&exchange, HINTS);
+    let (rlmi, states) = parts(&notified(&mut alice).await);
+    assert!(
+        rlmi.contains("state=\"active\"") && states.len() == 1,
+        "{rlmi}"
+    );
 }

@@ -8,7 +8,7 @@ use crate::outbound::{EMPTY, originate, registered, tagged, with_answer};
 use crate::support::{Exchange, PJSIP, Phone, contact, register, reply, request, signed, until};
 use crate::tls::Folder;
 
-const HINTS: &str = "
+pub(crate) const HINTS: &str = "
 [phones]
 exten => bob,hint,PJSIP/bob
 exten => bob,1,NoOp()

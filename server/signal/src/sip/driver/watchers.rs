@@ -202,7 +202,8 @@ impl Watchers {
                 let watched = &watcher.watched;
                 let (endpoint, exten) = (&watched.endpoint, &watched.resource);
                 tracing::info!(endpoint, exten, "a subscription ends: the hint is gone");
-                let body = match (&watched.list, watcher.told.first()) {
+                watcher.renumber(agent, *id);
+                let body = match (&watcher.watched.list, watcher.told.first()) {
                     (None, Some(_)) => Some(watcher.last_word()),
                     _ => None,
                 };
@@ -238,6 +239,7 @@ impl Watcher {
     }
 
     fn tell(&mut self, agent: &mut Agent, sources: Sources<'_>, now: Instant, id: SubscriptionId) {
+        self.renumber(agent, id);
         let early = |told: Now| sources.early(told);
         let body = match &self.watched.list {
             None => {
@@ -260,6 +262,14 @@ impl Watcher {
         // One that waits may be replaced by a newer one, which then has to say this too.
         if !agent.has_news(id) {
             self.untold.clear();
+        }
+    }
+
+    /// One that waits is replaced by the next, and its number with it: subscribers who miss a number ask for all
+    /// anew (RFC 4662 §5.2).
+    fn renumber(&mut self, agent: &Agent, id: SubscriptionId) {
+        if agent.has_news(id) {
+            self.version = self.version.wrapping_sub(1);
         }
     }
 
