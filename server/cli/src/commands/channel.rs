@@ -1,4 +1,4 @@
-//! `core show channels`, `core show channel`, `channel request hangup`.
+//! Commands about channels and calls: what there is, and what is done to one of them.
 
 use std::fmt::Write as _;
 
