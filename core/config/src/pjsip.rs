@@ -433,6 +433,16 @@ fn endpoint(reader: &mut Reader<'_>, section: &Section) -> (Endpoint, bool) {
         let diagnostic = reader.at_section(Severity::Warning, section, message);
         reader.push(diagnostic.advise("add for example `allow=opus,ulaw,vp8`"));
     }
+    let sockets = &endpoint.sockets;
+    let (start, end) = (sockets.port_start, sockets.port_end);
+    if sockets.ports().is_none() && (start, end) != (0, 0) {
+        let message = format!(
+            "endpoint `{}` has no ports from rtp_port_start {start} to rtp_port_end {end}: those of rtp.conf are taken",
+            endpoint.id
+        );
+        let diagnostic = reader.at_section(Severity::Warning, section, message);
+        reader.push(diagnostic.advise("write both, `rtp_port_start` as the lower of them"));
+    }
     (endpoint, is_usable)
 }
 

@@ -458,3 +458,24 @@ fn a_level_nobody_knows_does_not_silence_the_log() {
     );
     assert!(said[0].contains("did you mean `error`?"), "{said:?}");
 }
+
+#[test]
+fn ports_that_are_no_range_are_told() {
+    for (ports, is_told) in [
+        ("rtp_port_start=20000\nrtp_port_end=10000", true),
+        ("rtp_port_start=20000\nrtp_port_end=20000", true),
+        ("rtp_port_start=20000", true),
+        ("rtp_port_end=20000", true),
+        ("rtp_port_start=20000\nrtp_port_end=20100", false),
+        ("", false),
+    ] {
+        let text = format!("[e]\ntype=endpoint\ncontext=c\nallow=opus\n{ports}\n");
+        let files = [("pjsip.conf", text.as_str())];
+        let (_, messages) = load(&files.as_slice());
+        let said: Vec<_> = messages.iter().map(ToString::to_string).collect();
+        let of_rtp = said
+            .iter()
+            .any(|line| line.contains("those of rtp.conf are taken"));
+        assert_eq!(of_rtp, is_told, "{ports}: {said:?}");
+    }
+}
