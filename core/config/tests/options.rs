@@ -146,7 +146,9 @@ fn every_option_in_its_file_is_implemented_or_has_a_reason() {
             acted_on += 1;
         }
     }
-    assert!(acted_on >= 300 && reasons >= 120, "{acted_on} {reasons}");
+    // Options may only move from those with a reason to those that act.
+    let all = acted_on + reasons;
+    assert!(acted_on >= 316 && all >= 476, "{acted_on} {reasons}");
 }
 
 /// A default written out is the same as a default left out.
