@@ -189,7 +189,7 @@ const FAULT_CHARS_MAX = 2_000;
 /** A digit that was pressed is heard by then, or never. */
 const HEARD_MS_MAX = 3_000;
 /** So often is a digit pressed. */
-const ATTEMPTS_MAX = 6;
+const ATTEMPTS_MAX = 3;
 /** A digit that comes twice has come by then. */
 const AFTER_DIGITS_MS = 500;
 const HEARS_MS_MAX = 8_000;
