@@ -5,6 +5,7 @@ use crate::peer::PortPair;
 use crate::policy::Terms;
 use rtp::Latch;
 use std::mem::swap;
+use std::net::SocketAddr;
 use std::time::Instant;
 
 impl Line {
@@ -43,5 +44,58 @@ impl Line {
     /// Whether two lines send as one source.
     pub(in crate::peer::desk) fn sends_as(&self, other: &Self) -> bool {
         self.ssrc_out == other.ssrc_out
+    }
+
+    /// The addresses media go between.
+    pub(in crate::peer::desk) fn pair(&self) -> Option<(SocketAddr, SocketAddr)> {
+        let checked = self.setup.path(1).flatten();
+        let remote = checked
+            .or_else(|| self.latch.address())
+            .or_else(|| self.destination())?;
+        Some((self.ports.rtp, remote))
+    }
+
+    /// Whether a packet could be sent now.
+    pub(in crate::peer::desk) fn is_open(&self) -> bool {
+        let is_secured = self.protection.is_some() || !self.setup.is_secret();
+        self.destination().is_some() && is_secured
+    }
+
+    /// RFC 3264 §5.1 has packets go where the description says; a symmetric peer gets them where its own
+    /// come from.
+    pub(super) fn destination(&self) -> Option<SocketAddr> {
+        if let Some(checked) = self.setup.path(1) {
+            return checked;
+        }
+        let declared = self.remote.map(|remote| remote.rtp);
+        let learned = self.latch.address();
+        match self.is_symmetric {
+            true => learned.or(declared),
+            false => declared.or(learned),
+        }
+    }
+
+    /// Where RTCP goes, and from where.
+    pub(super) fn control_path(&self) -> Option<(SocketAddr, SocketAddr)> {
+        if self.mux {
+            return Some((self.ports.rtp, self.destination()?));
+        }
+        if let Some(checked) = self.setup.path(2) {
+            return Some((self.ports.rtcp, checked?));
+        }
+        let declared = self.remote.map(|remote| remote.rtcp);
+        let beside = self
+            .latch
+            .address()
+            .map(|learned| SocketAddr::new(learned.ip(), learned.port().saturating_add(1)));
+        let to = match self.is_symmetric {
+            true => self.control_from.or_else(|| {
+                let is_near =
+                    |own: &SocketAddr| beside.is_none_or(|learned| learned.ip() == own.ip());
+                declared.filter(is_near).or(beside)
+            }),
+            false => declared.or(beside),
+        };
+        Some((self.ports.rtcp, to?))
     }
 }
