@@ -163,6 +163,7 @@ class SipLine implements Line {
     const sent: unknown = this.session.refer(addressOf(number), {
       eventHandlers: {
         requestFailed: ({ response, cause }: { response: unknown; cause?: string }) => refused(response, cause),
+        requestSucceeded: () => events.taken(),
         accepted: () => events.done(),
         // What the other one answered, in the first line of the NOTIFY's body (RFC 3515 §2.4.5).
         failed: ({ status_line }: { status_line: object }) => refused(status_line),

@@ -51,6 +51,8 @@ export class Phone {
   private calls = 0;
   private pc: RTCPeerConnection | null = null;
   private stopWatching = () => {};
+  /** The exchange has taken the wish to transfer. */
+  private transferTaken = false;
 
   constructor(private readonly signalling: Signalling) {
     this.media.onReplaced = (kind, track) => void this.replace(kind, track);
@@ -158,8 +160,12 @@ export class Phone {
     if (!line || this.phase.value !== 'talking' || this.transferring.value || !number) return;
     this.clearTrouble();
     this.transferring.value = number;
+    this.transferTaken = false;
     const current = () => this.calls === calls;
     line.transfer(number, {
+      taken: () => {
+        if (current()) this.transferTaken = true;
+      },
       done: () => {
         if (!current()) return;
         this.hangup();
@@ -245,7 +251,7 @@ export class Phone {
     const noCandidates = this.trouble.value?.kind === 'noCandidates';
     const party = this.party.value;
     // The exchange ends the call by itself once the other party is on its way.
-    const sentTo = ending.by === 'them' ? this.transferring.value : '';
+    const sentTo = ending.by === 'them' && this.transferTaken ? this.transferring.value : '';
     this.reset();
     this.sentTo.value = sentTo;
     if (!missed) this.trouble.value = noCandidates ? failure('noCandidates', ending.cause) : failureOfCall(ending, party);
@@ -263,6 +269,7 @@ export class Phone {
     this.digits.value = '';
     this.held.value = false;
     this.transferring.value = '';
+    this.transferTaken = false;
     this.media.pause(false);
     this.answeredAt.value = null;
   }

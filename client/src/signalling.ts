@@ -32,6 +32,8 @@ export interface LineEvents {
 
 /** What becomes of a wish to send the other party on to another number. */
 export interface TransferEvents {
+  /** The exchange is at it: whoever ends the call from now on has been sent on. */
+  taken(): void;
   /** It has been done: this call is over for us. */
   done(): void;
   /** The other party stays with us. */

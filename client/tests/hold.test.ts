@@ -129,9 +129,16 @@ describe('transfer', () => {
 
   it('is done as well when the exchange ends the call first', () => {
     phone.transfer('300');
+    wire.transferred.taken();
     wire.events.ended(gone);
     expect(phone.sentTo.value).toBe('300');
     expect(phone.failure.value).toBeNull();
+  });
+
+  it('has led nowhere when the other party hangs up before the exchange has taken it', () => {
+    phone.transfer('300');
+    wire.events.ended(gone);
+    expect(phone.sentTo.value).toBe('');
   });
 
   it('that is refused leaves the call as it was, and another can be tried', () => {

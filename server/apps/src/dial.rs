@@ -90,11 +90,7 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
             record_failure(call);
             return Ok(());
         }
-        Err(interrupt) => {
-            set(call, "DIALSTATUS", "CANCEL");
-            lasted(call, "DIALEDTIME", began.elapsed());
-            return Err(interrupt);
-        }
+        Err(interrupt) => return Err(gives_up(call, began, interrupt)),
     };
     let answered = answered::Answered {
         options: &options,
@@ -242,6 +238,17 @@ fn left(interrupt: &Interrupt, options: &Options) -> Cause {
         Cause::AnsweredElsewhere => Cause::AnsweredElsewhere,
         _ => options.given_up(Cause::NormalClearing),
     }
+}
+
+/// The caller leaves while it rings.
+fn gives_up(call: &mut Channel, began: Instant, interrupt: Interrupt) -> Interrupt {
+    set(call, "DIALSTATUS", "CANCEL");
+    lasted(call, "DIALEDTIME", began.elapsed());
+    if matches!(interrupt, Interrupt::Redirect(_)) {
+        // It goes on elsewhere, and whom it calls there is not whom it called here.
+        record_failure(call);
+    }
+    interrupt
 }
 
 /// Nobody answered: what the caller does next has a record of its own.

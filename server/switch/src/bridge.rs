@@ -252,6 +252,7 @@ impl Talk<'_> {
         for channel in [&mut *self.caller, &mut *self.callee] {
             channel.condition().connect(false);
             channel.joins(None);
+            channel.forget_codecs();
         }
     }
 

@@ -150,6 +150,11 @@ fn cut(value: &str, by: char, which: &str) -> String {
         if first <= last {
             kept.extend_from_slice(&all[first - 1..last]);
         }
+        // `1-&1-&1-` is nobody's wish, and grows with the product of the two.
+        if kept.len() > all.len() {
+            kept.truncate(all.len());
+            break;
+        }
     }
     kept.join(&by.to_string())
 }
@@ -201,6 +206,8 @@ mod tests {
             ("x", ""),
             ("3-2", ""),
             ("2-99999999999999999999", ""),
+            ("1&1&1", "a-a-a"),
+            ("1-&1-&1-", "a-b-c-d"),
         ] {
             assert_eq!(cut("a-b-c-d", '-', which), expected, "{which}");
         }

@@ -138,3 +138,13 @@ async fn who_was_called_can_be_led_elsewhere() {
     let runs: Vec<_> = reach.states().into_iter().map(|(_, runs)| runs).collect();
     assert_eq!(runs, ["Wait(300)"]);
 }
+
+/// Whom it called there is no longer who is called where it went on: each attempt has a record of its own.
+#[tokio::test(start_paused = true)]
+async fn who_leaves_by_a_digit_ends_the_record_of_the_attempt() {
+    let more = " same => n,Hangup()\nexten => 5,1,NoOp()\n same => n,Set(GLOBAL(called)=[${CDR(dstchannel)}])\n";
+    let reach = reach("d", more).await;
+    let call = reach.world.dial("100").await;
+    call.press('5').await;
+    assert_eq!(reach.world.switch.global("called").as_deref(), Some("[]"));
+}

@@ -194,6 +194,11 @@ impl Three<'_> {
         // The old one ends before the new one begins: a leg has one joint.
         self.joints[who] = None;
         self.joints[who] = self.parties[who].sit(&self.seats[who]);
+        if self.joints[who].is_none() {
+            let text = "no media: it neither hears the two others nor is heard".to_owned();
+            tracing::warn!(channel = self.parties[who].name(), "{text}");
+            self.parties[who].tell(StoryEvent::Remark { text });
+        }
     }
 
     async fn talk(&mut self, limit: Option<Instant>) -> Left {

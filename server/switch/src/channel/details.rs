@@ -50,7 +50,7 @@ impl Channel {
         let formats: Vec<&str> = kinds.into_iter().filter_map(first).collect();
         let endpoint = self.endpoint();
         let record = [
-            ("level 1: dnid", cdr.dst.clone()),
+            ("level 1: dnid", self.parties.dialled.clone()),
             ("level 1: clid", cdr.clid.clone()),
             ("level 1: src", cdr.src.clone()),
             ("level 1: dst", cdr.dst.clone()),

@@ -17,6 +17,9 @@ use crate::story::StoryEvent;
 /// How long a call waits for the files of a recording to be whole.
 const FINISH_MAX: Duration = Duration::from_secs(5);
 
+/// How long a call that is being answered waits for a file to be opened.
+const BEGIN_MAX: Duration = Duration::from_secs(2);
+
 /// Recordings of one channel at once.
 const RECORDINGS_MAX: usize = 8;
 
@@ -103,8 +106,9 @@ impl Channel {
         let file = file.unwrap_or_default();
         let stage = match &self.leg {
             None => {
-                let text = format!("recorded to {} once there is media", file.display());
-                self.tell(StoryEvent::Remark { text });
+                self.tell_of(&file, |file| {
+                    format!("recorded to {file} once there is media")
+                });
                 Stage::Armed(spec)
             }
             Some(leg) => {
@@ -116,9 +120,8 @@ impl Channel {
             }
         };
         let id = self.switch.lucky().into();
-        if matches!(stage, Stage::Writes(_)) && file != Path::new("") {
-            let text = format!("recorded to {}", file.display());
-            self.tell(StoryEvent::Remark { text });
+        if matches!(stage, Stage::Writes(_)) {
+            self.tell_of(&file, |file| format!("recorded to {file}"));
         }
         self.recordings.push(Running {
             id,
@@ -134,24 +137,40 @@ impl Channel {
         let Some(leg) = self.leg.clone() else {
             return;
         };
-        for mut running in std::mem::take(&mut self.recordings) {
-            if let Stage::Armed(spec) = running.stage {
-                let begun = write(self.switch.recorder(), Arc::clone(&leg), spec).await;
-                let file = running.file.display();
-                match begun {
-                    Ok(writing) => {
-                        let text = format!("recorded to {file}");
-                        self.tell(StoryEvent::Remark { text });
+        // Each stands in the list while its file is opened: whoever drops this in between ends none of the others.
+        let mut at = 0;
+        while let Some(running) = self.recordings.get(at) {
+            let (id, file) = (running.id, running.file.clone());
+            let Stage::Armed(spec) = &running.stage else {
+                at += 1;
+                continue;
+            };
+            let begin = write(self.switch.recorder(), Arc::clone(&leg), spec.clone());
+            let begun = timeout(BEGIN_MAX, begin).await;
+            let why = match begun {
+                Ok(Ok(writing)) => {
+                    self.tell_of(&file, |file| format!("recorded to {file}"));
+                    if let Some(running) = self.recordings.iter_mut().find(|own| own.id == id) {
                         running.stage = Stage::Writes(writing);
                         running.began = Instant::now();
                     }
-                    Err(why) => {
-                        tracing::warn!(channel = self.name(), "{file} is not recorded: {why}");
-                        continue;
-                    }
+                    continue;
                 }
-            }
-            self.recordings.push(running);
+                Ok(Err(why)) => why.to_string(),
+                Err(_) => format!("the disk has not opened it within {BEGIN_MAX:?}"),
+            };
+            let text = format!("{} is not recorded: {why}", file.display());
+            tracing::warn!(channel = self.name(), "{text}");
+            self.tell(StoryEvent::Remark { text });
+            self.recordings.retain(|running| running.id != id);
+        }
+    }
+
+    /// A remark about a file; none where only somebody listens.
+    fn tell_of(&mut self, file: &Path, text: impl FnOnce(std::path::Display<'_>) -> String) {
+        if !file.as_os_str().is_empty() {
+            let text = text(file.display());
+            self.tell(StoryEvent::Remark { text });
         }
     }
 

@@ -275,6 +275,27 @@ impl Channel {
         }
     }
 
+    /// Whom it talked to is gone: codecs that were to be offered for that one are not.
+    pub(crate) fn forget_codecs(&mut self) {
+        match &mut self.turn {
+            Turn::Again {
+                want: Want::Codecs(_),
+                ..
+            } => self.turn = Turn::Idle,
+            // Its refusal is still to come; what stands is then nothing to ask for.
+            Turn::GaveWay { want, .. } if matches!(want, Want::Codecs(_)) => {
+                *want = Want::Streams(self.topology.clone());
+            }
+            Turn::Idle
+            | Turn::Ours { .. }
+            | Turn::OursFirst
+            | Turn::Restated
+            | Turn::Unasked { .. }
+            | Turn::Again { .. }
+            | Turn::GaveWay { .. } => {}
+        }
+    }
+
     /// The far end offers, or asks us to.
     pub(super) async fn on_offer(&mut self, offer: Option<Sdp>) -> Option<Happened> {
         self.give_way().await;

@@ -256,10 +256,7 @@ impl MediaLeg for PipeEnd {
 /// How long it lasts; `None`: without end.
 fn length(playable: &Playable) -> Option<Duration> {
     match playable {
-        Playable::Sound(sound) => {
-            let ms = sound.count() as u64 * 1000 / u64::from(sound.rate_hz().max(1));
-            Some(Duration::from_millis(ms))
-        }
+        Playable::Sound(sound) => Some(sound.duration()),
         Playable::Tones(script) => script.length(),
         Playable::Music(_) => None,
     }
