@@ -1,7 +1,6 @@
 //! Dialogs: RFC 3261 §12. Who is on the other side, by which way, and which numbers were used.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::collections::BTreeMap;
 
 use crate::{
     Contacts, HeaderError, HeaderName, Method, NameAddr, Replaces, Request, Response, Uri,
@@ -45,7 +44,7 @@ impl DialogId {
     }
 }
 
-/// One dialog, early or confirmed. Copies of it, for several usages (RFC 5057), count their requests together.
+/// One dialog, early or confirmed. A copy of it is another usage (RFC 5057): see [`SharedSequences`].
 #[derive(Debug, Clone)]
 pub(crate) struct Dialog {
     pub(crate) id: DialogId,
@@ -55,7 +54,8 @@ pub(crate) struct Dialog {
     remote: Box<str>,
     target: Uri,
     routes: Vec<NameAddr>,
-    local_seq: Arc<AtomicU32>,
+    /// Of our last request, unless the dialog is shared.
+    local_seq: u32,
     remote_seq: Option<u32>,
 }
 
@@ -86,7 +86,7 @@ impl Dialog {
             // "The route set MUST be set to the list of URIs in the Record-Route header field from the
             // request, taken in order".
             routes: headers.record_routes()?,
-            local_seq: Arc::default(),
+            local_seq: 0,
             remote_seq: Some(headers.cseq()?.number),
         })
     }
@@ -123,15 +123,14 @@ impl Dialog {
                 .into(),
             target: target_of(response)?.unwrap_or_else(|| request.uri.clone()),
             routes,
-            local_seq: Arc::new(AtomicU32::new(request.headers.cseq()?.number)),
+            local_seq: request.headers.cseq()?.number,
             remote_seq: None,
         }))
     }
 
     /// RFC 3261 §13.2.2.4: the 2xx confirms an early dialog; the numbers used in it stay used.
     pub(crate) fn continue_from(&mut self, early: &Self) {
-        let used = early.local_seq.load(Ordering::Relaxed);
-        self.local_seq.fetch_max(used, Ordering::Relaxed);
+        self.local_seq = self.local_seq.max(early.local_seq);
         self.remote_seq = early.remote_seq;
     }
 
@@ -169,13 +168,18 @@ impl Dialog {
     }
 
     /// The sequence number of our next request.
-    pub(crate) fn next_sequence(&self) -> u32 {
-        self.local_seq.fetch_add(1, Ordering::Relaxed) + 1
+    pub(crate) fn next_sequence(&mut self, shared: &mut SharedSequences) -> u32 {
+        let last = match shared.dialogs.get_mut(&self.id) {
+            Some(shared) => &mut shared.last,
+            None => &mut self.local_seq,
+        };
+        *last += 1;
+        *last
     }
 
     /// A request inside the dialog, with the next sequence number (§12.2.1.1).
-    pub(crate) fn request(&self, method: &Method) -> Request {
-        let number = self.next_sequence();
+    pub(crate) fn request(&mut self, shared: &mut SharedSequences, method: &Method) -> Request {
+        let number = self.next_sequence(shared);
         self.numbered(method, number)
     }
 
@@ -219,6 +223,44 @@ impl Dialog {
     }
 }
 
+/// Our sequence numbers in dialogs of several usages: a call, and the subscriptions of REFERs in it, which may
+/// outlive it. RFC 3261 §12.2.1.1: "Requests within a dialog MUST contain strictly monotonically increasing and
+/// contiguous CSeq sequence numbers (increasing-by-one) in each direction". At most a dialog for each
+/// subscription that was begun in a call that is there.
+#[derive(Debug, Default)]
+pub(crate) struct SharedSequences {
+    dialogs: BTreeMap<DialogId, Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// Of our last request.
+    last: u32,
+    usages: usize,
+}
+
+impl SharedSequences {
+    /// The dialog has one more usage than the one that brings it.
+    pub(crate) fn join(&mut self, dialog: &Dialog) {
+        let shared = self.dialogs.entry(dialog.id.clone()).or_insert(Shared {
+            last: dialog.local_seq,
+            usages: 1,
+        });
+        shared.usages += 1;
+    }
+
+    /// A usage of the dialog is over, whether or not there are others.
+    pub(crate) fn leave(&mut self, dialog: &DialogId) {
+        let Some(shared) = self.dialogs.get_mut(dialog) else {
+            return;
+        };
+        shared.usages -= 1;
+        if shared.usages == 0 {
+            self.dialogs.remove(dialog);
+        }
+    }
+}
+
 fn contact(request: &Request) -> Result<Option<Uri>, HeaderError> {
     request.headers.contacts().map(first)
 }
@@ -231,5 +273,44 @@ fn first(contacts: Contacts) -> Option<Uri> {
     match contacts {
         Contacts::Star => None,
         Contacts::List(list) => list.into_iter().next().map(|contact| contact.address.uri),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Message;
+
+    fn dialog() -> Dialog {
+        let invite = "INVITE sip:246@example.com SIP/2.0\r\n\
+            Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\nMax-Forwards: 70\r\n\
+            From: <sip:alice@example.com>;tag=a\r\nTo: <sip:246@example.com>\r\n\
+            Call-ID: c\r\nCSeq: 1 INVITE\r\nContact: <sip:alice@192.0.2.1>\r\n\r\n";
+        let Message::Request(invite) = Message::parse(&invite.into()).unwrap() else {
+            panic!("it is a request");
+        };
+        Dialog::of_request(&invite, "b").unwrap()
+    }
+
+    #[test]
+    fn usages_of_a_dialog_count_together_and_leave_nothing_behind() {
+        let mut shared = SharedSequences::default();
+        let mut call = dialog();
+        assert_eq!(call.next_sequence(&mut shared), 1);
+        shared.join(&call);
+        let mut transfer = call.clone();
+        shared.join(&call);
+        let mut another = call.clone();
+        assert_eq!(transfer.next_sequence(&mut shared), 2);
+        assert_eq!(call.next_sequence(&mut shared), 3);
+        assert_eq!(another.next_sequence(&mut shared), 4);
+        shared.leave(&transfer.id);
+        assert_eq!(call.next_sequence(&mut shared), 5);
+        // The call ends before the last of them.
+        shared.leave(&call.id);
+        assert_eq!(another.next_sequence(&mut shared), 6);
+        shared.leave(&another.id);
+        assert!(shared.dialogs.is_empty());
+        shared.leave(&another.id);
     }
 }

@@ -191,7 +191,7 @@ impl Invite {
         let Some(dialog) = self.dialog.as_mut().filter(|_| !self.flow_lost) else {
             return self.end(now, base, cause);
         };
-        let mut bye = dialog.request(&Method::Bye);
+        let mut bye = dialog.request(&mut base.sequences, &Method::Bye);
         for (name, value) in headers {
             bye.headers.push(name.clone(), value);
         }
@@ -233,6 +233,7 @@ impl Invite {
         }
         if let Some(dialog) = self.dialog.take() {
             base.dialogs.remove(&dialog.id);
+            base.sequences.leave(&dialog.id);
         }
         if let Phase::Outgoing(outgoing) = &self.phase {
             for early in &outgoing.early {
@@ -264,7 +265,7 @@ impl Invite {
                 result: Err(Timeout),
             });
         };
-        let mut request = dialog.request(method);
+        let mut request = dialog.request(&mut base.sequences, method);
         if carries_contact(method) {
             let contact = base.contact(&flow);
             request.headers.push(HeaderName::Contact, &contact);
@@ -392,7 +393,8 @@ impl Invite {
         let Some(dialog) = self.dialog_of(&dialog) else {
             return false;
         };
-        let cseq = format!("{} {}", dialog.next_sequence(), request.method);
+        let number = dialog.next_sequence(&mut base.sequences);
+        let cseq = format!("{number} {}", request.method);
         request.headers.set(HeaderName::CSeq, &cseq);
         let user = ClientUser::Invite(self.id, purpose);
         let new = base.start_again(now, self.flow, request, user, logins + 1);

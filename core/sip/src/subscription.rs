@@ -176,6 +176,7 @@ impl Subscriptions {
         if self.is_full(base, flow.id) {
             return None;
         }
+        base.sequences.join(&dialog);
         let id = base.next_subscription_id();
         let mut subscription = Subscription {
             flow,
@@ -359,6 +360,7 @@ impl Subscriptions {
         if self.by_dialog.get(&subscription.dialog.id) == Some(&id) {
             self.by_dialog.remove(&subscription.dialog.id);
         }
+        base.sequences.leave(&subscription.dialog.id);
         leave(&mut self.of_flow, subscription.flow.id);
         base.emit(Event::SubscriptionEnded { id });
     }
@@ -377,8 +379,8 @@ impl Subscription {
         }
     }
 
-    fn notify(&mut self, now: Instant, base: &Base, body: Option<Body>) -> Request {
-        let mut request = self.dialog.request(&Method::Notify);
+    fn notify(&mut self, now: Instant, base: &mut Base, body: Option<Body>) -> Request {
+        let mut request = self.dialog.request(&mut base.sequences, &Method::Notify);
         let left = self.expires_at.saturating_duration_since(now).as_secs();
         let state = match &self.ending {
             Some(reason) => format!("terminated;reason={reason}"),

@@ -11,7 +11,7 @@ use super::{
     ClientId, Event, Flow, FlowId, FlowLimits, Identity, InviteId, Limits, RETRY_AFTER_S,
     RequestId, SubscriptionId, Transmit, Transport,
 };
-use crate::dialog::{Dialog, DialogId};
+use crate::dialog::{Dialog, DialogId, SharedSequences};
 use crate::transaction::{Client, ClientTable, ClientUser, ServerId, ServerTable, TransactionId};
 use crate::{HeaderName, Host, Method, Request, Response, Status, Via};
 
@@ -51,6 +51,7 @@ pub(crate) struct Base {
     pub(crate) servers: ServerTable,
     pub(crate) clients: ClientTable,
     pub(crate) dialogs: BTreeMap<DialogId, InviteId>,
+    pub(crate) sequences: SharedSequences,
     pub(crate) requests: BTreeMap<RequestId, Waiting>,
     /// INVITEs without final response, of each flow.
     pub(crate) pending: BTreeMap<FlowId, usize>,
@@ -72,6 +73,7 @@ impl Base {
             servers: ServerTable::new(),
             clients: ClientTable::new(),
             dialogs: BTreeMap::new(),
+            sequences: SharedSequences::default(),
             requests: BTreeMap::new(),
             pending: BTreeMap::new(),
             known: BTreeSet::new(),
@@ -295,12 +297,12 @@ impl Base {
             return;
         };
         let number = request.headers.cseq().map_or(0, |cseq| cseq.number);
-        let Ok(Some(dialog)) = Dialog::of_response(request, response) else {
+        let Ok(Some(mut dialog)) = Dialog::of_response(request, response) else {
             return;
         };
         let to_tag = tag_of(response);
         self.send_ack(flow, dialog.ack(number), invite, &to_tag);
-        let bye = dialog.request(&Method::Bye);
+        let bye = dialog.request(&mut self.sequences, &Method::Bye);
         self.start(now, flow, bye, ClientUser::Agent);
     }
 

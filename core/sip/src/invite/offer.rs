@@ -271,8 +271,8 @@ impl Invite {
     }
 
     /// A target refresh request, with what RFC 4028 §7.4 wants in it.
-    fn refreshing_request(&mut self, base: &Base, method: &Method) -> Option<Request> {
-        let mut request = self.speaking()?.request(method);
+    fn refreshing_request(&mut self, base: &mut Base, method: &Method) -> Option<Request> {
+        let mut request = self.speaking()?.request(&mut base.sequences, method);
         let headers = &mut request.headers;
         headers.push(HeaderName::Contact, &base.contact(&self.flow));
         headers.push(HeaderName::Allow, crate::agent::ALLOW);

@@ -414,7 +414,7 @@ impl Invite {
         let Some(dialog) = self.dialog_of(dialog).filter(|_| base.has_room(true)) else {
             return;
         };
-        let mut prack = dialog.request(&Method::Prack);
+        let mut prack = dialog.request(&mut base.sequences, &Method::Prack);
         prack.headers.push(HeaderName::RAck, &rack.to_string());
         attach(&mut prack, answer);
         base.start(now, flow, prack, ClientUser::Invite(id, Purpose::Prack));

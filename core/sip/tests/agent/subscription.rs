@@ -5,7 +5,7 @@ use sip::{
     SubscriptionRules, Transport,
 };
 
-use super::solo::{Solo, request};
+use super::solo::{SDP, Solo, request};
 
 fn rules() -> SubscriptionRules {
     SubscriptionRules {
@@ -253,4 +253,41 @@ fn there_are_only_so_many() {
     let response = solo.last_response();
     assert_eq!(response.status, Status::SERVICE_UNAVAILABLE);
     assert!(response.headers.has(&HeaderName::RetryAfter));
+}
+
+/// RFC 3261 §12.2.1.1 has the numbers of one side go up by one, whichever usage of the dialog (RFC 5057) asks.
+#[test]
+fn refers_count_their_notifies_with_the_call_and_go_on_after_it() {
+    let mut solo = Solo::new(Transport::Ws);
+    solo.receive(&request("INVITE", 1, "i", "", SDP));
+    let id = solo.invited();
+    solo.act(|agent, now, _| agent.accept(now, id, Body::sdp("answer")));
+    let tag = solo.our_tag();
+    solo.receive(&request("ACK", 1, "k", &tag, ""));
+    let followed = ["refer;id=2", "refer;id=3"].map(|event| {
+        let id = solo.act(|agent, now, _| agent.follow_refer(now, id, event, 60));
+        id.expect("the call is there")
+    });
+    let mut numbers = Vec::new();
+    let mut sent = |solo: &mut Solo| {
+        let sequence = solo.last_request().headers.cseq().unwrap();
+        numbers.push((sequence.number, sequence.method.to_string()));
+        solo.answer("200 OK", "", "");
+    };
+    solo.act(|agent, now, _| agent.notify(now, followed[0], state("100")));
+    sent(&mut solo);
+    solo.act(|agent, now, _| agent.send(now, id, Method::Info, Vec::new(), None));
+    sent(&mut solo);
+    solo.act(|agent, now, _| agent.notify(now, followed[1], state("100")));
+    sent(&mut solo);
+    solo.act(|agent, now, _| agent.hangup(now, id, Vec::new(), Status::DECLINE));
+    sent(&mut solo);
+    for id in followed {
+        solo.act(|agent, now, _| agent.end_subscription(now, id, "noresource", state("200")));
+        sent(&mut solo);
+    }
+    let methods = ["NOTIFY", "INFO", "NOTIFY", "BYE", "NOTIFY", "NOTIFY"];
+    let methods = methods.map(str::to_owned);
+    assert_eq!(numbers, (1..).zip(methods).collect::<Vec<_>>());
+    assert_eq!(solo.agent.counts().subscriptions, 0);
 }
