@@ -56,7 +56,12 @@ impl Plan {
             let count = all.len();
             for one in extensions.iter() {
                 if !all[..count].iter().any(|own| own.is_named_as(one)) {
-                    all.push(one.clone());
+                    let mut one = one.clone();
+                    // Its lines are in no text that anybody wrote.
+                    for step in one.steps.values_mut() {
+                        step.line = 0;
+                    }
+                    all.push(one);
                 }
             }
             self.put(&context, all);

@@ -42,9 +42,10 @@ pub struct Step {
 }
 
 impl Step {
-    /// Where it stands: `extensions.conf:12`, or `extensions, row 7`.
+    /// Where it stands: `extensions.conf:12`, or `extensions, row 7`; what other files imply is in no line of theirs.
     pub fn place(&self) -> String {
         match self.line {
+            _ if &*self.file == crate::edit::EDITED => "added on the console".to_owned(),
             0 => self.file.to_string(),
             line => format!("{}:{line}", self.file),
         }

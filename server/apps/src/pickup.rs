@@ -39,12 +39,9 @@ async fn by_extension(call: &mut Channel, args: Args<'_>) -> AppResult {
     match place {
         Some(place) => pickup::take(call, place).await,
         None => {
-            warn(
-                call,
-                "Pickup",
-                &args,
-                "no such call rings; the call goes on",
-            );
+            let rings = pickup::ringing(call);
+            let text = format!("no such call rings, the call goes on; {rings}");
+            warn(call, "Pickup", &args, &text);
             Ok(())
         }
     }
@@ -56,12 +53,9 @@ async fn by_name(call: &mut Channel, args: Args<'_>) -> AppResult {
     match names.find_map(|name| pickup::by_name(call, name)) {
         Some(place) => pickup::take(call, place).await,
         None => {
-            warn(
-                call,
-                "PickupChan",
-                &args,
-                "no such channel rings; the call goes on",
-            );
+            let rings = pickup::ringing(call);
+            let text = format!("no such channel rings, the call goes on; {rings}");
+            warn(call, "PickupChan", &args, &text);
             Ok(())
         }
     }

@@ -1,6 +1,7 @@
 //! The table of commands, in the order of `core show help`.
 
 pub(crate) mod application;
+pub(crate) mod call;
 pub(crate) mod cdr;
 pub(crate) mod channel;
 pub(crate) mod core;
@@ -22,11 +23,13 @@ pub(crate) mod rtp;
 pub(crate) mod settings;
 pub(crate) mod sql;
 pub(crate) mod stop;
+pub(crate) mod system;
 
 use crate::command::Command;
 
 /// Every command of the console.
 pub static COMMANDS: &[&Command] = &[
+    &call::STORY,
     &cdr::SHOW_STATUS,
     &cdr::SUBMIT,
     &originate::CHANNEL_ORIGINATE,
@@ -44,6 +47,7 @@ pub static COMMANDS: &[&Command] = &[
     &channel::SHOW_CALLS,
     &channel::SHOW_CHANNEL,
     &channel::SHOW_CHANNELS,
+    &system::CHANNEL_TYPES,
     &settings::SHOW_CODECS,
     &settings::SHOW_FUNCTION,
     &settings::SHOW_FUNCTIONS,
@@ -51,16 +55,19 @@ pub static COMMANDS: &[&Command] = &[
     &hints::SHOW_HINT,
     &hints::SHOW_HINTS,
     &settings::SHOW_SETTINGS,
+    &system::SYSINFO,
     &core::SHOW_UPTIME,
     &core::SHOW_VERSION,
     &stop::STOP_GRACEFULLY,
     &stop::STOP_NOW,
     &stop::STOP_WHEN_CONVENIENT,
+    &system::WAIT_FULLY_BOOTED,
     &database::DEL,
     &database::DELTREE,
     &database::GET,
     &database::PUT,
     &database::SHOW,
+    &database::SHOWKEY,
     &devstate::CHANGE,
     &devstate::LIST,
     &dialplan::edit::ADD_EXTENSION,
@@ -75,6 +82,8 @@ pub static COMMANDS: &[&Command] = &[
     &dialplan::SHOW,
     &channel::SHOW_CHANVAR,
     &dialplan::globals::SHOW_GLOBALS,
+    &system::FEATURES,
+    &system::GROUPS,
     &core::HELP,
     &http::SHOW_STATUS,
     &logger::RELOAD,
@@ -83,6 +92,7 @@ pub static COMMANDS: &[&Command] = &[
     &logger::SHOW_CHANNELS,
     &logger::SHOW_LEVELS,
     &reload::MODULE_RELOAD,
+    &system::MODULE_SHOW,
     &music::RELOAD,
     &music::SHOW_CLASSES,
     &music::SHOW_FILES,
@@ -90,6 +100,11 @@ pub static COMMANDS: &[&Command] = &[
     &mwi::DELETE,
     &mwi::SHOW,
     &mwi::UPDATE,
+    &pjsip::LIST_AORS,
+    &pjsip::LIST_AUTHS,
+    &pjsip::LIST_CONTACTS,
+    &pjsip::LIST_ENDPOINTS,
+    &pjsip::LIST_TRANSPORTS,
     &qualify::QUALIFY,
     &pjsip::registration::SEND_REGISTER,
     &pjsip::registration::SEND_UNREGISTER,

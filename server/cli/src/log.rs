@@ -7,7 +7,7 @@
 
 mod attached;
 mod channel;
-mod clock;
+pub(crate) mod clock;
 mod level;
 mod line;
 mod rule;

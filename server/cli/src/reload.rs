@@ -220,12 +220,15 @@ struct Prepared {
 /// The state to come with all pieces ready for it, or what is wrong.
 fn prepare(old: &Config, files: Files, pieces: &[Piece], part: Part) -> Result<Prepared, String> {
     let (new, messages) = files;
-    let mut said = told(&messages);
-    // An error in the files of another part is told and does not stand in the way.
-    let faulty = messages.iter().any(|message| {
-        let own = Part::of_file(&message.file).is_none_or(|other| part.has(other));
-        message.severity == Severity::Error && own
-    });
+    let is_own = |message: &&Diagnostic| {
+        let of_file = Part::of_file(&message.file);
+        of_file.is_none_or(|other| part.has(other))
+    };
+    let is_error = |message: &&Diagnostic| message.severity == Severity::Error;
+    // An error in the files of another part is told and does not stand in the way; what else is said of those is no
+    // news of this reload.
+    let mut said = told(messages.iter().filter(|it| is_own(it) || is_error(it)));
+    let faulty = messages.iter().any(|it| is_own(&it) && is_error(&it));
     let Some(new) = new.filter(|_| !faulty) else {
         return Err(said + UNCHANGED);
     };
@@ -260,10 +263,9 @@ fn prepare(old: &Config, files: Files, pieces: &[Piece], part: Part) -> Result<P
 
 /// What is wrong with the files, and how wrong. What merely has no effect is counted: it would hide the
 /// rest, at each reload anew.
-fn told(messages: &[Diagnostic]) -> String {
-    let (notes, rest): (Vec<_>, Vec<_>) = messages
-        .iter()
-        .partition(|message| message.severity == Severity::Info);
+fn told<'a>(messages: impl Iterator<Item = &'a Diagnostic>) -> String {
+    let (notes, rest): (Vec<_>, Vec<_>) =
+        messages.partition(|message| message.severity == Severity::Info);
     let lines = rest
         .iter()
         .map(|message| ended(format!("{}: {message}", message.severity)));

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::channel::Channel;
 use crate::directory::ChannelId;
+use crate::switch::Switch;
 use crate::variables::SetError;
 
 /// Groups, each of another category, that one channel may be in.
@@ -35,8 +36,28 @@ impl Groups {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The groups of each channel that is in some.
+    fn all(&self) -> Vec<(ChannelId, Vec<Group>)> {
+        let members = self.members();
+        members.iter().map(|(id, own)| (*id, own.clone())).collect()
+    }
+
     pub(crate) fn forget(&self, id: ChannelId) {
         self.members().remove(&id);
+    }
+}
+
+impl Switch {
+    /// The groups that channels are in, with the names of those, the oldest first.
+    pub fn all_groups(&self) -> Vec<(String, Group)> {
+        let mut found = Vec::new();
+        for (id, groups) in self.groups().all() {
+            if let Some(handle) = self.directory().channel(id) {
+                let name = handle.name();
+                found.extend(groups.into_iter().map(|group| (name.to_owned(), group)));
+            }
+        }
+        found
     }
 }
 

@@ -48,6 +48,34 @@ pub fn by_group(call: &Channel) -> Option<Seat> {
     find(call, |handle| own.meet(&handle.endpoint().call_groups))
 }
 
+/// What could be picked up now, for who asked for something else: `nothing rings`, or the channels that ring and as
+/// what they were dialled.
+pub fn ringing(call: &Channel) -> String {
+    let all = call.switch().directory().all();
+    let ringing = all.iter().filter(|handle| handle.id() != call.id());
+    let ringing = ringing.filter(|handle| handle.ringing_seat().is_some());
+    let shown: Vec<String> = ringing
+        .map(|handle| match handle.dialled() {
+            Some(at) => format!("{} (dialled as {}@{})", handle.name(), at.exten, at.context),
+            None => handle.name().to_owned(),
+        })
+        .collect();
+    match shown.len() {
+        0 => "nothing rings".to_owned(),
+        count => {
+            let more = count.saturating_sub(RINGING_SHOWN_MAX);
+            let shown = shown[..count - more].join(", ");
+            match more {
+                0 => format!("what rings: {shown}"),
+                more => format!("what rings: {shown} and {more} more"),
+            }
+        }
+    }
+}
+
+/// Channels one message names.
+const RINGING_SHOWN_MAX: usize = 8;
+
 /// The oldest ringing call that is meant.
 fn find(call: &Channel, is_meant: impl Fn(&ChannelHandle) -> bool) -> Option<Seat> {
     let all = call.switch().directory().all();
@@ -78,7 +106,10 @@ pub(crate) async fn group(call: &mut Channel) -> AppResult {
     if let Some(place) = by_group(call) {
         return take(call, place).await;
     }
-    let text = "there is no ringing call of its group to pick up".to_owned();
+    let text = format!(
+        "there is no ringing call of its group to pick up; {}",
+        ringing(call)
+    );
     tracing::info!(channel = call.name(), "{text}");
     call.tell(StoryEvent::Remark { text });
     fail(call).await?;

@@ -3,6 +3,7 @@
 //! The log, `/status` and the console show views of it; [`verdict`] turns it into one sentence that
 //! names the cure, in English and Russian. Times are milliseconds since the call came in.
 
+mod told;
 mod verdict;
 
 use std::collections::VecDeque;
@@ -233,6 +234,19 @@ pub struct FinishedStory {
     pub events: Vec<Entry>,
 }
 
+/// The story of a call that goes on, as it is now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StorySoFar {
+    /// Who and what.
+    pub subject: Subject,
+    /// When the call came in, in milliseconds since 1970.
+    pub began_unix_ms: u64,
+    /// Events between the first and the second half of `events` that were not kept.
+    pub omitted: u64,
+    /// What happened.
+    pub events: Vec<Entry>,
+}
+
 impl Story {
     /// A story that begins now.
     pub fn begin(subject: Subject) -> Self {
@@ -270,6 +284,16 @@ impl Story {
     /// Who and what it is about.
     pub fn subject(&self) -> &Subject {
         &self.subject
+    }
+
+    /// What has happened so far.
+    pub fn so_far(&self) -> StorySoFar {
+        StorySoFar {
+            subject: self.subject.clone(),
+            began_unix_ms: self.began_unix_ms,
+            omitted: self.omitted,
+            events: self.early.iter().chain(&self.late).cloned().collect(),
+        }
     }
 
     /// How long the call has lasted.

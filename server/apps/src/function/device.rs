@@ -8,7 +8,7 @@ pub(crate) static DEVICE_STATE: Function = Function {
     synopsis: "How a device is: NOT_INUSE, INUSE, RINGING, …; can be set for those named Custom:name",
     read: |call, device| Some(call.switch().device_state(device).as_str().to_owned()),
     write: Some(|call, device, value| {
-        let state = DeviceState::parse(value).ok_or(SetError::Function)?;
+        let state = DeviceState::parse(value).ok_or(SetError::Value)?;
         let kept = call.switch().set_device_state(device, state);
         kept.map_err(|error| match error {
             NotKept::NotCustom => SetError::Name,

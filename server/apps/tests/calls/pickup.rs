@@ -101,6 +101,26 @@ async fn what_does_not_ring_is_not_picked_up_and_the_dial_plan_goes_on() {
     assert_eq!(reach.world.ladder.count("connected"), 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_picks_up_in_vain_is_told_what_rings() {
+    let reach = reach("", "").await;
+    let said = |reach: &Reach| {
+        let stories = reach.world.switch.directory().stories();
+        let last = stories.last().unwrap();
+        let remarks = last.events.iter().map(|entry| entry.event.to_string());
+        remarks.collect::<Vec<_>>().join("\n")
+    };
+    reach.world.dial("700").await;
+    let text = said(&reach);
+    assert!(text.contains("the call goes on; nothing rings"), "{text}");
+    reach.world.dial("110").await;
+    reach.ring(0).await;
+    reach.world.dial("700").await;
+    let text = said(&reach);
+    let rings = "what rings: PJSIP/alice-00000002 (dialled as 110@test)";
+    assert!(text.contains(rings), "{text}");
+}
+
 /// pjsip.conf: `call_group`, `pickup_group`, `named_call_group`, `named_pickup_group`; features.conf: `pickupexten`.
 #[tokio::test(start_paused = true)]
 async fn the_oldest_call_of_the_group_is_taken() {

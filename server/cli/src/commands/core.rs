@@ -52,9 +52,9 @@ async fn show_uptime(exchange: &Exchange, words: &[String]) -> Outcome {
         false => age.as_secs().to_string(),
     };
     let mut text = format!("System uptime: {}\n", write(exchange.uptime()));
-    if let Some(reloaded) = reloaded {
-        text.push_str(&format!("Last reload: {}\n", write(reloaded.elapsed())));
-    }
+    // As in Asterisk the start counts as the first one.
+    let age = reloaded.map_or_else(|| exchange.uptime(), |reloaded| reloaded.elapsed());
+    text.push_str(&format!("Last reload: {}\n", write(age)));
     Outcome::Done(text)
 }
 
@@ -129,6 +129,7 @@ mod tests {
             core show calls [uptime]       -- Display information on calls
             core show channel              -- Display information on a specific channel
             core show channels [concise|verbose|count] -- Display information on channels
+            core show channeltypes         -- List available channel types
             core show codecs [audio|video] -- Displays a list of registered codecs
             core show function             -- Describe a specific dialplan function
             core show functions            -- Shows registered dialplan functions
@@ -136,6 +137,7 @@ mod tests {
             core show hint                 -- Show dialplan hint
             core show hints                -- Show dialplan hints
             core show settings             -- Show some core settings
+            core show sysinfo              -- Show System Information
             core show uptime [seconds]     -- Show uptime information
             core show version              -- Display version info
         "#]]

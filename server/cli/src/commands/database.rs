@@ -54,6 +54,35 @@ pub(crate) static SHOW: Command = Command {
     run: |exchange, words| Box::pin(show(exchange, words)),
 };
 
+pub(crate) static SHOWKEY: Command = Command {
+    path: "database showkey",
+    takes: Takes::Form(&[Slot::Any("keytree")]),
+    synopsis: "Shows database contents",
+    doc: "Shows the entries with this key, in whatever family.",
+    run: |exchange, words| Box::pin(show_key(exchange, &words[0])),
+};
+
+async fn show_key(exchange: &Exchange, wanted: &str) -> Outcome {
+    let database = match database(exchange) {
+        Ok(database) => database,
+        Err(outcome) => return outcome,
+    };
+    match database.tree("", None).await {
+        Ok(entries) => {
+            let ending = format!("/{wanted}");
+            let found = entries.iter().filter(|(key, _)| key.ends_with(&ending));
+            let lines = found.map(|(key, value)| format!("{key:<50}: {value:<25}\n"));
+            let lines: Vec<String> = lines.collect();
+            Outcome::Done(format!(
+                "{}{} results found.\n",
+                lines.concat(),
+                lines.len()
+            ))
+        }
+        Err(error) => Outcome::Failed(format!("Database unavailable: {error}\n")),
+    }
+}
+
 fn database(exchange: &Exchange) -> Result<AstDb, Outcome> {
     let database = exchange.parts.switch.store().astdb();
     database.ok_or_else(|| Outcome::Failed("Database unavailable.\n".to_owned()))

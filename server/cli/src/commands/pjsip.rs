@@ -87,6 +87,100 @@ pub(crate) static SHOW_TRANSPORTS: Command = Command {
     },
 };
 
+pub(crate) static LIST_AORS: Command = Command {
+    path: "pjsip list aors",
+    takes: Takes::Nothing,
+    synopsis: "List PJSIP Aors",
+    doc: "One line for each of what `pjsip show aors` shows.",
+    run: |exchange, _| {
+        Box::pin(async {
+            let all = show_aors(exchange).await;
+            listed(all, "Aor")
+        })
+    },
+};
+
+pub(crate) static LIST_AUTHS: Command = Command {
+    path: "pjsip list auths",
+    takes: Takes::Nothing,
+    synopsis: "List PJSIP Auths",
+    doc: "One line for each of what `pjsip show auths` shows.",
+    run: |exchange, _| {
+        Box::pin(async {
+            let all = show_auths(exchange).await;
+            listed(all, "Auth")
+        })
+    },
+};
+
+pub(crate) static LIST_CONTACTS: Command = Command {
+    path: "pjsip list contacts",
+    takes: Takes::Nothing,
+    synopsis: "List PJSIP Contacts",
+    doc: "One line for each of what `pjsip show contacts` shows.",
+    run: |exchange, _| {
+        Box::pin(async {
+            let all = Outcome::Done(table::contacts(&exchange.parts.signal.contacts()));
+            listed(all, "Contact")
+        })
+    },
+};
+
+pub(crate) static LIST_ENDPOINTS: Command = Command {
+    path: "pjsip list endpoints",
+    takes: Takes::Nothing,
+    synopsis: "List PJSIP Endpoints",
+    doc: "One line for each of what `pjsip show endpoints` shows.",
+    run: |exchange, _| {
+        Box::pin(async {
+            let all = show_endpoints(exchange, None).await;
+            listed(all, "Endpoint")
+        })
+    },
+};
+
+pub(crate) static LIST_TRANSPORTS: Command = Command {
+    path: "pjsip list transports",
+    takes: Takes::Nothing,
+    synopsis: "List PJSIP Transports",
+    doc: "One line for each of what `pjsip show transports` shows.",
+    run: |exchange, _| {
+        Box::pin(async {
+            let all = Outcome::Done(table::transports(
+                &exchange.parts.switch.config().transports,
+            ));
+            listed(all, "Transport")
+        })
+    },
+};
+
+/// The rows of the objects alone, of what `pjsip show …` lists.
+fn listed(outcome: Outcome, title: &str) -> Outcome {
+    match outcome {
+        Outcome::Done(text) => {
+            let is_kept = |line: &&str| {
+                let line = line.trim_start();
+                let name = line.split(':').next().unwrap_or_default();
+                (line.contains(':') && name.ends_with(title))
+                    || line.starts_with("===")
+                    || line.starts_with("Objects")
+                    || line.starts_with("No objects")
+            };
+            let lines: Vec<&str> = text.lines().filter(is_kept).collect();
+            let mut text = String::new();
+            for line in lines {
+                if line.starts_with("Objects") {
+                    text.push('\n');
+                }
+                text.push_str(line);
+                text.push('\n');
+            }
+            Outcome::Done(text + "\n")
+        }
+        other => other,
+    }
+}
+
 /// What the tables are made of.
 pub(crate) struct View {
     subscribers: Vec<Arc<Subscriber>>,

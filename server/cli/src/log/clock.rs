@@ -14,7 +14,7 @@ pub(super) fn utc(at: SystemTime) -> String {
 
 /// The time of the machine's zone in strftime's letters, and Asterisk's `%q`: thousandths, or as many
 /// digits as `%1q` to `%6q` say.
-pub(super) fn local(at: SystemTime, format: Option<&str>) -> String {
+pub(crate) fn local(at: SystemTime, format: Option<&str>) -> String {
     let Ok(stamp) = Timestamp::try_from(at) else {
         return String::new();
     };

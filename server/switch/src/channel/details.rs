@@ -4,9 +4,10 @@ use codec::Kind;
 use rtc::topology::Stream;
 
 use super::Channel;
+use crate::story::{Story, StorySoFar};
 
 /// What `core show channel` shows besides [`ChannelInfo`](crate::ChannelInfo).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Details {
     /// The unique id of the call that it belongs to.
     pub linked_id: String,
@@ -28,6 +29,8 @@ pub struct Details {
     pub record: Vec<(String, String)>,
     /// Its streams.
     pub streams: Vec<StreamDetails>,
+    /// What has happened to it; nothing of one that carries a text alone.
+    pub story: Option<StorySoFar>,
 }
 
 /// A stream.
@@ -79,6 +82,7 @@ impl Channel {
             variables: owned(self.vars.iter()),
             record: set.map(|(name, value)| (name.to_owned(), value)).collect(),
             streams: topology.iter().map(stream).collect(),
+            story: self.story.as_ref().map(Story::so_far),
         }
     }
 }
