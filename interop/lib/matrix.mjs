@@ -188,8 +188,13 @@ export async function startRow(row, world) {
 const FAULT_CHARS_MAX = 2_000;
 /** A digit that was pressed is heard by then, or never. */
 const HEARD_MS_MAX = 3_000;
-/** So often is a digit pressed. */
+/** So often is a digit pressed while the browser loses sound. */
 const ATTEMPTS_MAX = 3;
+/** A browser that made up as much sound was not given its time. */
+const LOST_MS_MIN = 100;
+const PACKET_MS = 20;
+/** Packets for so much of the time are all, but for those that a digit stands for. */
+const SENT_SHARE_MIN = 0.8;
 /** A digit that comes twice has come by then. */
 const AFTER_DIGITS_MS = 500;
 const HEARS_MS_MAX = 8_000;
@@ -267,8 +272,8 @@ export async function digitsReach(from, to) {
 
 /**
  * The same where they are tones: at a browser, which makes tones of events, and at a phone that wants tones. They come one by
- * one, and one that was not heard at all is pressed again: a busy machine swallows some. One that is heard twice, or as
- * another, is a fault.
+ * one. A browser that was not given the time to play loses sound, and a digit with it: that one is pressed again, if the
+ * browser says itself that it lost some. Any other digit that is not heard is a fault, as is one that is heard twice.
  */
 async function digitsAreHeard(from, to) {
   const keys = () => (to.keys ? to.keys() : to.told());
@@ -276,14 +281,25 @@ async function digitsAreHeard(from, to) {
   await keys();
   for (let count = 1; count <= DIGITS.length; count += 1) {
     const isHeard = async () => (await keys()).length >= count;
-    for (let attempts = 0; attempts < ATTEMPTS_MAX && !(await isHeard()); attempts += 1) {
+    for (let attempts = 1; ; attempts += 1) {
+      const before = await to.played?.();
       await from.press(DIGITS[count - 1]);
-      await until('', isHeard, HEARD_MS_MAX).catch(() => {});
+      if (await until('', isHeard, HEARD_MS_MAX).catch(() => false)) break;
+      const lost = before && lostSince(before, await to.played());
+      if (!lost || attempts === ATTEMPTS_MAX) throw new Error(`${DIGITS[count - 1]} of ${DIGITS} was not heard after "${await keys()}"`);
+      console.log(`${DIGITS[count - 1]} is pressed again: ${to.user} lost sound`);
     }
   }
   await wait(AFTER_DIGITS_MS);
   const heard = await keys();
   if (heard !== DIGITS) throw new Error(`of the digits ${DIGITS} "${heard}" was heard`);
+}
+
+/** Whether a browser had to make up sound, or threw some away, though it was sent all of it. */
+function lostSince(before, after) {
+  const packets = (after.received - before.received) * PACKET_MS;
+  const is_sent = packets > SENT_SHARE_MIN * (after.at_ms - before.at_ms);
+  return is_sent && (after.concealed_ms - before.concealed_ms > LOST_MS_MIN || after.discarded > before.discarded);
 }
 
 export async function call(from, to, number) {

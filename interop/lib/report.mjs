@@ -68,7 +68,8 @@ exchange is one, and the calls are made at once.
 
 *pass* means that after every change (answer, hold, resume, transfer) each side heard the tone of the other again, in sound
 that came after the change; that who is held hears the music, and who holds nothing; and that digits came as they were
-pressed, each once; where they come as tones, as in a browser, one by one, and what was not heard at all was pressed again.`;
+pressed, each once; where they come as tones, as in a browser, one by one, and pressed again only where the browser says that
+it had no time to play what came.`;
 
 /** The whole file, but for the versions. */
 export function report({ rows, served, pairs, dialogues, found }) {

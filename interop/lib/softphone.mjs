@@ -116,6 +116,11 @@ export class Softphone {
     return this.does('keys');
   }
 
+  /** What it played of what came: packets that were received and thrown away, and sound that it had to make up. */
+  played() {
+    return this.does('played');
+  }
+
   /** What happened to it, and what it sent and got. */
   story() {
     return this.does('story');
@@ -319,6 +324,13 @@ export function install() {
       const samples = new Float32Array(WINDOW);
       analyser.getFloatTimeDomainData(samples);
       return share(samples, hz);
+    }
+
+    async played() {
+      const stats = [...(await window.statistics(this.call.connection)).values()];
+      const own = stats.find(({ type, kind }) => type === 'inbound-rtp' && kind === 'audio');
+      const { packetsReceived: received, packetsDiscarded: discarded, concealedSamples, totalSamplesReceived, totalSamplesDuration } = own;
+      return { at_ms: performance.now(), received, discarded, concealed_ms: (concealedSamples / totalSamplesReceived) * totalSamplesDuration * 1_000 };
     }
 
     /** Listens for the pairs of tones of digits, in every sample: a timer would miss some on a busy machine. */

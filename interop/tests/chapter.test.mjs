@@ -227,8 +227,10 @@ async function walk(reader, step) {
   const call246 = async (count) => {
     await phone.click('#call');
     await stateOf(phone, 'in a call');
-    await phone.waitForFunction((n) => document.querySelectorAll('#pictures video').length === n, count, {
-      timeout: 8_000,
+    let shown;
+    const isShown = async () => (shown = await phone.locator('#pictures video').count()) === count;
+    await until(`${count} pictures`, isShown, 8_000).catch((error) => {
+      throw new Error(`${error.message}: there are ${shown}\n${phone.said.join('\n')}\n${reader.log}`);
     });
     const lit = async () => (await phone.evaluate(pictures)).every((picture) => picture.light > 0);
     await until('light in every picture', lit, 5_000);

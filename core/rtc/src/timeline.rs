@@ -13,6 +13,10 @@ pub(crate) struct Timeline {
     sequence_next: u64,
     timestamp_last: u32,
     sent_last: Option<Instant>,
+    /// What was sent last is sound of the source.
+    is_sound: bool,
+    /// How long a packet of sound of the source lasts, as soon as that is seen.
+    step: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -50,6 +54,8 @@ impl Timeline {
             sequence_next: u64::from(sequence >> 1) + 1,
             timestamp_last: timestamp,
             sent_last: None,
+            is_sound: false,
+            step: None,
         }
     }
 
@@ -75,6 +81,12 @@ impl Timeline {
         let placed = sequence.wrapping_add(shift);
         let timestamp = timestamp.wrapping_add(source.timestamp_shift);
         if placed >= self.sequence_next {
+            let step = timestamp.wrapping_sub(self.timestamp_last);
+            let is_next = self.is_sound && placed == self.sequence_next;
+            if is_next && (1..=clock_hz / PACKETS_HZ_MIN).contains(&step) {
+                self.step = Some(step);
+            }
+            self.is_sound = true;
             self.sequence_next = placed + 1;
             self.timestamp_last = timestamp;
             self.sent_last = Some(now);
@@ -105,6 +117,18 @@ impl Timeline {
         self.timestamp_last.wrapping_add(step)
     }
 
+    /// The timestamp of what begins now. Where sound was sent just before, it begins where that ends and not, as by the
+    /// clock, a little later: Chromium, whose buffer is full on a busy machine, goes on from sound to the next sound
+    /// when it finds nothing at the very moment in which one ends, and drops the digit between the two.
+    pub(crate) fn begin(&self, now: Instant, clock_hz: u32) -> u32 {
+        let is_close = |sent| now.saturating_duration_since(sent) <= CLOSE;
+        let goes_on = self.is_sound && self.sent_last.is_some_and(is_close);
+        match self.step.filter(|_| goes_on) {
+            Some(step) => self.timestamp_last.wrapping_add(step),
+            None => self.stamp(now, clock_hz),
+        }
+    }
+
     /// The number of a packet that is made here and goes between those of the source. Where it is the
     /// first of what it tells, its timestamp is that of this moment.
     pub(crate) fn insert(&mut self, now: Instant, first: Option<u32>) -> u64 {
@@ -113,6 +137,7 @@ impl Timeline {
         if let Some(timestamp) = first {
             self.timestamp_last = timestamp;
             self.sent_last = Some(now);
+            self.is_sound = false;
         }
         if let Some(source) = &mut self.source {
             let since = source.highest.wrapping_add(1);
@@ -141,6 +166,7 @@ impl Timeline {
             let step = self.stamp(now, clock_hz).wrapping_sub(self.timestamp_last);
             let begin = self.timestamp_last.wrapping_add(step.max(clock_hz / 50));
             let shift = self.sequence_next.wrapping_sub(sequence);
+            (self.is_sound, self.step) = (false, None);
             self.source = Some(Source {
                 key,
                 first: sequence,
@@ -157,6 +183,10 @@ impl Timeline {
 
 /// A larger jump is a restarted source (RFC 3550 §A.1: MAX_DROPOUT).
 const SEQUENCE_JUMP_MAX: u64 = 3000;
+/// What is longer than a packet of sound, of 125 ms, is a pause.
+const PACKETS_HZ_MIN: u32 = 8;
+/// Sound that ended within this time has not stopped: its next packet is late, or is the one the digit replaces.
+const CLOSE: Duration = Duration::from_millis(150);
 
 #[cfg(test)]
 #[expect(
@@ -243,6 +273,46 @@ mod tests {
         timeline.insert(now, Some(one));
         let later = now + Duration::from_millis(150);
         assert_eq!(timeline.stamp(later, 8000), one + 1200);
+    }
+
+    /// Plays a source of packets of 20 ms until just after its packet 12.
+    fn speaking() -> (Timeline, Instant, u32) {
+        let (mut timeline, now) = timeline();
+        let mut end = 0;
+        for index in 0..3u32 {
+            let at = now + Duration::from_millis(20 * u64::from(index));
+            let (sequence, timestamp) = (u64::from(10 + index), 960 * index);
+            let placed = timeline.place(at, 1, sequence, timestamp, CLOCK_HZ);
+            end = placed.unwrap().1 + 960;
+        }
+        (timeline, now + Duration::from_millis(40), end)
+    }
+
+    #[test]
+    fn a_digit_within_sound_begins_where_the_sound_ends() {
+        for late_ms in [0, 7, 21, 100] {
+            let (timeline, now, end) = speaking();
+            let at = now + Duration::from_millis(late_ms);
+            assert_eq!(timeline.begin(at, CLOCK_HZ), end, "{late_ms} ms");
+        }
+    }
+
+    #[test]
+    fn a_digit_in_a_pause_begins_when_it_is_pressed() {
+        let (timeline, now, end) = speaking();
+        let at = now + Duration::from_millis(1_000);
+        assert_eq!(timeline.begin(at, CLOCK_HZ), end - 960 + CLOCK_HZ);
+    }
+
+    #[test]
+    fn sound_after_a_digit_does_not_last_as_long_as_the_digit() {
+        let (mut timeline, now, end) = speaking();
+        timeline.insert(now, Some(end));
+        let after = now + Duration::from_millis(100);
+        let resumed = timeline.place(after, 1, 13, 7 * 960, CLOCK_HZ).unwrap().1;
+        assert_eq!(resumed, end + 4 * 960);
+        let at = after + Duration::from_millis(8);
+        assert_eq!(timeline.begin(at, CLOCK_HZ), resumed + 960);
     }
 
     #[test]

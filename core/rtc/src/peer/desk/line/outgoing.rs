@@ -61,7 +61,7 @@ impl Line {
         let suits = |(format, _): &&(Format, u8)| format.suits(&Format::new(carries, None));
         let (_, number) = *self.sendable.iter().find(suits)?;
         let own_hz = self.format().map_or(clock_hz, |format| format.clock_hz());
-        let first = start.is_none().then(|| self.timeline.stamp(now, own_hz));
+        let first = start.is_none().then(|| self.timeline.begin(now, own_hz));
         let start = start.or(first)?;
         let sequence = self.timeline.insert(now, first);
         let is_sent = self.send_packet(&RtpPacket {
