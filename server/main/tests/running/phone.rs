@@ -51,7 +51,7 @@ impl Phone {
         }
     }
 
-    /// The final response to a request.
+    /// The next final response.
     async fn response(&mut self) -> String {
         loop {
             let message = timeout(PATIENCE, self.receive())
@@ -63,6 +63,15 @@ impl Phone {
         }
     }
 
+    /// The final response to a request; another one is what went wrong.
+    async fn answer(&mut self, dialog: &Dialog, method: &str) -> Result<String, String> {
+        let response = self.response().await;
+        match dialog.is_answered_by(&response, method) {
+            true => Ok(response),
+            false => Err(format!("not an answer to {method}: {response}")),
+        }
+    }
+
     /// Registers `alice`, whose endpoint asks for no password.
     pub(crate) async fn register(&mut self) {
         let dialog = Dialog {
@@ -71,7 +80,7 @@ impl Phone {
             to: "<sip:alice@127.0.0.1>".to_owned(),
         };
         self.send(dialog.request("REGISTER", 1, "")).await;
-        let ok = self.response().await;
+        let ok = self.answer(&dialog, "REGISTER").await.unwrap();
         assert!(ok.starts_with("SIP/2.0 200"), "{ok}");
     }
 
@@ -94,7 +103,7 @@ impl Phone {
         };
         let invite = dialog.request("INVITE", 1, OFFER);
         self.send(invite).await;
-        let ok = self.response().await;
+        let ok = self.answer(&dialog, "INVITE").await?;
         if !ok.starts_with("SIP/2.0 200") {
             return Err(format!("not answered: {ok}"));
         }
@@ -110,12 +119,35 @@ impl Phone {
         let uri = contact.split(['<', '>']).nth(1).unwrap();
         dialog.target = uri.to_owned();
         self.send(dialog.request("ACK", 1, "")).await;
+        self.settle(&dialog).await?;
         Ok(dialog)
+    }
+
+    /// Waits until the exchange has the ACK: a request after it is answered after whatever was sent before it came.
+    /// Until then a slow phone may get its 200 again, and RFC 3261 §13.2.2.4 has it acknowledge each. What comes
+    /// later disturbs the call.
+    async fn settle(&mut self, dialog: &Dialog) -> Result<(), String> {
+        let probe = Dialog {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            target: "sip:127.0.0.1".to_owned(),
+            to: "<sip:127.0.0.1>".to_owned(),
+        };
+        self.send(probe.request("OPTIONS", 1, "")).await;
+        loop {
+            let response = self.response().await;
+            if probe.is_answered_by(&response, "OPTIONS") {
+                return Ok(());
+            }
+            if !dialog.is_answered_by(&response, "INVITE") {
+                return Err(format!("the call was disturbed: {response}"));
+            }
+            self.send(dialog.request("ACK", 1, "")).await;
+        }
     }
 
     pub(crate) async fn hang_up(&mut self, dialog: &Dialog) -> Result<(), String> {
         self.send(dialog.request("BYE", 2, "")).await;
-        let ok = self.response().await;
+        let ok = self.answer(dialog, "BYE").await?;
         match ok.starts_with("SIP/2.0 200") {
             true => Ok(()),
             false => Err(format!("BYE was not taken: {ok}")),
@@ -153,6 +185,13 @@ pub(crate) struct Dialog {
 }
 
 impl Dialog {
+    fn is_answered_by(&self, response: &str, method: &str) -> bool {
+        let (id, method) = (format!("Call-ID: c{}", self.id), format!(" {method}"));
+        let is_id = |line: &str| line == id;
+        let is_method = |line: &str| line.starts_with("CSeq:") && line.ends_with(&method);
+        response.lines().any(is_id) && response.lines().any(is_method)
+    }
+
     fn request(&self, method: &str, cseq: u32, body: &str) -> String {
         let (id, target, to) = (self.id, &self.target, &self.to);
         let branch = NEXT.fetch_add(1, Ordering::Relaxed);
