@@ -1,7 +1,7 @@
 // Two exchanges with a trunk between them: one registers at the other, over TLS, with SDES. A phone at one calls a browser
 // at the other, and the other way round.
 import { startBaresip } from './baresip.mjs';
-import { PASSWORD } from './files.mjs';
+import { account, http, PASSWORD } from './files.mjs';
 import { bothEnd, call, digitsReach, hearEachOther, hearsTone, MUSIC_HZ, say } from './matrix.mjs';
 import { ask, freePort, startServer, until } from './server.mjs';
 import { Softphone, softphonePage } from './softphone.mjs';
@@ -24,23 +24,10 @@ ca_list_file=${tls.authority}
 verify_server=yes
 `;
 
-const account = ({ user }, options) => `[${user}]
-type=endpoint
-context=sets
-aors=${user}
-auth=${user}
-disallow=all
-allow=opus,ulaw
-${options}
-[${user}]
-type=auth
-username=${user}
-password=${PASSWORD}
-[${user}]
-type=aor
-max_contacts=1
-remove_existing=yes
-`;
+/** One phone alone for an account: the next one takes its place. */
+const ALONE = 'max_contacts=1\nremove_existing=yes';
+
+const phoneOf = ({ user }, options) => account(user, `allow=opus,ulaw\n${options}`, ALONE);
 
 const trunk = (name, more) => `[${name}]
 type=endpoint
@@ -58,7 +45,7 @@ password=${PASSWORD}
 `;
 
 const common = (ports, music) => ({
-  'http.conf': `[general]\nenabled=yes\nbindaddr=127.0.0.1\nbindport=${ports.http}\n`,
+  'http.conf': http(ports),
   'musiconhold.conf': `[default]\nmode=files\ndirectory=${music}\n`,
 });
 
@@ -66,12 +53,11 @@ const common = (ports, music) => ({
 const office = (tls, music) => (ports) => ({
   ...common(ports, music),
   'pjsip.conf': `${transports(ports, tls)}
-${account(FAR, 'webrtc=yes')}
+${phoneOf(FAR, 'webrtc=yes')}
 ${trunk('branch', 'auth=branch')}
 [branch]
 type=aor
-max_contacts=1
-remove_existing=yes
+${ALONE}
 `,
   'extensions.conf': `[sets]
 exten => ${FAR.user},1,Dial(PJSIP/${FAR.user},20)
@@ -84,7 +70,7 @@ exten => _8XX,1,Dial(PJSIP/\${EXTEN}@branch,20)
 const branch = (tls, music, officePort) => (ports) => ({
   ...common(ports, music),
   'pjsip.conf': `${transports(ports, tls)}
-${account(NEAR, '')}
+${phoneOf(NEAR, '')}
 ${trunk('office', 'outbound_auth=office\nfrom_user=branch')}
 [office]
 type=aor

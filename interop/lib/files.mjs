@@ -29,11 +29,7 @@ password=wonderland
 type=aor
 max_contacts=5
 `,
-  'http.conf': `[general]
-enabled=yes
-bindaddr=127.0.0.1
-bindport=${ports.http}
-`,
+  'http.conf': http(ports),
   'extensions.conf': extensions,
   'rtp.conf': `[general]
 rtpstart=20000
@@ -42,6 +38,39 @@ rtpend=20099
 });
 
 export const PASSWORD = 'wonderland';
+
+/** The endpoint, auth and AoR of one account; `options` are lines of its endpoint, `aor` those of its AoR. */
+export const account = (name, options, aor = 'max_contacts=5') => `[${name}]
+type=endpoint
+context=sets
+aors=${name}
+auth=${name}
+disallow=all
+${options}
+
+[${name}]
+type=auth
+username=${name}
+password=${PASSWORD}
+
+[${name}]
+type=aor
+${aor}
+`;
+
+/** SIP in the clear over one of the two at the port for it. */
+export const transport = (protocol, ports) => `[transport-${protocol}]
+type=transport
+protocol=${protocol}
+bind=127.0.0.1:${ports.sip}
+`;
+
+/** What `http.conf` needs to say for the console and the page. */
+export const http = (ports) => `[general]
+enabled=yes
+bindaddr=127.0.0.1
+bindport=${ports.http}
+`;
 
 /** The demo's 246 with the echo taken out. */
 export const WITHOUT_ECHO = `[sets]

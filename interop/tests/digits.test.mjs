@@ -6,7 +6,7 @@ import { after, afterEach, before, test } from 'node:test';
 import { barePage, scripts } from '../lib/bare.mjs';
 import { startBaresip } from '../lib/baresip.mjs';
 import { startChromium } from '../lib/chromium.mjs';
-import { files, PASSWORD } from '../lib/files.mjs';
+import { account, files, PASSWORD, transport } from '../lib/files.mjs';
 import { keysIn, spoken } from '../lib/keys.mjs';
 import { idle } from '../lib/phone.mjs';
 import { ask, startServer, until, wait } from '../lib/server.mjs';
@@ -32,27 +32,8 @@ const SAYS = spoken([['', LEAD_MS], ['1', 70], ['', 60], ['1', 70], ['', 60], ['
 
 function written(ports) {
   const all = files(PLAN)(ports);
-  const set = ([name, mode]) => `[${name}]
-type=endpoint
-context=sets
-aors=${name}
-auth=${name}
-disallow=all
-allow=ulaw
-dtmf_mode=${mode}
-[${name}]
-type=auth
-username=${name}
-password=${PASSWORD}
-[${name}]
-type=aor
-max_contacts=5
-`;
-  all['pjsip.conf'] += `[transport-udp]
-type=transport
-protocol=udp
-bind=127.0.0.1:${ports.sip}
-${Object.entries(PHONES).map(set).join('\n')}`;
+  const phones = Object.entries(PHONES).map(([name, mode]) => account(name, `allow=ulaw\ndtmf_mode=${mode}`));
+  all['pjsip.conf'] += [transport('udp', ports), ...phones].join('\n');
   return all;
 }
 

@@ -3,38 +3,12 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
 import { startBaresip } from '../lib/baresip.mjs';
-import { PASSWORD } from '../lib/files.mjs';
+import { account, http, PASSWORD, transport } from '../lib/files.mjs';
 import { ask, startServer, until, wait } from '../lib/server.mjs';
 
-const account = (name, options) => `[${name}]
-type=endpoint
-context=sets
-aors=${name}
-auth=${name}
-disallow=all
-${options}
-
-[${name}]
-type=auth
-username=${name}
-password=${PASSWORD}
-
-[${name}]
-type=aor
-max_contacts=5
-`;
-
 const files = (ports) => ({
-  'pjsip.conf': `[transport-udp]
-type=transport
-protocol=udp
-bind=127.0.0.1:${ports.sip}
-
-[transport-tcp]
-type=transport
-protocol=tcp
-bind=127.0.0.1:${ports.sip}
-
+  'pjsip.conf': `${transport('udp', ports)}
+${transport('tcp', ports)}
 ${account('plain', 'allow=ulaw')}
 ${account('secure', 'allow=ulaw\nmedia_encryption=sdes')}
 ${account('wide', 'allow=g722\nrtp_symmetric=yes\nrtcp_mux=yes')}
@@ -42,11 +16,7 @@ ${account('iced', 'allow=ulaw\nice_support=yes')}
 ${account('asked', 'allow=ulaw\nmedia_encryption=dtls')}
 ${account('asking', 'allow=ulaw\nmedia_encryption=dtls\ndtls_setup=active\nrtcp_mux=yes')}
 `,
-  'http.conf': `[general]
-enabled=yes
-bindaddr=127.0.0.1
-bindport=${ports.http}
-`,
+  'http.conf': http(ports),
   'extensions.conf': `[sets]
 exten => 600,1,Answer()
  same => n,Echo()
