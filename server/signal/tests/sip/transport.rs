@@ -1,19 +1,20 @@
-//! TCP and UDP as phones and strangers use them: framing, deadlines, caps, addresses, reload.
+//! TCP and UDP as phones and strangers use them: framing, deadlines, caps.
+
+mod address;
+mod reload;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
-use config::{Config, Object, TransportConfig};
 use signal::{Keepalive, Limits};
-use sip::{Contacts, Frame, HeaderName, Message, Request, Response, StreamFramer};
+use sip::{Frame, HeaderName, Message, Request, Response, StreamFramer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
 use crate::support::{
-    DeskPhone, Exchange, OFFER, PATIENCE, PJSIP, Phone, ack, contact, in_dialog, invite, register,
-    request, signed, transport, until,
+    Exchange, OFFER, PATIENCE, PJSIP, Phone, ack, contact, in_dialog, invite, register, request,
+    signed, transport, until,
 };
 
 /// A phone on a stream.
@@ -390,90 +391,6 @@ async fn calls_whose_connection_breaks_at_once_leave_nothing_behind() {
 }
 
 #[tokio::test]
-async fn udp_answers_from_the_address_that_was_asked() {
-    // A wildcard of IPv6 alone takes IPv4 too.
-    for wildcard in ["0.0.0.0", "::"] {
-        let exchange = Exchange::on(vec![transport("udp", wildcard, &[])]).await;
-        let port = exchange.udp.port();
-        for ip in ["127.0.0.1", "127.0.0.2", "127.9.9.9"] {
-            // A connected socket hears that address alone.
-            let phone = DeskPhone::connect((ip.parse::<std::net::IpAddr>().unwrap(), port).into());
-            let options = request("OPTIONS", "sip:127.0.0.1", "alice", "");
-            assert_eq!(phone.await.ask(&options).await.status.code(), 401);
-        }
-        assert_eq!(exchange.signal.counts().udp_flows, 3);
-    }
-    let exchange = Exchange::on(vec![transport("udp", "::", &[])]).await;
-    let socket = UdpSocket::bind("[::1]:0").await.unwrap();
-    let to = SocketAddr::new("::1".parse().unwrap(), exchange.udp.port());
-    socket.connect(to).await.unwrap();
-    let options = request("OPTIONS", "sip:127.0.0.1", "alice", "");
-    socket.send(options.as_bytes()).await.unwrap();
-    let mut buffer = [0; 4_096];
-    let length = timeout(PATIENCE, socket.recv(&mut buffer)).await.unwrap();
-    let bytes = Bytes::copy_from_slice(&buffer[..length.unwrap()]);
-    let Ok(Message::Response(response)) = Message::parse(&bytes) else {
-        panic!("no response");
-    };
-    let via = response.headers.top_via().unwrap();
-    assert_eq!(via.received(), Some("::1".parse().unwrap()));
-}
-
-#[tokio::test]
-async fn peers_outside_are_told_the_outside_address() {
-    let outside = ("external_signaling_address", "pbx.example.org");
-    let transports = vec![
-        transport(
-            "tcp",
-            "127.0.0.1",
-            &[outside, ("external_signaling_port", "5099")],
-        ),
-        transport("tcp", "127.0.0.2", &[outside, ("local_net", "127.0.0.0/8")]),
-    ];
-    let exchange = Exchange::on(transports).await;
-    let inside = bound(&exchange, 1);
-    for (index, host) in [
-        (0, "pbx.example.org:5099".to_owned()),
-        (1, inside.to_string()),
-    ] {
-        let mut phone = connect(bound(&exchange, index)).await;
-        let ok = call(&mut phone).await;
-        let Ok(Contacts::List(contacts)) = ok.headers.contacts() else {
-            panic!("no contact");
-        };
-        assert!(
-            contacts[0].address.uri.as_str().contains(&host),
-            "{contacts:?}"
-        );
-    }
-}
-
-/// The double of the media plane answers with what was offered, candidates included.
-#[tokio::test]
-async fn peers_outside_are_offered_media_at_the_outside_address() {
-    let outside = ("external_media_address", "192.0.2.9");
-    let transports = vec![
-        transport("tcp", "127.0.0.1", &[outside]),
-        transport("tcp", "127.0.0.2", &[outside, ("local_net", "127.0.0.0/8")]),
-    ];
-    let exchange = Exchange::on(transports).await;
-    let candidate = "a=candidate:1 1 udp 2130706175 10.0.0.5 40000 typ host\r\n";
-    let offer = OFFER.replacen("a=mid:0\r\n", &format!("a=mid:0\r\n{candidate}"), 1);
-    for (index, expected) in [(0, 1), (1, 0)] {
-        let mut phone = connect(bound(&exchange, index)).await;
-        let first = invite("alice", "100", "u", &offer);
-        let challenged = phone.ask(&first).await;
-        phone.send(&ack(&first, &challenged)).await;
-        let text = signed(&first, &challenged, "alice", "wonderland");
-        let ok = phone.ask(&text).await;
-        let sdp = String::from_utf8(ok.body.to_vec()).unwrap();
-        let line = " 192.0.2.9 40000 typ srflx raddr 10.0.0.5 rport 40000\r\n";
-        assert_eq!(sdp.matches(line).count(), expected, "{sdp}");
-        assert_eq!(sdp.matches(candidate).count(), 1, "{sdp}");
-    }
-}
-
-#[tokio::test]
 async fn packets_and_connections_are_marked() {
     let marked = [
         ("tos", "cs3"),
@@ -545,139 +462,4 @@ async fn the_kernel_gives_up_silent_peers_when_the_transport_says() {
     for (index, (_, _, ends)) in phones.iter().enumerate() {
         assert_eq!(lives(index), !ends, "{index}");
     }
-}
-
-/// The same configuration with other transports.
-fn config_with(transports: Vec<TransportConfig>) -> Config {
-    Config {
-        transports,
-        ..Config::default()
-    }
-}
-
-#[tokio::test]
-async fn what_we_call_ourselves_is_taken_at_a_reload() {
-    let tcp = transport("tcp", "127.0.0.1", &[]);
-    let exchange = Exchange::on(vec![tcp.clone()]).await;
-    let mut phone = connect(bound(&exchange, 0)).await;
-    for (written, shown) in [
-        (Some("Switchboard 7"), "Switchboard 7"),
-        (None, "Sidetone/"),
-    ] {
-        let mut config = config_with(vec![tcp.clone()]);
-        config.global.user_agent = written.map(str::to_owned);
-        exchange.signal.prepare(&config).unwrap().commit();
-        let text = request("OPTIONS", "sip:127.0.0.1", "alice", "");
-        let answer = phone.ask(&text).await;
-        let server = answer.headers.get(&HeaderName::Server).unwrap();
-        assert!(server.starts_with(shown), "{server}");
-    }
-}
-
-#[tokio::test]
-async fn reload_opens_closes_and_keeps_without_touching_who_is_there() {
-    let (tcp, mut udp) = (
-        transport("tcp", "127.0.0.1", &[]),
-        transport("udp", "127.0.0.1", &[]),
-    );
-    let exchange = Exchange::on(vec![tcp.clone(), udp.clone()]).await;
-    let mut phone = connect(bound(&exchange, 0)).await;
-    assert_eq!(phone.register("alice", "wonderland").await, 200);
-    let desk = DeskPhone::connect(exchange.udp).await;
-    let text = register("bob", "<sip:b@127.0.0.1>");
-    let challenged = desk.ask(&text).await;
-    let first = desk
-        .ask(&signed(&text, &challenged, "bobby", "builder"))
-        .await;
-    assert_eq!(first.status.code(), 200);
-
-    // Dropped, it changes nothing.
-    let before = exchange.signal.transports();
-    drop(exchange.signal.prepare(&config_with(Vec::new())).unwrap());
-    assert_eq!(exchange.signal.transports(), before);
-
-    // Another name for the same address is the same socket.
-    udp.id = "renamed".to_owned();
-    udp.tos = 0x60;
-    let both = config_with(vec![tcp.clone(), udp.clone()]);
-    exchange.signal.prepare(&both).unwrap().commit();
-    let after = exchange.signal.transports();
-    assert_eq!(after[1].bound, before[1].bound);
-    assert_eq!(after[1].config.id, "renamed");
-
-    // What is removed takes nobody new; who is there stays.
-    let other = transport("tcp", "127.0.0.2", &[]);
-    let prepared = exchange.signal.prepare(&config_with(vec![other.clone()]));
-    prepared.unwrap().commit();
-    let gone = before[0].bound.unwrap();
-    until("nobody listens", || {
-        std::net::TcpStream::connect(gone).is_err()
-    })
-    .await;
-    let options = || request("OPTIONS", "sip:127.0.0.1", "alice", "");
-    assert_eq!(phone.ask(&options()).await.status.code(), 401);
-    assert_eq!(desk.ask(&options()).await.status.code(), 401);
-    assert_eq!(exchange.signal.counts().bindings, 2);
-    let mut new = connect(bound(&exchange, 0)).await;
-    assert_eq!(new.register("alice", "wonderland").await, 200);
-
-    // A fault leaves the old state, whole.
-    let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut busy = tcp.clone();
-    busy.bind = holder.local_addr().unwrap();
-    busy.written.file = "pjsip.conf".to_owned();
-    busy.written.line = 7;
-    let before = exchange.signal.transports();
-    let faults = exchange.signal.prepare(&config_with(vec![busy.clone()]));
-    let expected = format!(
-        "pjsip.conf:7: transport `tcp` cannot listen on tcp {}: another program listens there; \
-         stop it, or change the port in `bind`",
-        busy.bind
-    );
-    assert_eq!(faults.unwrap_err(), [expected]);
-    assert_eq!(exchange.signal.transports(), before);
-
-    // The registered phone's socket is taken up again with its transport.
-    exchange
-        .signal
-        .prepare(&config_with(vec![other, udp]))
-        .unwrap()
-        .commit();
-    assert_eq!(exchange.signal.udp(), [exchange.udp]);
-    let newcomer = DeskPhone::connect(exchange.udp).await;
-    assert_eq!(newcomer.ask(&options()).await.status.code(), 401);
-}
-
-#[tokio::test]
-async fn a_port_that_is_busy_is_named_and_the_others_start() {
-    let holder = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let mut busy = transport("udp", "127.0.0.1", &[]);
-    busy.bind = holder.local_addr().unwrap();
-    let (mut absent, _) = TransportConfig::from_columns("away", &[("bind", "192.0.2.1")]).unwrap();
-    absent.bind.set_port(0);
-    let tcp = transport("tcp", "127.0.0.1", &[]);
-    let exchange = Exchange::on(vec![busy.clone(), absent, tcp]).await;
-    let faults = exchange.signal.faults();
-    assert_eq!(faults.len(), 2, "{faults:?}");
-    assert!(
-        faults[0].contains("another program listens there"),
-        "{faults:?}"
-    );
-    assert!(
-        faults[1].contains("this machine has no such address"),
-        "{faults:?}"
-    );
-    let mut phone = connect(bound(&exchange, 2)).await;
-    assert_eq!(phone.register("alice", "wonderland").await, 200);
-    // As before and no worse, a reload of something else must not fail for it.
-    let same = exchange.signal.transports();
-    let same = same.iter().map(|state| (*state.config).clone()).collect();
-    assert!(exchange.signal.prepare(&config_with(same)).is_ok());
-    drop(holder);
-    exchange
-        .signal
-        .prepare(&config_with(vec![busy]))
-        .unwrap()
-        .commit();
-    assert_eq!(exchange.signal.faults(), Vec::<String>::new());
 }
