@@ -2,6 +2,7 @@
 
 mod announce;
 mod answered;
+pub(crate) mod bridge;
 mod limit;
 mod options;
 mod screen;
@@ -35,6 +36,12 @@ pub(crate) static DIAL: Application = Application {
 const DESTINATIONS_MAX: usize = 64;
 
 async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
+    let result = Box::pin(connect(call, args)).await;
+    call.offer_place(false);
+    result
+}
+
+async fn connect(call: &mut Channel, args: Args<'_>) -> AppResult {
     for name in RESULTS {
         set(call, name, "");
     }
@@ -78,6 +85,7 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
         before,
         group: take_group(call),
     };
+    call.offer_place(true);
     let answered = dial(call, &all, &options, &args).await;
     call.stop_tones();
     if options.music.is_some() {
@@ -196,18 +204,15 @@ async fn dial(
                 return Ok(Some(callee));
             }
             Moment::Leg(Dialled::Connected(_)) => tell_caller(call, &dialling, options),
+            Moment::Replaced => {
+                record_legs(call, &dialling);
+                tell_caller(call, &dialling, options);
+                waiting.resume(call, &mut dialling, args).await?;
+            }
             Moment::Leg(Dialled::Forwarded(forward)) => {
-                match waiting
-                    .follows()
-                    .then(|| destination_of(call, &forward))
-                    .flatten()
-                {
-                    Some(to) => {
-                        send_on(call, &forward, options);
-                        add(call, &mut dialling, (&to, true), options, whom).await?;
-                    }
-                    None => dialling.note(Cause::RedirectedToNewDestination),
-                }
+                let follows = waiting.follows();
+                let to = follows.then(|| destination_of(call, &forward)).flatten();
+                follow(call, &mut dialling, (&forward, to), options, whom).await?;
             }
             Moment::Over => {
                 dialling.cancel(options.given_up(Cause::NoAnswer));
@@ -229,6 +234,22 @@ async fn dial(
             },
         }
     }
+}
+
+/// Somebody sends its callers on to another destination, which is called too; none: that is noted.
+async fn follow(
+    call: &mut Channel,
+    dialling: &mut Dialling,
+    (forward, to): (&Forward, Option<String>),
+    options: &Options,
+    whom: &Whom<'_>,
+) -> AppResult {
+    let Some(to) = to else {
+        dialling.note(Cause::RedirectedToNewDestination);
+        return Ok(());
+    };
+    send_on(call, forward, options);
+    add(call, dialling, (&to, true), options, whom).await
 }
 
 /// What those who ring are told when the caller has left. One that was answered elsewhere is a leg of another

@@ -72,6 +72,7 @@ pub static APPLICATIONS: &[&Application] = &[
     &while_loop::CONTINUE_WHILE,
     &db_delete::DB_DEL,
     &db_delete::DB_DEL_TREE,
+    &dial::bridge::BRIDGE,
     &dial::DIAL,
     &log::DUMP_CHAN,
     &echo::ECHO,

@@ -263,7 +263,7 @@ impl Talk<'_> {
                 let resolved = transfer::resolve(own, other, *wish).await;
                 return resolved.map_or(Ok(()), |interrupt| Err(parted(side, false, interrupt)));
             }
-            Wake::Event(ChannelEvent::Replaced(newcomer)) if newcomer.wants_to_pick_up() => {
+            Wake::Event(ChannelEvent::Replaced(newcomer)) if !newcomer.wants_to_talk() => {
                 // It has been answered meanwhile.
                 newcomer.turn_away();
                 return Ok(());
@@ -271,7 +271,10 @@ impl Talk<'_> {
             Wake::Event(ChannelEvent::Replaced(newcomer)) => {
                 self.part();
                 let (own, _) = self.pair(side);
-                newcomer.swap(own).await;
+                match side {
+                    Party::Caller => newcomer.swap_in_plan(own).await,
+                    Party::Callee => newcomer.swap(own).await,
+                }
                 return self.seat(side).await;
             }
             wake => wake,
@@ -417,5 +420,6 @@ fn meet(caller: &mut Channel, callee: &mut Channel) {
         channel.stop_music();
         channel.forget_digits();
         channel.condition().connect(true);
+        channel.offer_place(false);
     }
 }

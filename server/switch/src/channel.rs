@@ -10,12 +10,15 @@ mod details;
 mod dial;
 mod digits;
 mod features;
+mod guest;
+mod hangup_handlers;
 mod hold;
 mod leg_event;
 mod line;
 mod lookup;
 mod meet;
 mod music;
+mod place;
 mod play;
 mod quality;
 mod recode;
@@ -31,6 +34,7 @@ pub use details::{Details, StreamDetails};
 pub(crate) use dial::News;
 pub use digits::DIGITS_MAX;
 pub use features::Instead;
+pub use hangup_handlers::HANGUP_HANDLERS_MAX;
 pub use quality::{QualityItem, quality};
 pub(crate) use recode::{is_recoded, settle};
 pub use record::CallRecord;
@@ -56,6 +60,7 @@ use crate::event::{AppResult, Interrupt};
 use crate::inbox::{Condition, InboxReceiver};
 use crate::leg::{Echo, MediaLeg, Playing};
 use crate::party::Parties;
+use crate::pbx;
 use crate::policy;
 use crate::signaling::Signaling;
 use crate::story::{Side, Story, StoryEvent, Surroundings};
@@ -65,6 +70,8 @@ use crate::transfer::{Follower, Onward, Referred};
 use crate::variables::Variables;
 
 use self::digits::Digits;
+use self::guest::Guest;
+use self::hangup_handlers::HangupHandler;
 use self::music::Listening;
 use self::record::Begun;
 use self::round::Turn;
@@ -154,6 +161,14 @@ pub struct Channel {
     counted: bool,
     /// The conversation it is in.
     bridge: Option<Arc<str>>,
+    /// Its far end left for this reason, while another channel is on its way into its place.
+    parting: Option<Cause>,
+    /// It has taken the place of another channel.
+    replaced: bool,
+    /// What is run when it is over, the latest last.
+    hangup_handlers: Vec<HangupHandler>,
+    /// It waits for a channel that it has fetched, or has it.
+    guest: Guest,
 }
 
 /// How far the call has come.
@@ -258,6 +273,10 @@ impl Channel {
             waited: true,
             counted: false,
             bridge: None,
+            parting: None,
+            replaced: false,
+            hangup_handlers: Vec::new(),
+            guest: Guest::default(),
         }
     }
 
@@ -480,13 +499,14 @@ impl Channel {
         self.inbox.condition()
     }
 
-    /// Lets a channel go that is over: with the sums of its media in its story.
+    /// Lets a channel go that is over: with the sums of its media in its story, and what is to be run for it.
     pub async fn release(&mut self) {
         self.release_media().await;
+        pbx::hangup_handlers(self).await;
     }
 
     /// Asks media for its sums, for the story, and lets it go.
-    pub(crate) async fn release_media(&mut self) {
+    pub async fn release_media(&mut self) {
         (self.tones, self.music) = (None, None);
         self.recordings.clear();
         if self.leg.is_none() {

@@ -163,6 +163,8 @@ pub enum Moment {
     Caller(Happened),
     /// To a leg.
     Leg(Dialled),
+    /// Another channel calls in its place from now on ([`Channel::offer_place`]).
+    Replaced,
     /// The time is over.
     Over,
 }
@@ -259,9 +261,10 @@ impl Dialling {
             News::Answered => Some(self.answered(index)),
             News::Failed(cause) => {
                 let mut leg = self.legs.swap_remove(index);
-                if let Some(to) = leg.take_forward() {
-                    let subscriber = leg.subscriber();
-                    let from = leg.caller.clone();
+                let forward = leg.take_forward();
+                let (subscriber, from) = (leg.subscriber(), leg.caller.clone());
+                leg.let_go();
+                if let Some(to) = forward {
                     return Some(Dialled::Forwarded(Forward {
                         to,
                         subscriber,
@@ -289,6 +292,9 @@ impl Dialling {
             Dial,
         }
         loop {
+            if caller.take_replaced() {
+                return Ok(Moment::Replaced);
+            }
             let dial = self.script.as_ref().map(|script| script.due);
             let now = tokio::select! {
                 biased;
@@ -376,6 +382,18 @@ impl Dialling {
         own.release_digits(leg, passed.len());
     }
 
+    /// The leg the caller hears before it answers.
+    pub fn heard(&self) -> Option<&Channel> {
+        self.leg(self.heard?)
+    }
+
+    /// Those that are called are told who calls now.
+    pub fn connect_line(&mut self, caller: &CallerId) {
+        for leg in &mut self.legs {
+            leg.connect_line(caller.clone());
+        }
+    }
+
     /// A leg that is being called.
     pub fn leg(&self, id: ChannelId) -> Option<&Channel> {
         self.legs.iter().find(|leg| leg.id() == id)
@@ -409,6 +427,7 @@ impl Dialling {
     pub fn cancel(&mut self, cause: Cause) {
         for mut leg in self.legs.drain(..) {
             leg.hangup(cause);
+            leg.let_go();
         }
     }
 

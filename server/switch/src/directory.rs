@@ -154,6 +154,11 @@ impl ChannelHandle {
         self.line.dialled.as_ref()
     }
 
+    /// The place of the channel.
+    pub(crate) fn seat(&self) -> Seat {
+        Seat::of(&self.line.inbox)
+    }
+
     /// Whether the call reads this inbox.
     pub fn reads(&self, inbox: &InboxSender) -> bool {
         self.line.inbox.is_same(inbox)

@@ -66,6 +66,8 @@ pub enum ChannelEvent {
     },
     /// Another channel takes the place of this one.
     Replaced(Newcomer),
+    /// A channel that was to take the place of this one is there, or does not come.
+    Unclaimed,
     /// The connection the far end signals over is gone. Media may well flow on.
     FlowLost,
     /// The far end came back on another connection.
@@ -106,6 +108,8 @@ pub enum Control {
     Hangup(Cause),
     /// Go on at another place of the dial plan.
     Redirect(Position),
+    /// Leave everything, and come to another channel to talk to it.
+    Visit(Seat),
     /// Send the far end a digit.
     Digit(DigitEvent),
     /// Set a variable, or what a function stands for.

@@ -5,7 +5,7 @@
 //! is hung up at once, whatever its application is doing.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use tokio::sync::{Notify, mpsc};
 
@@ -74,6 +74,17 @@ impl InboxSender {
         self.condition.ringing.load(Ordering::Relaxed)
     }
 
+    /// Whether the call waits for a party it calls, so that another channel may take its place.
+    pub(crate) fn is_offered(&self) -> bool {
+        self.condition.is_offered()
+    }
+
+    /// A channel is on its way into the place of the call.
+    pub(crate) fn claim(&self) -> Claim {
+        self.condition.claims.fetch_add(1, Ordering::Relaxed);
+        Claim(self.clone())
+    }
+
     /// Whether both lead to the same call.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.condition, &other.condition)
@@ -87,6 +98,17 @@ impl InboxSender {
     /// Whether the call is gone.
     pub fn is_closed(&self) -> bool {
         self.sender.is_closed()
+    }
+}
+
+/// As long as this exists, a channel is on its way into the place of a call, which is kept for it.
+#[derive(Debug)]
+pub(crate) struct Claim(InboxSender);
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.0.condition.claims.fetch_sub(1, Ordering::Relaxed);
+        self.0.send(ChannelEvent::Unclaimed);
     }
 }
 
@@ -126,6 +148,10 @@ pub(crate) struct Condition {
     connected: AtomicBool,
     /// We call the far end, and it rings.
     ringing: AtomicBool,
+    /// The call waits for a party it calls.
+    offered: AtomicBool,
+    /// Channels on their way into its place.
+    claims: AtomicUsize,
     notify: Notify,
     reads: AtomicU64,
 }
@@ -158,6 +184,20 @@ impl Condition {
     /// Notes whether the far end of a call of ours rings.
     pub(crate) fn ring(&self, ringing: bool) {
         self.ringing.store(ringing, Ordering::Relaxed);
+    }
+
+    /// Notes whether the call waits for a party it calls.
+    pub(crate) fn offer(&self, offered: bool) {
+        self.offered.store(offered, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_offered(&self) -> bool {
+        self.offered.load(Ordering::Relaxed)
+    }
+
+    /// Whether a channel is on its way into its place.
+    pub(crate) fn is_claimed(&self) -> bool {
+        self.claims.load(Ordering::Relaxed) > 0
     }
 
     pub(crate) fn is_overflowed(&self) -> bool {

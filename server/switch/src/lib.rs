@@ -47,8 +47,8 @@ mod variables;
 pub use application::{Application, Args, Run, Running};
 pub use cause::{Cause, UnknownCause};
 pub use channel::{
-    CallRecord, Channel, DIGITS_MAX, Details, FLOW_GRACE, Instead, NotEntered, NotRecorded,
-    NotRenegotiated, Offered, QualityItem, StreamDetails, quality,
+    CallRecord, Channel, DIGITS_MAX, Details, FLOW_GRACE, HANGUP_HANDLERS_MAX, Instead, NotEntered,
+    NotRecorded, NotRenegotiated, Offered, QualityItem, StreamDetails, quality,
 };
 pub use clock::time_of_day;
 pub use config::{ActivatedBy, CallerId, DEFAULT_LOT, ParkingLot, Presentation, RedirectMethod};

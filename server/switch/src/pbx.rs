@@ -5,6 +5,7 @@
 //! that does not exist, `t` when the caller was to dial and did not, `T` when the call has lasted as long as
 //! it may, `h` after the end.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use store::StoreError;
 
 use crate::application::{Application, Args};
 use crate::cause::Cause;
-use crate::channel::Channel;
+use crate::channel::{Channel, HANGUP_HANDLERS_MAX};
 use crate::event::{AppResult, Interrupt};
 use crate::park::{self, Ticket, Unparked};
 use crate::pickup;
@@ -102,7 +103,7 @@ async fn once(mut channel: Channel, work: Work) -> Option<(Channel, Work)> {
             }
         };
         channel.hangup(cause);
-        channel.release_media().await;
+        channel.release().await;
         return None;
     }
     let cause = match start(&mut channel).await {
@@ -117,6 +118,7 @@ async fn once(mut channel: Channel, work: Work) -> Option<(Channel, Work)> {
     channel.hangup(cause);
     channel.release_media().await;
     run_h(&mut channel).await;
+    hangup_handlers(&mut channel).await;
     None
 }
 
@@ -134,6 +136,7 @@ async fn parked(channel: Channel, ticket: Ticket) -> Option<(Channel, Work)> {
             channel.hangup(Cause::NormalClearing);
             channel.release_media().await;
             run_h(&mut channel).await;
+            hangup_handlers(&mut channel).await;
         }
         Unparked::Back(mut channel, arguments) => match channel.switch().application("Dial") {
             Some(dial) => return Some((channel, Work::Application(dial, arguments))),
@@ -510,6 +513,24 @@ async fn run_h(channel: &mut Channel) {
             Ok(()) | Err(Interrupt::Hangup(_) | Interrupt::Join(_) | Interrupt::Park(_)) => return,
         }
     }
+}
+
+/// Runs the subroutines a channel has for its end, the latest first. The channel is over, so what would wait ends them.
+///
+/// Boxed: what they run may let other channels go, which comes here again.
+pub(crate) fn hangup_handlers(
+    channel: &mut Channel,
+) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+    Box::pin(async move {
+        // One that has itself run again does not go on for ever.
+        for _ in 0..HANGUP_HANDLERS_MAX {
+            let Some((at, arguments)) = channel.take_hangup_handler() else {
+                return;
+            };
+            // It ends where it would wait, or hangs up.
+            let _ = subroutine(channel, at, &arguments).await;
+        }
+    })
 }
 
 fn plan_of(channel: &Channel) -> Arc<Plan> {

@@ -5,6 +5,7 @@
 //! channel whose place it takes; the task there swaps the two, and hangs up the one that has left.
 
 use std::fmt;
+use std::sync::Arc;
 
 use dialplan::Position;
 use tokio::runtime::Handle;
@@ -12,7 +13,7 @@ use tokio::runtime::Handle;
 use crate::cause::Cause;
 use crate::channel::Channel;
 use crate::event::{ChannelEvent, Interrupt};
-use crate::inbox::InboxSender;
+use crate::inbox::{Claim, InboxSender};
 use crate::pickup;
 use crate::story::StoryEvent;
 
@@ -145,6 +146,10 @@ pub struct Seat {
     inbox: InboxSender,
     /// It is that of a call that rings, which is picked up.
     rings: bool,
+    /// It is kept, even if its channel is hung up meanwhile.
+    claim: Option<Arc<Claim>>,
+    /// Who comes there talks to its channel, and takes nobody's place.
+    visits: bool,
 }
 
 impl Seat {
@@ -153,6 +158,8 @@ impl Seat {
         Self {
             inbox: inbox.clone(),
             rings: false,
+            claim: None,
+            visits: false,
         }
     }
 
@@ -161,7 +168,15 @@ impl Seat {
         Self {
             inbox: inbox.clone(),
             rings: true,
+            claim: None,
+            visits: false,
         }
+    }
+
+    /// The same place, kept for whoever is on its way there.
+    pub fn kept(self) -> Self {
+        let claim = Some(Arc::new(self.inbox.claim()));
+        Self { claim, ..self }
     }
 
     /// Whether the far end of its channel rings, so that the call can be picked up.
@@ -169,9 +184,26 @@ impl Seat {
         !self.inbox.is_closed() && self.inbox.is_ringing()
     }
 
+    /// The same place, for one who is to talk to its channel.
+    pub(crate) fn visited(self) -> Self {
+        let visits = true;
+        Self { visits, ..self }
+    }
+
+    /// The same place, of a call that is picked up.
+    fn picked_up(self) -> Self {
+        let rings = true;
+        Self { rings, ..self }
+    }
+
     /// Whether its channel talks to another one now, so that there is something to take over.
     pub fn is_taken(&self) -> bool {
         !self.inbox.is_closed() && self.inbox.is_connected()
+    }
+
+    /// Whether another channel can take it: its channel talks, or waits for somebody it calls.
+    fn is_open(&self) -> bool {
+        self.is_taken() || (!self.inbox.is_closed() && self.inbox.is_offered())
     }
 
     /// Puts a channel there. If the place is gone meanwhile, the channel is hung up.
@@ -179,6 +211,8 @@ impl Seat {
         let newcomer = Newcomer {
             channel: Some(Box::new(channel)),
             picks_up: self.rings,
+            expected: self.claim.is_some(),
+            visits: self.visits,
         };
         // Nobody reads what is sent to a place that is gone.
         match self.inbox.is_closed() {
@@ -211,6 +245,10 @@ pub struct Newcomer {
     channel: Option<Box<Channel>>,
     /// It wants the place of one that rings.
     picks_up: bool,
+    /// The place was kept for it.
+    expected: bool,
+    /// It was fetched to talk to the channel it comes to.
+    visits: bool,
 }
 
 impl fmt::Debug for Newcomer {
@@ -225,12 +263,29 @@ impl Newcomer {
         Self {
             channel: Some(Box::new(channel)),
             picks_up: false,
+            expected: false,
+            visits: false,
         }
     }
 
-    /// Whether it wants the place of one that rings, not of one that talks.
-    pub(crate) fn wants_to_pick_up(&self) -> bool {
-        self.picks_up
+    /// Whether it wants the place of one that talks, not of one that rings.
+    pub(crate) fn wants_to_talk(&self) -> bool {
+        !self.picks_up && !self.visits
+    }
+
+    /// Whether it was fetched to talk to the channel it comes to.
+    pub(crate) fn visits(&self) -> bool {
+        self.visits
+    }
+
+    /// The channel, which has arrived.
+    pub(crate) fn into_channel(mut self) -> Option<Box<Channel>> {
+        self.channel.take()
+    }
+
+    /// Whether the place was kept for it.
+    pub(crate) fn was_expected(&self) -> bool {
+        self.expected && !self.picks_up
     }
 
     /// Takes the place of a leg that rings, which is told that it was answered elsewhere. `false`: it came for
@@ -261,6 +316,28 @@ impl Newcomer {
         self.replace(own, Cause::NormalClearing).await;
     }
 
+    /// The same with one that has been led through the dial plan: the newcomer goes on there with its variables.
+    pub(crate) async fn swap_in_plan(mut self, own: &mut Channel) {
+        if let Some(channel) = self.channel.as_deref_mut() {
+            channel.inherit_plan(own);
+        }
+        self.swap(own).await;
+    }
+
+    /// Goes on with what a channel does, in the place of that.
+    pub(crate) async fn go_on_for(mut self, own: &mut Channel) {
+        let cause = match own.is_up() {
+            true => Cause::NormalClearing,
+            // Before the answer: the request is terminated (487).
+            false => Cause::AnsweredElsewhere,
+        };
+        if let Some(channel) = self.channel.as_deref_mut() {
+            channel.inherit_plan(own);
+            channel.inherit_work(own);
+        }
+        self.replace(own, cause).await;
+    }
+
     async fn replace(mut self, own: &mut Channel, cause: Cause) {
         let Some(mut left) = self.channel.take() else {
             return;
@@ -273,7 +350,8 @@ impl Newcomer {
         own.tell(StoryEvent::Remark { text });
         let text = format!("{new} takes its place");
         left.tell(StoryEvent::Remark { text });
-        left.hangup(cause);
+        own.publish();
+        left.leave_place(cause);
         left.release().await;
     }
 }
@@ -382,8 +460,10 @@ fn led_to(own: &Channel, other: &Channel, to: TransferTo) -> Result<Led, u16> {
             Ok(Led::Extension(to, NO_SUCH_CALL))
         }
         TransferTo::Seat(place) if place.is_of(own) || place.is_of(other) => Err(BAD_REQUEST),
-        TransferTo::Seat(place) if !place.is_taken() => Err(DECLINED),
-        TransferTo::Seat(place) => Ok(Led::Seat(place)),
+        TransferTo::Seat(place) if place.is_open() => Ok(Led::Seat(place)),
+        // Its own phone rings, and it wants the other one to take that call.
+        TransferTo::Seat(place) if place.is_ringing() => Ok(Led::Seat(place.picked_up())),
+        TransferTo::Seat(_) => Err(DECLINED),
     }
 }
 

@@ -104,6 +104,15 @@ impl Variables {
         Ok(())
     }
 
+    /// Takes over those of another channel, which go before its own.
+    pub(crate) fn adopt(&mut self, other: &Self) {
+        for (name, value) in &other.values {
+            if self.values.len() < VARIABLES_MAX || self.values.contains_key(name) {
+                self.values.insert(name.clone(), value.clone());
+            }
+        }
+    }
+
     /// The value of `name`, with what was set since the text that is read began.
     pub(crate) fn value_as_read(&self, name: &str) -> Option<Cow<'_, str>> {
         let as_read = self.as_read.borrow();

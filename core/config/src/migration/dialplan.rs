@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 const APPLICATIONS: &[(&str, &[&str])] = &[
     (
         "calls are not connected to other parties by this application",
-        &["FollowMe", "Page", "Bridge", "BridgeWait", "BridgeAdd"],
+        &["FollowMe", "Page", "BridgeWait", "BridgeAdd"],
     ),
     (
         "there are no queues of agents",

@@ -95,6 +95,10 @@ impl Answered<'_> {
             began,
         } = *self;
         tell_of(call, &callee, options);
+        if call.take_replaced() && !options.deaf {
+            // Whoever has answered was called by another.
+            callee.connect_line(call.caller.clone());
+        }
         let met = match call.suit(&callee) {
             Ok(()) => call.answer().await,
             Err(interrupt) => Err(interrupt),
@@ -292,11 +296,12 @@ async fn part(
             goes_on(call, Cause::NormalClearing, options)
         }
     };
-    callee.release().await;
+    callee.release_media().await;
     if options.farewell {
         callee.at.context.clone_from(&call.at.context);
         pbx::farewell(&mut callee).await;
     }
+    callee.release().await;
     result
 }
 

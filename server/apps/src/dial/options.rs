@@ -137,7 +137,7 @@ impl Options {
         options
     }
 
-    fn add(&mut self, letter: char, argument: Option<&str>) {
+    pub(super) fn add(&mut self, letter: char, argument: Option<&str>) {
         let owned = argument.map(str::to_owned);
         match letter {
             'a' => self.answers_at_once = true,

@@ -96,6 +96,29 @@ impl<'a> Waiting<'a> {
         Ok(())
     }
 
+    /// Another caller waits instead, which has been answered: it hears what the one before it did.
+    pub(super) async fn resume(
+        &mut self,
+        call: &mut Channel,
+        dialling: &mut Dialling,
+        args: &Args<'_>,
+    ) -> AppResult {
+        if !self.options.deaf {
+            dialling.connect_line(&call.caller);
+        }
+        // A leg is heard by one at a time.
+        let hears = self.hears.take().is_some();
+        if self.pretends() {
+            return self.pretend(call, args).await;
+        }
+        if hears {
+            self.hears = dialling.heard().and_then(|leg| call.connect(leg));
+        } else if self.rings {
+            alert(call);
+        }
+        Ok(())
+    }
+
     /// Whether one more place that sends its callers on is followed; then it may ring without end (`z`).
     pub(super) fn follows(&mut self) -> bool {
         self.forwards += 1;
@@ -133,7 +156,7 @@ impl<'a> Waiting<'a> {
             Moment::Leg(Dialled::Early(id)) if !self.pretends() => {
                 self.hear(call, dialling, id).await?;
             }
-            Moment::Caller(_) | Moment::Leg(_) | Moment::Over => {}
+            Moment::Caller(_) | Moment::Leg(_) | Moment::Replaced | Moment::Over => {}
         }
         Ok(Waited::On)
     }

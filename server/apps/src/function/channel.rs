@@ -3,11 +3,15 @@
 use codec::Kind;
 use switch::{Channel, Function, QualityItem, SetError, quality};
 
+use crate::arguments::position;
+use crate::gosub::with_arguments;
+
 /// Reads facts of the channel.
 pub(crate) static CHANNEL: Function = Function {
     name: "CHANNEL",
     synopsis: "Facts of the channel: name, uniqueid, linkedid, state, channeltype, endpoint, context, exten, rtp, rtcp, …; \
-               language, accountcode, musicclass and tonezone can be set",
+               language, accountcode, musicclass and tonezone can be set, and subroutines to be run when the channel is over: \
+               hangup_handler_push, hangup_handler_pop, hangup_handler_wipe",
     read,
     write: Some(write),
 };
@@ -155,7 +159,39 @@ fn write(call: &mut Channel, item: &str, value: &str) -> Result<(), SetError> {
         "language" if call.set_language(value.trim()) => {}
         "language" => return Err(SetError::Value),
         "accountcode" => return call.record_mut().set("accountcode", value),
+        "hangup_handler_push" => return push_handler(call, value),
+        // As in Asterisk: what is given takes the place of the one, or of all.
+        "hangup_handler_pop" => {
+            call.pop_hangup_handler();
+            return replace_handler(call, value);
+        }
+        "hangup_handler_wipe" => {
+            call.wipe_hangup_handlers();
+            return replace_handler(call, value);
+        }
         _ => return Err(SetError::Name),
     }
     Ok(())
+}
+
+/// `[[context,]extension,]priority[(argument[,argument…])]`, of which what is left out is where the call stands now.
+fn push_handler(call: &mut Channel, value: &str) -> Result<(), SetError> {
+    let (place, arguments) = with_arguments(value, ',');
+    match position(call, place, ',') {
+        Ok(at) => call.push_hangup_handler(at, arguments),
+        Err(why) => {
+            tracing::warn!(
+                channel = call.name(),
+                "a hangup handler is not taken: {why}"
+            );
+            Err(SetError::Value)
+        }
+    }
+}
+
+fn replace_handler(call: &mut Channel, value: &str) -> Result<(), SetError> {
+    match value.trim() {
+        "" => Ok(()),
+        value => push_handler(call, value),
+    }
 }

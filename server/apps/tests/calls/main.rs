@@ -5,6 +5,7 @@
 
 mod attended;
 mod blind;
+mod bridge;
 mod dial;
 mod dial_options;
 mod dial_talk;
@@ -16,6 +17,7 @@ mod flow_more;
 mod functions;
 mod gosub;
 mod groups;
+mod hangup_handlers;
 mod hold;
 mod limits;
 mod local;
@@ -32,6 +34,7 @@ mod record;
 mod record_calls;
 mod records;
 mod rounds;
+mod semi_attended;
 mod sounds;
 mod stop;
 mod tables;

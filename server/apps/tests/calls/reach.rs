@@ -191,6 +191,11 @@ impl Reach {
         settle().await;
     }
 
+    /// The ways to the legs so far.
+    pub(crate) fn opened(&self) -> Vec<InboxSender> {
+        self.opened.lock().unwrap().clone()
+    }
+
     pub(crate) async fn answer(&self, leg: usize) {
         let answer = sdp(&["audio", "video"]);
         self.send(leg, ChannelEvent::Accepted(Some(answer))).await;

@@ -23,6 +23,7 @@ mod presence;
 mod qualify;
 mod register;
 mod security;
+mod semi_attended;
 mod support;
 mod text;
 mod tls;

@@ -222,7 +222,7 @@ impl Three<'_> {
         match wake {
             // Which of the two is to be sent on is not said.
             Wake::Event(ChannelEvent::Transfer(_)) => own.refuse_transfer(transfer::DECLINED),
-            Wake::Event(ChannelEvent::Replaced(newcomer)) if newcomer.wants_to_pick_up() => {
+            Wake::Event(ChannelEvent::Replaced(newcomer)) if !newcomer.wants_to_talk() => {
                 newcomer.turn_away();
             }
             Wake::Event(ChannelEvent::Replaced(newcomer)) => {

@@ -384,6 +384,23 @@ impl CallRecord {
         self.cdr.lastdata = cut(arguments, FIELD_BYTES_MAX);
     }
 
+    /// Whether it is that of a channel that goes by itself, not of one that another one called.
+    pub(super) fn has_own(&self) -> bool {
+        !self.silent
+    }
+
+    /// It does what the channel of another record did.
+    pub(super) fn does_as(&mut self, other: &Self) {
+        let Cdr {
+            dcontext,
+            dst,
+            lastapp,
+            lastdata,
+            ..
+        } = &other.cdr;
+        self.runs(dcontext, dst, lastapp, lastdata);
+    }
+
     fn called_by(&mut self, caller: &CallerId) {
         if !self.over {
             self.cdr.src = cut(&caller.number, FIELD_BYTES_MAX);

@@ -10,7 +10,7 @@ use crate::cause::Cause;
 use crate::dial::until;
 use crate::event::{AppResult, ChannelEvent, Control, Happened, Interrupt};
 use crate::presses::Form;
-use crate::story::{Side, StoryEvent};
+use crate::story::StoryEvent;
 use crate::transfer;
 
 use super::Channel;
@@ -216,7 +216,8 @@ impl Channel {
                 }
                 Ok(None)
             }
-            ChannelEvent::Hangup(cause) => Err(self.end(Side::Them, cause)),
+            ChannelEvent::Hangup(cause) => self.on_left(cause),
+            ChannelEvent::Unclaimed => self.on_unclaimed(),
             // Somebody to talk to is what a conversation sees to.
             ChannelEvent::Transfer(_) => {
                 self.refuse_transfer(transfer::BAD_REQUEST);
@@ -226,10 +227,7 @@ impl Channel {
                 self.went_away = Some(status);
                 Ok(None)
             }
-            ChannelEvent::Replaced(newcomer) => {
-                newcomer.turn_away();
-                Ok(None)
-            }
+            ChannelEvent::Replaced(newcomer) => self.on_replaced(newcomer).await,
             ChannelEvent::FlowLost => {
                 self.tell(StoryEvent::FlowLost);
                 self.grace_until
@@ -266,6 +264,7 @@ impl Channel {
                 self.leave_all();
                 return Err(Interrupt::Redirect(to));
             }
+            Control::Visit(place) => return Err(Interrupt::Join(place)),
             Control::Digit(event) => {
                 self.send_digit(event);
             }

@@ -79,7 +79,7 @@ impl Calls {
                 let replaces = Replaces::parse(&replaces).map_err(|_| bad())?;
                 let other = agent.replaced(&replaces);
                 match other.and_then(|other| self.calls.get(&other)) {
-                    Some(other) => TransferTo::Seat(Seat::of(&other.inbox)),
+                    Some(other) => TransferTo::Seat(Seat::of(&other.inbox).kept()),
                     None => TransferTo::Elsewhere,
                 }
             }
