@@ -8,7 +8,8 @@ import { keysIn, spoken } from './keys.mjs';
 import { endsWithUs, freePort, temporaryFolder, until, wait } from './server.mjs';
 import { Recording, share, writeTone } from './sound.mjs';
 
-const TONE_S = 60;
+/** It hangs up when it has nothing more to say. */
+const TONE_S = 240;
 const DIGIT_MS = 400;
 /** Nobody hears the end of a file of digits. */
 const AFTER_MS = 4_000;
@@ -47,6 +48,7 @@ audio_source aufile,${join(folder, 'tone.wav')}
 audio_player aubridge,ear
 audio_txmode thread
 rtp_stats no
+rtp_ports 10000-19999
 `;
   await writeFile(join(folder, 'config'), config);
   const uri = `<sip:${user}@127.0.0.1:${port};transport=${transport}>`;
@@ -54,7 +56,9 @@ rtp_stats no
   if (watches) await writeFile(join(folder, 'contacts'), `"Watched" <sip:${watches}@127.0.0.1:${port};transport=${transport}>;presence=p2p\n`);
   const child = spawn('baresip', ['-f', folder], { stdio: ['ignore', 'pipe', 'pipe'] });
   const phone = new Baresip(child, folder, ports, { tone_hz, rate_hz, channels, form: digits, host: `127.0.0.1:${port};transport=${transport}` });
-  await until('baresip takes commands', () => phone.open(), 10_000);
+  await until('baresip takes commands', () => phone.open(), 10_000).catch((error) => {
+    throw new Error(`${error.message}\n${phone.log}`);
+  });
   return phone;
 }
 

@@ -3,10 +3,9 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 
-import { temporaryFolder, until } from './server.mjs';
+import { freePort, temporaryFolder, until } from './server.mjs';
 
 const USER = 'sidetone';
 const PASSWORD = 'conformance';
@@ -109,7 +108,7 @@ export async function startMariaDb(address) {
     'mariadb-install-db', '--no-defaults', `--datadir=${data}`,
     '--auth-root-authentication-method=normal', '--skip-test-db',
   );
-  const port = await freePortOn(address);
+  const port = await freePort(address);
   const words = [
     'mariadbd', '--no-defaults', `--datadir=${data}`, `--socket=${socket}`, `--port=${port}`,
     `--pid-file=${join(folder, 'pid')}`, `--bind-address=${address}`, '--innodb-buffer-pool-size=64M',
@@ -142,7 +141,7 @@ export async function startPostgres(address) {
     '--auth=scram-sha-256', '--encoding=UTF8', '--no-locale', '--no-sync',
   );
   writeFileSync(join(data, 'pg_hba.conf'), `local all all scram-sha-256\nhost all all ${address}/24 scram-sha-256\n`);
-  const port = await freePortOn(address);
+  const port = await freePort(address);
   const words = [
     join(programs, 'postgres'), '-D', data, '-k', folder, '-p', port, '-c', `listen_addresses=${address}`,
     // What is acknowledged outlives the process, as it must; it need not outlive the machine.
@@ -207,12 +206,4 @@ function postgresPrograms() {
   if (!existsSync(folder)) return undefined;
   const versions = readdirSync(folder).sort((a, b) => Number(b) - Number(a));
   return versions.map((version) => join(folder, version, 'bin')).find((bin) => existsSync(join(bin, 'initdb')));
-}
-
-async function freePortOn(address) {
-  const probe = createServer();
-  await new Promise((done, fail) => probe.once('error', fail).listen(0, address, done));
-  const { port } = probe.address();
-  await new Promise((done) => probe.close(done));
-  return port;
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Recording, writeTone } from './sound.mjs';
 import { endsWithUs, freePort, temporaryFolder, until, wait } from './server.mjs';
 
-const TONE_S = 60;
+const TONE_S = 240;
 const PATIENCE_MS = 10_000;
 /** It sleeps for a second after each. */
 const DIGIT_MS = 1_100;

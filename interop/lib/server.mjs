@@ -1,5 +1,6 @@
 // Starts and ends the real binary; only processes started here are ever signalled.
 import { spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { get } from 'node:http';
 import { createServer } from 'node:net';
@@ -11,12 +12,33 @@ const ROOT = resolve(fileURLToPath(import.meta.url), '../../..');
 export const BINARY = process.env.SIDETONE_BIN ?? join(ROOT, 'target/debug/sidetone');
 const READY_MS_MAX = 15_000;
 
-export async function freePort() {
-  const probe = createServer();
-  await new Promise((done) => probe.listen(0, '127.0.0.1', done));
-  const { port } = probe.address();
-  await new Promise((done) => probe.close(done));
-  return port;
+/**
+ * Below those that the kernel hands out (32768 of Linux on), so that no socket of a browser is on one before the program
+ * that it is for, and above those of media: in the files of these tests, in Debian's phones and in SIPp.
+ */
+const PORTS = { first: 24_000, end: 32_000, step: 4 };
+let next = PORTS.first + PORTS.step * Math.floor((Math.random() * (PORTS.end - PORTS.first)) / PORTS.step);
+
+/** Whether a socket can be bound: nobody has its port. */
+function isFree(socket, bind) {
+  return new Promise((done) => {
+    socket.once('error', () => {
+      socket.close();
+      done(false);
+    });
+    bind(() => socket.close(() => done(true)));
+  });
+}
+
+/** A port of TCP and UDP that is free, and handed out once; so are the three after it. */
+export async function freePort(address = '127.0.0.1') {
+  for (;;) {
+    const port = next;
+    next = port + PORTS.step < PORTS.end ? port + PORTS.step : PORTS.first;
+    const [tcp, udp] = [createServer(), createSocket('udp4')];
+    const is_free = await Promise.all([isFree(tcp, (done) => tcp.listen(port, address, done)), isFree(udp, (done) => udp.bind(port, address, done))]);
+    if (is_free.every(Boolean)) return port;
+  }
 }
 
 export const temporaryFolder = (name) => mkdtemp(join(tmpdir(), `sidetone-${name}-`));

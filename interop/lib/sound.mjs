@@ -21,9 +21,12 @@ export function sine(hz, seconds = 10, rate = 48_000, channels = 1) {
   wav.writeUInt16LE(16, 34);
   wav.write('data', 36);
   wav.writeUInt32LE(samples * 2, 40);
-  for (let i = 0; i < samples; i += 1) {
+  // A second has a whole number of periods.
+  const second = rate * channels * 2;
+  for (let i = 0; i < rate * channels; i += 1) {
     wav.writeInt16LE(Math.round(8192 * Math.sin((2 * Math.PI * hz * Math.floor(i / channels)) / rate)), HEAD_BYTES + i * 2);
   }
+  for (let at = second; at < samples * 2; at += second) wav.copy(wav, HEAD_BYTES + at, HEAD_BYTES, HEAD_BYTES + second);
   return wav;
 }
 

@@ -7,7 +7,7 @@ import { freePort } from './server.mjs';
 /** The trunks: one for each transport, known by an address of its own. */
 export async function trunks() {
   const named = [['trunk-udp', '127.0.0.2', 'udp'], ['trunk-tcp', '127.0.0.3', 'tcp']];
-  return Promise.all(named.map(async ([name, ip, transport], index) => ({ name, ip, transport, port: await freePort(), media: (await freePort()) & ~1, prefix: String(index + 5), users: [`40${index * 2}`, `40${index * 2 + 1}`] })));
+  return Promise.all(named.map(async ([name, ip, transport], index) => ({ name, ip, transport, port: await freePort(), media: await freePort(), prefix: String(index + 5), users: [`40${index * 2}`, `40${index * 2 + 1}`] })));
 }
 
 const echo = (party) => hearsTone(party, party.tone_hz);
