@@ -199,7 +199,7 @@ const SENT_SHARE_MIN = 0.8;
 const AFTER_DIGITS_MS = 500;
 const HEARS_MS_MAX = 8_000;
 /** As long as a party that hears something may have nothing of it in its file. */
-const FILE_MS_MAX = 1_000;
+const FILE_MS_MAX = 3_000;
 
 export const say = (what) => (error) => {
   throw new Error(`${what}: ${error.message}`);
@@ -218,8 +218,7 @@ export async function hearsTone(party, tone_hz) {
 async function isDeaf(party) {
   if (!party.isDeaf) return false;
   await party.mark();
-  await wait(FILE_MS_MAX);
-  return party.isDeaf();
+  return !(await until('', async () => !(await party.isDeaf()), FILE_MS_MAX).catch(() => false));
 }
 
 /** While a party says back what it hears. */

@@ -102,12 +102,14 @@ const counts = (phone, keys, what) =>
 
 /** The digits a phone heard as tones. */
 async function hears(phone, keys, length_ms) {
-  const heard = async () => keysIn(await phone.sound());
+  const sound = async () => phone.sound();
+  const heard = async () => keysIn(await sound());
   await until(`${keys} as tones`, async () => (await heard()).map(({ key }) => key).join('') === keys, 6_000).catch(async (error) => {
     throw new Error(`${error.message}: ${JSON.stringify(await heard())}\n${server.log}`);
   });
   // The last one may still sound.
-  await wait(400);
+  const enough = (await sound()).length + 0.4 * 8_000;
+  await until('what comes after the tones', async () => (await sound()).length >= enough, 5_000);
   for (const { key, ms } of await heard()) {
     assert.ok(Math.abs(ms - length_ms) <= 50, `${key} lasted ${ms} instead of ${length_ms} ms`);
   }

@@ -117,6 +117,7 @@ test('a stranger is not heard, unless strictrtp=no says so', async () => {
       own.speak();
       await until('its echo', () => own.packets.length === 1, 3_000);
       for (let count = 0; count < 5; count += 1) own.speak(stranger);
+      await until('the echo of who is heard', () => own.packets.length >= heard, 3_000);
       await wait(300);
       assert.equal(own.packets.length, heard);
       assert.equal(stranger.packets.length, 0);

@@ -1,7 +1,7 @@
 // Features dialled in a call, with three phones: blind and attended transfer, parking, recording. Sound is found on each
 // side in both directions after each; one of the phones has G.722, so that the sound is made anew.
 import assert from 'node:assert/strict';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 
@@ -112,10 +112,11 @@ test('a call is parked by digits and picked up by another phone', async () => {
 test('a recording by digits has both directions', async () => {
   await annaCallsBert();
   await phones.anna.press('#4');
-  await wait(2_000);
-  phones.anna.hangUp();
   const found = async () => (await readdir(recordings)).find((name) => name.endsWith('.wav'));
-  await until('a recording', async () => Boolean(await found()), 5_000);
+  await until('a recording', async () => Boolean(await found()), 5_000).catch(failed);
+  const size = async () => (await stat(join(recordings, await found()))).size;
+  await until('two seconds of it', async () => (await size()) >= 44 + 32_000, 8_000).catch(failed);
+  phones.anna.hangUp();
   const read = async () => readFile(join(recordings, await found()));
   await until('its end', async () => (await read()).readUInt32LE(40) >= 8_000 + 16_000, 5_000).catch(failed);
   const bytes = await read();
