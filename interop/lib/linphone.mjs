@@ -23,7 +23,19 @@ protocols=ice
 
 const listens = (own, kind, port) => (own === kind ? port : 0);
 
-const config = ({ codec, encryption, transport, port, ice, digits }) => `[sip]
+/** A picture that stands still, which it has without a camera; nobody looks at what it is sent. */
+const PICTURE = `capture=1
+display=0
+show_local=0
+automatically_initiate=1
+device=StaticImage: Static picture
+`;
+const NO_PICTURE = 'capture=0\ndisplay=0\n';
+
+/** All streams on one port (BUNDLE). */
+const BUNDLE = 'bundle=1\naccept_bundle=1\nrtcp_mux=1\n';
+
+const config = ({ codec, encryption, transport, port, ice, digits, pictures, bundle }) => `[sip]
 sip_port=${listens(transport, 'udp', port)}
 sip_tcp_port=${listens(transport, 'tcp', port)}
 sip_tls_port=${listens(transport, 'tls', port)}
@@ -37,15 +49,13 @@ ${encryption === 'none' ? '' : 'media_encryption_mandatory=1\n'}
 audio_rtp_port=-1
 audio_jitt_comp=60
 nortp_timeout=30
-
+${bundle ? BUNDLE : ''}
 [sound]
 echocancellation=0
 remote_ring=
 
 [video]
-capture=0
-display=0
-
+${pictures ? PICTURE : NO_PICTURE}
 [net]
 mtu=1300
 ${ice ? ICE : ''}
@@ -56,16 +66,17 @@ ${CODECS.map((name, index) => {
 
 /**
  * Starts a phone that registers; `encryption` is `none`, `srtp` (SDES) or `dtls`, `ice` whether it finds its path by checks,
- * `codec` one of its own by name, `digits` the `dtmf_mode` it is for. `host` is where the exchange is, `wrap` words before its
+ * `codec` one of its own by name, `digits` the `dtmf_mode` it is for, `pictures` whether it sends one, `bundle` whether that goes
+ * by the port of the sound. `host` is where the exchange is, `wrap` words before its
  * command.
  */
-export async function startLinphone({ user, password, port, host = '127.0.0.1', wrap = [], ice = false, digits, transport = 'udp', encryption = 'none', codec = 'PCMU', tone_hz = 440, rate_hz = 8_000 }) {
+export async function startLinphone({ user, password, port, host = '127.0.0.1', wrap = [], ice = false, pictures = false, bundle = false, digits, transport = 'udp', encryption = 'none', codec = 'PCMU', tone_hz = 440, rate_hz = 8_000 }) {
   const folder = await temporaryFolder('linphone');
-  await writeFile(join(folder, 'rc'), config({ codec, encryption, transport, ice, digits, port: await freePort() }));
+  await writeFile(join(folder, 'rc'), config({ codec, encryption, transport, ice, digits, pictures, bundle, port: await freePort() }));
   await writeTone(join(folder, 'tone.wav'), tone_hz, TONE_S, rate_hz);
   // Without this folder for its database it starts, but never opens a socket.
   await mkdir(join(folder, '.local/share/linphone'), { recursive: true });
-  const [program, ...words] = [...wrap, 'linphonec', '-c', join(folder, 'rc'), '-d', '1', '-l', join(folder, 'log')];
+  const [program, ...words] = [...wrap, 'linphonec', ...(pictures ? ['-C'] : []), '-c', join(folder, 'rc'), '-d', '1', '-l', join(folder, 'log')];
   const child = spawn(program, words, {
     cwd: folder,
     env: { ...process.env, HOME: folder },

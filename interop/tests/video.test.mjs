@@ -5,10 +5,11 @@ import { createSocket } from 'node:dgram';
 import { after, before, test } from 'node:test';
 
 import { startChromium } from '../lib/chromium.mjs';
-import { files } from '../lib/files.mjs';
+import { files, PASSWORD } from '../lib/files.mjs';
+import { startLinphone } from '../lib/linphone.mjs';
 import { receivedVideo } from '../lib/page.mjs';
 import { hangUp, idle, openPage } from '../lib/phone.mjs';
-import { startServer, until, wait } from '../lib/server.mjs';
+import { ask, startServer, until, wait } from '../lib/server.mjs';
 
 const DESKS = { seen: 'ulaw,vp8', heard: 'ulaw', other: 'ulaw,h264' };
 
@@ -17,6 +18,24 @@ type=endpoint
 context=sets
 disallow=all
 allow=${DESKS[name]}
+`;
+
+/** linphonec, with sound and pictures on one port. */
+const LINDA = `[linda]
+type=endpoint
+context=sets
+aors=linda
+auth=linda
+disallow=all
+allow=ulaw,vp8
+bundle=yes
+[linda]
+type=auth
+username=linda
+password=${PASSWORD}
+[linda]
+type=aor
+max_contacts=1
 `;
 
 let server;
@@ -85,11 +104,11 @@ before(async () => {
   for (const name of Object.keys(DESKS)) phones[name] = await startPhone({ audio: ulaw, video: vp8 });
   const plan = `[sets]\n${Object.keys(DESKS)
     .map((name, nth) => `exten => ${nth + 1}00,1,Dial(PJSIP/${name}/sip:${name}@127.0.0.1:${phones[name].sip.address().port},20)\n`)
-    .join('')}`;
+    .join('')}exten => alice,1,Dial(PJSIP/alice,20)\n`;
   const accounts = (ports) => {
     const written = files(plan)(ports);
     const pjsip = written['pjsip.conf'].replace('allow=opus,ulaw,vp8', 'allow=opus,ulaw,vp8,h264');
-    written['pjsip.conf'] = `[transport-udp]\ntype=transport\nprotocol=udp\nbind=127.0.0.1:${ports.sip}\n${pjsip}${Object.keys(DESKS).map(desk).join('\n')}`;
+    written['pjsip.conf'] = `[transport-udp]\ntype=transport\nprotocol=udp\nbind=127.0.0.1:${ports.sip}\n${pjsip}${LINDA}${Object.keys(DESKS).map(desk).join('\n')}`;
     return written;
   };
   server = await startServer({ files: accounts });
@@ -103,6 +122,11 @@ after(async () => {
   for (const phone of Object.values(phones)) phone.close();
 });
 
+const inPhase = (wanted) =>
+  until(wanted, () => page.evaluate((phase) => document.querySelector('[data-testid="phase"]').dataset.phase === phase, wanted), 8_000).catch((error) => {
+    throw new Error(`${error.message}\n${server.log}`);
+  });
+
 async function calls(number) {
   await page.evaluate((text) => {
     const field = document.querySelector('[data-testid="number"]');
@@ -110,10 +134,7 @@ async function calls(number) {
     field.dispatchEvent(new Event('input', { bubbles: true }));
     setTimeout(() => document.querySelector('[data-testid="call"]').click(), 0);
   }, number);
-  const phase = () => page.evaluate(() => document.querySelector('[data-testid="phase"]').dataset.phase);
-  await until('the conversation', async () => (await phase()) === 'talking', 8_000).catch((error) => {
-    throw new Error(`${error.message}\n${server.log}`);
-  });
+  await inPhase('talking');
 }
 
 /** The pictures the browser's answer has: none, where the port of its section is 0. */
@@ -170,4 +191,37 @@ test('a desk phone with H.264 alone is offered that alone, and may refuse it', a
   await until('sound', () => phone.counts.audio > 20, 5_000);
   await hangUp(page);
   await idle(server, 5_000);
+});
+
+test('linphonec has sound and pictures on one port (BUNDLE), and the browser sees and hears it', async () => {
+  const linda = await startLinphone({ server, user: 'linda', password: PASSWORD, port: server.ports.sip, pictures: true, bundle: true });
+  try {
+    await until('linda is registered', () => server.log.includes('registered aor="linda"'), 10_000);
+    await ask(server, 'pjsip set logger on');
+    linda.dial('alice');
+    await inPhase('incoming');
+    await page.getByTestId('answer').click();
+    await inPhase('talking');
+    await until('a picture', async () => (await page.evaluate(receivedVideo)).some(({ frames }) => frames > 0), 10_000).catch((error) => {
+      throw new Error(`${error.message}\n${server.log}`);
+    });
+    await ask(server, 'pjsip set logger off');
+    const answer = server.log.split(' TRACE ').find((text) => text.includes('SIP/2.0 200 OK') && text.includes('a=group:BUNDLE as vs'));
+    assert.match(answer, /^m=video [1-9]/m);
+    const ports = [...answer.matchAll(/^m=\w+ (\d+) /gm)].map(([, port]) => port);
+    assert.equal(new Set(ports).size, 1, answer);
+    const before = server.log.length;
+    await ask(server, 'rtp set debug on');
+    for (const [way, kind] of [['Got', 'sound'], ['Got', 'pictures'], ['Sent', 'sound'], ['Sent', 'pictures']]) {
+      const packet = new RegExp(`${way} +RTP packet (?:to|from) +127.0.0.1:(\\d+) \\(type ${kind === 'sound' ? '00' : '96'}`);
+      const found = await until(`${kind}: ${way}`, () => packet.exec(server.log.slice(before)), 5_000);
+      ports.push(`phone ${found[1]}`);
+    }
+    await ask(server, 'rtp set debug off');
+    assert.equal(new Set(ports.slice(2)).size, 1, `${ports}`);
+    await hangUp(page);
+    await idle(server, 5_000);
+  } finally {
+    await linda.stop();
+  }
 });
