@@ -476,7 +476,9 @@ async fn what_is_shown_keeps_its_shape() {
                 DB_KEY_COUNT          DB_KEY_COUNT(...)                    How many names are directly below a family or a key: DB_KEY_COUNT(family[/beginning])
                 DEC                   DEC(...)                             A variable, which becomes one less: DEC(variable)
                 DEVICE_STATE          DEVICE_STATE(...)                    How a device is: NOT_INUSE, INUSE, RINGING, …; can be set for those named Custom:name
+                DIALGROUP             DIALGROUP(...)                       The members of a group as Dial takes them, which survive restarts: Set(DIALGROUP(group,add)=PJSIP/a), `del`, or Set(DIALGROUP(group)=PJSIP/a&PJSIP/b)
                 DIALPLAN_EXISTS       DIALPLAN_EXISTS(...)                 1 if the dial plan has such a place, else 0: DIALPLAN_EXISTS(context[,extension[,priority]])
+                ENV                   ENV(...)                             A variable of the environment the exchange was started in; it cannot be set, for no program is run by a dial plan
                 EVAL                  EVAL(...)                            A text whose variables and functions are put in once more: EVAL(text)
                 EXISTS                EXISTS(...)                          1 if a value is something, else 0: EXISTS(value)
                 EXTENSION_STATE       EXTENSION_STATE(...)                 How the devices of an extension's hint are together; UNKNOWN without a hint
@@ -495,13 +497,17 @@ async fn what_is_shown_keeps_its_shape() {
                 HINT                  HINT(...)                            The devices of an extension's hint, or with `,n` its name
                 IF                    IF(...)                              One of two values, as a condition says: IF(condition?value:value)
                 IFTIME                IFTIME(...)                          One of two values, as the time and the date say: IFTIME(times,weekdays,days,months?value:value)
+                IMPORT                IMPORT(...)                          A variable of another channel, or its CALLERID(num), CALLERID(name), CHANNEL(state) and the like: IMPORT(channel,variable)
                 INC                   INC(...)                             A variable, which becomes one more: INC(variable)
                 ISNULL                ISNULL(...)                          1 if a value is nothing, else 0: ISNULL(value)
                 KEYPADHASH            KEYPADHASH(...)                      The digits of the keys that letters stand on: KEYPADHASH(Les) is 537
                 LEN                   LEN(...)                             How many characters a text has: LEN(text)
                 LISTFILTER            LISTFILTER(...)                      A variable without the parts that are this value: LISTFILTER(variable,character,value)
                 LOCAL                 LOCAL(...)                           Variables that end with the subroutine
+                LOCAL_PEEK            LOCAL_PEEK(...)                      A variable as it is so many subroutines further out: LOCAL_PEEK(levels,name)
+                LOCK                  LOCK(...)                            Takes a lock once no other channel has it: 1; 0 if that lasts 3 seconds and the channel has one already. It is given back by UNLOCK or with the end of the call
                 LTRIM                 LTRIM(...)                           A text without the blanks at its beginning: LTRIM(text)
+                MASTER_CHANNEL        MASTER_CHANNEL(...)                  A variable of the channel that the call began with, which may be this one: MASTER_CHANNEL(name)
                 MATH                  MATH(...)                            Two numbers and what is between them (+ - * / % ^ << >> AND OR XOR < > <= >= ==), as float, int, hex or char: MATH(7/2,int)
                 MAX                   MAX(...)                             The greatest of some numbers: MAX(number,number…)
                 MD5                   MD5(...)                             The MD5 digest of a text: MD5(text)
@@ -509,8 +515,16 @@ async fn what_is_shown_keeps_its_shape() {
                 MESSAGE_DATA          MESSAGE_DATA(...)                    A header of the channel's text message; one that is set goes along with MessageSend
                 MIN                   MIN(...)                             The least of some numbers: MIN(number,number…)
                 PASSTHRU              PASSTHRU(...)                        The text itself, for functions that take the name of a variable: PASSTHRU(text)
+                PJSIP_AOR             PJSIP_AOR(...)                       An option of an address of record; `contact` is the names of its contacts: PJSIP_AOR(name,option)
+                PJSIP_CONTACT         PJSIP_CONTACT(...)                   What is known of a contact that PJSIP_AOR(name,contact) names: PJSIP_CONTACT(name,uri), `status`, `rtt` in microseconds, `user_agent`, `via_addr`, `expiration_time` and the like
                 PJSIP_DIAL_CONTACTS   PJSIP_DIAL_CONTACTS(...)             The contacts of an endpoint, or of one of its addresses of record, for Dial
-                PJSIP_HEADER          PJSIP_HEADER(...)                    A header of the INVITE that brought the call, or of one that is to go out
+                PJSIP_ENDPOINT        PJSIP_ENDPOINT(...)                  An option of an endpoint as it is in force: PJSIP_ENDPOINT(name,option)
+                PJSIP_HEADER          PJSIP_HEADER(...)                    A header of the INVITE that brought the call: PJSIP_HEADER(read,name[,number]), where `X-*` is any that begins so; or of one that is to go out: `add`, `update`, `remove`
+                PJSIP_HEADERS         PJSIP_HEADERS(...)                   The names of the headers of the INVITE that begin so: PJSIP_HEADERS([beginning])
+                PJSIP_PARSE_URI       PJSIP_PARSE_URI(...)                 A part of an address: PJSIP_PARSE_URI(uri,part), one of display, scheme, user, passwd, host, port, user_param, method_param, transport_param, ttl_param, lr_param, maddr_param
+                PJSIP_PARSE_URI_FROM  PJSIP_PARSE_URI_FROM(...)            The same of an address that stands in a variable: PJSIP_PARSE_URI_FROM(variable,part)
+                PJSIP_RESPONSE_HEADE  PJSIP_RESPONSE_HEADER(...)           A header of the 200 that answered a call of ours, for the subroutine of Dial's U: PJSIP_RESPONSE_HEADER(read,name[,number])
+                PJSIP_RESPONSE_HEADE  PJSIP_RESPONSE_HEADERS(...)          The names of the headers of that 200 that begin so: PJSIP_RESPONSE_HEADERS([beginning])
                 POP                   POP(...)                             The last part of a variable, which is taken off: POP(variable[,character])
                 PUSH                  PUSH(...)                            Adds a part at the end of a variable: Set(PUSH(variable[,character])=value)
                 QUOTE                 QUOTE(...)                           A text in quotes, with a backslash before those it has: QUOTE(text)
@@ -521,9 +535,12 @@ async fn what_is_shown_keeps_its_shape() {
                 RTRIM                 RTRIM(...)                           A text without the blanks at its end: RTRIM(text)
                 SET                   SET(...)                             Sets a variable, and is its value: SET(name=value)
                 SHA1                  SHA1(...)                            The SHA-1 digest of a text: SHA1(text)
+                SHARED                SHARED(...)                          A variable of the channel, or of another one, that all may read and set: SHARED(name[,channel])
                 SHIFT                 SHIFT(...)                           The first part of a variable, which is taken off: SHIFT(variable[,character])
                 SORT                  SORT(...)                            Keys in the order of their numbers: SORT(key:number,key:number…)
                 SPRINTF               SPRINTF(...)                         Values put into a text as printf does: SPRINTF(%05d %s,7,x)
+                STACK_PEEK            STACK_PEEK(...)                      Where a subroutine was called, the latest being 1: its context `c`, extension `e`, priority `p` or all of them `l`: STACK_PEEK(level,which[,suppress])
+                STRBETWEEN            STRBETWEEN(...)                      A variable with a text between each two of its characters: STRBETWEEN(variable,text)
                 STRFTIME              STRFTIME(...)                        A moment in words, now if none is given: STRFTIME([seconds since 1970][,time zone[,%Y-%m-%d %H:%M:%S]])
                 STRPTIME              STRPTIME(...)                        The seconds since 1970 of a moment in words: STRPTIME(words,time zone,%Y-%m-%d %H:%M:%S)
                 STRREPLACE            STRREPLACE(...)                      A variable with a text in it replaced, as often as is said: STRREPLACE(variable,text[,by[,times]])
@@ -531,12 +548,14 @@ async fn what_is_shown_keeps_its_shape() {
                 TOLOWER               TOLOWER(...)                         A text in small letters: TOLOWER(text)
                 TOUPPER               TOUPPER(...)                         A text in capital letters: TOUPPER(text)
                 TRIM                  TRIM(...)                            A text without the blanks at its ends: TRIM(text)
+                TRYLOCK               TRYLOCK(...)                         Takes a lock: 1; 0 if another channel has it
+                UNLOCK                UNLOCK(...)                          Gives a lock back: 1; 0 if the channel has none of this name
                 UNSHIFT               UNSHIFT(...)                         Adds a part at the beginning of a variable: Set(UNSHIFT(variable[,character])=value)
                 URIDECODE             URIDECODE(...)                       A text without the escapes of a URI: URIDECODE(text)
                 URIENCODE             URIENCODE(...)                       A text with escapes where a URI needs them: URIENCODE(text)
                 VALID_EXTEN           VALID_EXTEN(...)                     1 if there is such an extension, else 0: VALID_EXTEN([context],extension[,priority])
                 VERSION               VERSION(...)                         The version of the exchange
-                81 custom functions installed.
+                100 custom functions installed.
             "#]],
         ),
         (

@@ -196,6 +196,18 @@ impl Store {
         }
     }
 
+    /// The same as far as it is known without asking: from the files, or as the database said last.
+    pub fn known_subscriber(&self, id: &str) -> Option<Arc<Subscriber>> {
+        let (config, opened) = self.in_force();
+        let written = config.endpoints.get(id);
+        let known = || opened.as_ref()?.cache().known(id, Instant::now());
+        match written {
+            Some(written) if written.is_complete() => Some(Arc::clone(written)),
+            Some(written) => known().or_else(|| Some(Arc::clone(written))),
+            None => known(),
+        }
+    }
+
     /// The auths of these names that a registration at another server names, from the files or else from the
     /// database; those nobody defines are left out.
     ///

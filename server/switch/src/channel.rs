@@ -6,6 +6,7 @@
 //! hangs up what has not been hung up.
 
 mod away;
+mod beforehand;
 mod details;
 mod dial;
 mod digits;
@@ -209,7 +210,7 @@ pub(crate) struct Parts<'a> {
 impl Channel {
     pub(crate) fn new(parts: Parts<'_>) -> Self {
         let policy = policy::under(&parts.subscriber.endpoint, &parts.switch.config().rtp);
-        let mut vars = Variables::default();
+        let mut vars = Variables::seen(parts.registration.seen());
         let own = parts.subscriber.endpoint.set_var.iter();
         for (name, value) in own.chain(parts.variables) {
             // Checked by who gives them; a value too long stays unset.
@@ -344,6 +345,16 @@ impl Channel {
         self.signaling.header(name)
     }
 
+    /// The headers of the request that brought the call; of one that is to go out, those added to it so far.
+    pub fn headers(&self) -> Vec<(String, String)> {
+        self.signaling.headers()
+    }
+
+    /// The headers of the answer to the request that went out.
+    pub fn answer_headers(&self) -> Vec<(String, String)> {
+        self.signaling.answer_headers()
+    }
+
     /// The text message it carries.
     pub fn text(&self) -> Option<&Text> {
         self.text.as_deref()
@@ -405,6 +416,16 @@ impl Channel {
     /// Adds a header to the INVITE of a leg that is going to be called. `false`: it cannot be added.
     pub fn add_header(&mut self, name: &str, value: &str) -> bool {
         self.signaling.add_header(name, value)
+    }
+
+    /// Changes the value of a header that was added, the one with this number of its name. `false`: there is none.
+    pub fn change_header(&mut self, name: &str, number: usize, value: &str) -> bool {
+        self.signaling.change_header(name, number, value)
+    }
+
+    /// Takes the headers of this name away that were added, or those whose names begin so with `*` behind it; how many.
+    pub fn remove_headers(&mut self, name: &str) -> usize {
+        self.signaling.remove_headers(name)
     }
 
     /// Ends the call from our side. Return the value: `return Err(call.hangup(cause))`. The cause of the
@@ -569,6 +590,7 @@ impl Drop for Channel {
         };
         self.record_finish();
         self.switch.groups().forget(self.id);
+        self.switch.locks().forget(self.id);
         if let Some(story) = self.story.take() {
             let story = story.finish(by, cause, &self.surroundings());
             if let Some(verdict) = &story.verdict {

@@ -19,6 +19,7 @@ use crate::channel::Details;
 use crate::event::{ChannelEvent, Control};
 use crate::inbox::InboxSender;
 use crate::leg::{self, MediaLeg};
+use crate::seen::Seen;
 use crate::story::FinishedStory;
 use crate::transfer::Seat;
 
@@ -126,6 +127,7 @@ struct Line {
     dialled: Option<Position>,
     /// Its media, as long as it has any. Held for a look, never over an await.
     leg: Mutex<Option<Weak<dyn MediaLeg>>>,
+    seen: Arc<Seen>,
 }
 
 impl ChannelHandle {
@@ -182,6 +184,10 @@ impl ChannelHandle {
             Some(leg) => leg::stats(&*leg).await.unwrap_or_default(),
             None => LegStats::default(),
         }
+    }
+
+    pub(crate) fn seen(&self) -> &Seen {
+        &self.line.seen
     }
 
     fn leg(&self) -> MutexGuard<'_, Option<Weak<dyn MediaLeg>>> {
@@ -326,6 +332,7 @@ impl Directory {
             inbox,
             info: ArcSwap::from_pointee(info),
             leg: Mutex::new(None),
+            seen: Arc::default(),
         };
         let handle = ChannelHandle {
             line: Arc::new(line),
@@ -399,6 +406,10 @@ impl Registration {
 
     pub(crate) fn inbox(&self) -> InboxSender {
         self.handle.line.inbox.clone()
+    }
+
+    pub(crate) fn seen(&self) -> Arc<Seen> {
+        Arc::clone(&self.handle.line.seen)
     }
 
     /// Its media, for others to look at.

@@ -20,3 +20,20 @@ pub type Read = fn(&Channel, &str) -> Option<String>;
 
 /// Sets a function: arguments, then the value.
 pub type Write = fn(&mut Channel, &str, &str) -> Result<(), SetError>;
+
+/// Functions that do more than read: whoever means them writes them into the dial plan. No text that came by a call makes
+/// them act, and none is read twice.
+pub const ACTING: [&str; 12] = [
+    "SET",
+    "EVAL",
+    "DB_DELETE",
+    "INC",
+    "DEC",
+    "SHIFT",
+    "POP",
+    "PUSH",
+    "UNSHIFT",
+    "LOCK",
+    "TRYLOCK",
+    "UNLOCK",
+];

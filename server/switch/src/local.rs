@@ -193,6 +193,30 @@ impl Signaling for First {
         fits
     }
 
+    fn change_header(&mut self, name: &str, number: usize, value: &str) -> bool {
+        let added = self.call.as_mut().map(|call| &mut call.headers);
+        let mut same = added.into_iter().flatten().filter(|(own, _)| is(own, name));
+        let found = number.checked_sub(1).and_then(|index| same.nth(index));
+        found.is_some_and(|(_, old)| {
+            value.clone_into(old);
+            true
+        })
+    }
+
+    fn remove_headers(&mut self, name: &str) -> usize {
+        let Some(call) = &mut self.call else {
+            return 0;
+        };
+        let before = call.headers.len();
+        call.headers.retain(|(own, _)| !is(own, name));
+        before - call.headers.len()
+    }
+
+    fn headers(&self) -> Vec<(String, String)> {
+        let call = self.call.as_ref();
+        call.map_or_else(Vec::new, |call| call.headers.clone())
+    }
+
     fn ring(&mut self, _: Option<&Sdp>) {}
 
     fn answer(&mut self, _: &Sdp) {}
@@ -307,10 +331,24 @@ impl Signaling for Second {
         }
     }
 
+    fn headers(&self) -> Vec<(String, String)> {
+        self.headers.clone()
+    }
+
     fn header(&self, name: &str) -> Option<String> {
         let mut headers = self.headers.iter();
         let found = headers.find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.clone())
+    }
+}
+
+/// Whether a header has this name, or with `*` at its end begins so.
+fn is(own: &str, name: &str) -> bool {
+    match name.strip_suffix('*') {
+        Some(begin) => own
+            .get(..begin.len())
+            .is_some_and(|own| own.eq_ignore_ascii_case(begin)),
+        None => own.eq_ignore_ascii_case(name),
     }
 }
 

@@ -211,8 +211,9 @@ async fn run_extension(channel: &mut Channel, budget: &mut Budget) -> AppResult 
 }
 
 async fn run_step(channel: &mut Channel, step: &Step) -> AppResult {
-    channel.look_at_media_for(&step.arguments).await;
+    let locks = channel.prepare(&step.arguments).await?;
     let arguments = channel.substituted(&step.arguments);
+    channel.give_back(&locks);
     let Some(application) = channel.switch().application(&step.application) else {
         tracing::error!(
             channel = channel.name(),

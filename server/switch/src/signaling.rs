@@ -30,6 +30,19 @@ pub trait Signaling: Send {
         false
     }
 
+    /// Changes the value of a header that was added, the one with this number of its name, from 1. `false`: there is none,
+    /// or it cannot have that value.
+    fn change_header(&mut self, name: &str, number: usize, value: &str) -> bool {
+        let _ = (name, number, value);
+        false
+    }
+
+    /// Takes headers away that were added: those of this name, or with `*` at its end those that begin so; how many.
+    fn remove_headers(&mut self, name: &str) -> usize {
+        let _ = name;
+        0
+    }
+
     /// The far end is alerted (180); with a description, early media may flow (183).
     fn ring(&mut self, early: Option<&Sdp>);
 
@@ -99,6 +112,16 @@ pub trait Signaling: Send {
     /// [`WentAway`](crate::ChannelEvent::WentAway) follows.
     fn send_away(&mut self, to: &str) {
         let _ = to;
+    }
+
+    /// The headers of the request that brought the call, in their order; of one that is to go out those added so far.
+    fn headers(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
+    /// The headers of the answer (2xx) to the request that went out.
+    fn answer_headers(&self) -> Vec<(String, String)> {
+        Vec::new()
     }
 
     /// A header of the request that brought the call.

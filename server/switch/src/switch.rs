@@ -29,11 +29,12 @@ use crate::groups::Groups;
 use crate::inbox::InboxSender;
 use crate::leg::{LegRequest, MediaLeg, MediaPlane};
 use crate::local;
+use crate::locks::Locks;
 use crate::music::{self, Folders, MusicLibrary};
 use crate::park::Parkings;
 use crate::sounds::Sounds;
 use crate::stop::Asked;
-use crate::technology::{Target, Technology, Unreachable};
+use crate::technology::{NoOption, Target, Technology, Thing, Unreachable};
 use crate::text::Texts;
 use crate::variables::Variables;
 
@@ -65,6 +66,7 @@ struct Shared {
     directory: Directory,
     sounds: Arc<Sounds>,
     groups: Groups,
+    locks: Locks,
     music: MusicLibrary,
     parkings: Parkings,
     recorder: Arc<media::Recorder>,
@@ -106,6 +108,7 @@ impl Switch {
                 music: MusicLibrary::new(Arc::clone(&sounds)),
                 sounds,
                 groups: Groups::default(),
+                locks: Locks::default(),
                 parkings: Parkings::default(),
                 recorder: Arc::default(),
                 technologies: OnceLock::new(),
@@ -136,6 +139,11 @@ impl Switch {
     /// The media plane.
     pub fn media(&self) -> &dyn MediaPlane {
         &*self.shared.media
+    }
+
+    /// The locks of calls.
+    pub(crate) fn locks(&self) -> &Locks {
+        &self.shared.locks
     }
 
     /// The groups of channels.
@@ -273,6 +281,24 @@ impl Switch {
         let named = technologies.find(|known| known.name().eq_ignore_ascii_case(technology));
         let contacts = named.map(|named| named.contacts(endpoint, aor));
         contacts.unwrap_or_default()
+    }
+
+    /// An option of a thing of a technology, as it is in force.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such thing, or it has no such option.
+    pub fn option_of(
+        &self,
+        technology: &str,
+        thing: Thing,
+        name: &str,
+        option: &str,
+    ) -> Result<String, NoOption> {
+        let mut technologies = self.technologies().iter();
+        let named = technologies.find(|known| known.name().eq_ignore_ascii_case(technology));
+        let named = named.ok_or(NoOption::Thing)?;
+        named.option_of(thing, name, option)
     }
 
     /// The stop that is asked for, if any.

@@ -32,6 +32,16 @@ pub trait Technology: Send + Sync {
         Vec::new()
     }
 
+    /// An option of one of its things, as it is in force.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such thing, or it has no such option.
+    fn option_of(&self, thing: Thing, name: &str, option: &str) -> Result<String, NoOption> {
+        let _ = (thing, name, option);
+        Err(NoOption::Thing)
+    }
+
     /// How a device of this technology is, given the calls there are. Most have no devices.
     fn device_state(&self, id: &str, calls: &[ChannelHandle]) -> DeviceState {
         let _ = (id, calls);
@@ -44,6 +54,30 @@ pub trait Technology: Send + Sync {
         let refused = NotSent::Protocol(format!("{}:{to}", self.name()));
         Box::pin(std::future::ready(Err(refused)))
     }
+}
+
+/// What of a technology can be asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Thing {
+    /// Who may call and be called.
+    Endpoint,
+    /// An address of record.
+    Aor,
+    /// Where one is reached.
+    Contact,
+    /// An address as such, whose parts are its options.
+    Uri,
+}
+
+/// Why nothing is known of an option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoOption {
+    /// There is no such thing.
+    #[error("there is none of this name")]
+    Thing,
+    /// It has no such option.
+    #[error("it has no such option")]
+    Option,
 }
 
 /// One place where a destination is reached.

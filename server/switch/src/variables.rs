@@ -3,6 +3,9 @@
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::seen::Seen;
 
 /// Variables one channel may set, and the exchange may hold globally.
 pub const VARIABLES_MAX: usize = 1_000;
@@ -11,9 +14,11 @@ pub const VARIABLES_MAX: usize = 1_000;
 pub const VALUE_BYTES_MAX: usize = 8_192;
 
 /// A bounded map from names, compared with case as in Asterisk, to values.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Variables {
     values: BTreeMap<String, Value>,
+    /// Where others see them.
+    seen: Option<Arc<Seen>>,
     /// What functions set while a text is read that names them: `${INC(n)}`.
     as_read: RefCell<Vec<(String, String)>>,
     /// Texts within texts that are being read.
@@ -71,6 +76,22 @@ pub enum SetError {
 }
 
 impl Variables {
+    /// None so far; others will see those there are.
+    pub(crate) fn seen(seen: Arc<Seen>) -> Self {
+        Self {
+            seen: Some(seen),
+            ..Self::default()
+        }
+    }
+
+    /// What others have set, to be set by the channel itself.
+    pub(crate) fn take_given(&self) -> Vec<(String, String)> {
+        self.seen
+            .as_deref()
+            .map(Seen::take_given)
+            .unwrap_or_default()
+    }
+
     /// The value of `name`.
     pub fn value(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(|value| value.text.as_str())
@@ -90,6 +111,7 @@ impl Variables {
         }
         if value.is_empty() {
             self.values.remove(name);
+            self.show(name, value);
             return Ok(());
         }
         if value.len() > VALUE_BYTES_MAX {
@@ -98,6 +120,7 @@ impl Variables {
         if self.values.len() >= VARIABLES_MAX && !self.values.contains_key(name) {
             return Err(SetError::TooMany);
         }
+        self.show(name, value);
         let text = value.to_owned();
         let value = Value { text, inherited };
         self.values.insert(name.to_owned(), value);
@@ -108,8 +131,15 @@ impl Variables {
     pub(crate) fn adopt(&mut self, other: &Self) {
         for (name, value) in &other.values {
             if self.values.len() < VARIABLES_MAX || self.values.contains_key(name) {
+                self.show(name, &value.text);
                 self.values.insert(name.clone(), value.clone());
             }
+        }
+    }
+
+    fn show(&self, name: &str, value: &str) {
+        if let Some(seen) = &self.seen {
+            seen.show(name, value);
         }
     }
 

@@ -1,6 +1,6 @@
 //! What functions are given: arguments separated by commas, and characters written as escapes.
 
-use switch::Channel;
+use switch::{ACTING, Channel};
 
 /// At most `count_max` arguments; the last has all that is left, commas and all. As in Asterisk, commas within
 /// parentheses, brackets and quotes separate nothing, quotes are left out, and a backslash keeps the next character.
@@ -73,24 +73,11 @@ pub(crate) fn separator(text: &str) -> Option<char> {
     unescaped(text).first().copied()
 }
 
-/// Functions that do more than read: whoever means them writes them, and names them nowhere.
-const NEVER_NAMED: [&str; 9] = [
-    "SET",
-    "EVAL",
-    "DB_DELETE",
-    "INC",
-    "DEC",
-    "SHIFT",
-    "POP",
-    "PUSH",
-    "UNSHIFT",
-];
-
 /// The value of a variable, or of a function with its arguments, that an argument names. The argument has been
 /// substituted: what is in it may be a caller's, and is no dial plan.
 pub(crate) fn named(call: &Channel, name: &str) -> String {
     let function = name.split_once('(').map(|(function, _)| function.trim());
-    let acts = function.is_some_and(|function| NEVER_NAMED.contains(&function));
+    let acts = function.is_some_and(|function| ACTING.contains(&function));
     if acts || name.contains(['$', '{', '}']) {
         let channel = call.name();
         tracing::warn!(channel, "'{name}' is not the name of a variable");

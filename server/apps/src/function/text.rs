@@ -114,6 +114,21 @@ pub(crate) static STR_REPLACE: Function = Function {
     write: None,
 };
 
+/// A text between all characters.
+pub(crate) static STR_BETWEEN: Function = Function {
+    name: "STRBETWEEN",
+    synopsis: "A variable with a text between each two of its characters: STRBETWEEN(variable,text)",
+    read: |call, text| {
+        let [name, between] = parts(text);
+        let characters = named(call, &name)
+            .chars()
+            .map(String::from)
+            .collect::<Vec<_>>();
+        Some(characters.join(&between))
+    },
+    write: None,
+};
+
 /// Whether a text fits.
 pub(crate) static REGEX: Function = Function {
     name: "REGEX",

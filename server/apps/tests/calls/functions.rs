@@ -29,6 +29,8 @@ async fn texts_are_measured_changed_and_compared() {
             "Ad_ Lov_l_c_|abcd",
         ),
         ("${STRREPLACE(list,-,::,2)}", "a::b::c-d"),
+        ("${STRBETWEEN(list,w)}", "aw-wbw-wcw-wd"),
+        ("[${ENV(SIDETONE_HAS_NO_SUCH_VARIABLE)}]", "[]"),
         (r#"${REGEX("^Ada" ${who})}${REGEX("^ada" ${who})}"#, "10"),
         ("${QUOTE(a\"b)}", "\"a\\\"b\""),
         ("${SORT(b:2,a:10,c:-1)}", "c,b,a"),

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod attended;
+mod between;
 mod blind;
 mod bridge;
 mod dial;

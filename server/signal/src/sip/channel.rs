@@ -95,6 +95,16 @@ impl Signaling for SipSignaling {
             .is_some_and(|ask| ask.add_header(name, value))
     }
 
+    fn change_header(&mut self, name: &str, number: usize, value: &str) -> bool {
+        let ask = self.ask.as_mut();
+        ask.is_some_and(|ask| ask.change_header(name, number, value))
+    }
+
+    fn remove_headers(&mut self, name: &str) -> usize {
+        let ask = self.ask.as_mut();
+        ask.map_or(0, |ask| ask.remove_headers(name))
+    }
+
     fn ring(&mut self, early: Option<&Sdp>) {
         let status = if early.is_some() {
             Status::SESSION_PROGRESS
@@ -226,6 +236,19 @@ impl Signaling for SipSignaling {
         }))
     }
 
+    fn headers(&self) -> Vec<(String, String)> {
+        match (&self.invite, &self.ask) {
+            (Some(invite), _) => owned(invite.headers.iter()),
+            (None, Some(ask)) => owned(ask.added()),
+            (None, None) => Vec::new(),
+        }
+    }
+
+    fn answer_headers(&self) -> Vec<(String, String)> {
+        let answer = self.call.answer();
+        answer.map_or_else(Vec::new, |headers| owned(headers.iter()))
+    }
+
     fn header(&self, name: &str) -> Option<String> {
         let invite = self.invite.as_ref()?;
         invite
@@ -233,6 +256,11 @@ impl Signaling for SipSignaling {
             .get(&HeaderName::from(name))
             .map(str::to_owned)
     }
+}
+
+fn owned<'a>(headers: impl Iterator<Item = (&'a HeaderName, &'a str)>) -> Vec<(String, String)> {
+    let headers = headers.map(|(name, value)| (name.as_str().to_owned(), value.to_owned()));
+    headers.collect()
 }
 
 /// A channel that is dropped where it stood leaves no call behind.

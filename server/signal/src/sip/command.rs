@@ -1,9 +1,9 @@
 //! What request and call tasks ask of the driver.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use ::sip::{
-    Body, Flow, HeaderName, InviteId, Login, OfferVia, Reliability, RequestId, Response,
+    Body, Flow, HeaderName, Headers, InviteId, Login, OfferVia, Reliability, RequestId, Response,
     SessionRules, Status, Uri,
 };
 use config::CallerId;
@@ -188,12 +188,29 @@ pub(crate) enum How {
 /// Names a call. One of ours has its id from the moment the driver has sent the INVITE; what is asked of
 /// it comes after that in the same queue. It gets another one when the INVITE goes to another place.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct CallRef(Arc<Mutex<Option<InviteId>>>);
+pub(crate) struct CallRef(Arc<Named>);
+
+#[derive(Debug, Default)]
+struct Named {
+    id: Mutex<Option<InviteId>>,
+    /// The headers of the answer to our INVITE.
+    answer: OnceLock<Headers>,
+}
 
 impl CallRef {
     /// The id; `None` while no INVITE is out.
     pub(crate) fn id(&self) -> Option<InviteId> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.id.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The headers of the answer to our INVITE; `None` while there is none.
+    pub(crate) fn answer(&self) -> Option<&Headers> {
+        self.0.answer.get()
+    }
+
+    /// Our INVITE was answered; the first answer counts.
+    pub(crate) fn is_answered(&self, headers: &Headers) {
+        self.0.answer.get_or_init(|| headers.clone());
     }
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {
@@ -201,13 +218,16 @@ impl CallRef {
     }
 
     pub(crate) fn is(&self, id: Option<InviteId>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = id;
+        *self.0.id.lock().unwrap_or_else(PoisonError::into_inner) = id;
     }
 }
 
 impl From<InviteId> for CallRef {
     fn from(id: InviteId) -> Self {
-        Self(Arc::new(Mutex::new(Some(id))))
+        Self(Arc::new(Named {
+            id: Mutex::new(Some(id)),
+            ..Named::default()
+        }))
     }
 }
 

@@ -12,6 +12,7 @@ use ::sip::{Contact, Flow, FlowId, Uri};
 use store::ContactChange;
 use tokio::sync::Notify;
 
+mod facts;
 mod saved;
 
 pub(crate) use saved::{is_websocket, way_to};

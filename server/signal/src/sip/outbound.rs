@@ -6,6 +6,9 @@
 //! Written contacts and written URIs are reached where RFC 3263 says (`resolve.rs`), or through the
 //! `outbound_proxy` of the endpoint or address; one place after the other.
 
+mod headers;
+mod options;
+
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Weak};
 
@@ -16,8 +19,8 @@ use ::sip::{
 use config::{Auth, CallerId, DigestAlgorithm, Subscriber};
 use media::Place as MediaPlace;
 use switch::{
-    ChannelHandle, DeviceState, NotSent, Outgoing, Redirecting, Reply, Signaling, Target,
-    Technology, Text, Unreachable,
+    ChannelHandle, DeviceState, NoOption, NotSent, Outgoing, Redirecting, Reply, Signaling, Target,
+    Technology, Text, Thing, Unreachable,
 };
 
 use crate::sip::channel::{SipSignaling, place_of};
@@ -76,6 +79,11 @@ impl Technology for Pjsip {
         }
         let destination = |uri: &String| format!("PJSIP/{endpoint}/{uri}");
         contacts.iter().map(destination).collect()
+    }
+
+    fn option_of(&self, thing: Thing, name: &str, option: &str) -> Result<String, NoOption> {
+        let shared = self.shared.upgrade().ok_or(NoOption::Thing)?;
+        options::option_of(&shared, thing, name, option)
     }
 
     fn find<'a>(&'a self, destination: &'a str) -> Reply<'a, Result<Vec<Target>, Unreachable>> {
@@ -532,22 +540,6 @@ impl Ask {
 
     pub(crate) fn party(&self) -> Party {
         self.place.party.clone()
-    }
-
-    /// Adds a header of the dial plan's. `false`: it is one the exchange makes itself, is none, or there
-    /// are too many.
-    pub(crate) fn add_header(&mut self, name: &str, value: &str) -> bool {
-        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte);
-        let is_name = !name.is_empty() && name.bytes().all(is_token);
-        let is_plain = !value.chars().any(char::is_control);
-        let own = OWN_HEADERS.iter().any(|own| own.eq_ignore_ascii_case(name));
-        let fits = self.headers.len() < HEADERS_ADDED_MAX;
-        let added = is_name && is_plain && !own && fits;
-        if added {
-            self.headers
-                .push((HeaderName::from(name), value.to_owned()));
-        }
-        added
     }
 
     /// Who is shown to call, and how.

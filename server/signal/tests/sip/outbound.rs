@@ -384,3 +384,47 @@ async fn pjsip_dial_contacts_rings_every_contact() {
     alice.send(&tagged(&first, 200, "a", &with_answer())).await;
     assert_eq!(bob.response().await.status.code(), 200);
 }
+
+/// What the dial plan may ask about who is called, and what it says in its INVITE and reads in the answer.
+#[tokio::test]
+async fn the_dial_plan_reads_of_endpoints_contacts_and_headers() {
+    let plan = "[phones]\n\
+        exten => 6,1,Set(c=${PJSIP_AOR(alice,contact)})\n \
+        same => n,Set(GLOBAL(a)=${PJSIP_ENDPOINT(alice,context)} ${PJSIP_AOR(alice,max_contacts)} [${PJSIP_ENDPOINT(no,aors)}])\n \
+        same => n,Set(GLOBAL(b)=${PJSIP_CONTACT(${c},status)} ${PJSIP_CONTACT(${c},rtt)} ${PJSIP_CONTACT(${c},endpoint)})\n \
+        same => n,Set(uri=${PJSIP_CONTACT(${c},uri)})\n \
+        same => n,Set(GLOBAL(u)=${PJSIP_PARSE_URI(${uri},user)} ${PJSIP_PARSE_URI_FROM(uri,scheme)})\n \
+        same => n,Set(GLOBAL(h)=${PJSIP_HEADER(read,CSeq)} ${PJSIP_HEADERS(CS)})\n \
+        same => n,Dial(PJSIP/alice,30,b(before^s^1)U(after^s^1))\n\
+        [before]\nexten => s,1,Set(PJSIP_HEADER(add,X-A)=1)\n same => n,Set(PJSIP_HEADER(add,X-A)=2)\n \
+        same => n,Set(PJSIP_HEADER(add,X-B)=3)\n same => n,Set(PJSIP_HEADER(add,Y)=4)\n \
+        same => n,Set(PJSIP_HEADER(update,X-A,2)=5)\n same => n,Set(PJSIP_HEADER(remove,X-B*)=)\n \
+        same => n,Set(GLOBAL(added)=${PJSIP_HEADERS()} ${PJSIP_HEADER(read,X-*,2)})\n same => n,Return()\n\
+        [after]\nexten => s,1,Set(GLOBAL(r)=${PJSIP_RESPONSE_HEADER(read,CSeq)} ${PJSIP_RESPONSE_HEADERS(CS)})\n same => n,Return()\n";
+    let files = [("pjsip.conf", PJSIP), ("extensions.conf", plan)];
+    let exchange = Exchange::with_files(&files, Keepalive::default()).await;
+    let mut alice = registered(&exchange, "alice", "wonderland", "1").await;
+    let mut bob = exchange.phone().await;
+    let text = invite("bob", "6", "bob1", OFFER);
+    let challenged = bob.ask(&text).await;
+    bob.send(&ack(&text, &challenged)).await;
+    bob.send(&signed(&text, &challenged, "bobby", "builder"))
+        .await;
+    let asked = alice.request().await;
+    let all = |name: &str| {
+        let name = HeaderName::from(name);
+        let all = asked.headers.get_all(&name);
+        all.map(str::to_owned).collect::<Vec<_>>().join(",")
+    };
+    assert_eq!([all("X-A"), all("X-B"), all("Y")], ["1,5", "", "4"]);
+    alice.send(&tagged(&asked, 200, "a", &with_answer())).await;
+    assert_eq!(bob.response().await.status.code(), 200);
+    let switch = &exchange.switch;
+    let global = |name| switch.global(name).unwrap_or_default();
+    assert_eq!(global("u"), "alice1 sip");
+    assert_eq!(global("a"), "phones 5 []");
+    assert_eq!(global("b"), "NonQualified N/A alice");
+    assert_eq!(global("h"), "2 INVITE CSeq");
+    assert_eq!(global("added"), "X-A,Y 5");
+    assert_eq!(global("r"), format!("{} CSeq", all("CSeq")));
+}

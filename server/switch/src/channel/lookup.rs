@@ -69,6 +69,11 @@ impl Channel {
 
     /// The text of a step; what its functions set is set from here on.
     pub(crate) fn substituted(&mut self, text: &str) -> String {
+        for (name, value) in self.vars.take_given() {
+            if let Err(why) = self.vars.set(&name, &value) {
+                tracing::warn!(channel = self.name(), "{name} is not set: {why}");
+            }
+        }
         let substituted = self.substitute(text);
         for (name, value) in self.vars.take_as_read() {
             if let Err(why) = self.set(&name, &value) {

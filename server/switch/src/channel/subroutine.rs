@@ -78,6 +78,25 @@ impl Channel {
         Ok(())
     }
 
+    /// The value that a variable had so many subroutines further out; `None`: there are not so many, or it had none.
+    pub fn variable_before(&self, levels: usize, name: &str) -> Option<&str> {
+        let outer = self.frames.len().checked_sub(levels)?;
+        let hidden = self.frames[outer..].iter().find_map(|frame| {
+            let mut before = frame.before.iter();
+            before.find(|(known, _)| known == name)
+        });
+        match hidden {
+            Some((_, before)) => before.as_deref(),
+            None => self.vars.value(name),
+        }
+    }
+
+    /// Where the subroutine so many levels up is to return to, from 1; the latest is the first.
+    pub fn returns_to(&self, level: usize) -> Option<&Position> {
+        let index = self.frames.len().checked_sub(level)?;
+        self.frames.get(index).map(|frame| &frame.back)
+    }
+
     /// How many subroutines have not returned.
     pub fn depth(&self) -> usize {
         self.frames.len()

@@ -49,6 +49,17 @@ impl Signaling for Recorder {
         self.0.write(format!("hangup {}", cause.q850()));
     }
 
+    fn headers(&self) -> Vec<(String, String)> {
+        let headers = [
+            ("From", "<sip:alice@a>"),
+            ("X-Test", "yes"),
+            ("X-Test", "again"),
+        ];
+        headers
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec()
+    }
+
     fn header(&self, name: &str) -> Option<String> {
         (name == "X-Test").then(|| "yes".to_owned())
     }

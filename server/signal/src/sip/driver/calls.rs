@@ -56,6 +56,8 @@ pub(crate) struct Calls {
 pub(super) struct Call {
     pub(super) inbox: InboxSender,
     pub(super) flow: Flow,
+    /// What names a call of ours to its channel.
+    reference: Option<CallRef>,
     /// Known once the caller is authenticated.
     party: Option<Party>,
     /// What names a call of ours to lamps. It is not the name of its dialog, which stays when the call is answered: who
@@ -111,6 +113,7 @@ enum Stage {
 
 /// A call of ours that begins.
 pub(crate) struct Ours {
+    pub(crate) call: CallRef,
     pub(crate) inbox: InboxSender,
     pub(crate) party: Party,
     /// The first line of its story.
@@ -135,6 +138,7 @@ impl Calls {
         let call = Call {
             inbox,
             flow,
+            reference: None,
             party: None,
             lamp: None,
             lost: false,
@@ -160,6 +164,7 @@ impl Calls {
         let call = Call {
             inbox: ours.inbox,
             flow,
+            reference: Some(ours.call),
             party: Some(ours.party),
             lamp: Some(format!("{LAMP}{}", outbound::call_id()).into()),
             lost: false,
@@ -456,6 +461,9 @@ impl Calls {
         call.stage = Stage::Answered;
         call.received(&response.status);
         call.hear(&response.headers);
+        if let Some(reference) = &call.reference {
+            reference.is_answered(&response.headers);
+        }
         call.inbox
             .send(ChannelEvent::Accepted(description(response)));
     }

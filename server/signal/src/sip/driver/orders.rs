@@ -196,6 +196,7 @@ impl Driver {
             Box::new(Retry { call, ask, offer })
         });
         let ours = Ours {
+            call: call.clone(),
             inbox: ask.inbox.clone(),
             party: ask.party(),
             line: ask.line(),

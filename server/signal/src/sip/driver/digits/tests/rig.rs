@@ -12,7 +12,7 @@ use ::sip::{
 use media::Digit;
 use switch::{ChannelEvent, InboxReceiver};
 
-use crate::sip::command::Party;
+use crate::sip::command::{CallRef, Party};
 use crate::sip::driver::calls::{Calls, Ours};
 
 /// A call of ours that was answered, in virtual time.
@@ -53,6 +53,7 @@ impl Rig {
         let (sender, inbox) = switch::inbox();
         let mut calls = Calls::default();
         let ours = Ours {
+            call: CallRef::default(),
             inbox: sender,
             party: Party {
                 endpoint: "bob".to_owned(),
