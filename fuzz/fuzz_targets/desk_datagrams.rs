@@ -44,6 +44,7 @@ fn peer(now: Instant, is_secure: bool, is_dtls: bool, ice: bool) -> Peer {
             audio: codecs(["ulaw", "opus"]),
             video: codecs(["h264", "vp8"]),
             later: Vec::new(),
+            pictures: rtc::topology::Direction::SendRecv,
             max_audio_streams: 1,
             max_video_streams: 1,
             telephone_event: true,

@@ -24,6 +24,7 @@ static CONFIG: LazyLock<PeerConfig> = LazyLock::new(|| {
             audio: codecs(codec::Kind::Audio),
             video: codecs(codec::Kind::Video),
             later: Vec::new(),
+            pictures: Direction::SendRecv,
             max_audio_streams: 2,
             max_video_streams: 4,
             telephone_event: true,

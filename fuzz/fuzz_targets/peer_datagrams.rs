@@ -36,6 +36,7 @@ fn peer(now: Instant, local: SocketAddr) -> Peer {
         audio: codecs(&["opus"]),
         video: codecs(&["vp8"]),
         later: Vec::new(),
+        pictures: rtc::topology::Direction::SendRecv,
         max_audio_streams: 1,
         max_video_streams: 1,
         telephone_event: true,

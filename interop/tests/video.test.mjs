@@ -1,5 +1,5 @@
 // Pictures between Chromium and a desk phone with plain RTP, which sends back every packet it is sent. A phone
-// without video is not offered any.
+// without video is not offered any, and the browser shows a voice; a transfer brings pictures on and takes them off.
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { after, before, test } from 'node:test';
@@ -66,7 +66,7 @@ async function startPhone(formats) {
     const to = text.split('\r\n').find((line) => /^To:/i.test(line));
     const send = (lines) => phone.sip.send(lines.join('\r\n'), from.port, from.address);
     if (text.startsWith('SIP/2.0')) phone.answers.push(text);
-    if (/^(BYE|INFO|OPTIONS)/.test(text)) {
+    if (/^(BYE|INFO|OPTIONS|NOTIFY)/.test(text)) {
       if (/picture_fast_update/.test(text)) phone.infos += 1;
       send(['SIP/2.0 200 OK', ...kept, to, 'Content-Length: 0', '', '']);
     }
@@ -84,14 +84,14 @@ async function startPhone(formats) {
     send(['SIP/2.0 200 OK', ...kept, phone.to, contact, 'Content-Type: application/sdp', `Content-Length: ${body.length}`, '', body]);
   });
   /** A request of the phone in the call. */
-  phone.ask = (method, type, body) => {
+  phone.ask = (method, type, body, headers = []) => {
     const header = (name) => phone.kept.find((line) => line.toLowerCase().startsWith(`${name}:`));
     const target = /^Contact: *<([^>]+)>/im.exec(phone.invite)[1];
     const value = (line) => line.slice(line.indexOf(':') + 1).trim();
     phone.cseq += 1;
     const lines = [`${method} ${target} SIP/2.0`, `Via: SIP/2.0/UDP 127.0.0.1:${phone.sip.address().port};branch=z9hG4bKdesk${phone.cseq}`];
     lines.push('Max-Forwards: 70', `From: ${value(phone.to)}`, `To: ${value(header('from'))}`, header('call-id'), `CSeq: ${phone.cseq} ${method}`);
-    lines.push(`Content-Type: ${type}`, `Content-Length: ${body.length}`, '', body);
+    lines.push(...headers, `Content-Type: ${type}`, `Content-Length: ${body.length}`, '', body);
     phone.sip.send(lines.join('\r\n'), phone.from.port, phone.from.address);
   };
   phone.close = () => [phone.sip, phone.audio, phone.video].forEach((own) => own.close());
@@ -104,7 +104,7 @@ before(async () => {
   for (const name of Object.keys(DESKS)) phones[name] = await startPhone({ audio: ulaw, video: vp8 });
   const plan = `[sets]\n${Object.keys(DESKS)
     .map((name, nth) => `exten => ${nth + 1}00,1,Dial(PJSIP/${name}/sip:${name}@127.0.0.1:${phones[name].sip.address().port},20)\n`)
-    .join('')}exten => alice,1,Dial(PJSIP/alice,20)\n`;
+    .join('')}exten => alice,1,Dial(PJSIP/alice,20)\nexten => 400,1,Answer()\n same => n,Dial(PJSIP/heard/sip:heard@127.0.0.1:${phones.heard.sip.address().port},20)\n`;
   const accounts = (ports) => {
     const written = files(plan)(ports);
     const pjsip = written['pjsip.conf'].replace('allow=opus,ulaw,vp8', 'allow=opus,ulaw,vp8,h264');
@@ -172,13 +172,74 @@ test('a desk phone with VP8 is offered it, and its pictures are seen', async () 
   await idle(server, 5_000);
 });
 
-test('a desk phone without video is not offered it, and sent none', async () => {
+/** What the page shows of the other party: `voice`, `picture` (which moves or not), or nothing. */
+const shown = () =>
+  page.evaluate(() => {
+    const tile = document.querySelector('[data-testid="remote-tile"]');
+    if (tile) return tile.dataset.live === 'true' ? 'picture' : 'still';
+    return document.querySelector('[data-testid="voice-tile"]') ? 'voice' : 'nothing';
+  });
+
+/** The direction of pictures by the description of the exchange that the browser has. */
+const direction = () =>
+  page.evaluate(() => {
+    const section = window.__sidetone.pc().currentRemoteDescription.sdp.split(/^(?=m=)/m).find((text) => text.startsWith('m=video'));
+    return /^a=(sendrecv|sendonly|recvonly|inactive)\r$/m.exec(section)[1];
+  });
+
+const framesSent = () =>
+  page.evaluate(async () => {
+    const stats = [...(await window.__sidetone.pc().getStats()).values()];
+    return stats.filter(({ type, kind }) => type === 'outbound-rtp' && kind === 'video').reduce((sum, { framesSent = 0 }) => sum + framesSent, 0);
+  });
+
+async function shows(what, ms = 8_000) {
+  await until(`the page with: ${what}`, async () => (await shown()) === what, ms).catch(async (error) => {
+    throw new Error(`${error.message} but: ${await shown()}, ${await direction()}\n${server.log}`);
+  });
+}
+
+test('a desk phone without video is not offered it, and the browser sends none and shows a voice', async () => {
   const phone = phones.heard;
   await calls('200');
   assert.doesNotMatch(phone.invite, /^m=video/m);
+  assert.equal(await direction(), 'inactive');
+  assert.ok((await answered())[0] > 0, 'the line stays for the next party');
   await until('sound', () => phone.counts.audio > 20, 5_000);
   await wait(200);
   assert.equal(phone.counts.video, 0);
+  assert.equal(await framesSent(), 0);
+  assert.equal(await shown(), 'voice');
+  await hangUp(page);
+  await idle(server, 5_000);
+});
+
+test('a browser that was answered before the phone was known is offered to go on without video', async () => {
+  await calls('400');
+  await until('the offer', async () => (await direction()) === 'inactive', 8_000);
+  await shows('voice');
+  await hangUp(page);
+  await idle(server, 5_000);
+});
+
+test('a transfer to a phone with video brings the pictures on, one to a phone without takes them off', async () => {
+  const transfer = (phone, number) => {
+    const contact = `Contact: <sip:desk@127.0.0.1:${phone.sip.address().port}>`;
+    phone.ask('REFER', 'text/plain', '', [contact, `Refer-To: <sip:${number}@127.0.0.1>`]);
+  };
+  await calls('200');
+  await shows('voice');
+  transfer(phones.heard, '100');
+  await shows('picture', 12_000);
+  assert.equal(await direction(), 'sendrecv');
+  const before = phones.seen.counts.video;
+  await until('pictures at the phone', () => phones.seen.counts.video > before + 20, 5_000);
+  transfer(phones.seen, '200');
+  await shows('voice', 12_000);
+  assert.equal(await direction(), 'inactive');
+  const sent = await framesSent();
+  await wait(500);
+  assert.equal(await framesSent(), sent, 'the camera is not sent to nobody');
   await hangUp(page);
   await idle(server, 5_000);
 });

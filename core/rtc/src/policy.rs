@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::Refused;
 use crate::negotiate;
-use crate::topology::Topology;
+use crate::topology::{Direction, Topology};
 
 /// The limits that an offer is answered within.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,9 @@ pub struct Policy {
     /// Audio codecs that a later offer of a desk phone may have where it has none of `audio`: allowed ones, left out
     /// because the party it is connected to has others. From then on sound is made anew.
     pub later: Vec<&'static Codec>,
+    /// What pictures the peer may be answered with in lines that it adds, seen from us: less than `SendRecv` where
+    /// the party it is connected to has none, or sends or takes none. The line stays, for the next party.
+    pub pictures: Direction,
     /// How many audio streams a call may have.
     pub max_audio_streams: usize,
     /// How many video streams a call may have.
@@ -219,6 +222,14 @@ impl Policy {
         }
     }
 
+    /// The most that a line of this kind has when the peer adds it, seen from us.
+    pub(crate) fn ceiling(&self, kind: Kind) -> Direction {
+        match kind {
+            Kind::Audio => Direction::SendRecv,
+            Kind::Video => self.pictures,
+        }
+    }
+
     /// The rank of a codec, 0 the best; `None` where it is not allowed.
     pub fn rank(&self, codec: &Codec) -> Option<usize> {
         self.codecs(codec.kind)
@@ -321,6 +332,7 @@ impl Policy {
             audio: Vec::new(),
             video: Vec::new(),
             later: Vec::new(),
+            pictures: self.pictures,
             max_audio_streams: 0,
             max_video_streams: 0,
             telephone_event: self.telephone_event,
@@ -357,6 +369,7 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::Policy;
+    use crate::topology::Direction;
     use codec::by_name;
     use sdp::Sdp;
 
@@ -366,6 +379,7 @@ mod tests {
             audio: codecs(audio),
             video: codecs(video),
             later: Vec::new(),
+            pictures: Direction::SendRecv,
             max_audio_streams: 1,
             max_video_streams: 1,
             telephone_event: true,

@@ -334,6 +334,7 @@ fn policy() -> Policy {
         audio: codecs(&["opus", "g722", "ulaw", "alaw"]),
         video: codecs(&["vp8", "vp9", "h264", "av1"]),
         later: Vec::new(),
+        pictures: Direction::SendRecv,
         max_audio_streams: 4,
         max_video_streams: 16,
         telephone_event: true,

@@ -54,6 +54,7 @@ impl Phone {
             audio: vec![codec],
             video: Vec::new(),
             later: Vec::new(),
+            pictures: rtc::topology::Direction::SendRecv,
             max_audio_streams: 1,
             max_video_streams: 0,
             telephone_event: false,

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use crate::cause::Cause;
 use crate::channel::record as call_record;
-use crate::channel::{Channel, Wake, is_recoded, settle};
+use crate::channel::{Channel, Wake, is_recoded, light, settle};
 use crate::dial::until;
 use crate::event::{ChannelEvent, Happened, Interrupt};
 use crate::features::{Judged, Keys, Matcher, Operation};
@@ -160,6 +160,7 @@ impl Talk<'_> {
     async fn run(&mut self) -> Parted {
         loop {
             hold::attend(self.caller, self.callee).await;
+            light(self.caller, self.callee).await;
             settle(self.caller, self.callee, &mut self.asked).await;
             let went = match self.next().await {
                 Moment::Woken(side, wake) => self.on_wake(side, wake).await,
@@ -296,6 +297,8 @@ impl Talk<'_> {
         self.matchers[side as usize] = Matcher::new(Keys::default());
         self.meet()?;
         introduce(self.caller, self.callee);
+        self.caller.forget_refusals();
+        self.callee.forget_refusals();
         self.match_streams().await
     }
 

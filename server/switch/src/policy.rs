@@ -28,6 +28,7 @@ pub(crate) fn under(endpoint: &Endpoint, rtp: &Rtp) -> Policy {
         audio: of_kind(Kind::Audio),
         video: of_kind(Kind::Video),
         later: Vec::new(),
+        pictures: rtc::topology::Direction::SendRecv,
         max_audio_streams: endpoint.max_audio_streams,
         max_video_streams: endpoint.max_video_streams,
         telephone_event: match endpoint.dtmf_mode {

@@ -58,6 +58,9 @@ pub(super) fn accept_offer(
         }
         match verdict {
             Verdict::Live(mut live) => {
+                if table.lines[mline].slot().is_none() {
+                    table.lines[mline].ceiling = table.ceiling(live.kind, &own.policy);
+                }
                 let renamed = open(&mut table, mline, media, live.kind, &mut own.ids);
                 if renamed && let Some(mid) = media.mid() {
                     notes.push(Note::MidRenamed {

@@ -171,7 +171,7 @@ impl Decider<'_> {
         }
         Ok(LiveSection {
             kind,
-            direction: self.direction(mline, media, table),
+            direction: self.direction(mline, media, kind, table),
             formats,
             extensions: Vec::new(),
             ssrc: canonical::sources(media),
@@ -179,7 +179,7 @@ impl Decider<'_> {
     }
 
     /// The offered direction within what we allow.
-    fn direction(&mut self, mline: usize, media: &Media, table: &Table) -> Direction {
+    fn direction(&mut self, mline: usize, media: &Media, kind: Kind, table: &Table) -> Direction {
         let offered = self.offer.direction(media);
         // sipML5 holds by taking its track out, then writes `sendonly` over the browser's
         // `recvonly`. The browser then rejects the `recvonly` that RFC 3264 §6.1 asks for.
@@ -188,12 +188,11 @@ impl Decider<'_> {
             self.notes.push(Note::HeldInactive { mline });
             return Direction::Inactive;
         }
-        match table.lines.get(mline) {
-            Some(line) if matches!(line.state, LineState::Live { .. }) => {
-                offered.intersect(line.ceiling.reversed())
-            }
-            Some(_) | None => offered,
-        }
+        let ceiling = match table.lines.get(mline) {
+            Some(line) if matches!(line.state, LineState::Live { .. }) => line.ceiling,
+            Some(_) | None => table.ceiling(kind, self.policy),
+        };
+        offered.intersect(ceiling.reversed())
     }
 
     fn count(&mut self, kind: Kind) -> &mut usize {

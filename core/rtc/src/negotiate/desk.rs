@@ -349,7 +349,7 @@ impl DeskNegotiator {
         }
         let port = self.port_of(leader, before, section.kind, lines);
         let port = port.ok_or(LineFault::NoPort)?;
-        let ceiling = before.map_or(Direction::SendRecv, |before| before.ceiling);
+        let ceiling = before.map_or_else(|| self.ceiling(section.kind), |before| before.ceiling);
         let keys = section.cryptos.first().map(|theirs| Keys {
             ours: self.own_key(before, theirs),
             theirs: theirs.clone(),
@@ -396,6 +396,14 @@ impl DeskNegotiator {
         };
         live.remember();
         Ok(live)
+    }
+
+    /// The most that a line of this kind has when the peer adds it: that of those in use, else what the policy says.
+    fn ceiling(&self, kind: Kind) -> Direction {
+        let mut known = self.lines.iter().filter_map(Line::live);
+        let known = known.find(|live| live.kind == kind);
+        let known = known.filter(|_| kind == Kind::Video);
+        known.map_or_else(|| self.policy.ceiling(kind), |live| live.ceiling)
     }
 
     /// Our key stays while the suite does: its count of packets goes on.

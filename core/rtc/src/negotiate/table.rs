@@ -8,6 +8,7 @@ use sdp::{Direction, MediaKind, Sdp};
 
 use super::format::PayloadTypes;
 use super::transport::Transport;
+use crate::policy::Policy;
 use crate::topology::{Payload, Stream, Topology, Wishes};
 
 /// All lines and what belongs to the one transport below them.
@@ -71,6 +72,14 @@ impl Table {
     pub(super) fn live(&self, kind: Kind) -> usize {
         let of_kind = |line: &&Line| line.av_kind() == Some(kind) && line.slot().is_some();
         self.lines.iter().filter(of_kind).count()
+    }
+
+    /// The most that a line of this kind has when the peer adds it: that of those in use, else what the policy says.
+    pub(super) fn ceiling(&self, kind: Kind, policy: &Policy) -> Direction {
+        let of_kind = |line: &&Line| line.av_kind() == Some(kind) && line.slot().is_some();
+        let known = self.lines.iter().find(of_kind);
+        let known = known.filter(|_| kind == Kind::Video);
+        known.map_or_else(|| policy.ceiling(kind), |line| line.ceiling)
     }
 
     /// The index of the line that lives in a slot.

@@ -57,6 +57,42 @@ fn static_numbers_need_no_map_and_the_order_is_that_of_allow() {
     );
 }
 
+/// The line stays open for the next party, and what the phone offers again does not bring pictures on.
+#[test]
+fn a_phone_whose_other_party_has_no_pictures_keeps_its_line() {
+    let both = policy(&["ulaw"], &["vp8"], Terms::default());
+    let mut leg = Leg::new(rtc::policy::Policy {
+        pictures: Direction::Inactive,
+        ..both
+    });
+    let offer = audio(
+        "RTP/AVP",
+        "0",
+        "m=video 4002 RTP/AVP 96\na=rtpmap:96 VP8/90000\n",
+    );
+    let answer = answered(&mut leg, &offer);
+    assert_eq!(
+        sections(&answer),
+        ["audio 4000 RTP/AVP 0", "video 4002 RTP/AVP 96"]
+    );
+    let own = |sdp: &Sdp| -> Vec<Direction> {
+        let media = sdp.media.iter();
+        media.map(|media| sdp.direction(media)).collect()
+    };
+    let dark = [Direction::SendRecv, Direction::Inactive];
+    assert_eq!(own(&answer), dark);
+    assert_eq!(directions(&mut leg, &offer), dark);
+    let agreed = leg.answer(&offer).unwrap().agreed;
+    let streams = agreed.iter().cloned().map(|mut stream| {
+        stream.direction = Direction::SendRecv;
+        stream
+    });
+    let want = Topology::new(streams.collect());
+    assert_eq!(own(&leg.offer(want)), [Direction::SendRecv; 2]);
+    leg.apply(&offer).unwrap();
+    assert_eq!(directions(&mut leg, &offer), [Direction::SendRecv; 2]);
+}
+
 #[test]
 fn opus_has_the_number_the_phone_gave_it() {
     let mut leg = Leg::new(policy(&["opus", "g722"], &[], Terms::default()));

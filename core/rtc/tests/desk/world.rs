@@ -19,6 +19,7 @@ pub(crate) fn policy(audio: &[&str], video: &[&str], terms: Terms) -> Policy {
         audio: codecs(audio),
         video: codecs(video),
         later: Vec::new(),
+        pictures: Direction::SendRecv,
         max_audio_streams: 1,
         max_video_streams: 1,
         telephone_event: true,

@@ -31,6 +31,7 @@ pub(crate) fn policy(audio: &[&str], video: &[&str], max_video_streams: usize) -
         audio: codecs(audio),
         video: codecs(video),
         later: Vec::new(),
+        pictures: Direction::SendRecv,
         max_audio_streams: 1,
         max_video_streams,
         telephone_event: true,

@@ -4,6 +4,7 @@ use crate::engine::{Side, usual};
 use crate::rules::{assert_answers, browser_answer};
 use crate::*;
 use rtc::negotiate::Note;
+use rtc::policy::Policy;
 use rtc::topology::{Direction, Topology};
 
 fn answer_all(offers: &[&str]) -> (Side, Vec<Sdp>) {
@@ -43,6 +44,39 @@ fn hold_is_answered_recvonly_and_resume_gives_the_streams_back() {
                 .collect::<Vec<_>>()
         };
         assert_eq!(ssrcs(&answers[2]), ssrcs(&answers[0]));
+    }
+}
+
+/// RFC 3264 §6.1: an answer to `sendrecv` may be `inactive`. The line stays in the bundle and in the engine.
+#[test]
+fn a_peer_whose_other_party_has_no_pictures_is_answered_inactive_and_gets_them_back() {
+    for (text, again) in [(CHROMIUM, CHROMIUM_RESUME), (FIREFOX, FIREFOX_RESUME)] {
+        let dark = Policy {
+            pictures: Direction::Inactive,
+            ..usual()
+        };
+        let mut side = Side::new(dark);
+        let offer = sdp(text);
+        let answer = side.answer(&offer).unwrap();
+        assert_answers(&offer, &answer);
+        side.assert_engine_agrees();
+        assert_eq!(directions(&answer), ["sendrecv", "inactive"]);
+        assert_eq!(ports(&answer), [9, 9]);
+        assert_eq!(answer.media[1].attribute("msid"), None);
+        let mids = |sdp: &Sdp| sdp.groups().next().unwrap().mids.len();
+        assert_eq!(mids(&answer), mids(&offer), "no line leaves the bundle");
+        // Its own next offer does not bring them on.
+        let answer = side.answer(&sdp(again)).unwrap();
+        assert_eq!(directions(&answer), ["sendrecv", "inactive"]);
+        let want = redirected(side.negotiator.agreed(), Direction::SendRecv);
+        let offer = side.offer(&want).unwrap().unwrap();
+        assert_eq!(directions(&offer), ["sendrecv", "sendrecv"]);
+        let answer = browser_answer(&sdp(text), &offer, &[Direction::SendRecv; 2]);
+        side.apply(&answer).unwrap();
+        side.assert_engine_agrees();
+        let agreed = side.negotiator.agreed().iter();
+        let agreed: Vec<_> = agreed.map(|stream| stream.direction).collect();
+        assert_eq!(agreed, [Direction::SendRecv; 2]);
     }
 }
 

@@ -91,6 +91,7 @@ pub(crate) fn policy(max_video_streams: usize) -> Arc<Policy> {
         audio: codecs(&["opus", "ulaw"]),
         video: codecs(&["vp8"]),
         later: Vec::new(),
+        pictures: rtc::topology::Direction::SendRecv,
         max_audio_streams: 1,
         max_video_streams,
         telephone_event: true,

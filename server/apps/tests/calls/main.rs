@@ -28,6 +28,7 @@ mod originate;
 mod park;
 mod pbx;
 mod pickup;
+mod pictures;
 mod quality;
 mod reach;
 mod recode;

@@ -54,7 +54,8 @@ async fn picked_up(reach: &Reach, exten: &str) {
         "leg closed",
         "0: hangup 26",
         "leg closed",
-        "answer: audio, video",
+        // Who picks up has no pictures.
+        "answer: audio, video inactive",
         "connected",
     ];
     assert_eq!(lines, expected, "{exten}");

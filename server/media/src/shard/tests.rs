@@ -40,6 +40,7 @@ fn open(shard: &mut Shard, now: Instant, serial: u32, events: EventSink) {
         audio: vec![by_name("opus").unwrap()],
         video: Vec::new(),
         later: Vec::new(),
+        pictures: rtc::topology::Direction::SendRecv,
         max_audio_streams: 1,
         max_video_streams: 0,
         telephone_event: false,

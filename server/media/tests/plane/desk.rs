@@ -30,6 +30,7 @@ fn allocate_by(
         audio: vec![by_name("ulaw").unwrap()],
         video: Vec::new(),
         later: Vec::new(),
+        pictures: rtc::topology::Direction::SendRecv,
         max_audio_streams: 1,
         max_video_streams: 1,
         telephone_event: true,

@@ -203,6 +203,10 @@ impl Three<'_> {
 
     async fn talk(&mut self, limit: Option<Instant>) -> Left {
         loop {
+            for channel in &mut self.parties {
+                // The room passes no pictures.
+                channel.darken().await;
+            }
             let [own, other, target] = &mut self.parties;
             let (who, wake) = tokio::select! {
                 biased;

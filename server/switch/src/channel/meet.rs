@@ -39,6 +39,7 @@ impl Channel {
         self.policy = self
             .policy
             .meeting_offer(offer, &other.capabilities(), preference);
+        self.suit_pictures(other);
         self.open_leg(other.media_leg())
     }
 
@@ -84,7 +85,11 @@ impl Channel {
 
     /// Asks the far end for the streams that `other` has and this one lacks.
     pub(crate) async fn match_streams(&mut self, other: &rtc::topology::Topology) -> AppResult {
-        if let Some(want) = streams::matched(&self.topology, other, &self.policy)
+        let mut policy = self.policy.clone();
+        if !self.facts.sight.is_offered_lines() {
+            policy.video.clear();
+        }
+        if let Some(want) = streams::matched(&self.topology, other, &policy)
             && let Err(why) = self.offer(want).await?
         {
             let text = format!("the other party's new streams are not passed on: {why}");

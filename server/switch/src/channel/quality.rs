@@ -5,7 +5,7 @@ use media::LegStats;
 use rtc::{Series, StreamStats};
 use sdp::Sdp;
 
-use super::{Channel, recode};
+use super::{Channel, pictures, recode};
 use crate::leg;
 
 /// What is known of the media of a channel.
@@ -19,6 +19,8 @@ pub(super) struct Facts {
     pub(super) theirs: Option<Sdp>,
     /// The codecs it can be offered.
     pub(super) sound: recode::Sound,
+    /// What it may have of pictures.
+    pub(super) sight: pictures::Sight,
 }
 
 /// Which quality is told in one text, as Asterisk writes it.

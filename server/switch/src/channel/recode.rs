@@ -85,7 +85,7 @@ impl Channel {
     }
 
     /// Whether an offer may be made now: nothing is under way, and nobody holds anybody.
-    fn is_settled(&self) -> bool {
+    pub(super) fn is_settled(&self) -> bool {
         let is_held = self.on_hold || self.passed_hold.is_some() || self.hears_music();
         self.is_up() && self.established && self.turn.is_idle() && !is_held
     }

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use codec::{Codec, Kind};
 use media::Place;
-use rtc::topology::Topology;
+use rtc::topology::{Direction, Topology};
 use rtc::{Outcome, Refused, Round};
 use sdp::Sdp;
 use tokio::time::Instant;
 
 use super::streams::{self, in_words};
-use super::{Channel, State, recode};
+use super::{Channel, State, pictures, recode};
 use crate::cause::Cause;
 use crate::event::{AppResult, Happened};
 use crate::leg::MediaLeg;
@@ -49,6 +49,8 @@ pub(super) enum Want {
     Streams(Topology),
     /// Other codecs of sound.
     Codecs(Vec<&'static Codec>),
+    /// These pictures, in the lines there are.
+    Pictures(Direction),
 }
 
 impl Want {
@@ -56,7 +58,7 @@ impl Want {
     fn rebase(self, agreed: &Topology) -> Self {
         match self {
             Self::Streams(want) => Self::Streams(streams::rebase(&want, agreed)),
-            codecs @ Self::Codecs(_) => codecs,
+            other @ (Self::Codecs(_) | Self::Pictures(_)) => other,
         }
     }
 }
@@ -235,11 +237,17 @@ impl Channel {
                 let streams = format!("{} with {codecs_in_words}", in_words(&self.topology));
                 (Round::Recode { codecs }, streams)
             }
+            Want::Pictures(pictures) => {
+                let want = pictures::with_pictures(&self.topology, pictures);
+                let streams = in_words(&want);
+                (Round::Offer { want }, streams)
+            }
         };
         match self.negotiate(round).await {
             Ok(outcome) => {
                 self.remark(&outcome.notes);
                 let Some(sdp) = outcome.sdp else {
+                    self.is_agreed(&want);
                     return Ok(Offered::Stands);
                 };
                 tracing::info!(channel = self.name(), streams, "offering other streams");
@@ -311,6 +319,7 @@ impl Channel {
                 self.facts.theirs = Some(theirs);
                 self.remark(&outcome.notes);
                 self.note_choice(&outcome.agreed);
+                self.facts.sight.note_offer(&outcome.agreed);
                 if let Some(sdp) = outcome.sdp {
                     self.signaling.accept(&sdp);
                     self.local = Some(sdp);
@@ -437,9 +446,11 @@ impl Channel {
 
     /// The far end answered an offer of ours.
     pub(super) async fn on_answer(&mut self, answer: Sdp) -> AppResult<Option<Happened>> {
+        let mut wanted = None;
         let first = match std::mem::replace(&mut self.turn, Turn::Idle) {
-            Turn::Ours { sdp, .. } => {
+            Turn::Ours { sdp, want, .. } => {
                 self.local = Some(sdp);
+                wanted = Some(want);
                 false
             }
             Turn::OursFirst => true,
@@ -461,6 +472,11 @@ impl Channel {
                 self.facts.theirs = Some(theirs);
                 self.remark(&outcome.notes);
                 let topology = outcome.agreed;
+                if let Some(want) = wanted {
+                    self.is_agreed(&want);
+                }
+                let own = self.local.as_ref();
+                self.facts.sight.note_answer(own, &topology);
                 self.stands(topology.clone(), Side::Us);
                 Ok(Some(Happened::Agreed {
                     by: Side::Us,
@@ -516,8 +532,10 @@ impl Channel {
             };
             return None;
         }
-        if matches!(want, Want::Codecs(_)) {
-            self.keep_codecs();
+        match want {
+            Want::Codecs(_) => self.keep_codecs(),
+            Want::Pictures(_) => self.facts.sight.fix(),
+            Want::Streams(_) => {}
         }
         self.tell_refused(
             Side::Them,
@@ -558,7 +576,9 @@ impl Channel {
             by: answered_by,
             streams,
         });
-        self.unheld = streams::without_hold(&self.unheld, &agreed);
+        self.facts.sight.stands(&agreed);
+        let unheld = streams::without_hold(&self.unheld, &agreed);
+        self.unheld = pictures::within(&unheld, self.pictures_max());
         if let Some(early) = &mut self.early {
             // What an UPDATE changed before the answer is what the answer is going to repeat.
             early.clone_from(&agreed);
@@ -580,6 +600,14 @@ impl Channel {
             tracing::info!(channel = self.name(), on_hold, "hold changed");
         }
         self.publish();
+    }
+
+    /// The far end took what was wanted.
+    fn is_agreed(&mut self, want: &Want) {
+        match want {
+            Want::Pictures(pictures) => self.facts.sight.allow(*pictures),
+            Want::Streams(_) | Want::Codecs(_) => {}
+        }
     }
 
     pub(super) fn remark(&mut self, notes: &[rtc::negotiate::Note]) {

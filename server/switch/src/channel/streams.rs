@@ -87,7 +87,8 @@ pub(super) fn unasked(policy: &Policy, far: Option<&Policy>) -> Topology {
         .into_iter()
         .fold(Topology::default(), |topology, kind| {
             let wanted = far.map_or(1, |far| far.max_streams(kind));
-            let count = match policy.codecs(kind).is_empty() {
+            let is_dark = kind == Kind::Video && policy.pictures == Direction::Inactive;
+            let count = match is_dark || policy.codecs(kind).is_empty() {
                 true => 0,
                 false => wanted.min(policy.max_streams(kind)),
             };

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use codec::{Codec, Kind};
 use rtc::policy::Policy;
-use rtc::topology::{Format, Payload, Stream, Topology};
+use rtc::topology::{Direction, Format, Payload, Stream, Topology};
 use rtc::{Outcome, Refused, Round};
 use sdp::{Media, MediaKind, Sdp};
 
@@ -125,14 +125,26 @@ impl Descriptions {
             if media.port == 0 || common.is_empty() {
                 return None;
             }
+            let known = self.agreed.iter().find(|stream| stream.mline == mline);
+            let most = match known {
+                // What was answered first does not bind for ever: the other half asks for what its party has.
+                Some(_) => Direction::SendRecv,
+                None => self.ceiling(kind),
+            };
+            let direction = offer.direction(media).reversed().intersect(most);
             Some(Stream {
                 mid: Some(mline.to_string().into()),
                 mline,
                 payloads: payloads(&common, kind),
-                ..Stream::wanted(kind, offer.direction(media).reversed())
+                ..Stream::wanted(kind, direction)
             })
         });
         Topology::new(streams.collect())
+    }
+
+    fn ceiling(&self, kind: Kind) -> Direction {
+        let limit = self.limit.as_ref().filter(|_| kind == Kind::Video);
+        limit.map_or(Direction::SendRecv, |policy| policy.pictures)
     }
 
     fn codecs(&self, kind: Kind) -> Vec<&'static Codec> {

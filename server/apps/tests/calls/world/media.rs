@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use codec::{Kind, ToneScript};
 use media::{AllocateError, DigitEvent, EchoMode, LegStats, Playable};
-use rtc::topology::{Stream, Topology};
+use rtc::topology::{Direction, Stream, Topology};
 use rtc::{Outcome, Refused, Round};
 use switch::{Echo, Joint, LegRequest, MediaCounts, MediaLeg, MediaPlane, Playing, Reply};
 use tokio::time::Instant;
@@ -36,6 +36,8 @@ pub(crate) struct Script {
 struct Rounds {
     agreed: Topology,
     pending: Option<Topology>,
+    /// The most that a line for pictures has at first.
+    pictures: Direction,
 }
 
 pub(super) struct Media {
@@ -44,7 +46,7 @@ pub(super) struct Media {
 }
 
 impl MediaPlane for Media {
-    fn allocate(&self, _: LegRequest<'_>) -> Result<Box<dyn MediaLeg>, AllocateError> {
+    fn allocate(&self, request: LegRequest<'_>) -> Result<Box<dyn MediaLeg>, AllocateError> {
         if self.script.lock().unwrap().full {
             return Err(AllocateError::Full);
         }
@@ -54,7 +56,10 @@ impl MediaPlane for Media {
             number: script.legs - 1,
             ladder: self.ladder.clone(),
             script: Arc::clone(&self.script),
-            rounds: Mutex::default(),
+            rounds: Mutex::new(Rounds {
+                pictures: request.policy.pictures,
+                ..Rounds::default()
+            }),
         }))
     }
 
@@ -204,15 +209,28 @@ impl Drop for Guard {
 }
 
 impl Rounds {
+    /// With the pictures that are allowed.
+    fn within(&self, offered: &Topology) -> Topology {
+        let streams = offered.iter().cloned().map(|mut stream| {
+            if stream.kind == Kind::Video {
+                stream.direction = stream.direction.intersect(self.pictures);
+            }
+            stream
+        });
+        Topology::new(streams.collect())
+    }
+
     fn round(&mut self, round: Round) -> Outcome {
         let sdp = match round {
             Round::Answer { offer } => {
                 assert!(self.pending.is_none(), "an offer of ours is open");
-                self.agreed = seen_from_us(&offer);
+                self.agreed = self.within(&seen_from_us(&offer));
                 Some(description(&self.agreed))
             }
             Round::Offer { want } => {
                 assert!(self.pending.is_none(), "an offer of ours is open");
+                let pictures = want.streams(Kind::Video).next();
+                self.pictures = pictures.map_or(self.pictures, |stream| stream.direction);
                 let changes = words(&want) != words(&self.agreed);
                 self.pending = changes.then(|| want.clone());
                 changes.then(|| description(&want))
@@ -233,15 +251,13 @@ impl Rounds {
             Round::Apply { answer } => {
                 let pending = self.pending.take().expect("an answer needs an offer");
                 let answered = seen_from_us(&answer);
-                let named = pending.iter().enumerate().map(|(index, stream)| {
-                    let theirs = answered.iter().nth(index);
-                    let direction = theirs.map_or(stream.direction, |s| s.direction);
-                    Stream {
-                        mid: Some(index.to_string().into()),
-                        direction: stream.direction.intersect(direction),
-                        payloads: theirs.map_or_else(Vec::new, |s| s.payloads.clone()),
-                        ..stream.clone()
-                    }
+                // A line that the answer leaves out is refused.
+                let both = pending.iter().zip(answered.iter()).enumerate();
+                let named = both.map(|(index, (stream, theirs))| Stream {
+                    mid: Some(index.to_string().into()),
+                    direction: stream.direction.intersect(theirs.direction),
+                    payloads: theirs.payloads.clone(),
+                    ..stream.clone()
                 });
                 self.agreed = Topology::new(named.collect());
                 None

@@ -79,6 +79,25 @@ fn take_events(config: &mut str0m::RtcConfig) {
     codecs.add_config(pt, None, Codec::Tele, clock, None, digits);
 }
 
+fn policy(allowed: &[&str]) -> Policy {
+    let of_kind = |kind| {
+        let codecs = allowed.iter().filter_map(|name| by_name(name));
+        codecs.filter(|codec| codec.kind == kind).collect()
+    };
+    Policy {
+        audio: of_kind(Kind::Audio),
+        video: of_kind(Kind::Video),
+        later: Vec::new(),
+        pictures: Ours::SendRecv,
+        max_audio_streams: 1,
+        max_video_streams: 1,
+        telephone_event: !allowed.contains(&"tones"),
+        reading: Default::default(),
+        marks: Default::default(),
+        transport: Transport::WebRtc,
+    }
+}
+
 impl World {
     /// Browser 0 has a leg on the first shard, browser 1 on the last; the codecs are allowed to each.
     fn new(shards: usize, allowed: [&[&str]; 2]) -> Self {
@@ -121,24 +140,9 @@ impl World {
     fn join(&mut self, index: usize, allowed: &[&str]) {
         let now = self.now;
         let shard = index % self.shards.len();
-        let of_kind = |kind| {
-            let codecs = allowed.iter().filter_map(|name| by_name(name));
-            codecs.filter(|codec| codec.kind == kind).collect()
-        };
-        let policy = Policy {
-            audio: of_kind(Kind::Audio),
-            video: of_kind(Kind::Video),
-            later: Vec::new(),
-            max_audio_streams: 1,
-            max_video_streams: 1,
-            telephone_event: !allowed.contains(&"tones"),
-            reading: Default::default(),
-            marks: Default::default(),
-            transport: Transport::WebRtc,
-        };
         let (events, told) = inbox();
         let config = LegConfig {
-            policy: Arc::new(policy),
+            policy: Arc::new(policy(allowed)),
             events,
             seed: [index as u8 + 1; 32],
             place: Default::default(),

@@ -72,6 +72,7 @@ impl Mixed {
             audio: vec![by_name("ulaw").unwrap()],
             video: vec![by_name(model.name).unwrap()],
             later: Vec::new(),
+            pictures: rtc::topology::Direction::SendRecv,
             max_audio_streams: 1,
             max_video_streams: 1,
             telephone_event: true,
