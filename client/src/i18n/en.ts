@@ -130,7 +130,7 @@ export const en = {
   'failure.serverError': 'The server could not do this just now.',
   'failure.serverError.next': 'Its log says why. Try again in a moment.',
   'failure.notFound': 'There is no number {party} here.',
-  'failure.notFound.next': 'Check the digits. 246 is the echo: it answers on every fresh server.',
+  'failure.notFound.next': 'Check the digits. If they are right, the dial plan of the exchange has no such number for your account.',
   'failure.notAllowed': 'This account may not call {party}.',
   'failure.notAllowed.next': 'Call another number, or ask whoever runs the server.',
   'failure.notAcceptable': 'The other side and this browser have no common way to talk.',

@@ -14,6 +14,7 @@ pub(crate) mod feature;
 pub(crate) mod global;
 pub(crate) mod group;
 pub(crate) mod hash;
+pub(crate) mod items;
 pub(crate) mod list;
 pub(crate) mod local;
 pub(crate) mod lock;

@@ -56,7 +56,7 @@ mod while_loop;
 
 use switch::{Application, Function};
 
-pub use manual::manual;
+pub use manual::{function_doc, function_docs, manual};
 
 /// Every application of the dial plan.
 pub static APPLICATIONS: &[&Application] = &[

@@ -3,7 +3,7 @@
 use switch::{AppResult, Application, Args, Channel};
 
 use crate::arguments::warn;
-use crate::set::split;
+use crate::set::{split, why};
 
 /// Sets several variables or functions.
 pub(crate) static MSET: Application = Application {
@@ -21,7 +21,12 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
                 let value = value.trim();
                 let quoted = value.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
                 if let Err(error) = call.set(name.trim(), quoted.unwrap_or(value)) {
-                    warn(call, "MSet", &args, format!("{}: {error}", name.trim()));
+                    warn(
+                        call,
+                        "MSet",
+                        &args,
+                        format!("{}: {}", name.trim(), why(name.trim(), error)),
+                    );
                 }
             }
             None => warn(call, "MSet", &args, format!("'{pair}' is no name=value")),

@@ -1,5 +1,6 @@
 //! The table of commands, in the order of `core show help`.
 
+pub(crate) mod acl;
 pub(crate) mod application;
 pub(crate) mod call;
 pub(crate) mod cdr;
@@ -8,6 +9,7 @@ pub(crate) mod core;
 pub(crate) mod database;
 pub(crate) mod devstate;
 pub(crate) mod dialplan;
+pub(crate) mod elsewhere;
 pub(crate) mod hints;
 pub(crate) mod http;
 pub(crate) mod live;
@@ -18,6 +20,7 @@ pub(crate) mod originate;
 pub(crate) mod parking;
 pub(crate) mod pjsip;
 pub(crate) mod qualify;
+pub(crate) mod recordings;
 pub(crate) mod reload;
 pub(crate) mod rtp;
 pub(crate) mod settings;
@@ -29,6 +32,7 @@ use crate::command::Command;
 
 /// Every command of the console.
 pub static COMMANDS: &[&Command] = &[
+    &acl::SHOW,
     &call::STORY,
     &cdr::SHOW_STATUS,
     &cdr::SUBMIT,
@@ -49,6 +53,7 @@ pub static COMMANDS: &[&Command] = &[
     &channel::SHOW_CHANNELS,
     &system::CHANNEL_TYPES,
     &settings::SHOW_CODECS,
+    &settings::SHOW_FILE_FORMATS,
     &settings::SHOW_FUNCTION,
     &settings::SHOW_FUNCTIONS,
     &core::SHOW_HELP,
@@ -72,6 +77,7 @@ pub static COMMANDS: &[&Command] = &[
     &devstate::LIST,
     &dialplan::edit::ADD_EXTENSION,
     &dialplan::edit::ADD_INCLUDE,
+    &dialplan::globals::EVAL_FUNCTION,
     &reload::DIALPLAN_RELOAD,
     &dialplan::edit::REMOVE_CONTEXT,
     &dialplan::edit::REMOVE_EXTENSION,
@@ -91,6 +97,7 @@ pub static COMMANDS: &[&Command] = &[
     &logger::SET_LEVEL,
     &logger::SHOW_CHANNELS,
     &logger::SHOW_LEVELS,
+    &recordings::LIST,
     &reload::MODULE_RELOAD,
     &system::MODULE_SHOW,
     &music::RELOAD,
@@ -104,6 +111,8 @@ pub static COMMANDS: &[&Command] = &[
     &pjsip::LIST_AUTHS,
     &pjsip::LIST_CONTACTS,
     &pjsip::LIST_ENDPOINTS,
+    &pjsip::LIST_IDENTIFIES,
+    &pjsip::LIST_REGISTRATIONS,
     &pjsip::LIST_TRANSPORTS,
     &qualify::QUALIFY,
     &pjsip::registration::SEND_REGISTER,
@@ -128,6 +137,7 @@ pub static COMMANDS: &[&Command] = &[
     &pjsip::SHOW_TRANSPORTS,
     &pjsip::SHOW_TRANSPORT,
     &pjsip::objects::SHOW_VERSION,
+    &rtp::SET_RTCP_DEBUG,
     &rtp::SET_DEBUG,
     &rtp::SHOW_SETTINGS,
     &sql::REALTIME_LOAD,

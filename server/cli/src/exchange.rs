@@ -10,7 +10,7 @@ use switch::Switch;
 use tokio::time::Instant;
 
 use crate::command::{Command, Outcome, Takes, slot_after};
-use crate::commands::{COMMANDS, live};
+use crate::commands::{COMMANDS, elsewhere, live};
 use crate::log::Log;
 use crate::reload::{Files, Part, Piece, Reloader, SAME};
 use crate::words;
@@ -33,6 +33,8 @@ pub struct Parts {
     pub places: Places,
     /// The product's name and version.
     pub product: &'static str,
+    /// What the manual says of a function of the dial plan besides its synopsis, in Markdown.
+    pub function_doc: fn(&str) -> Option<&'static str>,
 }
 
 /// The folders the exchange runs on.
@@ -106,9 +108,12 @@ impl Exchange {
             return Answer::new(String::new(), true);
         }
         let Some((command, rest)) = Command::find(&words) else {
-            let text = format!(
+            let mut text = format!(
                 "No such command '{typed}' (type 'core show help {typed}' for other possible commands)\n"
             );
+            if let Some(instead) = elsewhere::instead(&words) {
+                text.push_str(&format!("{instead}\n"));
+            }
             return Answer::new(text, false);
         };
         match command.run(self, rest).await {

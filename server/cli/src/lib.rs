@@ -12,6 +12,7 @@ mod commands;
 mod exchange;
 mod log;
 mod manual;
+mod page;
 mod reload;
 mod remote;
 mod shell;

@@ -125,6 +125,11 @@ impl Log {
         self.change(|state| change(&mut state.rtp));
     }
 
+    /// Which RTCP packets are printed.
+    pub fn trace_rtcp(&self, change: impl FnOnce(&mut Traced)) {
+        self.change(|state| change(&mut state.rtcp));
+    }
+
     /// How much is told of calls: to one attached console, or to all that say nothing else. Returns
     /// what it was.
     pub fn set_verbose(&self, console: Option<u32>, verbose: u8) -> u8 {

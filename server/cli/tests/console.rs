@@ -62,6 +62,7 @@ impl World {
             log: log.clone(),
             places: Places::default(),
             product: "Sidetone/0.1.0",
+            function_doc: apps::function_doc,
         }));
         let console = Console::listen(&folder.join(SOCKET_NAME), exchange).unwrap();
         Self {

@@ -37,7 +37,7 @@ async fn next(attached: &mut Attached) -> Option<String> {
 
 fn a_call() {
     tracing::info!(target: "switch", channel = "PJSIP/alice-1", "call came in");
-    tracing::debug!(target: "switch::pbx", channel = "PJSIP/alice-1", at = "c,1,1", "Answer()");
+    tracing::debug!(target: "switch::pbx", channel = "PJSIP/alice-1", at = "c,1,1", "Executing [1@c:1] Answer()");
 }
 
 #[tokio::test]
@@ -46,7 +46,8 @@ async fn calls_are_told_as_far_as_the_verbosity_goes() {
     let begins = "VERBOSE switch: call came in channel=\"PJSIP/alice-1\"";
     assert_eq!(seen(1, |_, _| {}, a_call).await, [begins]);
     let more = seen(0, |log, id| log.set_verbose(Some(id), 3), a_call).await;
-    assert_eq!(more.len(), 2, "{more:?}");
+    let step = "VERBOSE switch: Executing [1@c:1] Answer()";
+    assert_eq!(more, [begins, step]);
     let other = seen(0, |log, _| log.set_verbose(None, 3), a_call).await;
     assert_eq!(other, [""; 0], "a console has its own");
 }

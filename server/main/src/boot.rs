@@ -285,6 +285,7 @@ impl Running {
             log,
             places,
             product: console::PRODUCT,
+            function_doc: apps::function_doc,
         }))
     }
 

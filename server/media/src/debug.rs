@@ -6,6 +6,9 @@ use std::net::SocketAddr;
 /// The target of these lines; at level TRACE.
 pub const RTP_TARGET: &str = "rtp_debug";
 
+/// The target of lines about RTCP; at level TRACE.
+pub const RTCP_TARGET: &str = "rtcp_debug";
+
 /// Which way a packet went.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Way {
@@ -15,6 +18,9 @@ pub(crate) enum Way {
 
 /// Prints a packet, if anybody wants it and it is RTP.
 pub(crate) fn packet(way: Way, remote: SocketAddr, bytes: &[u8]) {
+    if tracing::enabled!(target: RTCP_TARGET, tracing::Level::TRACE) {
+        report(way, remote, bytes);
+    }
     if !tracing::enabled!(target: RTP_TARGET, tracing::Level::TRACE) {
         return;
     }
@@ -26,6 +32,65 @@ pub(crate) fn packet(way: Way, remote: SocketAddr, bytes: &[u8]) {
         Way::Out => "Sent RTP packet to  ",
     };
     tracing::trace!(target: RTP_TARGET, %remote, "{way} {remote} {header}");
+}
+
+fn report(way: Way, remote: SocketAddr, bytes: &[u8]) {
+    let Some(report) = Report::of(bytes) else {
+        return;
+    };
+    let way = match way {
+        Way::In => "Got  RTCP packet from",
+        Way::Out => "Sent RTCP packet to  ",
+    };
+    tracing::trace!(target: RTCP_TARGET, %remote, "{way} {remote} {report}");
+}
+
+/// What SRTCP leaves in the clear (RFC 3711 §3.4): the first packet's head and its sender.
+struct Report {
+    kind: u8,
+    reports: u8,
+    sender: u32,
+    length: usize,
+}
+
+impl Report {
+    fn of(bytes: &[u8]) -> Option<Self> {
+        let head = bytes.first_chunk::<8>()?;
+        let is_rtcp = (128..192).contains(&head[0]) && (192..224).contains(&head[1]);
+        is_rtcp.then(|| Self {
+            kind: head[1],
+            reports: head[0] & 0x1f,
+            sender: u32::from_be_bytes([head[4], head[5], head[6], head[7]]),
+            length: bytes.len(),
+        })
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // RFC 3550 §12.1, RFC 4585 §6.1, RFC 3611 §2.
+        let name = match self.kind {
+            200 => "SR",
+            201 => "RR",
+            202 => "SDES",
+            203 => "BYE",
+            204 => "APP",
+            205 => "RTPFB",
+            206 => "PSFB",
+            207 => "XR",
+            _ => "other",
+        };
+        let Self {
+            kind,
+            reports,
+            sender,
+            length,
+        } = self;
+        write!(
+            f,
+            "(type {kind} {name}, count {reports:02}, ssrc {sender:08x}, len {length:06})"
+        )
+    }
 }
 
 /// What SRTP leaves in the clear (RFC 3550 §5.1).
@@ -62,7 +127,16 @@ impl fmt::Display for Header {
 
 #[cfg(test)]
 mod tests {
-    use super::Header;
+    use super::{Header, Report};
+
+    #[test]
+    fn tells_reports_by_their_type() {
+        let packet = [0x81, 200, 0, 12, 0xde, 0xad, 0xbe, 0xef];
+        let report = Report::of(&packet).unwrap().to_string();
+        assert_eq!(report, "(type 200 SR, count 01, ssrc deadbeef, len 000008)");
+        assert!(Report::of(&[0x80, 111, 0, 1, 0, 0, 0, 0]).is_none(), "RTP");
+        assert!(Report::of(&packet[..7]).is_none(), "short");
+    }
 
     #[test]
     fn tells_rtp_from_what_shares_its_port() {

@@ -19,7 +19,7 @@ mod ports;
 mod record;
 mod shard;
 
-pub use debug::RTP_TARGET;
+pub use debug::{RTCP_TARGET, RTP_TARGET};
 pub use echo::EchoMode;
 pub use leg::{
     DigitForm, DownReason, EchoGuard, EventSink, Joint, Leg, LegConfig, LegEvent, LegId, LegStats,

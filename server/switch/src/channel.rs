@@ -27,6 +27,7 @@ mod recode;
 pub(crate) mod record;
 mod recording;
 mod round;
+mod standing;
 mod streams;
 mod subroutine;
 mod timeouts;
@@ -78,6 +79,7 @@ use self::hangup_handlers::HangupHandler;
 use self::music::Listening;
 use self::record::Begun;
 use self::round::Turn;
+use self::standing::Standing;
 use self::subroutine::Frame;
 use self::timeouts::Timeouts;
 
@@ -141,6 +143,8 @@ pub struct Channel {
     /// The description we sent last that both sides agreed on.
     local: Option<Sdp>,
     application: String,
+    /// The step of the dial plan that runs.
+    pub(crate) standing: Standing,
     /// What records it.
     recordings: Vec<recording::Running>,
     /// Its own `features.conf`, where it differs.
@@ -263,6 +267,7 @@ impl Channel {
             unheld: Topology::default(),
             local: None,
             application: String::new(),
+            standing: Standing::default(),
             recordings: Vec::new(),
             features: None,
             went_away: None,
@@ -399,7 +404,11 @@ impl Channel {
 
     /// Adds a line to the call's story.
     pub fn tell(&mut self, event: StoryEvent) {
+        let remarks = self.standing.take_remarks();
         if let Some(story) = &mut self.story {
+            for text in remarks {
+                story.add(StoryEvent::Remark { text });
+            }
             story.add(event);
         }
     }

@@ -10,6 +10,7 @@
 
 mod application;
 pub mod bridge;
+pub mod call_number;
 mod cause;
 mod channel;
 mod clock;
@@ -53,7 +54,9 @@ pub use channel::{
     NotRecorded, NotRenegotiated, Offered, QualityItem, StreamDetails, quality,
 };
 pub use clock::time_of_day;
-pub use config::{ActivatedBy, CallerId, DEFAULT_LOT, ParkingLot, Presentation, RedirectMethod};
+pub use config::{
+    ActivatedBy, CallerId, DEFAULT_LOT, ParkingLot, Presentation, RedirectMethod, closest,
+};
 pub use device::{DeviceState, HINT_DEVICES_MAX, NotKept, hint_devices, hint_name};
 pub use dial::{Ask, Dialled, Dialling, Forward, LEGS_MAX, Moment, Tally, Woken};
 pub use dialplan::{BadTiming, Moment as TimeOfDay, Position, Timing};

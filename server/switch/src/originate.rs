@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::application::Application;
+use crate::call_number::within;
 use crate::cause::Cause;
 use crate::channel::Channel;
 use crate::dial::{Ask, Dialling};
@@ -117,7 +118,8 @@ impl Switch {
                 }
             }
         };
-        match self.spawn(task) {
+        // A call beside the one that makes it, if one does.
+        match self.spawn(within(Some(self.next_call()), task)) {
             true => Ok(begun),
             false => Err(NotOriginated::Stopping),
         }

@@ -211,6 +211,7 @@ async fn run_extension(channel: &mut Channel, budget: &mut Budget) -> AppResult 
 }
 
 async fn run_step(channel: &mut Channel, step: &Step) -> AppResult {
+    channel.standing.at(step);
     let locks = channel.prepare(&step.arguments).await?;
     let arguments = channel.substituted(&step.arguments);
     channel.give_back(&locks);
@@ -231,8 +232,14 @@ async fn run_step(channel: &mut Channel, step: &Step) -> AppResult {
         priority,
     } = &channel.at;
     let at = format!("{context},{exten},{priority}");
-    let shown = format!("{}({arguments})", application.name);
-    tracing::debug!(channel = channel.name(), at, "{shown}");
+    let (name, shown) = (channel.name(), format!("{}({arguments})", application.name));
+    // As Asterisk writes it: scripts read these lines.
+    tracing::debug!(
+        channel = name,
+        at,
+        "Executing [{exten}@{context}:{priority}] {}(\"{name}\", \"{arguments}\") in new stack",
+        application.name
+    );
     channel.tell(StoryEvent::Application {
         application: shown.clone(),
         at,
@@ -276,9 +283,11 @@ async fn after_the_last_priority(channel: &mut Channel) -> AppResult {
     let digits = dialled(channel, begun.unwrap_or_default()).await?;
     if digits.is_empty() {
         let Some(to) = special(channel, "t").await? else {
+            let Position { context, exten, .. } = &channel.at;
             tracing::warn!(
                 channel = channel.name(),
-                "nothing dialled, and no extension t"
+                "{}nothing dialled, and no extension t in context '{context}' (at extension '{exten}')",
+                channel.standing.place()
             );
             return Err(channel.hangup(Cause::NoUserResponse));
         };
@@ -364,7 +373,8 @@ async fn invalid(channel: &mut Channel) -> AppResult {
     let Some(to) = special(channel, "i").await? else {
         tracing::warn!(
             channel = channel.name(),
-            "no priority {priority} of extension '{exten}' in context '{context}', and no extension i"
+            "{}no priority {priority} of extension '{exten}' in context '{context}', and no extension i",
+            channel.standing.place()
         );
         let text = format!("'{context},{exten},{priority}' does not exist, nor does extension i");
         channel.tell(StoryEvent::Remark { text });
@@ -472,7 +482,8 @@ async fn nested(
                     exten,
                     priority,
                 } = channel.at.clone();
-                let text = format!("no subroutine at {context},{exten},{priority}");
+                let place = channel.standing.place();
+                let text = format!("{place}no subroutine at {context},{exten},{priority}");
                 tracing::warn!(channel = channel.name(), "{text}");
                 channel.tell(StoryEvent::Remark { text });
                 Ok(())

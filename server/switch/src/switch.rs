@@ -6,7 +6,7 @@ mod status;
 mod tasks;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -23,6 +23,7 @@ pub use status::{Live, Status};
 pub use tasks::SHUTDOWN_GRACE;
 
 use crate::application::Application;
+use crate::call_number::CallNumber;
 use crate::directory::{ChannelId, Directory};
 use crate::function::Function;
 use crate::groups::Groups;
@@ -77,6 +78,8 @@ struct Shared {
     numbers: AtomicU64,
     /// Calls since the start.
     calls: AtomicU64,
+    /// Calls that the log has numbered; the next one's number.
+    call_numbers: AtomicU64,
     /// Calls that are there.
     calls_now: Arc<AtomicUsize>,
     tasks: TaskTracker,
@@ -116,6 +119,7 @@ impl Switch {
                 rng: Mutex::new(ChaCha12Rng::from_seed(seed)),
                 numbers: AtomicU64::new(0),
                 calls: AtomicU64::new(0),
+                call_numbers: AtomicU64::new(1),
                 calls_now: Arc::default(),
                 tasks: TaskTracker::new(),
                 asked: Asked::default(),
@@ -129,6 +133,11 @@ impl Switch {
     /// The configuration in force. Take it once for what belongs together.
     pub fn config(&self) -> Arc<Config> {
         self.shared.store.config()
+    }
+
+    /// The number of a call that begins.
+    pub(crate) fn next_call(&self) -> CallNumber {
+        CallNumber(self.shared.call_numbers.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Configuration and database.

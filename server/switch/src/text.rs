@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::{Mutex, PoisonError};
 
-use config::{CallerId, Subscriber};
+use config::{CallerId, Endpoint, Subscriber};
 use rtc::Refused;
 use sdp::Sdp;
 
@@ -180,6 +180,36 @@ impl Switch {
         let mut named = technologies.filter(|known| known.name().eq_ignore_ascii_case(name));
         let technology = named.next().ok_or_else(unknown)?;
         technology.send_text(to, text).await
+    }
+}
+
+impl Switch {
+    /// What a text with functions and variables becomes on a channel that nobody calls on and that stands nowhere: for
+    /// the console. `None`: there are too many calls.
+    pub fn evaluate(&self, text: &str) -> Option<String> {
+        let incoming = Incoming {
+            subscriber: Arc::new(Subscriber {
+                endpoint: Endpoint::new(""),
+                auths: Vec::new(),
+                aors: Vec::new(),
+                outbound_auths: Vec::new(),
+            }),
+            caller: CallerId::default(),
+            context: String::new(),
+            exten: String::new(),
+            redirecting: Redirecting::default(),
+            call_id: String::new(),
+            offer: None,
+            replaces: None,
+            variables: Vec::new(),
+            name: None,
+            linkedid: None,
+            leg: None,
+            signaling: Box::new(Nobody),
+            inbox: inbox(),
+        };
+        let mut channel = self.text_channel(incoming)?;
+        Some(channel.substituted(text))
     }
 }
 

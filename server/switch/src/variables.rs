@@ -67,9 +67,18 @@ pub enum SetError {
     /// The value has more than [`VALUE_BYTES_MAX`] bytes.
     #[error("the value has more than {VALUE_BYTES_MAX} bytes")]
     TooLong,
-    /// No function of that name can be set.
-    #[error("there is no such function, or it cannot be set")]
+    /// The function cannot be set so.
+    #[error("the function cannot be set so")]
     Function,
+    /// No function has this name.
+    #[error("there is no such function")]
+    NoFunction,
+    /// The function tells something and takes nothing.
+    #[error("the function can only be read")]
+    ReadOnly,
+    /// The function has no such item.
+    #[error("the function has no such item")]
+    Item,
     /// The function cannot take that value.
     #[error("that is no value for it")]
     Value,

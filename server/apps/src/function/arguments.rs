@@ -79,8 +79,7 @@ pub(crate) fn named(call: &Channel, name: &str) -> String {
     let function = name.split_once('(').map(|(function, _)| function.trim());
     let acts = function.is_some_and(|function| ACTING.contains(&function));
     if acts || name.contains(['$', '{', '}']) {
-        let channel = call.name();
-        tracing::warn!(channel, "'{name}' is not the name of a variable");
+        call.warn(format_args!("'{name}' is not the name of a variable"));
         return String::new();
     }
     call.substitute(&format!("${{{name}}}"))

@@ -2,17 +2,20 @@
 
 use switch::{CallerId, Channel, Function, Presentation, SetError, VALUE_BYTES_MAX};
 
+use super::items::unknown;
+
 /// Reads and sets who calls.
 pub(crate) static CALLER_ID: Function = Function {
     name: "CALLERID",
     synopsis: "Number and name of the caller, who may see them, and what else is known of it",
     read: |call, item| {
         let (item, given) = split(item);
-        match given {
+        let value = match given {
             // Asterisk reads the parts of any caller that is written out.
             Some(given) => part(&CallerId::parse(given), item),
             None => read_caller(call, item),
-        }
+        };
+        value.or_else(|| unknown(call, "CALLERID", item))
     },
     write: Some(write_caller),
 };
@@ -21,7 +24,10 @@ pub(crate) static CALLER_ID: Function = Function {
 pub(crate) static CONNECTED_LINE: Function = Function {
     name: "CONNECTEDLINE",
     synopsis: "Number and name of who the channel is connected to; set, it is told, unless with `,i`",
-    read: |call, item| part(&call.parties.connected, split(item).0),
+    read: |call, item| {
+        let value = part(&call.parties.connected, split(item).0);
+        value.or_else(|| unknown(call, "CONNECTEDLINE", item))
+    },
     write: Some(|call, item, value| {
         let (item, quiet) = split(item);
         set(&mut call.parties.connected, item, value)?;
@@ -36,7 +42,10 @@ pub(crate) static CONNECTED_LINE: Function = Function {
 pub(crate) static REDIRECTING: Function = Function {
     name: "REDIRECTING",
     synopsis: "Who sent the call on (orig, from), to whom (to), why (reason) and how often (count)",
-    read: |call, item| read_redirecting(call, split(item).0),
+    read: |call, item| {
+        let value = read_redirecting(call, split(item).0);
+        value.or_else(|| unknown(call, "REDIRECTING", item))
+    },
     write: Some(|call, item, value| {
         let (item, quiet) = split(item);
         write_redirecting(call, item, value)?;
@@ -89,7 +98,7 @@ fn write_caller(call: &mut Channel, item: &str, value: &str) -> Result<(), SetEr
     let lower = item.to_ascii_lowercase();
     match lower.as_str() {
         "ani" => value.clone_into(&mut call.parties.ani.number),
-        "ani2" => call.parties.ani2 = value.trim().parse().map_err(|_| SetError::Function)?,
+        "ani2" => call.parties.ani2 = value.trim().parse().map_err(|_| SetError::Value)?,
         "dnid" => value.clone_into(&mut call.parties.dialled),
         "rdnis" => value.clone_into(&mut call.parties.redirecting.from.number),
         item => match item.strip_prefix("ani-") {
@@ -133,14 +142,14 @@ fn write_redirecting(call: &mut Channel, item: &str, value: &str) -> Result<(), 
     match lower.as_str() {
         "reason" => value.trim().clone_into(&mut redirecting.reason),
         "orig-reason" => value.trim().clone_into(&mut redirecting.orig_reason),
-        "count" => redirecting.count = value.trim().parse().map_err(|_| SetError::Function)?,
+        "count" => redirecting.count = value.trim().parse().map_err(|_| SetError::Value)?,
         item => {
-            let (whose, item) = item.split_once('-').ok_or(SetError::Function)?;
+            let (whose, item) = item.split_once('-').ok_or(SetError::Item)?;
             let party = match whose {
                 "orig" => &mut redirecting.orig,
                 "from" => &mut redirecting.from,
                 "to" => &mut redirecting.to,
-                _ => return Err(SetError::Function),
+                _ => return Err(SetError::Item),
             };
             set(party, item, value)?;
         }
@@ -171,7 +180,7 @@ fn part(party: &CallerId, item: &str) -> Option<String> {
 
 fn set(party: &mut CallerId, item: &str, value: &str) -> Result<(), SetError> {
     fits(value)?;
-    let presentation = || Presentation::parse(value).ok_or(SetError::Function);
+    let presentation = || Presentation::parse(value).ok_or(SetError::Value);
     match item.to_ascii_lowercase().as_str() {
         "all" => {
             let CallerId { name, number, .. } = CallerId::parse(value);
@@ -191,7 +200,7 @@ fn set(party: &mut CallerId, item: &str, value: &str) -> Result<(), SetError> {
         "num-valid" | "name-valid" if is_true(value) => {}
         "num-valid" => party.number.clear(),
         "name-valid" => party.name.clear(),
-        _ => return Err(SetError::Function),
+        _ => return Err(SetError::Item),
     }
     Ok(())
 }

@@ -88,7 +88,7 @@ fn set_property(call: &mut Channel, property: &str, value: &str) -> Result<(), S
         "disable" => call.record_mut().set_enabled(!on),
         // Which party is the first is decided by who called.
         "party_a" => {}
-        _ => return Err(SetError::Function),
+        _ => return Err(SetError::Item),
     }
     Ok(())
 }

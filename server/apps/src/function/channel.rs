@@ -3,6 +3,7 @@
 use codec::Kind;
 use switch::{Channel, Function, QualityItem, SetError, quality};
 
+use super::items::unknown;
 use crate::arguments::position;
 use crate::gosub::with_arguments;
 
@@ -12,7 +13,7 @@ pub(crate) static CHANNEL: Function = Function {
     synopsis: "Facts of the channel: name, uniqueid, linkedid, state, channeltype, endpoint, context, exten, rtp, rtcp, …; \
                language, accountcode, musicclass and tonezone can be set, and subroutines to be run when the channel is over: \
                hangup_handler_push, hangup_handler_pop, hangup_handler_wipe",
-    read,
+    read: |call, item| read(call, item).or_else(|| unknown(call, "CHANNEL", item)),
     write: Some(write),
 };
 
@@ -149,11 +150,10 @@ fn write(call: &mut Channel, item: &str, value: &str) -> Result<(), SetError> {
         "musicclass" => call.set_music_class(value.trim()),
         "tonezone" => {
             if !call.set_tone_zone(value.trim()) {
-                tracing::warn!(
-                    channel = call.name(),
+                call.warn(format_args!(
                     "CHANNEL(tonezone): there is no country '{}' in indications.conf",
                     value.trim()
-                );
+                ));
             }
         }
         "language" if call.set_language(value.trim()) => {}
@@ -169,7 +169,7 @@ fn write(call: &mut Channel, item: &str, value: &str) -> Result<(), SetError> {
             call.wipe_hangup_handlers();
             return replace_handler(call, value);
         }
-        _ => return Err(SetError::Name),
+        _ => return Err(SetError::Item),
     }
     Ok(())
 }

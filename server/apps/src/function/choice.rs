@@ -63,10 +63,7 @@ fn choose(
     text: &str,
     decide: impl Fn(&str) -> Result<bool, String>,
 ) -> Option<String> {
-    let warn = |why: &str| {
-        let channel = call.name();
-        tracing::warn!(channel, "{function}({text}): {why}");
-    };
+    let warn = |why: &str| call.warn(format_args!("{function}({text}): {why}"));
     let Some((condition, values)) = split(text, '?') else {
         warn("write it as condition?value:value");
         return None;

@@ -83,10 +83,9 @@ fn count_matching(call: &Channel, text: &str) -> Option<String> {
         regex_lite::Regex::new(expression),
         regex_lite::Regex::new(category),
     ) else {
-        tracing::warn!(
-            channel = call.name(),
+        call.warn(format_args!(
             "GROUP_MATCH_COUNT({text}): no regular expression"
-        );
+        ));
         return Some("0".to_owned());
     };
     let matches = |own: &Group| names.is_match(&own.name) && categories.is_match(&own.category);

@@ -2,6 +2,8 @@
 
 use switch::{Channel, Function, SetError, VALUE_BYTES_MAX};
 
+use super::items::unknown;
+
 /// Reads and sets the text message of the channel.
 pub(crate) static MESSAGE: Function = Function {
     name: "MESSAGE",
@@ -19,12 +21,14 @@ pub(crate) static MESSAGE_DATA: Function = Function {
 };
 
 fn read(call: &Channel, part: &str) -> Option<String> {
-    let text = call.text()?;
+    let Some(text) = call.text() else {
+        return unknown(call, "MESSAGE", part);
+    };
     match part.trim().to_ascii_lowercase().as_str() {
         "to" => Some(text.to.clone()),
         "from" => Some(text.from.clone()),
         "body" => Some(text.body.clone()),
-        _ => None,
+        _ => unknown(call, "MESSAGE", part),
     }
 }
 
@@ -40,9 +44,9 @@ fn write(call: &mut Channel, part: &str, value: &str) -> Result<(), SetError> {
         "custom_data" => match value.trim().to_ascii_lowercase().as_str() {
             "mark_all_outbound" => text.outbound.append(&mut text.headers),
             "clear_all_outbound" => text.outbound.clear(),
-            _ => return Err(SetError::Function),
+            _ => return Err(SetError::Value),
         },
-        _ => return Err(SetError::Function),
+        _ => return Err(SetError::Item),
     }
     Ok(())
 }

@@ -12,8 +12,7 @@ pub(crate) static MATH: Function = Function {
     read: |call, text| {
         let value = math(text);
         if value.is_none() {
-            let channel = call.name();
-            tracing::warn!(channel, "MATH({text}): write it as MATH(1+2,int)");
+            call.warn(format_args!("MATH({text}): write it as MATH(1+2,int)"));
         }
         value
     },

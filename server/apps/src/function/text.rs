@@ -195,7 +195,7 @@ pub(crate) static KEYPAD_HASH: Function = Function {
 };
 
 fn warn(call: &Channel, what: &str) {
-    tracing::warn!(channel = call.name(), "{what}");
+    call.warn(what);
 }
 
 /// `a-z` and single characters.

@@ -37,8 +37,7 @@ fn told(
     made: Result<String, String>,
 ) -> Option<String> {
     if let Err(why) = &made {
-        let channel = call.name();
-        tracing::warn!(channel, "{function}({text}): {why}");
+        call.warn(format_args!("{function}({text}): {why}"));
     }
     made.ok()
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use switch::{Channel, Function, SetError};
 
+use super::items::unknown;
+
 /// Reads and sets how long a caller may take, in seconds.
 pub(crate) static TIMEOUT: Function = Function {
     name: "TIMEOUT",
@@ -29,10 +31,32 @@ impl Which {
             _ => None,
         }
     }
+
+    /// Says so if it is named by its first letter alone: that may be an error in writing.
+    fn is_named(&self, call: &Channel, name: &str) {
+        let (name, own) = (name.trim(), self.as_str());
+        if !name.eq_ignore_ascii_case(own) {
+            call.warn(format_args!(
+                "TIMEOUT({name}) is taken for TIMEOUT({own}); write it so"
+            ));
+        }
+    }
+
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::Absolute => "absolute",
+            Self::Digit => "digit",
+            Self::Response => "response",
+        }
+    }
 }
 
 fn read(call: &Channel, name: &str) -> Option<String> {
-    let timeout = match Which::parse(name)? {
+    let Some(which) = Which::parse(name) else {
+        return unknown(call, "TIMEOUT", name);
+    };
+    which.is_named(call, name);
+    let timeout = match which {
         Which::Absolute => match call.absolute_timeout() {
             Some(left) => left,
             None => return Some("0".to_owned()),
@@ -44,7 +68,8 @@ fn read(call: &Channel, name: &str) -> Option<String> {
 }
 
 fn write(call: &mut Channel, name: &str, value: &str) -> Result<(), SetError> {
-    let which = Which::parse(name).ok_or(SetError::Name)?;
+    let which = Which::parse(name).ok_or(SetError::Item)?;
+    which.is_named(call, name);
     let seconds: f64 = value.trim().parse().map_err(|_| SetError::Value)?;
     let timeout = Duration::try_from_secs_f64(seconds).map_err(|_| SetError::Value)?;
     match which {

@@ -22,6 +22,7 @@ mod hangup_handlers;
 mod hold;
 mod limits;
 mod local;
+mod messages;
 mod more;
 mod office;
 mod originate;

@@ -1,14 +1,22 @@
 //! `core show applications`, `core show application`.
 
-use crate::command::{Command, Outcome, Takes};
+use switch::Application;
+
+use crate::command::{Command, Outcome, Slot, Takes};
 use crate::exchange::Exchange;
+use crate::page::Page;
 
 pub(crate) static SHOW_APPLICATIONS: Command = Command {
     path: "core show applications",
-    takes: Takes::Nothing,
+    takes: Takes::Form(&[
+        Slot::Optional,
+        Slot::One(&["like", "describing"]),
+        Slot::Rest("text"),
+    ]),
     synopsis: "Shows registered dialplan applications",
-    doc: "Lists the applications a dial plan may name.",
-    run: |exchange, _| Box::pin(async { list(exchange) }),
+    doc: "Lists the applications a dial plan may name: all of them; those whose name has a text (`like`);\n\
+          or those whose description has each of some words (`describing`).",
+    run: |exchange, words| Box::pin(async { list(exchange, words) }),
 };
 
 pub(crate) static SHOW_APPLICATION: Command = Command {
@@ -19,17 +27,38 @@ pub(crate) static SHOW_APPLICATION: Command = Command {
     run: |exchange, words| Box::pin(async { describe(exchange, &words[0]) }),
 };
 
-fn list(exchange: &Exchange) -> Outcome {
-    let mut text = String::from("    -= Registered Applications =-\n");
-    let applications = exchange.parts.switch.applications();
-    for application in applications {
+fn list(exchange: &Exchange, words: &[String]) -> Outcome {
+    let has = |text: &str, word: &String| {
+        let word = word.to_ascii_lowercase();
+        text.to_ascii_lowercase().contains(&word)
+    };
+    let (how, wanted) = match words.split_first() {
+        None => (None, words),
+        Some((_, [])) => return Outcome::Usage,
+        Some((how, wanted)) => (Some(how.to_ascii_lowercase()), wanted),
+    };
+    let is_meant = |application: &&&Application| match how.as_deref() {
+        None => true,
+        Some("like") => has(application.name, &wanted.join(" ")),
+        Some(_) => wanted
+            .iter()
+            .all(|word| has(application.synopsis, word) || has(application.doc, word)),
+    };
+    let all = exchange.parts.switch.applications().iter();
+    let applications: Vec<&&Application> = all.filter(is_meant).collect();
+    let (which, found) = match how {
+        None => ("Registered", "Registered"),
+        Some(_) => ("Matching", "Matching"),
+    };
+    let mut text = format!("    -= {which} Applications =-\n");
+    for application in &applications {
         text.push_str(&format!(
             "{:>20}: {}\n",
             application.name, application.synopsis
         ));
     }
     text.push_str(&format!(
-        "    -= {} Applications Registered =-\n",
+        "    -= {} Applications {found} =-\n",
         applications.len()
     ));
     Outcome::Done(text)
@@ -39,40 +68,10 @@ fn describe(exchange: &Exchange, name: &str) -> Outcome {
     let Some(application) = exchange.parts.switch.application(name) else {
         return Outcome::Failed("Your application(s) is (are) not registered\n".to_owned());
     };
-    let (syntax, doc) = plain(application.doc);
+    let Page { syntax, text } = Page::of(application.doc);
+    let (name, synopsis) = (application.name, application.synopsis);
     Outcome::Done(format!(
-        "\n  -= Info about application '{}' =-\n\n[Synopsis]\n{}\n\n[Description]\n{doc}\n\n[Syntax]\n{syntax}\n\n",
-        application.name, application.synopsis
+        "\n  -= Info about application '{name}' =-\n\n[Synopsis]\n{synopsis}\n\n[Description]\n{text}\n\n\
+         [Syntax]\n{syntax}\n\n"
     ))
-}
-
-/// A page of the manual for a terminal: its title, which is how the application is written, and the rest without the
-/// signs of Markdown.
-fn plain(doc: &str) -> (String, String) {
-    let (title, rest) = doc.split_once('\n').unwrap_or((doc, ""));
-    let mut is_example = false;
-    let mut lines = Vec::new();
-    for line in rest.trim().lines() {
-        match (line.starts_with("```"), is_example) {
-            (true, _) => is_example = !is_example,
-            // In an example a backquote stands for itself.
-            (false, true) => lines.push(format!("    {line}")),
-            (false, false) => lines.push(line.trim_start_matches('#').replace('`', "")),
-        }
-    }
-    let title = title.trim_start_matches('#').trim();
-    (title.to_owned(), lines.join("\n"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::plain;
-
-    #[test]
-    fn a_page_is_shown_without_the_signs_of_markdown() {
-        let page = "# Answer([ms])\n\nAnswers with `200`.\n\n```\nexten => 1,1,Answer()\n```\n";
-        let (syntax, text) = plain(page);
-        assert_eq!(syntax, "Answer([ms])");
-        assert_eq!(text, "Answers with 200.\n\n    exten => 1,1,Answer()");
-    }
 }

@@ -187,8 +187,7 @@ fn set_verbose(exchange: &Exchange, word: &str) -> Outcome {
     };
     let console = asker();
     let before = exchange.parts.log.set_verbose(console, level);
-    let which = if console.is_some() { "Console" } else { "Log" };
-    changed(&format!("{which} verbose"), before, level)
+    changed("Console verbose", before, level)
 }
 
 fn set_debug(exchange: &Exchange, words: &[String]) -> Outcome {

@@ -139,6 +139,27 @@ pub(crate) static LIST_ENDPOINTS: Command = Command {
     },
 };
 
+pub(crate) static LIST_IDENTIFIES: Command = Command {
+    path: "pjsip list identifies",
+    takes: Takes::Nothing,
+    synopsis: "List PJSIP Identifies",
+    doc: "One line for each of what `pjsip show identifies` shows.",
+    run: |exchange, _| {
+        Box::pin(async {
+            let all = (objects::SHOW_IDENTIFIES.run)(exchange, &[]).await;
+            listed(all, "Identify")
+        })
+    },
+};
+
+pub(crate) static LIST_REGISTRATIONS: Command = Command {
+    path: "pjsip list registrations",
+    takes: Takes::Nothing,
+    synopsis: "List PJSIP Registrations",
+    doc: "The same as `pjsip show registrations`.",
+    run: |exchange, _| (registration::SHOW_REGISTRATIONS.run)(exchange, &[]),
+};
+
 pub(crate) static LIST_TRANSPORTS: Command = Command {
     path: "pjsip list transports",
     takes: Takes::Nothing,

@@ -1,4 +1,4 @@
-//! `rtp set debug`, `rtp show settings`.
+//! `rtp set debug`, `rtcp set debug`, `rtp show settings`.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -6,7 +6,7 @@ use config::Rtp;
 use switch::MediaCounts;
 
 use crate::command::{Command, Outcome, Slot, Takes};
-use crate::exchange::Exchange;
+use crate::log::Traced;
 
 pub(crate) static SET_DEBUG: Command = Command {
     path: "rtp set debug",
@@ -19,7 +19,30 @@ pub(crate) static SET_DEBUG: Command = Command {
     doc: "Prints one line per RTP packet to the log, as far as its header can be read in the clear:\n\
           all of them, or those from and to one address. What a channel of the log cannot take in\n\
           time is left out and counted.",
-    run: |exchange, words| Box::pin(async { set_debug(exchange, words) }),
+    run: |exchange, words| {
+        Box::pin(async {
+            let log = &exchange.parts.log;
+            set_debug("RTP", words, |change| log.trace_rtp(change))
+        })
+    },
+};
+
+pub(crate) static SET_RTCP_DEBUG: Command = Command {
+    path: "rtcp set debug",
+    takes: Takes::Form(&[
+        Slot::One(&["on", "off", "ip"]),
+        Slot::Optional,
+        Slot::Any("address[:port]"),
+    ]),
+    synopsis: "Enable/Disable RTCP debugging",
+    doc: "Prints one line per RTCP packet to the log, as far as its header can be read in the clear:\n\
+          all of them, or those from and to one address.",
+    run: |exchange, words| {
+        Box::pin(async {
+            let log = &exchange.parts.log;
+            set_debug("RTCP", words, |change| log.trace_rtcp(change))
+        })
+    },
 };
 
 pub(crate) static SHOW_SETTINGS: Command = Command {
@@ -35,28 +58,32 @@ pub(crate) static SHOW_SETTINGS: Command = Command {
     },
 };
 
-fn set_debug(exchange: &Exchange, words: &[String]) -> Outcome {
-    let log = &exchange.parts.log;
+/// For one of the two protocols.
+fn set_debug(
+    protocol: &str,
+    words: &[String],
+    trace: impl FnOnce(&mut dyn FnMut(&mut Traced)),
+) -> Outcome {
     match (words[0].to_ascii_lowercase().as_str(), words.get(1)) {
         ("on", None) => {
-            log.trace_rtp(|traced| {
+            trace(&mut |traced| {
                 traced.on = true;
                 traced.hosts.clear();
             });
-            Outcome::Done("RTP Packet Debugging Enabled\n".to_owned())
+            Outcome::Done(format!("{protocol} Packet Debugging Enabled\n"))
         }
         ("off", None) => {
-            log.trace_rtp(|traced| traced.on = false);
-            Outcome::Done("RTP Packet Debugging Disabled\n".to_owned())
+            trace(&mut |traced| traced.on = false);
+            Outcome::Done(format!("{protocol} Packet Debugging Disabled\n"))
         }
         ("ip", Some(word)) => match address(word) {
             Some(host) => {
-                log.trace_rtp(|traced| {
+                trace(&mut |traced| {
                     traced.on = true;
                     traced.hosts = vec![host];
                 });
                 Outcome::Done(format!(
-                    "RTP Packet Debugging Enabled for address: {word}\n"
+                    "{protocol} Packet Debugging Enabled for address: {word}\n"
                 ))
             }
             None => not_an_address(word),

@@ -3,10 +3,12 @@
 use std::time::{Duration, SystemTime};
 
 use codec::{CODECS, Kind};
+use switch::Function;
 
 use crate::command::{Command, Names, Outcome, Slot, Takes};
 use crate::commands::count;
 use crate::exchange::Exchange;
+use crate::page::Page;
 
 pub(crate) static SHOW_SETTINGS: Command = Command {
     path: "core show settings",
@@ -26,17 +28,25 @@ pub(crate) static SHOW_CODECS: Command = Command {
 
 pub(crate) static SHOW_FUNCTIONS: Command = Command {
     path: "core show functions",
-    takes: Takes::Nothing,
+    takes: Takes::Form(&[Slot::Optional, Slot::Word("like"), Slot::Any("text")]),
     synopsis: "Shows registered dialplan functions",
-    doc: "Lists the functions a dial plan may read or set.",
-    run: |exchange, _| Box::pin(async { functions(exchange) }),
+    doc: "Lists the functions a dial plan may read or set; with `like`, those whose name has a text.",
+    run: |exchange, words| Box::pin(async { functions(exchange, words) }),
+};
+
+pub(crate) static SHOW_FILE_FORMATS: Command = Command {
+    path: "core show file formats",
+    takes: Takes::Nothing,
+    synopsis: "Displays file formats",
+    doc: "Lists the formats of sound files that are played, and their endings.",
+    run: |_, _| Box::pin(async { Outcome::Done(file_formats()) }),
 };
 
 pub(crate) static SHOW_FUNCTION: Command = Command {
     path: "core show function",
     takes: Takes::Form(&[Slot::Name("function", Names::Functions)]),
     synopsis: "Describe a specific dialplan function",
-    doc: "Shows what one function tells and whether it can be set.",
+    doc: "Shows what one function tells, whether it can be set, how it is written and its items.",
     run: |exchange, words| Box::pin(async { function(exchange, &words[0]) }),
 };
 
@@ -143,12 +153,55 @@ fn codecs(kind: Option<&str>) -> String {
     text
 }
 
-fn functions(exchange: &Exchange) -> Outcome {
-    let functions = exchange.parts.switch.functions();
+/// Files that are played, and by their endings: as which format, under which of Asterisk's names.
+const FILE_FORMATS: [(&str, &str, &str); 13] = [
+    ("slin96", "sln96", "sln96"),
+    ("slin48", "sln48", "sln48"),
+    ("slin44", "sln44", "sln44"),
+    ("slin32", "sln32", "sln32"),
+    ("slin24", "sln24", "sln24"),
+    ("slin16", "sln16", "sln16"),
+    ("slin16", "wav16", "wav16"),
+    ("slin12", "sln12", "sln12"),
+    ("slin", "sln", "sln|raw"),
+    ("slin", "wav", "wav"),
+    ("g722", "g722", "g722"),
+    ("alaw", "alaw", "alaw|al|alw"),
+    ("ulaw", "pcm", "pcm|ulaw|ul|mu"),
+];
+
+fn file_formats() -> String {
+    let line = |format: &str, name: &str, endings: &str| {
+        format!("{format:<10} {name:<10} {endings:<20}\n")
+    };
+    let mut text = line("Format", "Name", "Extensions") + &line("------", "----", "----------");
+    for (format, name, endings) in FILE_FORMATS {
+        text.push_str(&line(format, name, endings));
+    }
+    text + &format!("{} file formats registered.\n", FILE_FORMATS.len())
+}
+
+fn functions(exchange: &Exchange, words: &[String]) -> Outcome {
+    let like = match words {
+        [] => None,
+        [_, like] => Some(like.to_ascii_uppercase()),
+        _ => return Outcome::Usage,
+    };
+    let all = exchange.parts.switch.functions().iter();
+    let is_meant = |function: &&&Function| {
+        let like = like.as_deref();
+        like.is_none_or(|like| function.name.contains(like))
+    };
+    let functions: Vec<&&Function> = all.filter(is_meant).collect();
     let rule = "-".repeat(80);
-    let mut text = format!("Installed Custom Functions:\n{rule}\n");
-    for function in functions {
-        let usage = format!("{}(...)", function.name);
+    let (which, matching) = match like {
+        None => ("Installed", ""),
+        Some(_) => ("Matching", "matching "),
+    };
+    let mut text = format!("{which} Custom Functions:\n{rule}\n");
+    for function in &functions {
+        let usage = (exchange.parts.function_doc)(function.name).map(|doc| Page::of(doc).syntax);
+        let usage = usage.unwrap_or_else(|| syntax_of(function.name, function.synopsis));
         text.push_str(&format!(
             "{:<20.20}  {usage:<35.35}  {}\n",
             function.name, function.synopsis
@@ -156,8 +209,8 @@ fn functions(exchange: &Exchange) -> Outcome {
     }
     let number = count(
         functions.len() as u64,
-        "custom function",
-        "custom functions",
+        &format!("{matching}custom function"),
+        &format!("{matching}custom functions"),
     );
     Outcome::Done(format!("{text}{number} installed.\n"))
 }
@@ -169,21 +222,72 @@ fn function(exchange: &Exchange, name: &str) -> Outcome {
         return Outcome::Failed(format!("No function by that name registered: '{name}'\n"));
     };
     let set = if function.write.is_some() {
-        "can be set"
+        "It can be set."
     } else {
-        "can be read alone"
+        "It can be read alone."
+    };
+    let (name, synopsis) = (function.name, function.synopsis);
+    let page = (exchange.parts.function_doc)(name).map(Page::of);
+    let (syntax, text) = match page {
+        Some(page) => (page.syntax, format!("{set}\n\n{}", page.text)),
+        None => (syntax_of(name, synopsis), set.to_owned()),
     };
     Outcome::Done(format!(
-        "\n  -= Info about Function '{}' =-\n\n[Synopsis]\n{}\n\n[Description]\nIt {set}.\n\n",
-        function.name, function.synopsis
+        "\n  -= Info about Function '{name}' =-\n\n[Synopsis]\n{synopsis}\n\n[Description]\n{}\n\n[Syntax]\n{syntax}\n\n",
+        text.trim_end()
     ))
+}
+
+/// How a function is written, as the end of its synopsis says: `LEN(text)` of `…: LEN(text)`.
+fn syntax_of(name: &str, synopsis: &str) -> String {
+    let begin = format!("{name}(");
+    match synopsis.find(&begin) {
+        None => format!("{name}()"),
+        Some(at) => {
+            let mut depth = 0_u32;
+            let end = synopsis[at..].find(|sign| {
+                depth = match sign {
+                    '(' => depth + 1,
+                    ')' => depth.saturating_sub(1),
+                    _ => depth,
+                };
+                sign == ')' && depth == 0
+            });
+            let end = end.map_or(synopsis.len(), |end| at + end + 1);
+            synopsis[at..end].to_owned()
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
 
-    use super::codecs;
+    use super::{FILE_FORMATS, codecs, file_formats, syntax_of};
+
+    #[test]
+    fn every_ending_that_is_played_is_listed_once() {
+        let endings = FILE_FORMATS
+            .iter()
+            .flat_map(|(.., endings)| endings.split('|'));
+        let mut endings: Vec<&str> = endings.collect();
+        let mut played = codec::SOUND_ENDINGS.to_vec();
+        endings.sort_unstable();
+        played.sort_unstable();
+        assert_eq!(endings, played);
+        let text = file_formats();
+        assert!(
+            text.contains("\nslin       sln        sln|raw             \n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn how_a_function_is_written_stands_in_its_synopsis() {
+        let synopsis = "How long a text is: LEN(text(x)), or so";
+        assert_eq!(syntax_of("LEN", synopsis), "LEN(text(x))");
+        assert_eq!(syntax_of("VERSION", "The version"), "VERSION()");
+    }
 
     #[test]
     fn codecs_stand_in_asterisks_columns() {

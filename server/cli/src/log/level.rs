@@ -146,10 +146,18 @@ pub enum Class {
     Sip,
     /// An RTP packet.
     Rtp,
+    /// An RTCP packet.
+    Rtcp,
 }
+
+/// A step of the dial plan.
+pub(crate) const STEP: Class = Class::Verbose(3);
 
 /// The target of RTP packets.
 pub(crate) const RTP_TARGET: &str = "rtp_debug";
+
+/// The target of RTCP packets.
+pub(crate) const RTCP_TARGET: &str = "rtcp_debug";
 
 impl Class {
     /// What comes from this place.
@@ -157,6 +165,7 @@ impl Class {
         match metadata.target() {
             signal::sip::TRACE_TARGET => return Self::Sip,
             RTP_TARGET => return Self::Rtp,
+            RTCP_TARGET => return Self::Rtcp,
             _ => {}
         }
         let has = |field: &str| metadata.fields().field(field).is_some();
@@ -165,7 +174,7 @@ impl Class {
             tracing::Level::WARN => Self::Warning,
             tracing::Level::INFO if has("channel") => Self::Verbose(1),
             tracing::Level::INFO => Self::Notice,
-            tracing::Level::DEBUG if has("channel") && has("at") => Self::Verbose(3),
+            tracing::Level::DEBUG if has("channel") && has("at") => STEP,
             tracing::Level::DEBUG => Self::Debug(1),
             tracing::Level::TRACE => Self::Debug(5),
         }
@@ -177,7 +186,7 @@ impl Class {
             Self::Error => Level::Error,
             Self::Warning => Level::Warning,
             Self::Notice => Level::Notice,
-            Self::Verbose(_) | Self::Sip | Self::Rtp => Level::Verbose,
+            Self::Verbose(_) | Self::Sip | Self::Rtp | Self::Rtcp => Level::Verbose,
             Self::Debug(number) if number < 5 => Level::Debug,
             Self::Debug(_) => Level::Trace,
         }

@@ -3,12 +3,13 @@
 use std::fmt::{self, Write as _};
 use std::time::SystemTime;
 
+use switch::call_number::{self, CallNumber};
 use tracing::Event;
 use tracing::field::{Field, Visit};
 
 use super::channel::{Channel, Format, Out};
 use super::clock;
-use super::level::{Class, Level};
+use super::level::{Class, Level, STEP};
 use super::rule::State;
 
 /// Bytes of one line; a SIP message fits.
@@ -20,6 +21,8 @@ pub(super) struct Line {
     pub(super) class: Class,
     level: tracing::Level,
     module: &'static str,
+    /// The call it was said in.
+    call: Option<CallNumber>,
     /// The message, then its fields.
     text: String,
 }
@@ -34,9 +37,12 @@ impl Line {
         let traced = match class {
             Class::Sip => Some(&state.sip),
             Class::Rtp => Some(&state.rtp),
+            Class::Rtcp => Some(&state.rtcp),
             _ => None,
         };
         let text = match traced {
+            // Its message says where and which channel.
+            None if class == STEP => fields.message,
             None => fields.message + &fields.others,
             Some(traced) if traced.has(&fields.remote, &fields.method) => match traced.brief {
                 true => brief(&fields.message),
@@ -49,6 +55,8 @@ impl Line {
             class,
             level: *metadata.level(),
             module: metadata.target().split("::").next().unwrap_or_default(),
+            // A packet is seen to by a thread of many calls.
+            call: traced.is_none().then(call_number::current).flatten(),
             text: harmless(&text, traced.is_some()),
         })
     }
@@ -56,12 +64,14 @@ impl Line {
     /// As the standard error shows it.
     pub(super) fn for_terminal(&self, colours: bool) -> String {
         let (time, level) = (clock::utc(self.at), self.level);
+        let call = self.call.map(|call| format!("[{call}] "));
+        let call = call.unwrap_or_default();
         match colours {
-            false => format!("{time} {level:>5} {}\n", self.text),
+            false => format!("{time} {level:>5} {call}{}\n", self.text),
             true => {
                 let colour = colour(self.class.level());
                 format!(
-                    "\u{1b}[2m{time}\u{1b}[0m \u{1b}[{colour}m{level:>5}\u{1b}[0m {}\n",
+                    "\u{1b}[2m{time}\u{1b}[0m \u{1b}[{colour}m{level:>5}\u{1b}[0m {call}{}\n",
                     self.text
                 )
             }
@@ -74,32 +84,43 @@ impl Line {
             (Out::Syslog(_, facility), _) => {
                 let priority = facility * 8 + severity(self.class.level());
                 let (pid, level) = (std::process::id(), self.class.level().as_str());
+                let call = self.bracketed();
                 format!(
-                    "<{priority}>sidetone[{pid}]: {level}: {}: {}",
+                    "<{priority}>sidetone[{pid}]: {level}{call}: {}: {}",
                     self.module, self.text
                 )
             }
             (_, Format::Default) => self.plain(date_format),
             (_, Format::Json) => {
-                let object = serde_json::json!({
+                let mut object = serde_json::json!({
                     "timestamp": clock::utc(self.at),
                     "level": self.class.level().as_str(),
                     "pid": std::process::id(),
                     "module": self.module,
                     "message": self.text,
                 });
+                if let Some(call) = self.call {
+                    object["call"] = call.to_string().into();
+                }
                 format!("{object}\n")
             }
         }
     }
 
-    /// `[Nov 25 21:05:55] NOTICE[1234]: signal: …`.
+    /// `[C-0000002a]`, or nothing outside of calls.
+    fn bracketed(&self) -> String {
+        self.call
+            .map_or_else(String::new, |call| format!("[{call}]"))
+    }
+
+    /// `[Nov 25 21:05:55] NOTICE[1234][C-0000002a]: signal: …`.
     pub(super) fn plain(&self, date_format: Option<&str>) -> String {
         format!(
-            "[{}] {}[{}]: {}: {}\n",
+            "[{}] {}[{}]{}: {}: {}\n",
             clock::local(self.at, date_format),
             self.class.level().as_str(),
             std::process::id(),
+            self.bracketed(),
             self.module,
             self.text
         )

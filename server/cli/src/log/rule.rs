@@ -28,6 +28,8 @@ pub struct State {
     pub sip: Traced,
     /// `rtp set debug`.
     pub rtp: Traced,
+    /// `rtcp set debug`.
+    pub rtcp: Traced,
     pub(super) listeners: Vec<Listener>,
     pub(super) consoles: Vec<Console>,
     pub(super) date_format: Option<String>,
@@ -122,6 +124,7 @@ impl State {
             debug: Debug::default(),
             sip: Traced::default(),
             rtp: Traced::default(),
+            rtcp: Traced::default(),
             listeners: Vec::new(),
             consoles: Vec::new(),
             date_format: None,
@@ -150,6 +153,7 @@ impl State {
             Class::Error | Class::Warning => true,
             Class::Sip => self.sip.on,
             Class::Rtp => self.rtp.on,
+            Class::Rtcp => self.rtcp.on,
             Class::Notice => is_ours(metadata),
             Class::Verbose(number) => number <= levels.verbose.unwrap_or(self.verbose),
             Class::Debug(number) => is_ours(metadata) && number <= self.debug.of(metadata.target()),
@@ -166,6 +170,7 @@ impl State {
         match class {
             Class::Sip => self.sip.on,
             Class::Rtp => self.rtp.on,
+            Class::Rtcp => self.rtcp.on,
             Class::Error | Class::Warning | Class::Notice => named(),
             Class::Verbose(1) => named() && self.verbose >= 1,
             Class::Verbose(number) => named() || self.verbose >= number,

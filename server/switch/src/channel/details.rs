@@ -29,6 +29,8 @@ pub struct Details {
     pub record: Vec<(String, String)>,
     /// Its streams.
     pub streams: Vec<StreamDetails>,
+    /// What records it: the number of each recording, and its file.
+    pub recordings: Vec<(u64, String)>,
     /// What has happened to it; nothing of one that carries a text alone.
     pub story: Option<StorySoFar>,
 }
@@ -82,6 +84,7 @@ impl Channel {
             variables: owned(self.vars.iter()),
             record: set.map(|(name, value)| (name.to_owned(), value)).collect(),
             streams: topology.iter().map(stream).collect(),
+            recordings: self.recordings_now(),
             story: self.story.as_ref().map(Story::so_far),
         }
     }

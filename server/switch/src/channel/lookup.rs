@@ -1,6 +1,7 @@
 //! What `${…}` means on a channel.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use dialplan::{Moment, Note, Variables, substitute};
 
@@ -41,22 +42,35 @@ impl Variables for Channel {
     }
 
     fn note(&self, note: &Note) {
+        match note {
+            Note::UnknownFunction(name) => {
+                let known = self.switch.functions().iter().map(|own| own.name);
+                match config::closest(name, known) {
+                    Some(meant) => self.warn(format_args!("{note}; did you mean {meant}?")),
+                    None => self.warn(note),
+                }
+            }
+            Note::Unclosed(_) | Note::TooDeep | Note::TooLong | Note::Expression(..) => {
+                self.warn(note);
+            }
+        }
+    }
+}
+
+impl Channel {
+    /// Warns of something that is wrong in the step that runs, in the log and in the story, with its file and line.
+    pub fn warn(&self, what: impl fmt::Display) {
         let dialplan::Position {
             context,
             exten,
             priority,
         } = &self.at;
-        let config = self.switch.config();
-        let step = config.plan.step(&self.at, Some(&self.caller.number));
-        let place = step.map_or_else(String::new, |step| format!("{}: ", step.place()));
-        tracing::warn!(
-            channel = self.name(),
-            "{place}{context},{exten},{priority}: {note}"
-        );
+        let place = self.standing.place();
+        let text = format!("{place}{context},{exten},{priority}: {what}");
+        tracing::warn!(channel = self.name(), "{text}");
+        self.standing.remark(text);
     }
-}
 
-impl Channel {
     /// The text with its variables, functions and expressions put in, maybe within another that is read: nothing where
     /// that goes on for ever.
     pub fn substitute(&self, text: &str) -> String {
@@ -97,8 +111,8 @@ impl Channel {
             return self.vars.set(name, value);
         };
         let arguments = rest.strip_suffix(')').ok_or(SetError::Name)?;
-        let function = self.switch.function(function).ok_or(SetError::Function)?;
-        let write = function.write.ok_or(SetError::Function)?;
+        let function = self.switch.function(function).ok_or(SetError::NoFunction)?;
+        let write = function.write.ok_or(SetError::ReadOnly)?;
         write(self, arguments, value)
     }
 }

@@ -67,6 +67,15 @@ pub enum NotRecorded {
 }
 
 impl Channel {
+    /// The number and the file of each recording that goes on, or waits for the media of the call.
+    pub(super) fn recordings_now(&self) -> Vec<(u64, String)> {
+        // `Record` and the like listen without a file.
+        let with_file = |own: &&Running| !own.file.as_os_str().is_empty();
+        let running = self.recordings.iter().filter(with_file);
+        let shown = running.map(|own| (own.id, own.file.display().to_string()));
+        shown.collect()
+    }
+
     /// Where a recording of this name is, and how it is written: in the folder of recordings, unless the name is a
     /// whole path.
     ///

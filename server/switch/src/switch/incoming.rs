@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use dialplan::Position;
 
 use super::{Switch, names};
+use crate::call_number::{self, within};
 use crate::cause::Cause;
 use crate::channel::{self, Channel};
 use crate::directory::{ChannelHandle, ChannelId, ChannelInfo, ChannelState, Full, New};
@@ -35,14 +36,16 @@ impl Switch {
             }
         };
         let call = self.clone();
+        // A call of the dial plan to itself is part of the call that makes it.
+        let number = call_number::current().unwrap_or_else(|| self.next_call());
         let work = match replaces {
             Some(place) => Work::Replace(place),
             None if picks_up => Work::PickUp,
             None => Work::DialPlan,
         };
-        self.shared
-            .tasks
-            .spawn(async move { call.run(channel, work).await });
+        self.shared.tasks.spawn(within(Some(number), async move {
+            call.run(channel, work).await;
+        }));
         Some(handle)
     }
 
@@ -89,14 +92,17 @@ impl Switch {
         let Ok(registration) = registration else {
             return Err(Box::new(incoming));
         };
-        tracing::info!(
-            channel = name,
-            caller = incoming.caller.number,
-            exten = incoming.exten,
-            context = incoming.context,
-            call_id = incoming.call_id,
-            "call came in"
-        );
+        // The console asks what a function tells, and calls nobody.
+        if !incoming.context.is_empty() {
+            tracing::info!(
+                channel = name,
+                caller = incoming.caller.number,
+                exten = incoming.exten,
+                context = incoming.context,
+                call_id = incoming.call_id,
+                "call came in"
+            );
+        }
         let story = Story::begin(Subject {
             channel: name,
             unique_id,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 
 use super::Switch;
+use crate::call_number::{self, within};
 use crate::cause::Cause;
 use crate::channel::Channel;
 use crate::directory::ChannelHandle;
@@ -34,13 +35,16 @@ impl Switch {
             return false;
         }
         let stop = self.shared.stop.clone();
-        self.shared.tasks.spawn(async move {
+        let task = async move {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {}
                 () = task => {}
             }
-        });
+        };
+        // What a call lets be done besides is part of it.
+        let number = call_number::current();
+        self.shared.tasks.spawn(within(number, task));
         true
     }
 

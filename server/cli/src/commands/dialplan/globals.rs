@@ -6,6 +6,31 @@ use crate::command::{Command, Outcome, Slot, Takes};
 use crate::commands::count;
 use crate::exchange::Exchange;
 
+pub(crate) static EVAL_FUNCTION: Command = Command {
+    path: "dialplan eval function",
+    takes: Takes::Form(&[Slot::Rest("function(arguments)")]),
+    synopsis: "Evaluate dialplan function",
+    doc: "Shows what a function tells on a channel that nobody calls on: `dialplan eval function\n\
+          DB(cid/1001)`. One that changes what it reads does so.",
+    run: |exchange, words| Box::pin(async { evaluate(exchange, &words.join(" ")) }),
+};
+
+fn evaluate(exchange: &Exchange, written: &str) -> Outcome {
+    let written = written.trim();
+    let name = written.split('(').next().unwrap_or_default().trim();
+    let switch = &exchange.parts.switch;
+    let is_known = switch.functions().iter().any(|own| own.name == name);
+    if !is_known || !written.ends_with(')') {
+        return Outcome::Failed(format!(
+            "'{written}' is no function with its arguments, as `core show functions` lists them\n"
+        ));
+    }
+    match switch.evaluate(&format!("${{{written}}}")) {
+        Some(value) => Outcome::Done(format!("Return Value: Success (0)\nResult: {value}\n")),
+        None => Outcome::Failed("There are too many calls.\n".to_owned()),
+    }
+}
+
 pub(crate) static SHOW_GLOBALS: Command = Command {
     path: "dialplan show globals",
     takes: Takes::Nothing,
