@@ -131,6 +131,7 @@ mod tests {
             core show channels [concise|verbose|count] -- Display information on channels
             core show channeltypes         -- List available channel types
             core show codecs [audio|video] -- Displays a list of registered codecs
+            core show file formats         -- Displays file formats
             core show function             -- Describe a specific dialplan function
             core show functions            -- Shows registered dialplan functions
             core show help                 -- Display help list, or specific help on a command

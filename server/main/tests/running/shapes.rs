@@ -43,6 +43,7 @@ const GROWING: &[(&str, usize)] = &[
     ("module show", 1),
     ("core show applications describing hang up caller", 1),
     ("core show functions like HEADER", 2),
+    ("core show function CALLERID", 8),
     ("call story", 0),
     ("call story PJSIP/alice-00000000", 2),
     ("core show codecs audio", 5),
