@@ -10,8 +10,8 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use sip::{
     Agent, Body, Event, Flow, FlowId, FlowLimits, HeaderName, Identity, InviteId, Limits, Message,
-    Method, NameAddr, OutgoingInvite, Reliability, Request, RequestId, Status, SubscriptionId,
-    SubscriptionRules, Transport,
+    Method, NameAddr, OfferVia, OutgoingInvite, Reliability, Replaces, Request, RequestId, Status,
+    SubscriptionId, SubscriptionRules, Transport,
 };
 
 const LIMITS: Limits = Limits {
@@ -150,6 +150,7 @@ impl World {
             "{counts:?}"
         );
         assert!(counts.invites <= LIMITS.invites && counts.dialogs <= LIMITS.dialogs + 8);
+        assert!(counts.subscriptions <= LIMITS.subscriptions, "{counts:?}");
     }
 
     fn note(&mut self, event: Event) {
@@ -302,8 +303,11 @@ impl World {
             }
             return Some(());
         }
+        if verb == 4 {
+            return self.look_up(input);
+        }
         let id = input.pick(&self.calls)?;
-        match verb % 12 {
+        match verb % 19 {
             0 => self.agent.provisional(now, id, Status::RINGING, None),
             9 => {
                 let status = Status::SESSION_PROGRESS;
@@ -320,7 +324,49 @@ impl World {
                 .refuse(now, id, Status::NOT_ACCEPTABLE_HERE, Vec::new()),
             7 => drop(self.agent.send(now, id, Method::Info, Vec::new(), None)),
             8 => self.agent.hangup(now, id, Vec::new(), Status::DECLINE),
+            11 => self.agent.trying(now, id),
+            12 => self.agent.know(id),
+            13 => {
+                // Of several REFERs in one dialog each has its own (RFC 3515 §2.4.6, RFC 5057).
+                let event = ["refer", "refer;id=2"][usize::from(input.next()? & 1)];
+                let lasts_s = u32::from(input.next()?);
+                let followed = self.agent.follow_refer(now, id, event, lasts_s);
+                self.subscriptions.extend(followed);
+            }
+            14 => self.agent.give_up(now, id),
+            15 => {
+                let party = "\"Ann\" <sip:ann@example.com>".to_owned();
+                let headers = vec![(HeaderName::PAssertedIdentity, party)];
+                self.agent.tell(id, headers);
+            }
+            16 => {
+                let via = [OfferVia::Update, OfferVia::Reinvite][usize::from(input.next()? & 1)];
+                self.agent.announce(now, id, via);
+            }
+            17 => {
+                let at = now + Duration::from_millis(u64::from(input.next()?) * 16);
+                self.agent.notice_silence(id, at);
+            }
             _ => self.agent.rebind(now, id, Self::flow(input.next()?)),
+        }
+        Some(())
+    }
+
+    /// What concerns no one call: a flow that is forgotten, a dialog that is named.
+    fn look_up(&mut self, input: &mut Input<'_>) -> Option<()> {
+        if input.next()? & 1 == 0 {
+            self.agent.forget(Self::flow(input.next()?).id);
+            return Some(());
+        }
+        let (to_tag, from_tag) = (input.pick(&self.tags)?, "peer".to_owned());
+        let named = Replaces {
+            call_id: (input.next()? % 3).to_string().into(),
+            to_tag: to_tag.into(),
+            from_tag: from_tag.into(),
+            early_only: false,
+        };
+        if let Some(id) = self.agent.replaced(&named) {
+            assert!(!self.ended.contains_key(&id), "a dialog leads to no ended call");
         }
         Some(())
     }

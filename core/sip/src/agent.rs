@@ -195,6 +195,18 @@ impl Agent {
             .notify(now, &mut self.base, id, body, None);
     }
 
+    /// From now on a subscriber is told by this flow, which leads to it as well, whatever its SUBSCRIBEs come by: what is
+    /// too long for a datagram goes over a connection (RFC 3261 §18.1.1). If that is lost, [`Event::Resubscribed`] asks
+    /// for all of it once more.
+    pub fn tell_by(&mut self, id: SubscriptionId, flow: Flow) {
+        self.subscriptions.tell_by(id, flow);
+    }
+
+    /// What a subscriber is told by.
+    pub fn way_to(&self, id: SubscriptionId) -> Option<Flow> {
+        self.subscriptions.way_to(id)
+    }
+
     /// Whether what a subscriber is to be told waits for its answer to the NOTIFY before.
     pub fn has_news(&self, id: SubscriptionId) -> bool {
         self.subscriptions.has_news(id)
@@ -424,6 +436,15 @@ impl Agent {
             });
         }
         client
+    }
+
+    /// Sends a request of [`Agent::send`] that has no answer yet by another flow from now on, where both are datagrams: as
+    /// it was, so that who heard it by the flow before knows that it is a repetition (RFC 3261 §17.2.3).
+    pub fn redirect(&mut self, id: ClientId, from: FlowId, to: Flow) {
+        let Base {
+            clients, transmits, ..
+        } = &mut self.base;
+        clients.redirect(id, from, to, transmits);
     }
 
     /// Ends the call by what its state asks for: BYE, CANCEL, or `status_before_answer` to the

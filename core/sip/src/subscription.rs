@@ -5,7 +5,7 @@
 //! The implicit subscription of a REFER (RFC 3515 §2.4.4) shares the dialog of its call and may outlive that
 //! ([`Agent::follow_refer`](crate::Agent::follow_refer)).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -66,12 +66,17 @@ pub(crate) struct Subscriptions {
     all: BTreeMap<SubscriptionId, Subscription>,
     by_dialog: BTreeMap<DialogId, SubscriptionId>,
     of_flow: BTreeMap<FlowId, usize>,
+    /// Those that are told by another flow than theirs.
+    detoured: BTreeMap<FlowId, BTreeSet<SubscriptionId>>,
     timers: TimerTable<SubscriptionId>,
 }
 
 #[derive(Debug)]
 struct Subscription {
+    /// What its SUBSCRIBEs come by.
     flow: Flow,
+    /// What its NOTIFYs go by instead.
+    detour: Option<Flow>,
     dialog: Dialog,
     /// The value of Event, its `id` included.
     event: Box<str>,
@@ -97,6 +102,7 @@ impl Subscriptions {
             all: BTreeMap::new(),
             by_dialog: BTreeMap::new(),
             of_flow: BTreeMap::new(),
+            detoured: BTreeMap::new(),
             timers: TimerTable::new(),
         }
     }
@@ -150,6 +156,7 @@ impl Subscriptions {
         let id = base.next_subscription_id();
         let mut subscription = Subscription {
             flow,
+            detour: None,
             dialog,
             event,
             rules,
@@ -180,6 +187,7 @@ impl Subscriptions {
         let id = base.next_subscription_id();
         let mut subscription = Subscription {
             flow,
+            detour: None,
             dialog,
             event: event.into(),
             rules: SubscriptionRules {
@@ -211,6 +219,32 @@ impl Subscriptions {
         self.all.insert(id, subscription);
     }
 
+    /// From now on its NOTIFYs go by this flow.
+    pub(crate) fn tell_by(&mut self, id: SubscriptionId, flow: Flow) {
+        if let Some(subscription) = self.all.get_mut(&id) {
+            let before = subscription.detour.replace(flow);
+            self.straighten(before, id);
+            self.detoured.entry(flow.id).or_default().insert(id);
+        }
+    }
+
+    /// What its NOTIFYs go by.
+    pub(crate) fn way_to(&self, id: SubscriptionId) -> Option<Flow> {
+        self.all.get(&id).map(Subscription::way)
+    }
+
+    /// It is told by this flow no more.
+    fn straighten(&mut self, detour: Option<Flow>, id: SubscriptionId) {
+        if let Some(flow) = detour
+            && let Some(own) = self.detoured.get_mut(&flow.id)
+        {
+            own.remove(&id);
+            if own.is_empty() {
+                self.detoured.remove(&flow.id);
+            }
+        }
+    }
+
     /// Tells the subscriber; with `ending`, for the last time.
     pub(crate) fn notify(
         &mut self,
@@ -238,7 +272,7 @@ impl Subscriptions {
             return;
         };
         let notify = subscription.notify(now, base, body);
-        let flow = subscription.flow;
+        let flow = subscription.way();
         if subscription.last {
             self.timers.set(id, None);
         }
@@ -305,7 +339,10 @@ impl Subscriptions {
         let Some(subscription) = self.all.get_mut(&id) else {
             return;
         };
-        subscription.busy = false;
+        // The connection that its NOTIFY went by is gone, and with it nothing but that.
+        if !std::mem::take(&mut subscription.busy) {
+            return;
+        }
         let gone = match response.map(|response| response.status) {
             Some(status) if status.is_success() => false,
             Some(status) => matches!(
@@ -328,6 +365,18 @@ impl Subscriptions {
     }
 
     pub(crate) fn on_flow_closed(&mut self, base: &mut Base, flow: FlowId) {
+        for id in self.detoured.remove(&flow).unwrap_or_default() {
+            let Some(subscription) = self.all.get_mut(&id) else {
+                continue;
+            };
+            subscription.detour = None;
+            subscription.busy = false;
+            match subscription.last {
+                true => self.end(base, id),
+                // What was not answered is told once more, by what its SUBSCRIBEs come by.
+                false => base.emit(Event::Resubscribed { id }),
+            }
+        }
         // Only a flow that has some is looked for among all.
         if !self.of_flow.contains_key(&flow) {
             return;
@@ -356,6 +405,7 @@ impl Subscriptions {
             return;
         };
         self.timers.set(id, None);
+        self.straighten(subscription.detour, id);
         // A later one in the same dialog has taken its name.
         if self.by_dialog.get(&subscription.dialog.id) == Some(&id) {
             self.by_dialog.remove(&subscription.dialog.id);
@@ -367,6 +417,11 @@ impl Subscriptions {
 }
 
 impl Subscription {
+    /// What its NOTIFYs go by.
+    fn way(&self) -> Flow {
+        self.detour.unwrap_or(self.flow)
+    }
+
     /// From now on it lasts so long; 0: it ends with the next NOTIFY, and soon.
     fn extend(&mut self, now: Instant, expires_s: u32) {
         self.expires_at = now
@@ -387,7 +442,7 @@ impl Subscription {
             None => format!("active;expires={left}"),
         };
         let headers = &mut request.headers;
-        headers.push(HeaderName::Contact, &base.contact(&self.flow));
+        headers.push(HeaderName::Contact, &base.contact(&self.way()));
         headers.push(HeaderName::Event, &self.event);
         headers.push(HeaderName::SubscriptionState, &state);
         // RFC 4662 §4.3: "The NOTIFY … MUST contain a "Require: eventlist" header field".

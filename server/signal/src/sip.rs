@@ -6,6 +6,7 @@
 
 mod acl;
 mod authenticate;
+mod banned;
 mod channel;
 pub(crate) mod command;
 mod date;

@@ -131,13 +131,16 @@ impl Store {
         let (_, old) = self.in_force();
         let opened = database.clone().or_else(|| old.clone());
         shared.in_force.store(Arc::new(InForce { config, opened }));
+        if let Some(old) = &old {
+            old.cache().clear();
+        }
+        // Last of all: who is told looks up what it needs, and must not find what was remembered before.
         shared.reloads.notify_one();
         self.set_batch();
         let Some(old) = old else {
             return;
         };
         let (Some(new), Some(current)) = (database, &shared.current) else {
-            old.cache().clear();
             return;
         };
         current.send_replace(new.backend().clone());
@@ -176,6 +179,9 @@ impl Store {
         let (slot, known) = {
             let now = Instant::now();
             let mut cache = opened.cache();
+            // Another may be in force by now. Who put it there clears the cache afterwards, so what is asked under its
+            // lock is asked in the one that counts.
+            let config = self.config();
             let (slot, fresh) = cache.slot(id, now);
             if fresh {
                 self.ask(&opened, id, config, &slot);
@@ -498,4 +504,47 @@ async fn demo_account(
     let row = transaction.fetch_one(&sql, &[id.into()]).await?;
     let password = row.as_ref().and_then(|row| row.text("password"));
     Ok(Secret::new(password.unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::sync::atomic::AtomicUsize;
+    use std::task::{Context, Wake, Waker};
+
+    use super::*;
+
+    /// Who is told of a reload, and what is remembered at that moment.
+    struct Told {
+        store: Store,
+        cached: AtomicUsize,
+    }
+
+    impl Wake for Told {
+        fn wake(self: Arc<Self>) {
+            let cached = self.store.counts().cached;
+            self.cached.store(cached, Ordering::Relaxed);
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_told_of_a_reload_finds_nothing_that_was_remembered_before() {
+        let folder = std::env::temp_dir().join(format!("sidetone-told-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("store.sqlite");
+        let store = Store::open(Arc::default(), Some(&file)).await.unwrap();
+        store.subscriber("alice").await.unwrap();
+        assert_eq!(store.counts().cached, 1);
+        let told = Arc::new(Told {
+            store: store.clone(),
+            cached: AtomicUsize::new(usize::MAX),
+        });
+        let (reloads, waker) = (store.reloads(), Waker::from(Arc::clone(&told)));
+        let mut reloaded = pin!(reloads.notified());
+        let mut cx = Context::from_waker(&waker);
+        assert!(reloaded.as_mut().poll(&mut cx).is_pending());
+        store.set_config(Arc::default());
+        assert_eq!(told.cached.load(Ordering::Relaxed), 0);
+        drop(std::fs::remove_dir_all(&folder));
+    }
 }

@@ -159,7 +159,8 @@ pub enum Event {
         id: ClientId,
         result: Result<Arc<Response>, Timeout>,
     },
-    /// A subscriber has renewed its subscription, or ends it: [`Agent::notify`](super::Agent::notify) now.
+    /// A subscriber has renewed its subscription, or ends it, or the connection it was told by is gone
+    /// ([`Agent::tell_by`](super::Agent::tell_by)): [`Agent::notify`](super::Agent::notify) now.
     Resubscribed { id: SubscriptionId },
     /// A subscription is over. The last event of it.
     SubscriptionEnded { id: SubscriptionId },

@@ -36,6 +36,11 @@ impl Client {
         }
     }
 
+    /// What was sent, for the wire.
+    pub(crate) fn bytes(&self) -> Bytes {
+        self.request.clone()
+    }
+
     /// What was sent.
     pub(crate) fn request(&self) -> Option<Request> {
         match Message::parse(&self.request) {

@@ -272,6 +272,41 @@ impl ClientTable {
         self.settle(id);
     }
 
+    /// A request of the layer above goes by another flow from now on, at once and with all its repetitions.
+    pub(crate) fn redirect(
+        &mut self,
+        client: ClientId,
+        from: FlowId,
+        to: Flow,
+        out: &mut VecDeque<Transmit>,
+    ) {
+        for id in self.by_flow.of(from) {
+            let Some(entry) = self.entries.get_mut(&id) else {
+                continue;
+            };
+            let is_it = match entry.user {
+                ClientUser::Request(own) | ClientUser::Invite(_, Purpose::InDialog(own)) => {
+                    own == client
+                }
+                ClientUser::Agent | ClientUser::Invite(..) | ClientUser::Subscription(_) => false,
+            };
+            let is_datagram = !entry.flow.transport.is_reliable() && !to.transport.is_reliable();
+            if let Machine::Other(machine) = &entry.machine
+                && is_it
+                && is_datagram
+                && machine.waits()
+            {
+                out.push_back(Transmit {
+                    flow: to.id,
+                    bytes: machine.bytes(),
+                });
+                entry.flow = to;
+                self.by_flow.remove(from, id);
+                self.by_flow.insert(to.id, id);
+            }
+        }
+    }
+
     /// Ends the transactions of a flow; those who still waited for a final response are told.
     pub(crate) fn close_flow(&mut self, flow: FlowId) -> Vec<ClientUser> {
         let ids = self.by_flow.of(flow);

@@ -5,7 +5,7 @@ use sip::{
     SubscriptionRules, Transport,
 };
 
-use super::solo::{SDP, Solo, request};
+use super::solo::{SDP, Solo, flow, request};
 
 fn rules() -> SubscriptionRules {
     SubscriptionRules {
@@ -289,5 +289,47 @@ fn refers_count_their_notifies_with_the_call_and_go_on_after_it() {
     let methods = ["NOTIFY", "INFO", "NOTIFY", "BYE", "NOTIFY", "NOTIFY"];
     let methods = methods.map(str::to_owned);
     assert_eq!(numbers, (1..).zip(methods).collect::<Vec<_>>());
+    assert_eq!(solo.agent.counts().subscriptions, 0);
+}
+
+/// RFC 3261 §18.1.1: what is too long for a datagram goes over a connection, where the subscriber has one.
+#[test]
+fn a_subscriber_is_told_by_its_connection_until_that_is_lost() {
+    let mut solo = Solo::new(Transport::Udp);
+    let (id, _) = subscribed(&mut solo, "Expires: 600");
+    let by = |solo: &Solo| {
+        let via = solo.last_request().headers.get(&HeaderName::Via);
+        via.unwrap().split(' ').next().unwrap().to_owned()
+    };
+    assert_eq!(by(&solo), "SIP/2.0/UDP");
+    solo.answer("200 OK", "", "");
+    let connection = flow(2, Transport::Tcp);
+    solo.act(|agent, now, _| {
+        agent.tell_by(id, connection);
+        agent.notify(now, id, state("long"));
+    });
+    assert_eq!(by(&solo), "SIP/2.0/TCP");
+    assert_eq!(notified(&solo).1, "long");
+    let contact = solo.last_request().headers.get(&HeaderName::Contact);
+    assert!(contact.unwrap().contains("transport=tcp"), "{contact:?}");
+    // What had no answer is asked for once more, and told by what the SUBSCRIBE came by.
+    solo.events.clear();
+    solo.act(|agent, now, _| agent.handle_flow_closed(now, connection.id));
+    let [Event::Resubscribed { id: again }] = &solo.events[..] else {
+        panic!("{:?}", solo.events)
+    };
+    assert_eq!(*again, id);
+    solo.act(|agent, now, _| agent.notify(now, id, state("long")));
+    assert_eq!(by(&solo), "SIP/2.0/UDP");
+    solo.answer("200 OK", "", "");
+    solo.act(|agent, now, _| {
+        agent.tell_by(id, connection);
+        agent.end_subscription(now, id, "noresource", None);
+    });
+    assert_eq!(by(&solo), "SIP/2.0/TCP");
+    // The last word is not repeated.
+    solo.events.clear();
+    solo.act(|agent, now, _| agent.handle_flow_closed(now, connection.id));
+    assert!(matches!(solo.events[..], [Event::SubscriptionEnded { .. }]));
     assert_eq!(solo.agent.counts().subscriptions, 0);
 }

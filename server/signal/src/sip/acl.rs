@@ -7,6 +7,7 @@ use ::sip::{Contacts, Flow, Request, Status};
 use config::{AddressLists, Config, Endpoint};
 
 use crate::sip::authenticate::Denied;
+use crate::sip::banned;
 use crate::sip::shared::{Shared, now};
 use crate::sip::strangers::Threshold;
 
@@ -69,11 +70,11 @@ fn check(
 ) -> Result<(), Denied> {
     let from = flow.remote.ip();
     if !config.admits(source, from) {
-        say(shared, from, owner, request, "the address it came from");
+        say(shared, flow, owner, request, What::Source);
         return Err(Denied::new(Status::FORBIDDEN));
     }
     if !contact.is_empty() && contact_addresses(request).any(|host| !config.admits(contact, host)) {
-        say(shared, from, owner, request, "the host of its Contact");
+        say(shared, flow, owner, request, What::Contact);
         return Err(Denied::new(Status::FORBIDDEN));
     }
     Ok(())
@@ -89,15 +90,27 @@ fn contact_addresses(request: &Request) -> impl Iterator<Item = IpAddr> {
         .filter_map(|contact| contact.address.uri.host().and_then(|host| host.ip()))
 }
 
+/// What a list keeps out.
+#[derive(Debug, Clone, Copy)]
+enum What {
+    Source,
+    Contact,
+}
+
 fn say(
     shared: &Shared,
-    from: IpAddr,
+    flow: &Flow,
     owner: &std::fmt::Arguments<'_>,
     request: &Request,
-    what: &str,
+    what: What,
 ) {
-    if shared.refused().note(from, now(), SAID_EVERY) {
-        let method = request.method.as_str();
-        tracing::warn!(remote = %from, method, "request refused: {owner} keeps out {what}");
+    if shared.refused().note(flow.remote.ip(), now(), SAID_EVERY) {
+        let (what, words) = match what {
+            What::Source => ("the address it came from", "Not match Endpoint ACL"),
+            What::Contact => ("the host of its Contact", "Not match Endpoint Contact ACL"),
+        };
+        banned::log(flow, request, words);
+        let (remote, method) = (flow.remote, request.method.as_str());
+        tracing::warn!(%remote, method, "request refused: {owner} keeps out {what}");
     }
 }

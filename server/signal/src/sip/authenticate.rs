@@ -15,7 +15,8 @@ use store::StoreError;
 
 use crate::sip::shared::{NONCE_LIFETIME, Shared, now, printable, unix_s};
 use crate::sip::strangers::Threshold;
-use crate::sip::{acl, identify};
+use crate::sip::trace::Name;
+use crate::sip::{acl, banned, identify};
 
 /// A request is not let in: what to answer.
 #[derive(Debug)]
@@ -165,12 +166,41 @@ async fn find(
             return Err(lock.challenge(shared, source, true));
         }
         (Verdict::Missing, _) => return Err(lock.challenge(shared, source, false)),
-        (Verdict::Ok | Verdict::Wrong, None) => "no such endpoint",
-        (Verdict::Ok | Verdict::Wrong, Some(_)) => "wrong user name, realm, address or password",
+        (Verdict::Ok | Verdict::Wrong, None) => Failure::NoEndpoint,
+        (Verdict::Ok | Verdict::Wrong, Some(_)) => Failure::Wrong,
     };
     shared.limiter().failed(source, flow.id, now());
-    shared.failed_auth(source, credentials.username(), reason);
+    failed(shared, flow, request, (credentials.username(), reason));
     Err(lock.challenge(shared, source, false))
+}
+
+/// Why credentials open nothing.
+#[derive(Debug, Clone, Copy)]
+enum Failure {
+    NoEndpoint,
+    Wrong,
+}
+
+/// Says who failed: once for people and once for programs.
+fn failed(shared: &Shared, flow: &Flow, request: &Request, (user, why): (&str, Failure)) {
+    shared.counters.failed_auths.fetch_add(1, Ordering::Relaxed);
+    let (reason, words) = match why {
+        Failure::NoEndpoint => ("no such endpoint", "No matching endpoint found"),
+        Failure::Wrong => (
+            "wrong user name, realm, address or password",
+            "Failed to authenticate",
+        ),
+    };
+    banned::log(flow, request, words);
+    let call_id = request.headers.call_id().map(printable);
+    tracing::warn!(
+        remote = %flow.remote,
+        transport = Name(flow).transport(),
+        method = request.method.as_str(),
+        call_id = call_id.unwrap_or_default(),
+        user = printable(user),
+        "authentication failed: {reason}"
+    );
 }
 
 /// Nobody knows who it is: the database does not answer.
@@ -207,10 +237,14 @@ fn unidentified(shared: &Shared, global: &Global, flow: &Flow, request: &Request
         forget: Duration::from_secs(global.unidentified_request_prune_interval_s.into()),
     };
     if shared.unidentified().note(source, now(), threshold) {
+        let (count, seconds) = (threshold.count, global.unidentified_request_period_s);
+        let words =
+            format!("No matching endpoint found after {count} tries in {seconds}000.000 ms");
+        banned::log(flow, request, &words);
         let from = request.headers.from().ok();
         let user = from.and_then(|from| from.uri.user().map(|user| printable(&user)));
         tracing::warn!(
-            remote = %source,
+            remote = %flow.remote,
             method = request.method.as_str(),
             user = user.unwrap_or_default(),
             "no matching endpoint for {} requests in {} s",

@@ -6,7 +6,7 @@ use ::sip::{
     Body, Flow, HeaderName, Headers, InviteId, Login, OfferVia, Reliability, RequestId, Response,
     SessionRules, Status, Uri,
 };
-use config::CallerId;
+use config::{CallerId, Config};
 use media::Digit;
 use store::SavedContact;
 use switch::{Redirecting, Referred, Text};
@@ -54,7 +54,7 @@ pub(crate) enum Command {
     /// These contacts, just registered, are told what waits in the mailboxes of their endpoint.
     Mailboxes { mwi: Box<Mwi>, contacts: Vec<Uri> },
     /// What endpoints with contacts are told of from now on.
-    AllMailboxes(Vec<Mwi>),
+    AllMailboxes { config: Arc<Config>, all: Vec<Mwi> },
     /// What Server and User-Agent say from now on.
     Rename { server: String },
     /// These registrations at other servers are wanted, and no others.
@@ -95,7 +95,7 @@ impl Command {
             | Self::Qualify { .. }
             | Self::Registered { .. }
             | Self::Mailboxes { .. }
-            | Self::AllMailboxes(_)
+            | Self::AllMailboxes { .. }
             | Self::Rename { .. }
             | Self::Registrations { .. }
             | Self::Registrar { .. }

@@ -216,7 +216,12 @@ fn offer_of(request: &Request) -> Result<Option<Sdp>, Denied> {
 }
 
 /// Who calls, so that the call is found again when the client comes back on another connection.
-fn party_of(shared: &Shared, endpoint: &Endpoint, flow: &Flow, request: &Request) -> Party {
+pub(crate) fn party_of(
+    shared: &Shared,
+    endpoint: &Endpoint,
+    flow: &Flow,
+    request: &Request,
+) -> Party {
     let contact = match request.headers.contacts() {
         Ok(Contacts::List(list)) => list.into_iter().next(),
         Ok(Contacts::Star) | Err(_) => None,

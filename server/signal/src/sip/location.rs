@@ -17,6 +17,7 @@ mod saved;
 
 pub(crate) use saved::{is_websocket, way_to};
 
+use crate::sip::command::Party;
 use crate::sip::destination::Destination;
 use crate::sip::qualify::Watch;
 
@@ -64,6 +65,15 @@ pub(crate) struct Agent {
 }
 
 impl Binding {
+    /// The client that registered it.
+    fn party(&self) -> Party {
+        Party {
+            endpoint: self.endpoint.clone(),
+            instance: self.contact.instance().map(str::to_owned),
+            contact: Some(self.contact.address.uri.clone()),
+        }
+    }
+
     /// Whether it is worth calling.
     pub(crate) fn answers(&self) -> bool {
         self.watch.answers()
@@ -288,6 +298,24 @@ impl Location {
             .flatten()
             .map(|binding| binding.flow.id)
             .collect()
+    }
+
+    /// The connection by which this client has registered a contact of the address.
+    pub(crate) fn connection_of(&self, aor: &str, party: &Party) -> Option<Flow> {
+        let mut connections = self.contacts(aor).iter().filter(|binding| {
+            binding.flow.transport.is_reliable() && self.connections.contains_key(&binding.flow.id)
+        });
+        let own = connections.find(|binding| party.is_same(&binding.party()));
+        own.map(|binding| binding.flow)
+    }
+
+    /// Whether one of these clients has registered over this connection.
+    pub(crate) fn is_registered_over(&self, flow: FlowId, parties: &[Party]) -> bool {
+        let aors = self.connections.get(&flow).into_iter().flatten();
+        let mut bindings = aors.flat_map(|aor| self.contacts(aor));
+        bindings.any(|binding| {
+            binding.flow.id == flow && parties.iter().any(|party| party.is_same(&binding.party()))
+        })
     }
 
     /// The instance that registered a contact with this user part over this flow. JsSIP's INVITE

@@ -27,7 +27,7 @@ use crate::sip::channel::{SipSignaling, place_of};
 use crate::sip::command::Party;
 use crate::sip::destination::Destination;
 use crate::sip::identity::{self, Identity, Role, marked};
-use crate::sip::presence::Device;
+use crate::sip::presence::{Device, Moment};
 use crate::sip::resolve::{self, By, Hop};
 use crate::sip::session;
 use crate::sip::shared::{Shared, printable};
@@ -98,7 +98,8 @@ impl Technology for Pjsip {
     fn device_state(&self, id: &str, calls: &[ChannelHandle]) -> DeviceState {
         let shared = self.shared.upgrade();
         shared.map_or(DeviceState::Unknown, |shared| {
-            Device::known(&shared, id).state(&shared, calls)
+            let device = Device::known(&shared, id);
+            device.state(&shared, &mut Moment::of_device(&device, calls))
         })
     }
 

@@ -13,11 +13,11 @@ mod list;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ::sip::{Body, HeaderName, Request, Status, SubscriptionRules};
+use ::sip::{Body, Flow, HeaderName, Request, Status, SubscriptionRules};
 use config::{CallerId, Config, ListEvent, Subscriber};
-use switch::{ChannelHandle, ChannelId, DeviceState as State, Messages, hint_name};
+use switch::{ChannelId, DeviceState as State, Messages, hint_name};
 
-pub(crate) use device::Device;
+pub(crate) use device::{Device, Moment};
 pub(crate) use document::{Early, summary};
 pub(crate) use list::List;
 
@@ -100,12 +100,21 @@ pub(crate) struct Now {
     is_gone: bool,
 }
 
-/// A hint by its context and extension: its devices and its name.
-pub(crate) type Hints = BTreeMap<(String, String), Option<(Vec<Device>, Option<String>)>>;
+/// Hints, as they are in one configuration.
+#[derive(Debug)]
+pub(crate) struct Hints {
+    config: Arc<Config>,
+    /// By context and extension; `None`: it has none.
+    found: BTreeMap<(String, String), Option<Hint>>,
+}
 
-/// Who may subscribe to what, and for how long.
+/// The devices of a hint, and its name.
+type Hint = (Vec<Device>, Option<String>);
+
+/// Who may subscribe to what, and for how long, in this configuration.
 pub(crate) async fn admit(
     shared: &Shared,
+    config: &Config,
     subscriber: &Subscriber,
     request: &Request,
 ) -> Result<(Watched, SubscriptionRules), Denied> {
@@ -117,9 +126,8 @@ pub(crate) async fn admit(
         return Err(Denied::new(Status::DECLINE));
     }
     let package = package_of(request)?;
-    let config = shared.switch.config();
     let user = request.uri.user().unwrap_or_default();
-    let resource = identify::without_options(&config, &user).to_owned();
+    let resource = identify::without_options(config, &user).to_owned();
     let to = request.headers.to().map(|to| to.uri.address().to_owned());
     let context = match package {
         Package::MessageSummary => "",
@@ -145,24 +153,23 @@ pub(crate) async fn admit(
         expires_s_default: EXPIRES_S,
         is_list: false,
     };
-    watch(shared, subscriber, request, &mut watched).await?;
+    watch((shared, config), subscriber, request, &mut watched).await?;
     let is_list = watched.list.is_some();
     Ok((watched, SubscriptionRules { is_list, ..rules }))
 }
 
 /// Finds what is watched.
 async fn watch(
-    shared: &Shared,
+    (shared, config): (&Shared, &Config),
     subscriber: &Subscriber,
     request: &Request,
     watched: &mut Watched,
 ) -> Result<(), Denied> {
-    let config = shared.switch.config();
-    if let Some(list) = list_of(&config, watched.package, &watched.resource) {
+    if let Some(list) = list_of(config, watched.package, &watched.resource) {
         if takes_lists(request) {
             for name in &list.items {
                 let entity = beside(&watched.entity, name);
-                let item = item_of(shared, subscriber, watched, (name, entity)).await;
+                let item = item_of((shared, config), subscriber, watched, (name, entity)).await;
                 watched.items.extend(item);
             }
             watched.list = Some(list);
@@ -183,7 +190,7 @@ async fn watch(
         }
     }
     let named = (watched.resource.as_str(), watched.entity.clone());
-    let item = item_of(shared, subscriber, watched, named).await;
+    let item = item_of((shared, config), subscriber, watched, named).await;
     watched.items = vec![item.ok_or_else(|| Denied::new(Status::NOT_FOUND))?];
     Ok(())
 }
@@ -237,12 +244,11 @@ fn takes_lists(request: &Request) -> bool {
 
 /// What is watched by this name; `None`: there is no such thing.
 async fn item_of(
-    shared: &Shared,
+    (shared, config): (&Shared, &Config),
     subscriber: &Subscriber,
     watched: &Watched,
     (name, entity): (&str, String),
 ) -> Option<Item> {
-    let config = shared.switch.config();
     let mut item = Item {
         name: name.to_owned(),
         entity,
@@ -281,21 +287,24 @@ async fn item_of(
     }
 }
 
-/// The hints of these extensions, as the dial plan has them now.
-pub(crate) async fn hints(shared: &Shared, named: BTreeSet<(String, String)>) -> Hints {
-    let config = shared.switch.config();
-    let mut hints = Hints::new();
+/// The hints of these extensions, as the dial plan of this configuration has them.
+pub(crate) async fn hints(
+    shared: &Shared,
+    config: Arc<Config>,
+    named: BTreeSet<(String, String)>,
+) -> Hints {
+    let mut found = BTreeMap::new();
     for (context, exten) in named {
-        let found = match config.plan.hint(&context, &exten) {
+        let hint = match config.plan.hint(&context, &exten) {
             Some(hint) => {
                 let devices = device::devices_of(shared, hint).await;
                 Some((devices, hint_name(hint).map(str::to_owned)))
             }
             None => None,
         };
-        hints.insert((context, exten), found);
+        found.insert((context, exten), hint);
     }
-    hints
+    Hints { config, found }
 }
 
 fn package_of(request: &Request) -> Result<Package, Denied> {
@@ -343,9 +352,9 @@ fn package_of(request: &Request) -> Result<Package, Denied> {
 
 impl Watched {
     /// How all of it is now.
-    pub(crate) fn now(&self, shared: &Shared, calls: &[ChannelHandle]) -> Vec<Now> {
+    pub(crate) fn now(&self, shared: &Shared, moment: &mut Moment) -> Vec<Now> {
         let items = self.items.iter();
-        items.map(|item| item.now(shared, calls)).collect()
+        items.map(|item| item.now(shared, moment)).collect()
     }
 
     /// What a NOTIFY says of the one that is watched. `version` counts those of this subscription.
@@ -396,7 +405,7 @@ impl Watched {
         }
         for item in &mut self.items {
             let named = (self.context.clone(), item.name.clone());
-            match hints.get(&named) {
+            match hints.found.get(&named) {
                 Some(Some((devices, display))) => {
                     item.devices.clone_from(devices);
                     item.display.clone_from(display);
@@ -416,16 +425,30 @@ impl Watched {
         self.items.iter().all(|item| item.is_gone)
     }
 
-    /// Whether it is a list that the configuration has otherwise now.
+    /// Whether it is a list that the configuration has otherwise now, or with hints that were missing.
     pub(crate) fn is_another(&self, config: &Config) -> bool {
-        self.list.is_some() && list_of(config, self.package, &self.resource) != self.list
+        let is_new = |name: &String| {
+            let is_known = self.items.iter().any(|item| item.name == *name);
+            !is_known && config.plan.hint(&self.context, name).is_some()
+        };
+        self.list.as_ref().is_some_and(|list| {
+            list_of(config, self.package, &self.resource).as_ref() != Some(list)
+                || list.items.iter().any(is_new)
+        })
+    }
+}
+
+impl Hints {
+    /// Whether they are those of this configuration. After two reloads in a row those of the first may come last.
+    pub(crate) fn are_of(&self, config: &Arc<Config>) -> bool {
+        Arc::ptr_eq(&self.config, config)
     }
 }
 
 impl Item {
-    fn now(&self, shared: &Shared, calls: &[ChannelHandle]) -> Now {
+    fn now(&self, shared: &Shared, moment: &mut Moment) -> Now {
         let devices = self.devices.iter();
-        let states = devices.map(|device| device.state(shared, calls));
+        let states = devices.map(|device| device.state(shared, moment));
         let state = match self.is_gone {
             true => State::Unavailable,
             false => State::of_all(&states.collect::<Vec<_>>()),
@@ -433,7 +456,7 @@ impl Item {
         let rings = match state {
             State::Ringing | State::RingInUse => {
                 let mut devices = self.devices.iter();
-                devices.find_map(|device| device.ringing(calls))
+                devices.find_map(|device| device.ringing(moment))
             }
             _ => None,
         };
@@ -476,6 +499,44 @@ impl Package {
 #[derive(Debug)]
 pub(crate) struct Subscribe {
     pub(crate) request: Arc<Request>,
+    /// What it came by.
+    pub(crate) flow: Flow,
+    /// A connection to the same client, where it came by UDP.
+    pub(crate) connection: Option<Flow>,
+    /// The configuration it was looked up in.
+    pub(crate) config: Arc<Config>,
     pub(crate) watched: Watched,
     pub(crate) rules: SubscriptionRules,
+}
+
+/// What tests of the driver are made of.
+#[cfg(test)]
+pub(crate) mod example {
+    use super::*;
+
+    /// A lamp for an extension.
+    pub(crate) fn lamp(context: &str, exten: &str) -> Watched {
+        Watched {
+            package: Package::Dialog,
+            endpoint: "alice".to_owned(),
+            resource: exten.to_owned(),
+            caller: CallerId::default(),
+            context: context.to_owned(),
+            entity: format!("sip:{exten}@192.0.2.1"),
+            items: vec![Item {
+                name: exten.to_owned(),
+                ..Item::default()
+            }],
+            list: None,
+            early_in_use: false,
+        }
+    }
+
+    /// The extension has no hint in this configuration.
+    pub(crate) fn without(config: &Arc<Config>, context: &str, exten: &str) -> Hints {
+        Hints {
+            config: Arc::clone(config),
+            found: BTreeMap::from([((context.to_owned(), exten.to_owned()), None)]),
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::sip::{Flow, Host, Login, Method, NameAddr, Request, Uri};
-use config::{Aor, Subscriber};
+use config::{Aor, Config, Subscriber};
 
 use crate::sip::command::Command;
 use crate::sip::location::Written;
@@ -122,10 +122,14 @@ pub(crate) fn watch(shared: &Shared, subscriber: &Subscriber, aor: &Aor, now: In
 
 /// Watches the contacts that are there already: those that survived a restart, or all after a reload.
 /// They are asked spread over `max_initial_qualify_time`, else over their own interval.
+///
+/// After two reloads in a row the first may be done last: what is found in a configuration counts only while that is
+/// in force, which is asked under the lock of the table.
 pub(crate) async fn adopt(shared: Arc<Shared>) {
-    read_written(&shared, true).await;
+    let config = shared.switch.config();
+    read_written(&shared, &config, true).await;
     let aors = shared.location().aors();
-    let most = shared.switch.config().global.max_initial_qualify_time_s;
+    let most = config.global.max_initial_qualify_time_s;
     let mut mailboxes = Vec::new();
     for (name, endpoint) in aors {
         // The database is not asked for all of them at once; a fault of it leaves things as they are.
@@ -141,16 +145,24 @@ pub(crate) async fn adopt(shared: Arc<Shared>) {
             0 => qualify.every,
             most => Duration::from_secs(most.into()),
         };
-        shared.location().watch(&name, &qualify, now(), first);
+        let mut location = shared.location();
+        if !is_in_force(&shared, &config) {
+            return;
+        }
+        location.watch(&name, &qualify, now(), first);
     }
     shared.command(Command::Qualify { aors: Vec::new() });
-    shared.command(Command::AllMailboxes(mailboxes));
+    shared.command(Command::AllMailboxes {
+        config,
+        all: mailboxes,
+    });
 }
 
 /// Looks again where the contacts that stand in the files are: names move. What DNS said is kept as long as it
 /// said, so this costs little.
 pub(crate) async fn look_again(shared: Arc<Shared>) {
-    read_written(&shared, false).await;
+    let config = shared.switch.config();
+    read_written(&shared, &config, false).await;
     let aors = shared.location().written_aors();
     for (name, endpoint) in aors {
         // One that was left out because nobody knew where it is may be there now.
@@ -165,8 +177,7 @@ pub(crate) async fn look_again(shared: Arc<Shared>) {
 
 /// The contacts that stand in the files, each with its address. One whose name cannot be resolved is left out
 /// until that is tried again; a call to it says why.
-async fn read_written(shared: &Shared, is_new: bool) {
-    let config = shared.switch.config();
+async fn read_written(shared: &Shared, config: &Arc<Config>, is_new: bool) {
     let mut aors = BTreeSet::new();
     for subscriber in config.endpoints.values() {
         for aor in subscriber
@@ -194,8 +205,19 @@ async fn read_written(shared: &Shared, is_new: bool) {
                     Err(error) => tracing::debug!(aor = aor.id, "contact left out: {error}"),
                 }
             }
-            shared.location().write(&aor.id, contacts);
+            let mut location = shared.location();
+            if !is_in_force(shared, config) {
+                return;
+            }
+            location.write(&aor.id, contacts);
         }
     }
-    shared.location().keep_written(&aors);
+    let mut location = shared.location();
+    if is_in_force(shared, config) {
+        location.keep_written(&aors);
+    }
+}
+
+fn is_in_force(shared: &Shared, config: &Arc<Config>) -> bool {
+    Arc::ptr_eq(config, &shared.switch.config())
 }

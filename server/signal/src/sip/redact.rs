@@ -1,38 +1,89 @@
 //! Takes secrets out of a message before anybody prints it.
 
-/// The message as text: credentials dotted out, control characters made visible.
+/// The message as text: secrets dotted out, control characters made visible.
 pub(crate) fn message(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let mut out = String::with_capacity(text.len() + 16);
-    let mut secret = false;
     // As the parser does: empty lines before the first are passed over, a bare LF ends a line.
-    let mut lines = text.trim_start_matches(['\r', '\n']).lines();
-    for line in lines.by_ref().take_while(|line| !line.is_empty()) {
+    let mut lines = text.trim_start_matches(['\r', '\n']).lines().peekable();
+    while let Some(line) = lines.next_if(|line| !line.is_empty()) {
         // A line that starts with white space continues the one before (RFC 3261 §7.3.1).
-        let continues = line.starts_with([' ', '\t']);
-        if continues && secret {
-            out.push_str(" \u{2022}\u{2022}\u{2022}\u{2022}\n");
-            continue;
-        }
-        let name = line.split(':').next().unwrap_or_default().trim();
-        secret = !continues
-            && SECRET_HEADERS
-                .iter()
-                .any(|header| header.eq_ignore_ascii_case(name));
-        if secret {
-            visible(name, &mut out);
-            out.push_str(": \u{2022}\u{2022}\u{2022}\u{2022}");
-        } else {
-            visible(&without_ha1(line), &mut out);
+        let is_more = |line: &&str| line.starts_with([' ', '\t']);
+        match line.split_once(':').filter(|(name, _)| is_secret(name)) {
+            Some((name, value)) if !is_more(&line) => {
+                let mut value = value.trim().to_owned();
+                while let Some(more) = lines.next_if(is_more) {
+                    value = format!("{value} {}", more.trim());
+                }
+                visible(&format!("{name}: {}", without_response(&value)), &mut out);
+            }
+            _ => visible(&without_ha1(line), &mut out),
         }
         out.push('\n');
     }
-    out.push('\n');
     for line in lines {
         visible(line, &mut out);
         out.push('\n');
     }
     out
+}
+
+fn is_secret(name: &str) -> bool {
+    let mut secret = SECRET_HEADERS.iter();
+    secret.any(|header| header.eq_ignore_ascii_case(name.trim()))
+}
+
+/// Credentials without what a password could be guessed from. Who looks for a wrong user, realm or URI needs the rest
+/// of a digest; of every other scheme, and of what is no list of parameters, nothing is shown.
+fn without_response(value: &str) -> String {
+    let Some((scheme, mut rest)) = value.split_once([' ', '\t']) else {
+        return DOTS.to_owned();
+    };
+    if !scheme.eq_ignore_ascii_case("Digest") {
+        return format!("{scheme} {DOTS}");
+    }
+    let mut shown = Vec::new();
+    loop {
+        rest = rest.trim_start_matches([' ', '\t', ',']);
+        if rest.is_empty() {
+            return format!("{scheme} {}", shown.join(", "));
+        }
+        let Some((name, after)) = rest.split_once('=') else {
+            shown.push(DOTS.to_owned());
+            rest = "";
+            continue;
+        };
+        let (name, after) = (name.trim(), after.trim_start());
+        let length = value_length(after);
+        let is_shown = SHOWN.iter().any(|known| known.eq_ignore_ascii_case(name));
+        shown.push(match length {
+            Some(length) if is_shown => format!("{name}={}", &after[..length]),
+            Some(_) | None if is_shown || is_token(name) => format!("{name}={DOTS}"),
+            Some(_) | None => DOTS.to_owned(),
+        });
+        rest = length.map_or("", |length| &after[length..]);
+    }
+}
+
+/// The length of a token or a quoted string; `None`: its end is missing.
+fn value_length(text: &str) -> Option<usize> {
+    let Some(quoted) = text.strip_prefix('"') else {
+        return Some(text.find([',', ' ', '\t']).unwrap_or(text.len()));
+    };
+    let mut escaped = false;
+    let end = quoted.find(|c| match (escaped, c) {
+        (false, '"') => true,
+        (before, _) => {
+            escaped = !before && c == '\\';
+            false
+        }
+    });
+    end.map(|end| end + 2)
+}
+
+fn is_token(name: &str) -> bool {
+    let is_mark = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '*');
+    !name.is_empty() && name.chars().all(is_mark)
 }
 
 /// sipML5 puts `;ha1=HASH` into its Contact when its `rtcweb-breaker` is on: the hash is the
@@ -48,7 +99,7 @@ pub(crate) fn without_ha1(line: &str) -> String {
     {
         let (before, after) = rest.split_at(at + KEY.len());
         out.push_str(before);
-        out.push_str("\u{2022}\u{2022}\u{2022}\u{2022}");
+        out.push_str(DOTS);
         rest = after.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '"');
     }
     out.push_str(rest);
@@ -67,6 +118,24 @@ fn visible(text: &str, out: &mut String) {
 }
 
 const SECRET_HEADERS: [&str; 2] = ["Authorization", "Proxy-Authorization"];
+
+/// Parameters of a digest that tell nothing of the password (RFC 7616 §3.4).
+const SHOWN: [&str; 11] = [
+    "username",
+    "username*",
+    "userhash",
+    "realm",
+    "nonce",
+    "uri",
+    "algorithm",
+    "cnonce",
+    "opaque",
+    "qop",
+    "nc",
+];
+
+/// What stands for a secret.
+const DOTS: &str = "\u{2022}\u{2022}\u{2022}\u{2022}";
 
 #[cfg(test)]
 mod tests {
@@ -90,6 +159,44 @@ mod tests {
             "\nv=0\n",
         ] {
             assert!(text.contains(kept), "{kept} in {text}");
+        }
+    }
+
+    #[test]
+    fn all_of_a_digest_is_shown_but_its_response() {
+        let shown = |line: &str| {
+            let text = message(format!("REGISTER sip:a SIP/2.0\r\n{line}\r\n\r\n").as_bytes());
+            text.lines().nth(1).unwrap().to_owned()
+        };
+        assert_eq!(
+            shown(
+                "Authorization: Digest username=\"1\\\"0,1\", realm=\"pbx\",nonce=\"n,1\" , uri=\"sip:a\",\r\n\
+                 \tresponse = \"0123abcd\", algorithm=MD5, qop=auth,nc=00000001"
+            ),
+            format!(
+                "Authorization: Digest username=\"1\\\"0,1\", realm=\"pbx\", nonce=\"n,1\", uri=\"sip:a\", \
+                 response={DOTS}, algorithm=MD5, qop=auth, nc=00000001"
+            )
+        );
+        // What is no digest, or none that can be read, is not shown.
+        for (line, expected) in [
+            ("Authorization: Basic c2VjcmV0", "Authorization: Basic ••••"),
+            ("authorization:secret", "authorization: ••••"),
+            ("Authorization: Digest secret", "Authorization: Digest ••••"),
+            (
+                "Authorization: Digest realm=\"a, response=\"0123abcd\"",
+                "Authorization: Digest realm=\"a, response=\", ••••",
+            ),
+            (
+                "Authorization: Digest uri=\"sip:a, response=0123abcd",
+                "Authorization: Digest uri=••••",
+            ),
+            (
+                "Proxy-Authorization: digest RESPONSE=0123abcd,passwd=x",
+                "Proxy-Authorization: digest RESPONSE=••••, passwd=••••",
+            ),
+        ] {
+            assert_eq!(shown(line), expected);
         }
     }
 

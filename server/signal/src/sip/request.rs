@@ -8,7 +8,7 @@ use config::Subscriber;
 use crate::sip::authenticate::{self, Denied};
 use crate::sip::command::Command;
 use crate::sip::identify;
-use crate::sip::inbound::unanswered;
+use crate::sip::inbound::{party_of, unanswered};
 use crate::sip::mwi;
 use crate::sip::presence::{self, Subscribe};
 use crate::sip::registrar;
@@ -37,14 +37,22 @@ pub(crate) async fn answer(shared: Arc<Shared>, id: RequestId, flow: Flow, reque
 }
 
 async fn subscribe(shared: &Shared, id: RequestId, flow: &Flow, request: Arc<Request>) {
+    let config = shared.switch.config();
+    let mut connection = None;
     let admitted = match authenticate::check(shared, flow, &request).await {
-        Ok(subscriber) => presence::admit(shared, &subscriber, &request).await,
+        Ok(subscriber) => {
+            connection = connection_to(shared, &subscriber, flow, &request);
+            presence::admit(shared, &config, &subscriber, &request).await
+        }
         Err(denied) => Err(denied),
     };
     shared.command(match admitted {
         Ok((watched, rules)) => {
             let subscribe = Subscribe {
                 request,
+                flow: *flow,
+                connection,
+                config,
                 watched,
                 rules,
             };
@@ -56,6 +64,22 @@ async fn subscribe(shared: &Shared, id: RequestId, flow: &Flow, request: Arc<Req
             response: Box::new(denied.response(&request)),
         },
     });
+}
+
+/// The connection that who asks by UDP has registered over, too.
+fn connection_to(
+    shared: &Shared,
+    subscriber: &Subscriber,
+    flow: &Flow,
+    request: &Request,
+) -> Option<Flow> {
+    if flow.transport.is_reliable() {
+        return None;
+    }
+    let party = party_of(shared, &subscriber.endpoint, flow, request);
+    let location = shared.location();
+    let mut aors = subscriber.aors.iter();
+    aors.find_map(|aor| location.connection_of(&aor.id, &party))
 }
 
 /// The answer to somebody who has proven who he is.

@@ -1,6 +1,6 @@
 //! What the driver and the tasks of requests and calls share. Every lock is held for one statement.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -221,11 +221,6 @@ impl Shared {
     /// A message that was no SIP.
     pub(crate) fn garbage(&self) {
         self.counters.garbage.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn failed_auth(&self, remote: IpAddr, user: &str, reason: &str) {
-        self.counters.failed_auths.fetch_add(1, Ordering::Relaxed);
-        tracing::warn!(%remote, user = printable(user), "authentication failed: {reason}");
     }
 
     pub(crate) fn counts(&self) -> Counts {

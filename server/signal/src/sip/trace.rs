@@ -56,16 +56,22 @@ fn method(text: &str) -> &str {
 /// A flow as people read it: `wss 192.0.2.7:50123`.
 pub(crate) struct Name<'a>(pub(crate) &'a Flow);
 
-impl fmt::Display for Name<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let transport = match self.0.transport {
+impl Name<'_> {
+    /// How it goes, in the words of Via's `transport`, in lower case.
+    pub(crate) fn transport(&self) -> &'static str {
+        match self.0.transport {
             Transport::Udp => "udp",
             Transport::Tcp => "tcp",
             Transport::Tls => "tls",
             Transport::Ws => "ws",
             Transport::Wss => "wss",
-        };
-        write!(f, "{transport} {}", self.0.remote)
+        }
+    }
+}
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.transport(), self.0.remote)
     }
 }
 

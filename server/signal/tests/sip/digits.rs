@@ -5,7 +5,8 @@ use std::time::Duration;
 use signal::Keepalive;
 use sip::{HeaderName, Method, Request};
 
-use crate::support::{Exchange, PJSIP, Phone, call, in_dialog, reply, until};
+use crate::outbound::registered;
+use crate::support::{Exchange, PJSIP, Phone, call, contact, in_dialog, reply, until};
 
 const PLAN: &str = "[phones]
 exten => 100,1,Answer()
@@ -142,4 +143,24 @@ async fn a_far_end_that_has_lost_the_call_ends_it() {
         exchange.switch.status().channels == 0
     })
     .await;
+}
+
+/// RFC 5626 §4.2: a client has a registration of its own by each of its connections. Renewing that of one moves no call
+/// that goes by the other, and so sends no digit twice.
+#[tokio::test]
+async fn a_client_with_two_connections_hears_a_digit_once() {
+    let exchange = exchange("info").await;
+    let mut first = registered(&exchange, "alice", "wonderland", "1").await;
+    call(&mut first, "100", "alice1").await;
+    let one = info(&mut first).await;
+    assert_eq!(told(&one), relay('1'));
+    let mut second = exchange.phone().await;
+    let other = contact("alice1", "1").replace("reg-id=1", "reg-id=2");
+    let ok = second.register("alice", "wonderland", &other).await;
+    assert_eq!(ok.status.code(), 200, "{ok:?}");
+    tokio::time::timeout(Duration::from_millis(2_500), second.frame())
+        .await
+        .expect_err("nothing comes");
+    first.send(&reply(&one, 200, "")).await;
+    assert_eq!(told(&info(&mut first).await), relay('2'));
 }

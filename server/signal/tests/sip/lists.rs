@@ -1,11 +1,12 @@
 //! Lists of resources (`type=resource_list`, RFC 4662): many lamps by one subscription.
 
+use signal::Keepalive;
 use sip::{HeaderName, Request};
 
 use crate::lamps::reload;
 use crate::outbound::{EMPTY, registered};
 use crate::presence::{HINTS, bob, body, notified, subscribe, subscribed};
-use crate::support::{Exchange, PJSIP, reply};
+use crate::support::{DeskPhone, Exchange, PJSIP, reply, signed};
 
 const LISTS: &str = "
 [team]
@@ -209,4 +210,98 @@ async fn a_hint_that_is_removed_or_comes_back_is_told_in_the_list() {
         rlmi.contains("state=\"active\"") && states.len() == 1,
         "{rlmi}"
     );
+}
+
+const BIG: &str = "Supported: eventlist\r\nEvent: dialog\r\nAccept: application/dialog-info+xml, \
+                   application/rlmi+xml, multipart/related\r\n";
+
+/// With a list of so many lamps, `big`.
+async fn with_lamps(count: usize) -> Exchange {
+    let numbers = || (0..count).map(|number| format!("1{number:03}"));
+    let hints = numbers().map(|number| format!("exten => {number},hint,PJSIP/bob\n"));
+    let plan = format!("[phones]\n{}", hints.collect::<String>());
+    let items = numbers().map(|number| format!("list_item={number}\n"));
+    let items = items.collect::<String>();
+    let pjsip = format!("{PJSIP}[big]\ntype=resource_list\nevent=dialog\n{items}");
+    let files = [("pjsip.conf", pjsip.as_str()), ("extensions.conf", &plan)];
+    Exchange::with_files(&files, Keepalive::default()).await
+}
+
+/// What one who subscribes to many lists can make them cost is bounded in sum: each of these is looked at whenever
+/// any call changes.
+#[tokio::test]
+async fn what_one_endpoint_watches_is_bounded_over_all_its_lists() {
+    let exchange = with_lamps(200).await;
+    let mut alice = registered(&exchange, "alice", "wonderland", "1").await;
+    let mut last = None;
+    for _ in 0..10 {
+        let text = subscribe("big", BIG);
+        let ok = alice.ask_as("alice", "wonderland", &text).await;
+        assert_eq!(ok.status.code(), 200, "{ok:?}");
+        let notify = alice.request().await;
+        assert_eq!(body(&notify).matches("<dialog-info ").count(), 200);
+        last = Some(notify);
+    }
+    let text = subscribe("1000", "Event: dialog\r\n");
+    let refused = alice.ask_as("alice", "wonderland", &text).await;
+    assert_eq!(refused.status.code(), 503);
+    assert!(refused.headers.has(&HeaderName::RetryAfter));
+    let warning = refused.headers.get(&HeaderName::Warning).unwrap();
+    assert!(
+        warning.contains("No more than 2000 extensions"),
+        "{warning}"
+    );
+    // Others are not kept out by it.
+    let mut carol = exchange.phone().await;
+    let text = subscribe("1000", "Event: dialog\r\n").replace("alice", "carol");
+    let ok = carol.ask_as("carol", "lewis", &text).await;
+    assert_eq!(ok.status.code(), 200, "{ok:?}");
+    // One that ends makes room.
+    alice.send(&reply(&last.unwrap(), 481, EMPTY)).await;
+    let text = subscribe("big", BIG);
+    let ok = alice.ask_as("alice", "wonderland", &text).await;
+    assert_eq!(ok.status.code(), 200, "{ok:?}");
+}
+
+#[tokio::test]
+async fn a_list_too_long_for_a_datagram_is_refused_or_told_over_a_connection() {
+    let exchange = with_lamps(200).await;
+    let phone = DeskPhone::connect(exchange.udp).await;
+    let ask = async |text: String| {
+        let challenged = phone.ask(&text).await;
+        phone
+            .ask(&signed(&text, &challenged, "alice", "wonderland"))
+            .await
+    };
+    let refused = ask(subscribe("big", BIG)).await;
+    assert_eq!(refused.status.code(), 513, "{refused:?}");
+    let warning = refused.headers.get(&HeaderName::Warning).unwrap();
+    assert!(warning.contains("TCP or TLS"), "{warning}");
+    // The same client has registered over a connection, so that is taken.
+    let mut connected = registered(&exchange, "alice", "wonderland", "1").await;
+    let ok = ask(subscribe("big", BIG)).await;
+    assert_eq!(ok.status.code(), 200, "{ok:?}");
+    let first = notified(&mut connected).await;
+    assert_eq!(parts(&first).1.len(), 200);
+    // It is lost: asked for anew, the list is refused with the reason.
+    drop(connected);
+    let last = phone.request().await;
+    let said = last.headers.get(&HeaderName::SubscriptionState).unwrap();
+    assert_eq!(said, "terminated;reason=deactivated");
+    phone.send(reply(&last, 200, EMPTY).as_bytes()).await;
+}
+
+#[tokio::test]
+async fn a_list_that_fits_goes_by_datagram_where_there_is_nothing_else() {
+    let exchange = with_lamps(80).await;
+    let phone = DeskPhone::connect(exchange.udp).await;
+    let text = subscribe("big", BIG);
+    let challenged = phone.ask(&text).await;
+    let ok = phone
+        .ask(&signed(&text, &challenged, "alice", "wonderland"))
+        .await;
+    assert_eq!(ok.status.code(), 200, "{ok:?}");
+    let first = phone.request().await;
+    assert_eq!(parts(&first).1.len(), 80);
+    phone.send(reply(&first, 200, EMPTY).as_bytes()).await;
 }

@@ -244,7 +244,7 @@ impl Calls {
         if let Some(client) = call.picture.sent() {
             self.pictures.remove(&client);
         }
-        if let Some(at) = call.digits.not_before() {
+        if let Some(at) = call.digits.due() {
             self.digits_due.remove(&(at, id));
         }
         if let Some(lamp) = &call.lamp {

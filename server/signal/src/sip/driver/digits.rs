@@ -5,12 +5,16 @@
 //! sent what waits and all later digits by media, as events or tones: the channel gets them back in their order, and
 //! none goes by INFO any more, or a later one could overtake those that sound. A connection that is gone is waited
 //! for, as long as the call does; the digit that had no answer is sent again on the next one.
+//!
+//! Where the client comes back before the connection it left is missed, the answer may be on its way on that one: it is
+//! waited for a little, so that the digit comes once. A datagram is repeated to the new address as it was, as often as
+//! it takes: whoever has heard it knows it by its branch (RFC 3261 §17.2.3).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ::sip::{Agent, ClientId, InviteId, Method, Response, Status};
+use ::sip::{Agent, ClientId, Flow, InviteId, Method, Response, Status};
 use media::Digit;
 use switch::ChannelEvent;
 use switch::story::StoryEvent;
@@ -22,13 +26,24 @@ use crate::sip::info;
 #[derive(Debug, Default)]
 pub(super) struct Digits {
     waiting: VecDeque<Digit>,
-    /// The first one waits for its answer.
-    sent: Option<ClientId>,
+    first: First,
     form: Form,
     /// The far end asked for the first one again, so often already.
     tries: u8,
-    /// Before this it is not sent again.
-    not_before: Option<Instant>,
+}
+
+/// Where the first of those that wait is.
+#[derive(Debug, Default, Clone, Copy)]
+enum First {
+    /// It is next.
+    #[default]
+    Waits,
+    /// It waits for its answer, by this flow.
+    Sent(ClientId, Flow),
+    /// The client has left the connection it went by; until then the answer may be on its way.
+    Left(ClientId, Instant),
+    /// It is sent again then.
+    Later(Instant),
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -59,12 +74,18 @@ enum Outcome {
 impl Digits {
     /// The request that waits for its answer.
     pub(super) fn sent(&self) -> Option<ClientId> {
-        self.sent
+        match self.first {
+            First::Sent(client, _) | First::Left(client, _) => Some(client),
+            First::Waits | First::Later(_) => None,
+        }
     }
 
-    /// When the first one is to be sent again.
-    pub(super) fn not_before(&self) -> Option<Instant> {
-        self.not_before
+    /// When something is to be done about the first one.
+    pub(super) fn due(&self) -> Option<Instant> {
+        match self.first {
+            First::Left(_, at) | First::Later(at) => Some(at),
+            First::Waits | First::Sent(..) => None,
+        }
     }
 
     fn outcome(&self, response: Option<&Response>, is_lost: bool) -> Outcome {
@@ -118,12 +139,21 @@ impl Calls {
         self.dial_next(agent, now, id);
     }
 
-    /// The call has another connection now: what was not answered on the one before is sent again.
+    /// The call has another flow now: what was not answered by the one before is sent again by this one.
     pub(crate) fn dial_again(&mut self, agent: &mut Agent, now: Instant, id: InviteId) {
         if let Some(call) = self.calls.get_mut(&id)
-            && let Some(client) = call.digits.sent.take()
+            && let First::Sent(client, before) = call.digits.first
+            && before.id != call.flow.id
         {
-            self.infos.remove(&client);
+            let is_reliable = |flow: Flow| flow.transport.is_reliable();
+            call.digits.first = if is_reliable(before) || is_reliable(call.flow) {
+                let at = now + ANSWER_PATIENCE;
+                self.digits_due.insert((at, id));
+                First::Left(client, at)
+            } else {
+                agent.redirect(client, before.id, call.flow);
+                First::Sent(client, call.flow)
+            };
         }
         self.dial_next(agent, now, id);
     }
@@ -140,7 +170,10 @@ impl Calls {
         {
             self.digits_due.pop_first();
             if let Some(call) = self.calls.get_mut(&id) {
-                call.digits.not_before = None;
+                if let Some(client) = call.digits.sent() {
+                    self.infos.remove(&client);
+                }
+                call.digits.first = First::Waits;
             }
             self.dial_next(agent, now, id);
         }
@@ -151,8 +184,7 @@ impl Calls {
             return;
         };
         let digits = &mut call.digits;
-        let waits = digits.sent.is_some() || digits.not_before.is_some();
-        let Some(digit) = digits.waiting.front().filter(|_| !waits) else {
+        let (First::Waits, Some(digit)) = (digits.first, digits.waiting.front()) else {
             return;
         };
         let body = match digits.form {
@@ -162,7 +194,7 @@ impl Calls {
         };
         let line = format!("INFO {}", digit.digit);
         let client = agent.send(now, id, Method::Info, Vec::new(), Some(body));
-        digits.sent = Some(client);
+        digits.first = First::Sent(client, call.flow);
         self.infos.insert(client, id);
         self.sent(id, &line);
     }
@@ -181,9 +213,13 @@ impl Calls {
         let Some(call) = self.calls.get_mut(&id) else {
             return true;
         };
-        let is_lost = call.is_lost();
+        let is_left = matches!(call.digits.first, First::Left(..));
+        let is_lost = call.is_lost() || is_left;
         let digits = &mut call.digits;
-        digits.sent = None;
+        if let Some(at) = digits.due() {
+            self.digits_due.remove(&(at, id));
+        }
+        digits.first = First::Waits;
         match digits.outcome(response.map(|response| &**response), is_lost) {
             Outcome::Taken => {
                 digits.waiting.pop_front();
@@ -193,7 +229,7 @@ impl Calls {
             Outcome::Later(pause) => {
                 let at = now + pause;
                 digits.tries += 1;
-                digits.not_before = Some(at);
+                digits.first = First::Later(at);
                 self.digits_due.insert((at, id));
             }
             Outcome::Refused(status) => {
@@ -231,6 +267,8 @@ impl super::calls::Call {
 
 /// Digits of one call that wait for their turn.
 const WAITING_MAX: usize = 64;
+/// How long an answer may take on a connection that the client has left: what it sent before it left it has long come.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(2);
 /// How often a far end that is busy is asked again.
 const TRIES_MAX: u8 = 5;
 /// How long it is given where it does not say so: an offer and its answer.

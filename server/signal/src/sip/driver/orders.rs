@@ -1,5 +1,6 @@
 //! What the rest of the exchange asks of the driver, done with the Agent: answers, calls, texts, questions to contacts.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use ::sip::{Body, Flow, InviteId, Status};
@@ -28,8 +29,15 @@ impl Driver {
                     shared: &self.shared,
                     calls: &self.calls,
                 };
+                let mut subscribe = *subscribe;
+                // It may be gone by now.
+                let connection = subscribe.connection;
+                subscribe.connection = connection.and_then(|flow| self.flows.find(flow.id));
                 let agent = &mut self.agent;
-                self.watchers.begin(agent, sources, now, id, *subscribe);
+                if let Some(id) = self.watchers.begin(agent, sources, now, id, subscribe) {
+                    let to = (&self.shared, &self.links.tracker);
+                    self.watchers.catch_up(agent, to, now, id);
+                }
             }
             Command::Text(letter) => self.send_text(now, *letter),
             Command::Qualify { aors } => {
@@ -49,12 +57,19 @@ impl Driver {
             Command::Watchers(reply) => {
                 drop(reply.send(self.watchers.list(&self.agent, now)));
             }
-            Command::Hints(hints) => self.watchers.adopt(&mut self.agent, now, &hints),
+            Command::Hints(hints) => {
+                let config = self.shared.switch.config();
+                self.watchers.adopt(&mut self.agent, &config, now, &hints);
+            }
             Command::Ping(reply) => drop(reply.send(())),
             Command::Mailboxes { mwi, contacts } => {
                 self.notices.registered(&self.shared, now, *mwi, contacts);
             }
-            Command::AllMailboxes(all) => self.notices.adopt(&self.shared, now, all),
+            Command::AllMailboxes { config, all } => {
+                if Arc::ptr_eq(&config, &self.shared.switch.config()) {
+                    self.notices.adopt(&self.shared, now, all);
+                }
+            }
             Command::Rename { server } => self.agent.rename(server),
             Command::Registrations { wanted } => self.adopt_registrations(now, wanted),
             Command::Registrar {
@@ -67,12 +82,22 @@ impl Driver {
             Command::Restore { contacts } => self.restore(now, &contacts),
             Command::Registered { flow, parties } => {
                 for id in self.calls.of_parties(&parties, flow.id) {
+                    if self.is_registered_there(id, &parties) {
+                        continue;
+                    }
                     self.agent.rebind(now, id, flow);
                     self.calls.restored(id, flow);
                     self.calls.dial_again(&mut self.agent, now, id);
                 }
             }
         }
+    }
+
+    /// Whether one of these clients has a registration of its own by the connection of this call as well (RFC 5626
+    /// §4.2: one for each `reg-id`): then that of another connection moves nothing.
+    fn is_registered_there(&self, id: InviteId, parties: &[Party]) -> bool {
+        let flow = self.calls.flow(id);
+        flow.is_some_and(|flow| self.shared.location().is_registered_over(flow, parties))
     }
 
     /// Something before the answer.

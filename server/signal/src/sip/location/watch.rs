@@ -76,6 +76,11 @@ impl Location {
         named.collect()
     }
 
+    /// The written contacts of one address.
+    pub(crate) fn written(&self, aor: &str) -> &[Written] {
+        self.written.get(aor).map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// Every written contact with its address.
     pub(crate) fn all_written(&self) -> impl Iterator<Item = (&str, &Written)> {
         let written = self.written.iter();

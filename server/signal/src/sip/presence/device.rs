@@ -1,5 +1,7 @@
 //! How the devices of a hint are: what their calls and their contacts say.
 
+use std::collections::BTreeMap;
+
 use switch::{ChannelHandle, ChannelId, ChannelState, DeviceState as State, hint_devices};
 
 use crate::sip::shared::Shared;
@@ -80,28 +82,20 @@ impl Device {
     }
 
     /// The call that makes it ring, the oldest of them.
-    pub(crate) fn ringing(&self, calls: &[ChannelHandle]) -> Option<ChannelId> {
-        let mut own = calls.iter().filter(|call| self.is_of(call.name()));
-        let ringing = own.find(|call| call.info().state == ChannelState::Alerting)?;
-        Some(ringing.id())
+    pub(crate) fn ringing(&self, moment: &Moment) -> Option<ChannelId> {
+        moment.of(&self.name).rings
     }
 
-    pub(crate) fn state(&self, shared: &Shared, calls: &[ChannelHandle]) -> State {
+    pub(crate) fn state(&self, shared: &Shared, moment: &mut Moment) -> State {
         if let Some(other) = &self.other {
-            return shared.switch.device_state(other);
+            return moment.other(shared, other);
         }
-        let (mut ringing, mut in_use, mut held) = (0, 0, 0);
-        let own = calls.iter().filter(|call| self.is_of(call.name()));
-        for call in own {
-            let info = call.info();
-            match info.state {
-                ChannelState::Alerting => ringing += 1,
-                ChannelState::Up if info.is_on_hold() => held += 1,
-                ChannelState::Up | ChannelState::Ringing => in_use += 1,
-                // The phone has not said anything yet: it is as it was, as in Asterisk.
-                ChannelState::Dialling | ChannelState::Ended => {}
-            }
-        }
+        let Tally {
+            ringing,
+            in_use,
+            held,
+            ..
+        } = moment.of(&self.name);
         let calls = ringing + in_use + held;
         if self.busy_at > 0 && calls >= self.busy_at {
             return State::Busy;
@@ -129,18 +123,85 @@ impl Device {
         });
         // A written contact that does not answer its OPTIONS is known to the table.
         let silent = || {
-            let mut written = location.all_written();
-            written.any(|(aor, own)| aors.iter().any(|known| known == aor) && !own.answers())
+            let mut written = aors.iter().flat_map(|aor| location.written(aor));
+            written.any(|own| !own.answers())
         };
         match answers || (self.written && !silent()) {
             true => State::NotInUse,
             false => State::Unavailable,
         }
     }
+}
 
-    /// Is this channel (`PJSIP/alice-00000001`) one of its calls?
-    fn is_of(&self, channel: &str) -> bool {
-        let device = channel.rsplit_once('-').map(|(device, _)| device);
-        !self.name.is_empty() && device == Some(&self.name)
+/// How devices are at one moment, found out once for all who watch them: there may be many of both.
+#[derive(Debug, Default)]
+pub(crate) struct Moment {
+    /// The calls of each phone.
+    calls: BTreeMap<Box<str>, Tally>,
+    /// Devices that are no phones of ours, as far as they were asked for.
+    others: BTreeMap<Box<str>, State>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Tally {
+    ringing: usize,
+    in_use: usize,
+    held: usize,
+    /// The oldest that rings.
+    rings: Option<ChannelId>,
+}
+
+impl Moment {
+    pub(crate) fn of_calls(calls: &[ChannelHandle]) -> Self {
+        let mut moment = Self::default();
+        for call in calls {
+            if let Some(device) = device_of_channel(call.name()) {
+                moment.add(device, call);
+            }
+        }
+        moment
     }
+
+    /// With the calls of this device alone.
+    pub(crate) fn of_device(device: &Device, calls: &[ChannelHandle]) -> Self {
+        let mut moment = Self::default();
+        let is_own = |call: &&ChannelHandle| device_of_channel(call.name()) == Some(&device.name);
+        for call in calls.iter().filter(is_own) {
+            moment.add(&device.name, call);
+        }
+        moment
+    }
+
+    fn add(&mut self, device: &str, call: &ChannelHandle) {
+        let info = call.info();
+        let tally = self.calls.entry(device.into()).or_default();
+        match info.state {
+            ChannelState::Alerting => {
+                tally.ringing += 1;
+                tally.rings.get_or_insert_with(|| call.id());
+            }
+            ChannelState::Up if info.is_on_hold() => tally.held += 1,
+            ChannelState::Up | ChannelState::Ringing => tally.in_use += 1,
+            // The phone has not said anything yet: it is as it was, as in Asterisk.
+            ChannelState::Dialling | ChannelState::Ended => {}
+        }
+    }
+
+    fn of(&self, device: &str) -> Tally {
+        self.calls.get(device).copied().unwrap_or_default()
+    }
+
+    fn other(&mut self, shared: &Shared, device: &str) -> State {
+        if let Some(known) = self.others.get(device) {
+            return *known;
+        }
+        let state = shared.switch.device_state(device);
+        self.others.insert(device.into(), state);
+        state
+    }
+}
+
+/// `PJSIP/alice-00000001` is a call of `PJSIP/alice`.
+fn device_of_channel(channel: &str) -> Option<&str> {
+    channel.rsplit_once('-').map(|(device, _)| device)
 }

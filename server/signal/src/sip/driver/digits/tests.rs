@@ -7,7 +7,7 @@ use std::time::Duration;
 use ::sip::{Body, HeaderName, Method, Request, Status, Transport};
 use rig::{Rig, digit_of};
 
-use super::{RETRY_AFTER_S_MAX, TRIES_MAX};
+use super::{ANSWER_PATIENCE, RETRY_AFTER_S_MAX, TRIES_MAX};
 
 #[test]
 fn who_takes_neither_form_gets_all_digits_by_media_in_their_order() {
@@ -133,12 +133,59 @@ fn a_connection_that_is_known_to_be_dead_late_loses_no_digit() {
     let old = rig.flow;
     // The page is back before its old connection is missed.
     rig.reconnect(2);
+    assert_eq!(rig.wire.len(), 0);
+    rig.pass(ANSWER_PATIENCE);
     assert_eq!(heard(&mut rig), "12");
     rig.agent.handle_flow_closed(rig.now, old.id);
     rig.pass(Duration::from_secs(40));
     rig.dial("3");
     assert_eq!(heard(&mut rig), "3");
     assert_eq!(rig.media, "");
+}
+
+#[test]
+fn an_answer_that_is_on_its_way_when_the_client_comes_back_counts() {
+    let mut rig = Rig::new(Transport::Ws);
+    rig.dial("12");
+    let (info, old) = (rig.info(), rig.flow);
+    assert_eq!(digit_of(&info), '1');
+    rig.reconnect(2);
+    rig.pass(ANSWER_PATIENCE / 2);
+    rig.answer_by(old, &info, 200);
+    assert_eq!(heard(&mut rig), "2");
+    rig.agent.handle_flow_closed(rig.now, old.id);
+    rig.pass(Duration::from_secs(40));
+    assert_eq!((rig.media.as_str(), rig.wire.len()), ("", 0));
+}
+
+#[test]
+fn a_digit_goes_by_the_next_connection_as_soon_as_the_one_before_is_gone() {
+    let mut rig = Rig::new(Transport::Ws);
+    rig.dial("12");
+    let old = rig.flow;
+    rig.info();
+    rig.reconnect(2);
+    rig.agent.handle_flow_closed(rig.now, old.id);
+    rig.turn();
+    assert_eq!(heard(&mut rig), "12");
+    assert_eq!((rig.media.as_str(), rig.calls.next_digit()), ("", None));
+}
+
+/// What was heard at the old address is known again by its branch.
+#[test]
+fn a_datagram_is_repeated_as_it_was_to_the_address_the_client_has_now() {
+    let mut rig = Rig::new(Transport::Udp);
+    rig.dial("12");
+    let first = rig.info();
+    rig.reconnect(2);
+    let again = rig.info();
+    assert_eq!(again.to_bytes(), first.to_bytes());
+    rig.pass(Duration::from_millis(600));
+    assert_eq!(rig.info().to_bytes(), first.to_bytes());
+    rig.answer(&again, 200, 0);
+    assert_eq!(heard(&mut rig), "2");
+    rig.pass(Duration::from_secs(40));
+    assert_eq!((rig.media.as_str(), rig.wire.len()), ("", 0));
 }
 
 #[test]

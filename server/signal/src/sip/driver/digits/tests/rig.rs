@@ -173,6 +173,14 @@ impl Rig {
         self.turn();
     }
 
+    /// A plain answer, by another flow than that of the call.
+    pub(super) fn answer_by(&mut self, flow: Flow, request: &Request, status: u16) {
+        let response = request.response(Status::new(status).unwrap());
+        self.agent
+            .handle_message(self.now, flow, &response.to_bytes());
+        self.turn();
+    }
+
     pub(super) fn reconnect(&mut self, number: u64) {
         self.flow = flow(number, self.flow.transport);
         self.agent.rebind(self.now, self.id, self.flow);
