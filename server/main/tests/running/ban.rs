@@ -65,7 +65,10 @@ fn fail2ban_finds_who_fails_to_authenticate() {
         vec![
             ("pjsip.conf", world.pjsip(&format!("{endpoint}{desk}"))),
             ("http.conf", world.http("")),
-            ("logger.conf", "[logfiles]\nmessages => notice,warning,error\n".to_owned()),
+            (
+                "logger.conf",
+                "[logfiles]\nmessages => notice,warning,error\n".to_owned(),
+            ),
         ]
     };
     let world = World::with_files("ban", files, &[]);
@@ -92,7 +95,11 @@ fn fail2ban_finds_who_fails_to_authenticate() {
             found.is_some()
         });
         let line = found.unwrap();
-        assert_eq!(&asterisks.captures(&line).unwrap()[1], "127.0.0.1", "{line}");
+        assert_eq!(
+            &asterisks.captures(&line).unwrap()[1],
+            "127.0.0.1",
+            "{line}"
+        );
         // fail2ban takes the date out of a line before it reads it.
         let (_, rest) = line.split_once(']').unwrap();
         let undated = format!("[]{rest}");
@@ -107,6 +114,8 @@ fn fail2ban_finds_who_fails_to_authenticate() {
     }
     // As the journal has it, which keeps the date to itself.
     let stderr = world.log();
-    let line = stderr.lines().find(|line| line.contains(" - Failed to authenticate"));
+    let line = stderr
+        .lines()
+        .find(|line| line.contains(" - Failed to authenticate"));
     assert!(own.is_match(line.unwrap()), "{stderr}");
 }
