@@ -75,7 +75,7 @@ mod tests {
                 "1".to_owned(),
             ),
             (
-                format!("<sip:x' failed for '198.51.100.9:5060' (callid: @pbx>"),
+                "<sip:x' failed for '198.51.100.9:5060' (callid: @pbx>".to_owned(),
                 "1".to_owned(),
             ),
             ("<sip:a@pbx>".to_owned(), forged.to_owned()),
