@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use crate::patient::{Patient, free_tcp, line_of};
+use crate::patient::{Patient, line_of};
+use crate::ports::free_port;
 
 #[test]
 fn a_wrong_password_is_refused_and_the_auth_named() {
@@ -120,7 +121,7 @@ fn the_way_to_another_exchange_is_walked_step_by_step() {
         "enter the name in DNS",
     );
     let mut patient = Patient::new();
-    let port = free_tcp();
+    let port = free_port();
     patient.argument(&["--url", &format!("wss://127.0.0.1:{port}/ws")]);
     patient
         .examine()

@@ -156,7 +156,7 @@ fn relative_paths_lead_from_the_configuration() {
 /// A patient with `acme=yes`, and the port of its ACME server, where nobody is.
 fn with_acme(names: &str) -> (Patient, u16) {
     let patient = Patient::new();
-    let acme = crate::patient::free_tcp();
+    let acme = crate::ports::free_port();
     let directory = format!("https://127.0.0.1:{acme}/dir");
     let http = format!(
         "[general]\nenabled=yes\nbindaddr=127.0.0.1\nbindport={}\nacme=yes\n\

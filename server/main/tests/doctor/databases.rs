@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use crate::patient::{Patient, free_tcp};
+use crate::patient::Patient;
+use crate::ports::free_port;
 
 const ROWS: &str = "
 INSERT INTO ps_aors (id, max_contacts) VALUES ('row', 2);
@@ -124,7 +125,7 @@ fn a_damaged_database_is_named() {
 #[test]
 fn a_database_that_is_down_is_named_and_the_files_still_work() {
     let patient = Patient::new();
-    let url = format!("url=mysql://asterisk:x@127.0.0.1:{}/asterisk", free_tcp());
+    let url = format!("url=mysql://asterisk:x@127.0.0.1:{}/asterisk", free_port());
     patient.write("database.conf", &format!("[general]\n{url}\n"));
     let verdict = patient.examine();
     verdict.fails("database", "", "cannot be reached", "");

@@ -7,5 +7,7 @@ mod certificates;
 mod databases;
 mod files;
 mod patient;
+#[path = "../fixtures/ports.rs"]
+mod ports;
 mod service;
 mod system;

@@ -1,13 +1,17 @@
 //! A folder of files that are in order, made wrong in one place, and what the doctor says of it.
 
 use std::fs;
-use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::Value;
+
+use crate::ports::free_port;
+
+/// Where ports of media may begin, in 5,000 places.
+const RTP_FIRST: u16 = 10_000;
 
 /// An exchange on free ports, with a certificate of an authority that the system trusts.
 pub(crate) struct Patient {
@@ -39,10 +43,10 @@ impl Patient {
         }
         let mut patient = Self {
             folder,
-            http: free_tcp(),
-            https: free_tcp(),
-            sip: free_udp(),
-            rtp: free_udp().min(64_000),
+            http: free_port(),
+            https: free_port(),
+            sip: free_port(),
+            rtp: RTP_FIRST + (std::process::id().wrapping_mul(7_919) % 5_000) as u16 * 2,
             environment: Vec::new(),
             arguments: Vec::new(),
         };
@@ -276,22 +280,6 @@ impl Verdict {
             "{link}: no {outcome} `{sentence}` at {place} with `{cure}` in:\n{findings:#?}"
         );
     }
-}
-
-pub(crate) fn free_tcp() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
-}
-
-pub(crate) fn free_udp() -> u16 {
-    UdpSocket::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
 }
 
 /// Where a text stands in a file of the patient: `/file:line`.

@@ -5,10 +5,11 @@
 
 mod load;
 mod phone;
+#[path = "../fixtures/ports.rs"]
+mod ports;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -38,12 +39,7 @@ impl World {
         let folder = std::env::temp_dir().join(format!("sidetone-kill-{}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(folder.join("etc")).unwrap();
-        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let http = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (udp, http) = (
-            udp.local_addr().unwrap().port(),
-            http.local_addr().unwrap().port(),
-        );
+        let (udp, http) = (ports::free_port(), ports::free_port());
         let mut pjsip = format!("[udp]\ntype=transport\nprotocol=udp\nbind=127.0.0.1:{udp}\n");
         for number in 0..ENDPOINTS {
             pjsip += &format!(

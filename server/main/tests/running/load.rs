@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::phone::Phone;
-use crate::world::{PLAN, World, free_udp};
+use crate::ports::free_port;
+use crate::world::{PLAN, World};
 
 const RELOADS: usize = 1_000;
 /// What changes in turn.
@@ -94,7 +95,7 @@ struct Measured {
 /// Changes one file after the other and reads them again; what the process held when warm and at the
 /// end.
 fn reloads(world: &World) -> [Measured; 2] {
-    let extra = free_udp();
+    let extra = free_port();
     let mut warm = None;
     let mut due = std::time::Instant::now();
     let mut transport = String::new();

@@ -7,6 +7,8 @@ mod console;
 mod database;
 mod load;
 mod phone;
+#[path = "../fixtures/ports.rs"]
+mod ports;
 mod reload;
 mod shapes;
 mod start;

@@ -3,7 +3,8 @@
 use std::net::UdpSocket;
 
 use crate::phone::Phone;
-use crate::world::{PLAN, World, free_udp};
+use crate::ports::free_port;
+use crate::world::{PLAN, World};
 
 /// What an operator sees of the state in force.
 fn state(world: &World) -> String {
@@ -139,7 +140,7 @@ async fn a_call_keeps_its_media_ports_while_new_ones_take_others() {
     let before = media_ports(&world);
     let mut phone = Phone::connect(world.http).await;
     let call = phone.dial("100").await.unwrap();
-    let first = free_udp();
+    let first = free_port();
     let range = |last: u16| format!("[general]\nrtpstart={first}\nrtpend={last}\n");
     world.write("rtp.conf", &range(first + 100));
     let said = world.done("core reload");

@@ -61,7 +61,7 @@ const SORCERY: &str = "[res_pjsip]\nglobal=realtime,ps_globals\n\
 #[test]
 fn rows_of_transports_and_the_like_are_read_with_the_files() {
     let world = World::start("objects", &[]);
-    let port = crate::world::free_udp();
+    let port = crate::ports::free_port();
     sql(
         &world,
         &format!(
@@ -158,8 +158,8 @@ fn rows_are_taken_when_a_database_that_was_away_is_there() {
     let (login, target) = server.rsplit_once('@').unwrap();
     let name = format!("late_{}", std::process::id());
     let own = format!("{server}/{name}");
-    let late = crate::world::free_tcp();
-    let transport = crate::world::free_udp();
+    let late = crate::ports::free_port();
+    let transport = crate::ports::free_port();
     let mut world = World::start("late", &[]);
     let db = |words: &[&str], input: &str| {
         let mut child = Command::new(BINARY)

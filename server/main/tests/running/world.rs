@@ -1,28 +1,18 @@
 //! A running exchange with its own folders and ports.
 
 use std::fs::{self, File};
-use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use cli::{Answer, Unanswered};
 
+use crate::ports::free_port;
+
 /// Long enough for a busy machine; nothing waits for it but a failing test.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_sidetone");
-
-/// A free port, as far as anybody knows.
-pub(crate) fn free_tcp() -> u16 {
-    let probe = TcpListener::bind("127.0.0.1:0").unwrap();
-    probe.local_addr().unwrap().port()
-}
-
-pub(crate) fn free_udp() -> u16 {
-    let probe = UdpSocket::bind("127.0.0.1:0").unwrap();
-    probe.local_addr().unwrap().port()
-}
 
 pub(crate) struct World {
     root: PathBuf,
@@ -69,7 +59,7 @@ impl World {
     /// Starts the demo.
     pub(crate) fn demo(name: &str) -> Self {
         let mut world = Self::new(name);
-        let [http, https, udp] = [world.http, free_tcp(), world.udp].map(|port| port.to_string());
+        let [http, https, udp] = [world.http, free_port(), world.udp].map(|port| port.to_string());
         let mut command = Command::new(BINARY);
         command.args([
             "--http-port",
@@ -90,8 +80,8 @@ impl World {
         fs::create_dir_all(root.join("etc")).unwrap();
         Self {
             root,
-            http: free_tcp(),
-            udp: free_udp(),
+            http: free_port(),
+            udp: free_port(),
             child: None,
         }
     }
