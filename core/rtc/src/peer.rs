@@ -335,6 +335,11 @@ impl Peer {
         machine!(&self.0, peer => peer.streams()).into_iter()
     }
 
+    /// How many streams are agreed.
+    pub fn stream_count(&self) -> usize {
+        machine!(&self.0, peer => peer.stream_count())
+    }
+
     /// What was agreed in the last round that came to an end.
     pub fn agreed(&self) -> &Topology {
         machine!(&self.0, peer => peer.agreed())

@@ -170,6 +170,7 @@ pub(crate) fn spawn(
                 relayed,
                 sleep: Box::pin(sleep_until(Instant::now().into())),
                 buffer: vec![0; DATAGRAM_MAX],
+                asked: Vec::new(),
                 dropped: 0,
             };
             poll_fn(|cx| driver.poll(cx)).await;
@@ -185,6 +186,8 @@ struct Driver {
     relayed: mpsc::Receiver<Relayed>,
     sleep: Pin<Box<Sleep>>,
     buffer: Vec<u8>,
+    /// The memory for the sockets of legs that are asked.
+    asked: Vec<SocketAddr>,
     dropped: u64,
 }
 
@@ -264,7 +267,8 @@ impl Driver {
     fn poll_legs(&mut self, cx: &Context<'_>) -> bool {
         self.legs.wake_by(cx.waker());
         let mut is_busy = false;
-        for local in self.legs.take_ready() {
+        let mut asked = self.legs.take_ready(std::mem::take(&mut self.asked));
+        for local in asked.drain(..) {
             for turn in 0..=BATCH {
                 if turn == BATCH {
                     self.legs.set_ready(local);
@@ -289,6 +293,7 @@ impl Driver {
                 self.send();
             }
         }
+        self.asked = asked;
         is_busy
     }
 

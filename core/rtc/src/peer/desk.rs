@@ -309,6 +309,10 @@ impl DeskPeer {
         lines.map(|line| (line.id, line.kind())).collect()
     }
 
+    pub(super) fn stream_count(&self) -> usize {
+        self.lines.len()
+    }
+
     pub(super) fn agreed(&self) -> &Topology {
         self.negotiator.agreed()
     }

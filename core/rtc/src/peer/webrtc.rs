@@ -261,6 +261,10 @@ impl WebRtcPeer {
         self.lines.iter().map(|line| (line.id, line.kind)).collect()
     }
 
+    pub(super) fn stream_count(&self) -> usize {
+        self.lines.len()
+    }
+
     pub(super) fn agreed(&self) -> &Topology {
         self.negotiator.agreed()
     }

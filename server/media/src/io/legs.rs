@@ -98,9 +98,10 @@ impl LegSockets {
         }
     }
 
-    /// The sockets to be asked now.
-    pub(super) fn take_ready(&self) -> Vec<SocketAddr> {
-        std::mem::take(&mut locked(&self.ready).sockets)
+    /// The sockets to be asked now, for an empty list, whose memory is used again.
+    pub(super) fn take_ready(&self, mut empty: Vec<SocketAddr>) -> Vec<SocketAddr> {
+        std::mem::swap(&mut locked(&self.ready).sockets, &mut empty);
+        empty
     }
 
     pub(super) fn set_ready(&self, local: SocketAddr) {

@@ -103,7 +103,7 @@ impl Slot {
 
     pub(super) fn stream_count(&self) -> usize {
         match &self.state {
-            State::Live(peer) => peer.streams().count(),
+            State::Live(peer) => peer.stream_count(),
             State::Ending { .. } | State::Down => 0,
         }
     }
