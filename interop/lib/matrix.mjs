@@ -301,6 +301,12 @@ function lostSince(before, after) {
   return is_sent && (after.concealed_ms - before.concealed_ms > LOST_MS_MIN || after.discarded > before.discarded);
 }
 
+/** Sound of this user has come: with ICE nothing can before a path is found, and a digit as little as a word. */
+function comesThrough(user, { server }) {
+  const packets = new RegExp(`${user}-\\w+ +[\\d:]+ +\\w+ +[1-9]`);
+  return until(`sound of ${user}`, async () => packets.test(await ask(server, 'pjsip show channelstats')), HEARS_MS_MAX);
+}
+
 export async function call(from, to, number) {
   await from.dial(number);
   await to.rings().catch(say('ringing'));
@@ -363,7 +369,7 @@ export const FEATURES = [
     async ({ phone, row, world }, passed) => {
       await phone.dial('800');
       await phone.talks();
-      await wait(300);
+      await comesThrough(row.users.phone, world);
       await phone.press(DIGITS);
       const name = `read${row.users.phone}`;
       const read = async () => new RegExp(`${name}=(.*)`).exec(await ask(world.server, 'dialplan show globals'))?.[1]?.trim();
