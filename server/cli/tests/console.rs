@@ -456,106 +456,106 @@ async fn what_is_shown_keeps_its_shape() {
             expect![[r#"
                 Installed Custom Functions:
                 --------------------------------------------------------------------------------
-                ABS                   ABS(...)                             A number without its sign: ABS(number)
-                ARRAY                 ARRAY(...)                           Sets several variables to the parts of a list: Set(ARRAY(a,b)=1,2)
-                BASE64_DECODE         BASE64_DECODE(...)                   The text that stands in Base64: BASE64_DECODE(text)
-                BASE64_ENCODE         BASE64_ENCODE(...)                   A text in Base64: BASE64_ENCODE(text)
-                BLACKLIST             BLACKLIST(...)                       1 if DB(blacklist/number) is there for the caller's number, else 0
-                CALLERID              CALLERID(...)                        Number and name of the caller, who may see them, and what else is known of it
-                CALLERPRES            CALLERPRES(...)                      Who may see the caller; the same as CALLERID(pres)
-                CDR                   CDR(...)                             A field of the call detail record: CDR(billsec), CDR(start,u); accountcode, amaflags, userfield and names of your own can be set
-                CDR_PROP              CDR_PROP(...)                        Properties of the call detail record: Set(CDR_PROP(disable)=1)
-                CHANNEL               CHANNEL(...)                         Facts of the channel: name, uniqueid, linkedid, state, channeltype, endpoint, context, exten, rtp, rtcp, …; language, accountcode, musicclass and tonezone can be set
-                CHANNELS              CHANNELS(...)                        The names of all channels, or of those that fit a regular expression: CHANNELS([expression])
-                CONNECTEDLINE         CONNECTEDLINE(...)                   Number and name of who the channel is connected to; set, it is told, unless with `,i`
-                CSV_QUOTE             CSV_QUOTE(...)                       A text in quotes, with those it has written twice: CSV_QUOTE(text)
-                CUT                   CUT(...)                             Parts of a variable by their number, separated by a character (-): CUT(variable[,character],1-2&4)
-                DB                    DB(...)                              An entry of the dial plan's own database, which survives restarts: DB(family/key)
-                DB_DELETE             DB_DELETE(...)                       Reads DB(family/key) and removes it
-                DB_EXISTS             DB_EXISTS(...)                       1 if DB(family/key) is there, else 0
-                DB_KEYS               DB_KEYS(...)                         The names directly below a family or a key, separated by commas: DB_KEYS([family[/beginning]])
-                DB_KEY_COUNT          DB_KEY_COUNT(...)                    How many names are directly below a family or a key: DB_KEY_COUNT(family[/beginning])
-                DEC                   DEC(...)                             A variable, which becomes one less: DEC(variable)
-                DEVICE_STATE          DEVICE_STATE(...)                    How a device is: NOT_INUSE, INUSE, RINGING, …; can be set for those named Custom:name
-                DIALGROUP             DIALGROUP(...)                       The members of a group as Dial takes them, which survive restarts: Set(DIALGROUP(group,add)=PJSIP/a), `del`, or Set(DIALGROUP(group)=PJSIP/a&PJSIP/b)
-                DIALPLAN_EXISTS       DIALPLAN_EXISTS(...)                 1 if the dial plan has such a place, else 0: DIALPLAN_EXISTS(context[,extension[,priority]])
-                ENV                   ENV(...)                             A variable of the environment the exchange was started in; it cannot be set, for no program is run by a dial plan
-                EVAL                  EVAL(...)                            A text whose variables and functions are put in once more: EVAL(text)
-                EXISTS                EXISTS(...)                          1 if a value is something, else 0: EXISTS(value)
-                EXTENSION_STATE       EXTENSION_STATE(...)                 How the devices of an extension's hint are together; UNKNOWN without a hint
-                FEATURE               FEATURE(...)                         An option of [general] in features.conf, for this channel: featuredigittimeout, atxferdropcall, xfersound, …
-                FEATUREMAP            FEATUREMAP(...)                      The digits of a feature for this channel: blindxfer, atxfer, disconnect, parkcall, automon, automixmon
-                FIELDNUM              FIELDNUM(...)                        Which part of a variable a value is, from 1; 0 if it is none: FIELDNUM(variable,character,value)
-                FIELDQTY              FIELDQTY(...)                        How many parts a variable has: FIELDQTY(variable,character)
-                FILTER                FILTER(...)                          A text without the characters that are not named: FILTER(0-9A-F,text)
-                GLOBAL                GLOBAL(...)                          Variables of the whole exchange
-                GROUP                 GROUP(...)                           The group of the channel in a category, to be counted until it hangs up: GROUP([category])
-                GROUP_COUNT           GROUP_COUNT(...)                     How many channels are in a group: GROUP_COUNT([group][@category])
-                GROUP_LIST            GROUP_LIST(...)                      The groups of the channel, each as group@category
-                GROUP_MATCH_COUNT     GROUP_MATCH_COUNT(...)               How many channels are in groups that match an expression: GROUP_MATCH_COUNT(expression[@category])
-                HASH                  HASH(...)                            A value by its key: HASH(name,key); or all that are there are set: Set(HASH(name)=value,value)
-                HASHKEYS              HASHKEYS(...)                        The keys of what HASH(name,key) has set: HASHKEYS(name)
-                HINT                  HINT(...)                            The devices of an extension's hint, or with `,n` its name
-                IF                    IF(...)                              One of two values, as a condition says: IF(condition?value:value)
-                IFTIME                IFTIME(...)                          One of two values, as the time and the date say: IFTIME(times,weekdays,days,months?value:value)
-                IMPORT                IMPORT(...)                          A variable of another channel, or its CALLERID(num), CALLERID(name), CHANNEL(state) and the like: IMPORT(channel,variable)
-                INC                   INC(...)                             A variable, which becomes one more: INC(variable)
-                ISNULL                ISNULL(...)                          1 if a value is nothing, else 0: ISNULL(value)
-                KEYPADHASH            KEYPADHASH(...)                      The digits of the keys that letters stand on: KEYPADHASH(Les) is 537
-                LEN                   LEN(...)                             How many characters a text has: LEN(text)
-                LISTFILTER            LISTFILTER(...)                      A variable without the parts that are this value: LISTFILTER(variable,character,value)
-                LOCAL                 LOCAL(...)                           Variables that end with the subroutine
-                LOCAL_PEEK            LOCAL_PEEK(...)                      A variable as it is so many subroutines further out: LOCAL_PEEK(levels,name)
-                LOCK                  LOCK(...)                            Takes a lock once no other channel has it: 1; 0 if that lasts 3 seconds and the channel has one already. It is given back by UNLOCK or with the end of the call
-                LTRIM                 LTRIM(...)                           A text without the blanks at its beginning: LTRIM(text)
-                MASTER_CHANNEL        MASTER_CHANNEL(...)                  A variable of the channel that the call began with, which may be this one: MASTER_CHANNEL(name)
-                MATH                  MATH(...)                            Two numbers and what is between them (+ - * / % ^ << >> AND OR XOR < > <= >= ==), as float, int, hex or char: MATH(7/2,int)
-                MAX                   MAX(...)                             The greatest of some numbers: MAX(number,number…)
-                MD5                   MD5(...)                             The MD5 digest of a text: MD5(text)
-                MESSAGE               MESSAGE(...)                         The text message of the channel: to, from, body
-                MESSAGE_DATA          MESSAGE_DATA(...)                    A header of the channel's text message; one that is set goes along with MessageSend
-                MIN                   MIN(...)                             The least of some numbers: MIN(number,number…)
-                PASSTHRU              PASSTHRU(...)                        The text itself, for functions that take the name of a variable: PASSTHRU(text)
-                PJSIP_AOR             PJSIP_AOR(...)                       An option of an address of record; `contact` is the names of its contacts: PJSIP_AOR(name,option)
-                PJSIP_CONTACT         PJSIP_CONTACT(...)                   What is known of a contact that PJSIP_AOR(name,contact) names: PJSIP_CONTACT(name,uri), `status`, `rtt` in microseconds, `user_agent`, `via_addr`, `expiration_time` and the like
-                PJSIP_DIAL_CONTACTS   PJSIP_DIAL_CONTACTS(...)             The contacts of an endpoint, or of one of its addresses of record, for Dial
-                PJSIP_ENDPOINT        PJSIP_ENDPOINT(...)                  An option of an endpoint as it is in force: PJSIP_ENDPOINT(name,option)
-                PJSIP_HEADER          PJSIP_HEADER(...)                    A header of the INVITE that brought the call: PJSIP_HEADER(read,name[,number]), where `X-*` is any that begins so; or of one that is to go out: `add`, `update`, `remove`
-                PJSIP_HEADERS         PJSIP_HEADERS(...)                   The names of the headers of the INVITE that begin so: PJSIP_HEADERS([beginning])
-                PJSIP_PARSE_URI       PJSIP_PARSE_URI(...)                 A part of an address: PJSIP_PARSE_URI(uri,part), one of display, scheme, user, passwd, host, port, user_param, method_param, transport_param, ttl_param, lr_param, maddr_param
-                PJSIP_PARSE_URI_FROM  PJSIP_PARSE_URI_FROM(...)            The same of an address that stands in a variable: PJSIP_PARSE_URI_FROM(variable,part)
-                PJSIP_RESPONSE_HEADE  PJSIP_RESPONSE_HEADER(...)           A header of the 200 that answered a call of ours, for the subroutine of Dial's U: PJSIP_RESPONSE_HEADER(read,name[,number])
-                PJSIP_RESPONSE_HEADE  PJSIP_RESPONSE_HEADERS(...)          The names of the headers of that 200 that begin so: PJSIP_RESPONSE_HEADERS([beginning])
-                POP                   POP(...)                             The last part of a variable, which is taken off: POP(variable[,character])
-                PUSH                  PUSH(...)                            Adds a part at the end of a variable: Set(PUSH(variable[,character])=value)
-                QUOTE                 QUOTE(...)                           A text in quotes, with a backslash before those it has: QUOTE(text)
-                RAND                  RAND(...)                            A whole number by chance, both ends among them: RAND([min[,max]])
-                REDIRECTING           REDIRECTING(...)                     Who sent the call on (orig, from), to whom (to), why (reason) and how often (count)
-                REGEX                 REGEX(...)                           1 if a text fits a regular expression, else 0: REGEX("expression" text)
-                REPLACE               REPLACE(...)                         A variable with each of some characters replaced or, without the last argument, left out: REPLACE(variable,characters[,character])
-                RTRIM                 RTRIM(...)                           A text without the blanks at its end: RTRIM(text)
-                SET                   SET(...)                             Sets a variable, and is its value: SET(name=value)
-                SHA1                  SHA1(...)                            The SHA-1 digest of a text: SHA1(text)
-                SHARED                SHARED(...)                          A variable of the channel, or of another one, that all may read and set: SHARED(name[,channel])
-                SHIFT                 SHIFT(...)                           The first part of a variable, which is taken off: SHIFT(variable[,character])
-                SORT                  SORT(...)                            Keys in the order of their numbers: SORT(key:number,key:number…)
-                SPRINTF               SPRINTF(...)                         Values put into a text as printf does: SPRINTF(%05d %s,7,x)
-                STACK_PEEK            STACK_PEEK(...)                      Where a subroutine was called, the latest being 1: its context `c`, extension `e`, priority `p` or all of them `l`: STACK_PEEK(level,which[,suppress])
-                STRBETWEEN            STRBETWEEN(...)                      A variable with a text between each two of its characters: STRBETWEEN(variable,text)
-                STRFTIME              STRFTIME(...)                        A moment in words, now if none is given: STRFTIME([seconds since 1970][,time zone[,%Y-%m-%d %H:%M:%S]])
-                STRPTIME              STRPTIME(...)                        The seconds since 1970 of a moment in words: STRPTIME(words,time zone,%Y-%m-%d %H:%M:%S)
-                STRREPLACE            STRREPLACE(...)                      A variable with a text in it replaced, as often as is said: STRREPLACE(variable,text[,by[,times]])
-                TIMEOUT               TIMEOUT(...)                         How long a call may last, and a caller may take to dial: absolute, digit, response
-                TOLOWER               TOLOWER(...)                         A text in small letters: TOLOWER(text)
-                TOUPPER               TOUPPER(...)                         A text in capital letters: TOUPPER(text)
-                TRIM                  TRIM(...)                            A text without the blanks at its ends: TRIM(text)
-                TRYLOCK               TRYLOCK(...)                         Takes a lock: 1; 0 if another channel has it
-                UNLOCK                UNLOCK(...)                          Gives a lock back: 1; 0 if the channel has none of this name
-                UNSHIFT               UNSHIFT(...)                         Adds a part at the beginning of a variable: Set(UNSHIFT(variable[,character])=value)
-                URIDECODE             URIDECODE(...)                       A text without the escapes of a URI: URIDECODE(text)
-                URIENCODE             URIENCODE(...)                       A text with escapes where a URI needs them: URIENCODE(text)
-                VALID_EXTEN           VALID_EXTEN(...)                     1 if there is such an extension, else 0: VALID_EXTEN([context],extension[,priority])
-                VERSION               VERSION(...)                         The version of the exchange
+                ABS                   ABS(number)                          A number without its sign: ABS(number)
+                ARRAY                 ARRAY(name,name…)                    Sets several variables to the parts of a list: Set(ARRAY(a,b)=1,2)
+                BASE64_DECODE         BASE64_DECODE(text)                  The text that stands in Base64: BASE64_DECODE(text)
+                BASE64_ENCODE         BASE64_ENCODE(text)                  A text in Base64: BASE64_ENCODE(text)
+                BLACKLIST             BLACKLIST()                          1 if DB(blacklist/number) is there for the caller's number, else 0
+                CALLERID              CALLERID(item[,caller])              Number and name of the caller, who may see them, and what else is known of it
+                CALLERPRES            CALLERPRES()                         Who may see the caller; the same as CALLERID(pres)
+                CDR                   CDR(field[,options])                 A field of the call detail record: CDR(billsec), CDR(start,u); accountcode, amaflags, userfield and names of your own can be set
+                CDR_PROP              CDR_PROP(property)                   Properties of the call detail record: Set(CDR_PROP(disable)=1)
+                CHANNEL               CHANNEL(item)                        Facts of the channel: name, uniqueid, linkedid, state, channeltype, endpoint, context, exten, rtp, rtcp, …; language, accountcode, musicclass and tonezone can be set, and subroutines to be run when the channel is over: hangup_handler_push, hangup_handler_pop, hangup_handler_wipe
+                CHANNELS              CHANNELS([expression])               The names of all channels, or of those that fit a regular expression: CHANNELS([expression])
+                CONNECTEDLINE         CONNECTEDLINE(item[,i])              Number and name of who the channel is connected to; set, it is told, unless with `,i`
+                CSV_QUOTE             CSV_QUOTE(text)                      A text in quotes, with those it has written twice: CSV_QUOTE(text)
+                CUT                   CUT(variable[,character],fields)     Parts of a variable by their number, separated by a character (-): CUT(variable[,character],1-2&4)
+                DB                    DB(family/key)                       An entry of the dial plan's own database, which survives restarts: DB(family/key)
+                DB_DELETE             DB_DELETE(family/key)                Reads DB(family/key) and removes it
+                DB_EXISTS             DB_EXISTS(family/key)                1 if DB(family/key) is there, else 0
+                DB_KEYS               DB_KEYS([family[/beginning]])        The names directly below a family or a key, separated by commas: DB_KEYS([family[/beginning]])
+                DB_KEY_COUNT          DB_KEY_COUNT(family[/beginning])     How many names are directly below a family or a key: DB_KEY_COUNT(family[/beginning])
+                DEC                   DEC(variable)                        A variable, which becomes one less: DEC(variable)
+                DEVICE_STATE          DEVICE_STATE(device)                 How a device is: NOT_INUSE, INUSE, RINGING, …; can be set for those named Custom:name
+                DIALGROUP             DIALGROUP(group,add)                 The members of a group as Dial takes them, which survive restarts: Set(DIALGROUP(group,add)=PJSIP/a), `del`, or Set(DIALGROUP(group)=PJSIP/a&PJSIP/b)
+                DIALPLAN_EXISTS       DIALPLAN_EXISTS(context[,extension[  1 if the dial plan has such a place, else 0: DIALPLAN_EXISTS(context[,extension[,priority]])
+                ENV                   ENV(name)                            A variable of the environment the exchange was started in; it cannot be set, for no program is run by a dial plan
+                EVAL                  EVAL(text)                           A text whose variables and functions are put in once more: EVAL(text)
+                EXISTS                EXISTS(value)                        1 if a value is something, else 0: EXISTS(value)
+                EXTENSION_STATE       EXTENSION_STATE(extension[@context]  How the devices of an extension's hint are together; UNKNOWN without a hint
+                FEATURE               FEATURE(option)                      An option of [general] in features.conf, for this channel: featuredigittimeout, atxferdropcall, xfersound, …
+                FEATUREMAP            FEATUREMAP(feature)                  The digits of a feature for this channel: blindxfer, atxfer, disconnect, parkcall, automon, automixmon
+                FIELDNUM              FIELDNUM(variable,character,value)   Which part of a variable a value is, from 1; 0 if it is none: FIELDNUM(variable,character,value)
+                FIELDQTY              FIELDQTY(variable,character)         How many parts a variable has: FIELDQTY(variable,character)
+                FILTER                FILTER(0-9A-F,text)                  A text without the characters that are not named: FILTER(0-9A-F,text)
+                GLOBAL                GLOBAL(name)                         Variables of the whole exchange
+                GROUP                 GROUP([category])                    The group of the channel in a category, to be counted until it hangs up: GROUP([category])
+                GROUP_COUNT           GROUP_COUNT([group][@category])      How many channels are in a group: GROUP_COUNT([group][@category])
+                GROUP_LIST            GROUP_LIST()                         The groups of the channel, each as group@category
+                GROUP_MATCH_COUNT     GROUP_MATCH_COUNT(expression[@categ  How many channels are in groups that match an expression: GROUP_MATCH_COUNT(expression[@category])
+                HASH                  HASH(name,key)                       A value by its key: HASH(name,key); or all that are there are set: Set(HASH(name)=value,value)
+                HASHKEYS              HASHKEYS(name)                       The keys of what HASH(name,key) has set: HASHKEYS(name)
+                HINT                  HINT(extension[@context][,n])        The devices of an extension's hint, or with `,n` its name
+                IF                    IF(condition?value[:value])          One of two values, as a condition says: IF(condition?value:value)
+                IFTIME                IFTIME(times,weekdays,days,months[,  One of two values, as the time and the date say: IFTIME(times,weekdays,days,months?value:value)
+                IMPORT                IMPORT(channel,variable)             A variable of another channel, or its CALLERID(num), CALLERID(name), CHANNEL(state) and the like: IMPORT(channel,variable)
+                INC                   INC(variable)                        A variable, which becomes one more: INC(variable)
+                ISNULL                ISNULL(value)                        1 if a value is nothing, else 0: ISNULL(value)
+                KEYPADHASH            KEYPADHASH(Les)                      The digits of the keys that letters stand on: KEYPADHASH(Les) is 537
+                LEN                   LEN(text)                            How many characters a text has: LEN(text)
+                LISTFILTER            LISTFILTER(variable,character,value  A variable without the parts that are this value: LISTFILTER(variable,character,value)
+                LOCAL                 LOCAL(name)                          Variables that end with the subroutine
+                LOCAL_PEEK            LOCAL_PEEK(levels,name)              A variable as it is so many subroutines further out: LOCAL_PEEK(levels,name)
+                LOCK                  LOCK(name)                           Takes a lock once no other channel has it: 1; 0 if that lasts 3 seconds and the channel has one already. It is given back by UNLOCK or with the end of the call
+                LTRIM                 LTRIM(text)                          A text without the blanks at its beginning: LTRIM(text)
+                MASTER_CHANNEL        MASTER_CHANNEL(name)                 A variable of the channel that the call began with, which may be this one: MASTER_CHANNEL(name)
+                MATH                  MATH(7/2,int)                        Two numbers and what is between them (+ - * / % ^ << >> AND OR XOR < > <= >= ==), as float, int, hex or char: MATH(7/2,int)
+                MAX                   MAX(number,number…)                  The greatest of some numbers: MAX(number,number…)
+                MD5                   MD5(text)                            The MD5 digest of a text: MD5(text)
+                MESSAGE               MESSAGE(part)                        The text message of the channel: to, from, body
+                MESSAGE_DATA          MESSAGE_DATA(name)                   A header of the channel's text message; one that is set goes along with MessageSend
+                MIN                   MIN(number,number…)                  The least of some numbers: MIN(number,number…)
+                PASSTHRU              PASSTHRU(text)                       The text itself, for functions that take the name of a variable: PASSTHRU(text)
+                PJSIP_AOR             PJSIP_AOR(name,option)               An option of an address of record; `contact` is the names of its contacts: PJSIP_AOR(name,option)
+                PJSIP_CONTACT         PJSIP_CONTACT(name,uri)              What is known of a contact that PJSIP_AOR(name,contact) names: PJSIP_CONTACT(name,uri), `status`, `rtt` in microseconds, `user_agent`, `via_addr`, `expiration_time` and the like
+                PJSIP_DIAL_CONTACTS   PJSIP_DIAL_CONTACTS(endpoint[,aor])  The contacts of an endpoint, or of one of its addresses of record, for Dial
+                PJSIP_ENDPOINT        PJSIP_ENDPOINT(name,option)          An option of an endpoint as it is in force: PJSIP_ENDPOINT(name,option)
+                PJSIP_HEADER          PJSIP_HEADER(read,name[,number])     A header of the INVITE that brought the call: PJSIP_HEADER(read,name[,number]), where `X-*` is any that begins so; or of one that is to go out: `add`, `update`, `remove`
+                PJSIP_HEADERS         PJSIP_HEADERS([beginning])           The names of the headers of the INVITE that begin so: PJSIP_HEADERS([beginning])
+                PJSIP_PARSE_URI       PJSIP_PARSE_URI(uri,part)            A part of an address: PJSIP_PARSE_URI(uri,part), one of display, scheme, user, passwd, host, port, user_param, method_param, transport_param, ttl_param, lr_param, maddr_param
+                PJSIP_PARSE_URI_FROM  PJSIP_PARSE_URI_FROM(variable,part)  The same of an address that stands in a variable: PJSIP_PARSE_URI_FROM(variable,part)
+                PJSIP_RESPONSE_HEADE  PJSIP_RESPONSE_HEADER(read,name[,nu  A header of the 200 that answered a call of ours, for the subroutine of Dial's U: PJSIP_RESPONSE_HEADER(read,name[,number])
+                PJSIP_RESPONSE_HEADE  PJSIP_RESPONSE_HEADERS([beginning])  The names of the headers of that 200 that begin so: PJSIP_RESPONSE_HEADERS([beginning])
+                POP                   POP(variable[,character])            The last part of a variable, which is taken off: POP(variable[,character])
+                PUSH                  PUSH(variable[,character])           Adds a part at the end of a variable: Set(PUSH(variable[,character])=value)
+                QUOTE                 QUOTE(text)                          A text in quotes, with a backslash before those it has: QUOTE(text)
+                RAND                  RAND([min[,max]])                    A whole number by chance, both ends among them: RAND([min[,max]])
+                REDIRECTING           REDIRECTING(item[,i])                Who sent the call on (orig, from), to whom (to), why (reason) and how often (count)
+                REGEX                 REGEX("expression" text)             1 if a text fits a regular expression, else 0: REGEX("expression" text)
+                REPLACE               REPLACE(variable,characters[,charac  A variable with each of some characters replaced or, without the last argument, left out: REPLACE(variable,characters[,character])
+                RTRIM                 RTRIM(text)                          A text without the blanks at its end: RTRIM(text)
+                SET                   SET(name=value)                      Sets a variable, and is its value: SET(name=value)
+                SHA1                  SHA1(text)                           The SHA-1 digest of a text: SHA1(text)
+                SHARED                SHARED(name[,channel])               A variable of the channel, or of another one, that all may read and set: SHARED(name[,channel])
+                SHIFT                 SHIFT(variable[,character])          The first part of a variable, which is taken off: SHIFT(variable[,character])
+                SORT                  SORT(key:number,key:number…)         Keys in the order of their numbers: SORT(key:number,key:number…)
+                SPRINTF               SPRINTF(%05d %s,7,x)                 Values put into a text as printf does: SPRINTF(%05d %s,7,x)
+                STACK_PEEK            STACK_PEEK(level,which[,suppress])   Where a subroutine was called, the latest being 1: its context `c`, extension `e`, priority `p` or all of them `l`: STACK_PEEK(level,which[,suppress])
+                STRBETWEEN            STRBETWEEN(variable,text)            A variable with a text between each two of its characters: STRBETWEEN(variable,text)
+                STRFTIME              STRFTIME([seconds][,[zone][,format]  A moment in words, now if none is given: STRFTIME([seconds since 1970][,time zone[,%Y-%m-%d %H:%M:%S]])
+                STRPTIME              STRPTIME(words,time zone,%Y-%m-%d %  The seconds since 1970 of a moment in words: STRPTIME(words,time zone,%Y-%m-%d %H:%M:%S)
+                STRREPLACE            STRREPLACE(variable,text[,by[,times  A variable with a text in it replaced, as often as is said: STRREPLACE(variable,text[,by[,times]])
+                TIMEOUT               TIMEOUT(item)                        How long a call may last, and a caller may take to dial: absolute, digit, response
+                TOLOWER               TOLOWER(text)                        A text in small letters: TOLOWER(text)
+                TOUPPER               TOUPPER(text)                        A text in capital letters: TOUPPER(text)
+                TRIM                  TRIM(text)                           A text without the blanks at its ends: TRIM(text)
+                TRYLOCK               TRYLOCK(name)                        Takes a lock: 1; 0 if another channel has it
+                UNLOCK                UNLOCK(name)                         Gives a lock back: 1; 0 if the channel has none of this name
+                UNSHIFT               UNSHIFT(variable[,character])        Adds a part at the beginning of a variable: Set(UNSHIFT(variable[,character])=value)
+                URIDECODE             URIDECODE(text)                      A text without the escapes of a URI: URIDECODE(text)
+                URIENCODE             URIENCODE(text)                      A text with escapes where a URI needs them: URIENCODE(text)
+                VALID_EXTEN           VALID_EXTEN([context],extension[,pr  1 if there is such an extension, else 0: VALID_EXTEN([context],extension[,priority])
+                VERSION               VERSION()                            The version of the exchange
                 100 custom functions installed.
             "#]],
         ),
@@ -570,6 +570,29 @@ async fn what_is_shown_keeps_its_shape() {
 
                 [Description]
                 It can be set.
+
+                Reads and sets who calls. With a caller, "name" <number>, the item of that is read instead of the call's.
+
+                - all: name and number as "name" <number>; set, they are also who is charged (ani-all).
+                - num, number: the number.
+                - name: the name.
+                - num-valid, name-valid: 1 if there is one; 0 set takes it away.
+                - num-pres, name-pres: who may see it, such as allowed_not_screened or prohib.
+                - pres: that of the number and the name together; set, it is that of both.
+                - num-plan: the numbering plan, which is always 0.
+                - name-charset: always utf8.
+                - tag: a mark of your own.
+                - subaddr, subaddr-type, subaddr-valid, subaddr-odd: a subaddress, which SIP has not: nothing or 0.
+                - ani, ani-…: who is charged; behind the hyphen any item above.
+                - ani2: digits of the kind of line.
+                - dnid: the number that was dialled.
+                - rdnis: the number of who sent the call on.
+                - dnid-num-plan, ton, tns: plans of numbers that SIP says nothing of: always 0.
+
+                    exten => _9.,1,Set(CALLERID(num)=5551000)
+
+                [Syntax]
+                CALLERID(item[,caller])
 
             "#]],
         ),
