@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use regex_lite::Regex;
 
-use crate::world::World;
+use crate::world::{PLAN, World};
 
 const PAGE: &str = include_str!("../../../../docs/fail2ban.md");
 
@@ -65,6 +65,7 @@ fn fail2ban_finds_who_fails_to_authenticate() {
         vec![
             ("pjsip.conf", world.pjsip(&format!("{endpoint}{desk}"))),
             ("http.conf", world.http("")),
+            ("extensions.conf", PLAN.to_owned()),
             (
                 "logger.conf",
                 "[logfiles]\nmessages => notice,warning,error\n".to_owned(),
@@ -107,7 +108,7 @@ fn fail2ban_finds_who_fails_to_authenticate() {
         // The other line says all of it to people.
         let text = std::fs::read_to_string(&file).unwrap();
         let said = format!(
-            "remote=127.0.0.1:{port} transport=\"udp\" method=\"REGISTER\" call_id=\"call-{user}\" user=\"{user}\""
+            "remote=127.0.0.1:{port} transport=\"udp\" method=REGISTER call_id=\"call-{user}\" user=\"{user}\""
         );
         let told = |line: &&str| line.contains("authentication failed") && line.contains(&said);
         assert_eq!(text.lines().filter(told).count(), 1, "{text}");
