@@ -3,7 +3,8 @@
 //! Our offers have real ports for each line, so that a phone without BUNDLE is served as ever. In an answer the
 //! first line in use leads: its port, path and keys are those of all.
 
-use super::{DeskNegotiator, Line, LineFault, Live};
+use super::line::{Line, Live};
+use super::{DeskNegotiator, LineFault};
 use crate::negotiate::format::Described;
 use crate::negotiate::table::bundle_of;
 use codec::Kind;

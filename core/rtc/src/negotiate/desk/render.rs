@@ -3,7 +3,7 @@
 use super::bundle;
 use super::crypto::Crypto;
 use super::ice;
-use super::{Line, Live, Use};
+use super::line::{Line, Live, Use};
 use crate::negotiate::format::{self, Described, rtpmap};
 use crate::peer::PortPair;
 use crate::topology::{Format, Payload};
