@@ -420,11 +420,12 @@ async fn the_dial_plan_reads_of_endpoints_contacts_and_headers() {
     alice.send(&tagged(&asked, 200, "a", &with_answer())).await;
     assert_eq!(bob.response().await.status.code(), 200);
     let switch = &exchange.switch;
+    until("the end of the subroutine", || switch.global("r").is_some()).await;
     let global = |name| switch.global(name).unwrap_or_default();
     assert_eq!(global("u"), "alice1 sip");
-    assert_eq!(global("a"), "phones 5 []");
+    assert_eq!(global("a"), "phones 2 []");
     assert_eq!(global("b"), "NonQualified N/A alice");
-    assert_eq!(global("h"), "2 INVITE CSeq");
+    assert!(global("h").ends_with(" INVITE CSeq"), "{}", global("h"));
     assert_eq!(global("added"), "X-A,Y 5");
     assert_eq!(global("r"), format!("{} CSeq", all("CSeq")));
 }
