@@ -13,8 +13,6 @@ mod reliable;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
 use crate::agent::{
     Base, Body, ClientId, Ended, Event, Flow, FlowId, InviteId, REQUESTS_PER_INVITE_MAX, RequestId,
     Timeout,
@@ -23,7 +21,7 @@ use crate::dialog::{Dialog, DialogId};
 use crate::session_timer::{Due, SessionRules, SessionTimer, Terms};
 use crate::timer::earliest;
 use crate::transaction::{ClientUser, Purpose, ServerId, TransactionId};
-use crate::{HeaderName, Headers, Login, Method, Request, Response, Status, sign};
+use crate::{HeaderName, Login, Method, Request, Response, Status, description, sign};
 
 use incoming::{Incoming, Unacked};
 use offer::{Announced, Held, Turn};
@@ -622,16 +620,6 @@ fn dress_answer(
     for (name, value) in told {
         headers.push(name.clone(), value);
     }
-}
-
-/// The session description of a message, if it has one.
-fn description(headers: &Headers, body: &Bytes) -> Option<Bytes> {
-    let is_sdp = headers
-        .content_type()
-        .ok()
-        .flatten()
-        .is_none_or(|media| media.essence() == "application/sdp");
-    (is_sdp && !body.is_empty()).then(|| body.clone())
 }
 
 /// RFC 3325, and what phones had before it.

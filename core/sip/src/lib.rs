@@ -119,7 +119,7 @@ pub use header::via::Via;
 pub use header::{Headers, limits};
 pub use invite::Reliability;
 pub use login::{Login, sign};
-pub use message::{Capabilities, Message, Request, Response};
+pub use message::{Capabilities, Message, Request, Response, description};
 pub use method::Method;
 pub use registration::{
     NextRegister, Registration, RegistrationEvent, RegistrationRules, Standing,

@@ -4,6 +4,7 @@
 //! It frames: start line, header lines, body. What is inside the headers is read when somebody
 //! asks for it, and checked as a whole by [`Request::validate`].
 
+mod description;
 mod parse;
 mod validate;
 
@@ -13,6 +14,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::{HeaderName, Headers, Method, ParseError, Status, Uri};
 
+pub use description::description;
 pub use validate::Capabilities;
 
 /// A SIP message.

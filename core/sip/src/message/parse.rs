@@ -170,16 +170,16 @@ fn request_line(text: &str) -> Result<Start, ParseFault> {
 }
 
 /// Everything between start line and body.
-struct Head {
-    headers: Headers,
-    fault: Option<(ParseFault, usize)>,
+pub(super) struct Head {
+    pub(super) headers: Headers,
+    pub(super) fault: Option<(ParseFault, usize)>,
     /// Header lines seen, the start line included.
     lines: usize,
     /// Bytes after the empty line.
-    rest: usize,
+    pub(super) rest: usize,
 }
 
-fn head(mut rest: &[u8]) -> Head {
+pub(super) fn head(mut rest: &[u8]) -> Head {
     let headers = Headers::with_capacity(24, rest.len().min(2_048));
     let mut head = Head {
         headers,

@@ -40,7 +40,6 @@ use crate::sip::driver::probes::{Asked, PROBES_PER_TURN_MAX, Probes};
 use crate::sip::driver::registrations::Registrations;
 use crate::sip::driver::watchers::{Sources, Watchers};
 use crate::sip::flows::{Flows, Sent};
-use crate::sip::outside::Outside;
 use crate::sip::shared::{Shared, now};
 use crate::sip::trace::{self, Name, Way};
 use crate::sip::transport::Links;
@@ -60,8 +59,6 @@ pub(crate) enum Input {
     Opened {
         flow: Flow,
         writer: mpsc::Sender<Bytes>,
-        /// What stands for our addresses on it.
-        outside: Outside,
     },
     /// A message on it.
     Message { flow: Flow, bytes: Bytes },
@@ -223,7 +220,8 @@ impl Driver {
         }
     }
 
-    /// After a reload, contacts are asked as the new files say; the database is read at each registration.
+    /// After a reload, contacts are asked as the new files say, and told our new addresses; the database is read at each
+    /// registration.
     /// Whether there was one.
     fn follow_reload(&mut self) -> bool {
         let config = self.shared.switch.config();
@@ -231,6 +229,7 @@ impl Driver {
         let is_new = known.is_none_or(|known| !Arc::ptr_eq(known, &config));
         if is_new {
             self.asked_by = Some(config);
+            self.advertise_all(now());
             self.links
                 .tracker
                 .spawn(qualify::adopt(self.shared.clone()));
@@ -243,13 +242,9 @@ impl Driver {
     fn on_input(&mut self, input: Input) {
         let now = now();
         match input {
-            Input::Opened {
-                flow,
-                writer,
-                outside,
-            } => {
+            Input::Opened { flow, writer } => {
                 self.shared.location().open(flow.id);
-                self.advertise(flow.id, outside);
+                self.advertise(&flow);
                 self.flows.open(flow, writer, now);
                 for waiting in self.dials.opened(flow.id) {
                     self.go(now, flow, waiting);

@@ -167,7 +167,7 @@ impl Flows {
         remote: SocketAddr,
         now: Instant,
         pinned: impl FnOnce() -> BTreeSet<FlowId>,
-    ) -> Option<(Flow, Arc<UdpListener>, bool)> {
+    ) -> Option<(Flow, bool)> {
         let named = |listener: &&Arc<UdpListener>| {
             transport.is_none_or(|id| listener.config.load().id == id)
         };
@@ -176,8 +176,7 @@ impl Flows {
             .filter(named)
             .find_map(|listener| Some((listener, listener.local_for(remote)?)));
         let (listener, local) = reached?;
-        let (flow, is_new) = self.of_datagram(listener, local, remote, now, pinned)?;
-        Some((flow, listener.clone(), is_new))
+        self.of_datagram(listener, local, remote, now, pinned)
     }
 
     /// A name for a connection of an earlier run: nothing goes out on it.
@@ -225,6 +224,19 @@ impl Flows {
             true => Sent::Yes,
             false => Sent::Lost,
         }
+    }
+
+    /// Everything that is open or remembered.
+    pub(crate) fn all(&self) -> Vec<Flow> {
+        let connections = self.connections.values().map(|connection| connection.flow);
+        connections
+            .chain(self.udp.values().map(|udp| udp.flow))
+            .collect()
+    }
+
+    /// The socket of a UDP flow.
+    pub(crate) fn socket(&self, id: FlowId) -> Option<&Arc<UdpListener>> {
+        self.udp.get(&id).map(|udp| &udp.listener)
     }
 
     pub(crate) fn find(&self, id: FlowId) -> Option<Flow> {

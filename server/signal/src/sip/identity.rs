@@ -327,10 +327,14 @@ fn address_in(headers: &Headers, name: &str) -> Option<NameAddr> {
     NameAddr::parse(first).ok()
 }
 
+/// The party of an address. What follows a `;` in the user (`+4930;cpc=ordinary`) says something of the number and is
+/// no part of it, whatever `ignore_uri_user_options` says.
 fn party_of(address: &NameAddr) -> CallerId {
+    let user = address.uri.user().unwrap_or_default();
+    let number = user.split_once(';').map_or(&*user, |(number, _)| number);
     CallerId::new(
         printable(address.display_name.as_deref().unwrap_or_default()),
-        printable(address.uri.user().as_deref().unwrap_or_default()),
+        printable(number),
     )
 }
 
@@ -470,6 +474,30 @@ mod tests {
         let caller = caller_of(&endpoint(false), &request);
         assert_eq!(caller.to_string(), "\"Alice\" <alice>");
         assert!(!caller.presentation().is_allowed(), "it asks for privacy");
+    }
+
+    #[test]
+    fn parameters_of_a_user_are_no_part_of_the_number() {
+        let read = |headers: &str| caller_of(&endpoint(true), &request(headers)).number;
+        let address = "\"Bob\" <sip:+49171;cpc=ordinary;rn=1@h;user=phone>";
+        for name in [
+            "P-Asserted-Identity",
+            "Remote-Party-ID",
+            "P-Preferred-Identity",
+        ] {
+            assert_eq!(read(&format!("{name}: {address}\r\n")), "+49171", "{name}");
+        }
+        let text = format!("Diversion: {address};reason=away\r\n");
+        assert_eq!(redirecting_of(&request(&text)).from.number, "+49171");
+        let text = format!(
+            "History-Info: {address};index=1\r\nHistory-Info: <sip:2@h;cause=302>;index=1.1\r\n"
+        );
+        let redirecting = redirecting_of(&request(&text));
+        assert_eq!(redirecting.orig.number, "+49171");
+        assert_eq!(
+            party_of(&NameAddr::parse("<sip:%3Bx@h>").unwrap()).number,
+            ""
+        );
     }
 
     #[test]

@@ -111,9 +111,12 @@ async fn admit(
     }
     let offer = offer_of(request).inspect_err(|denied| {
         let status = denied.status.code();
+        let written = request.headers.get(&HeaderName::ContentType);
+        let content_type = written.map_or_else(|| "missing".to_owned(), printable);
         tracing::info!(
             endpoint = endpoint.id,
             status,
+            content_type,
             "call refused: its body is no usable SDP"
         );
     })?;
@@ -193,20 +196,25 @@ fn extension_of(config: &Config, request: &Request) -> String {
     }
 }
 
+/// Bodies that may hold an offer.
+const ACCEPTED: &str = "application/sdp, multipart/mixed";
+
 /// The offer in the body; none asks us to offer.
 fn offer_of(request: &Request) -> Result<Option<Sdp>, Denied> {
     if request.body.is_empty() {
         return Ok(None);
     }
-    if content_type(request).as_deref() != Some("application/sdp") {
+    let described =
+        content_type(request).and_then(|_| ::sip::description(&request.headers, &request.body));
+    let Some(described) = described else {
         // RFC 3261 §21.4.13: "The server MUST return a list of acceptable formats".
         let mut denied = Denied::new(Status::UNSUPPORTED_MEDIA_TYPE);
         denied
             .headers
-            .push((HeaderName::Accept, "application/sdp".to_owned()));
+            .push((HeaderName::Accept, ACCEPTED.to_owned()));
         return Err(denied);
-    }
-    match sdp::parse(&request.body) {
+    };
+    match sdp::parse(&described) {
         Ok(offer) => Ok(Some(offer)),
         Err(error) => Err(Denied::with_warning(
             Status::BAD_REQUEST,

@@ -66,6 +66,43 @@ async fn call_is_over_at_once_when_the_caller_takes_it_back_as_it_is_answered() 
     assert!(text.contains("while the answer was on its way"), "{text}");
 }
 
+/// As trunks that send where the caller is, or ISUP.
+#[tokio::test]
+async fn an_offer_beside_other_parts_is_taken() {
+    let exchange = Exchange::start().await;
+    let mut phone = exchange.phone().await;
+    let body = |sdp: &str| {
+        format!(
+            "--bnd\r\nContent-Type: application/pidf+xml\r\n\r\n<presence/>\r\n\
+             --bnd\r\nContent-Type: application/sdp\r\n\r\n{sdp}\r\n--bnd--\r\n"
+        )
+    };
+    let mixed = |text: String| {
+        text.replace(
+            "application/sdp\r\nAllow",
+            "multipart/mixed;boundary=bnd\r\nAllow",
+        )
+    };
+    let first = mixed(invite("alice", "100", "u", &body(OFFER)));
+    let challenged = phone.ask(&first).await;
+    phone.send(&ack(&first, &challenged)).await;
+    let text = signed(&first, &challenged, "alice", "wonderland");
+    let ok = phone.ask(&text).await;
+    assert_eq!(ok.status.code(), 200, "{ok:?}");
+    assert!(sdp::parse(&ok.body).is_ok());
+    phone.send(&in_dialog("ACK", 2, &text, &ok, "")).await;
+    // Again in the call.
+    let body = body(OFFER);
+    let more = format!(
+        "Contact: <sip:u@s58im4vdpmpn.invalid;transport=ws;ob>\r\n\
+         Content-Type: multipart/mixed;boundary=bnd\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let again = phone.ask(&in_dialog("INVITE", 3, &text, &ok, &more)).await;
+    assert_eq!(again.status.code(), 200, "{again:?}");
+    assert!(sdp::parse(&again.body).is_ok());
+}
+
 #[tokio::test]
 async fn calls_that_cannot_be_are_refused_with_their_reason() {
     let exchange = Exchange::start().await;

@@ -95,6 +95,50 @@ async fn two_exchanges_register_at_each_other_and_take_it_back_at_their_end() {
 }
 
 #[tokio::test]
+async fn a_new_address_of_ours_is_registered_at_the_reload() {
+    let exchange = Exchange::start().await;
+    let phone = DeskPhone::connect(exchange.udp).await;
+    let server = format!("sip:127.0.0.1:{}", phone.port());
+    let files = format!("{PJSIP}{}", registration(&server, "contact_user=100"));
+    reload(&exchange, &files);
+    let contact = |request: &Request| request.headers.get(&HeaderName::Contact).map(str::to_owned);
+    let register = phone.request().await;
+    let inside = format!("<sip:100@{}>", exchange.udp);
+    assert_eq!(contact(&register), Some(inside.clone()));
+    phone.send(ok(&register).as_bytes()).await;
+    is_registered(&exchange).await;
+    // The address before is taken back, and a reload without news is none for the registrar.
+    let mut before = inside;
+    for host in ["203.0.113.77", "203.0.113.55"] {
+        let port = exchange.udp.port().to_string();
+        let outside = [
+            ("external_signaling_address", host),
+            ("external_signaling_port", &port),
+        ];
+        let mut config = (*exchange.switch.config()).clone();
+        config.transports = vec![transport("udp", "127.0.0.1", &outside)];
+        config.transports[0].bind = exchange.signal.transports()[0].config.bind;
+        for _ in 0..2 {
+            exchange.signal.prepare(&config).unwrap().commit();
+            exchange.switch.store().set_config(Arc::new(config.clone()));
+            exchange.signal.respond().await;
+        }
+        let register = phone.request().await;
+        let own = format!("<sip:100@{host}:{}>", exchange.udp.port());
+        assert_eq!(
+            contact(&register),
+            Some(format!("{own}, {before};expires=0"))
+        );
+        let granted = format!("Contact: {own};expires=600\r\n{EMPTY}");
+        phone.send(reply(&register, 200, &granted).as_bytes()).await;
+        // What comes after it is answered after it.
+        let options = crate::support::request("OPTIONS", "sip:127.0.0.1", "alice", "");
+        assert_eq!(phone.ask(&options).await.status.code(), 401);
+        before = own;
+    }
+}
+
+#[tokio::test]
 async fn calls_are_known_by_the_sign_in_the_contact() {
     let exchange = Exchange::start().await;
     let phone = DeskPhone::connect(exchange.udp).await;

@@ -651,13 +651,8 @@ impl Call {
 
 /// The description a response carries, if it can be read.
 fn description(response: &Response) -> Option<Sdp> {
-    let essence = response.headers.content_type().ok().flatten();
-    let is_sdp =
-        essence.is_none_or(|media| media.essence().eq_ignore_ascii_case("application/sdp"));
-    match is_sdp && !response.body.is_empty() {
-        true => sdp::parse(&response.body).ok(),
-        false => None,
-    }
+    let body = ::sip::description(&response.headers, &response.body)?;
+    sdp::parse(&body).ok()
 }
 
 fn cause_of(ended: &Ended) -> Cause {

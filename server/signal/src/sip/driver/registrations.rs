@@ -46,6 +46,8 @@ struct Entry {
     hops: VecDeque<Hop>,
     /// The flow that is used is that of the last registration: other places were not looked for.
     reuses: bool,
+    /// Where the registrar was last told to reach us.
+    contact: Option<String>,
     /// Why there is no connection.
     fault: Option<String>,
     /// What takes its place when it is over.
@@ -144,6 +146,7 @@ impl Driver {
             flow: None,
             hops: VecDeque::new(),
             reuses: false,
+            contact: None,
             fault: None,
             then: None,
         };
@@ -342,8 +345,15 @@ impl Driver {
             return;
         };
         entry.flow = Some(flow);
-        let contact = contact(&entry.wanted, &entry.sign, &flow, &address);
-        match entry.machine.compose(&contact) {
+        let own = contact(&entry.wanted, &entry.sign, &flow, &address);
+        let known = entry.machine.standing() == Standing::Registered;
+        let before = entry.contact.replace(own.clone()).filter(|_| known);
+        // RFC 3261 §10.2.2: what we are not reached at any more is taken back, ours comes first.
+        let contacts = match before.filter(|before| *before != own) {
+            Some(before) => format!("{own}, {before};expires=0"),
+            None => own,
+        };
+        match entry.machine.compose(&contacts) {
             Some(request) => self.send_registering(now, number, flow, request),
             None => self.follow_registration(now, number),
         }
@@ -381,6 +391,19 @@ impl Driver {
         let response = response.map(|response| &**response);
         entry.machine.handle_response(now, response, &call_id());
         self.follow_registration(now, number);
+    }
+
+    /// On these flows we are reached at another address.
+    pub(super) fn register_moved(&mut self, now: Instant, flows: &BTreeSet<FlowId>) {
+        for number in self.registrations.of_id(None) {
+            if let Some(entry) = self.registrations.entries.get_mut(&number)
+                && entry.machine.standing() == Standing::Registered
+                && entry.flow.is_some_and(|own| flows.contains(&own.id))
+            {
+                entry.machine.register(now);
+                self.follow_registration(now, number);
+            }
+        }
     }
 
     /// A connection is gone.

@@ -2,12 +2,13 @@
 //! seen from each.
 
 use std::collections::BTreeSet;
-use std::net::{SocketAddr, UdpSocket as StdSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket as StdSocket};
 use std::sync::Arc;
 use std::time::Instant;
 
 use ::sip::{Body, Flow, FlowId, InviteId, Transport};
 use bytes::Bytes;
+use config::Protocol;
 use store::SavedContact;
 
 use crate::sip::destination::Destination;
@@ -53,10 +54,9 @@ impl Driver {
             .flows
             .of_address(&listeners, transport, remote, now, pinned);
         self.forget();
-        let (flow, listener, is_new) = found?;
+        let (flow, is_new) = found?;
         if is_new {
-            let config = listener.config.load_full();
-            self.advertise(flow.id, Outside::of(&config, remote.ip()));
+            self.advertise(&flow);
         }
         Some(flow)
     }
@@ -84,8 +84,7 @@ impl Driver {
             return self.dropped();
         };
         if is_new {
-            let config = listener.config.load_full();
-            self.advertise(flow.id, Outside::of(&config, remote.ip()));
+            self.advertise(&flow);
         }
         trace::message(Way::In, &flow, bytes);
         self.agent.handle_message(now, flow, bytes);
@@ -153,8 +152,7 @@ impl Driver {
             .flows
             .of_datagram(&listener, local, remote, now, pinned)?;
         if is_new {
-            let config = listener.config.load_full();
-            self.advertise(flow.id, Outside::of(&config, remote.ip()));
+            self.advertise(&flow);
         }
         Some(flow)
     }
@@ -163,13 +161,61 @@ impl Driver {
         pinned(&self.calls, &self.shared)
     }
 
-    /// What stands for our addresses on a flow; nothing, when it is forgotten.
-    pub(super) fn advertise(&mut self, flow: FlowId, outside: Outside) {
-        self.agent.advertise(flow, outside.host);
-        match outside.media {
-            Some(address) => self.media.insert(flow, address),
-            None => self.media.remove(&flow),
+    /// Takes what the files say of our addresses for a flow. Whether it is reached by another one now.
+    pub(super) fn advertise(&mut self, flow: &Flow) -> bool {
+        // Who stays on a transport that was removed is told what he was told.
+        let Some(outside) = self.outside(flow) else {
+            return false;
         };
+        let before = self.agent.address(flow);
+        self.agent.advertise(flow.id, outside.host);
+        match outside.media {
+            Some(address) => self.media.insert(flow.id, address),
+            None => self.media.remove(&flow.id),
+        };
+        before != self.agent.address(flow)
+    }
+
+    /// After a reload: who is here already is told new addresses too, and registrars are at once.
+    pub(super) fn advertise_all(&mut self, now: Instant) {
+        let mut moved = BTreeSet::new();
+        for flow in self.flows.all() {
+            if self.advertise(&flow) {
+                moved.insert(flow.id);
+            }
+        }
+        self.register_moved(now, &moved);
+    }
+
+    /// What the transport of a flow says of our addresses; `None`: it has none any more.
+    fn outside(&self, flow: &Flow) -> Option<Outside> {
+        let (remote, local) = (flow.remote.ip(), flow.local);
+        let protocol = match flow.transport {
+            Transport::Udp => {
+                let config = self.flows.socket(flow.id)?.config.load();
+                return Some(Outside::of(&config, remote));
+            }
+            Transport::Tcp => Protocol::Tcp,
+            Transport::Tls => Protocol::Tls,
+            Transport::Ws => Protocol::Ws,
+            Transport::Wss => Protocol::Wss,
+        };
+        if !protocol.binds() {
+            // WebSockets have no transport of their own; the first of their protocol says it.
+            let config = self.shared.switch.config();
+            let mut transports = config.transports.iter();
+            let own = transports.find(|transport| transport.protocol == protocol);
+            return Some(own.map_or_else(Outside::default, |own| Outside::of(own, remote)));
+        }
+        let streams = self.shared.streams.load();
+        let at = |is_own: &dyn Fn(IpAddr) -> bool| {
+            streams.iter().find(|listener| {
+                let is_of = listener.settings.load().config.protocol == protocol;
+                is_of && listener.bound.port() == local.port() && is_own(listener.bound.ip())
+            })
+        };
+        let listener = at(&|ip| ip == local.ip()).or_else(|| at(&|ip| ip.is_unspecified()))?;
+        Some(Outside::of(&listener.settings.load().config, remote))
     }
 
     pub(super) fn forget(&mut self) {

@@ -12,7 +12,6 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::sip::driver::Input;
-use crate::sip::outside::Outside;
 use crate::sip::transport::admission::Place;
 use crate::sip::transport::kind::may_become_message;
 use crate::sip::transport::{Links, WRITE_QUEUE_MAX};
@@ -57,16 +56,12 @@ impl fmt::Display for End {
 }
 
 /// Runs one connection to its end.
-pub(crate) async fn run<S>(mut stream: S, flow: Flow, outside: Outside, place: Place, links: Links)
+pub(crate) async fn run<S>(mut stream: S, flow: Flow, place: Place, links: Links)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (writer, queue) = mpsc::channel(WRITE_QUEUE_MAX);
-    let opened = Input::Opened {
-        flow,
-        writer,
-        outside,
-    };
+    let opened = Input::Opened { flow, writer };
     if links.inputs.send(opened).await.is_err() {
         return;
     }

@@ -14,7 +14,6 @@ use tokio_rustls::client::TlsStream;
 
 use crate::sip::destination::Destination;
 use crate::sip::driver::Input;
-use crate::sip::outside::Outside;
 use crate::sip::transport::admission::{Counted, Place};
 use crate::sip::transport::tcp::{Settings, StreamListener, prepare};
 use crate::sip::transport::{Links, connection, tls};
@@ -50,17 +49,15 @@ pub(crate) async fn run(id: FlowId, to: Destination, links: Links) {
         local: opened.local,
         remote: opened.remote,
     };
-    let outside = Outside::of(&opened.settings.config, flow.remote.ip());
     let place = Place::of_ours(&links.shared, id);
     match opened.stream {
-        Stream::Plain(stream) => connection::run(stream, flow, outside, place, links).await,
-        Stream::Secured(stream) => connection::run(*stream, flow, outside, place, links).await,
+        Stream::Plain(stream) => connection::run(stream, flow, place, links).await,
+        Stream::Secured(stream) => connection::run(*stream, flow, place, links).await,
     }
 }
 
 struct Opened {
     stream: Stream,
-    settings: Arc<Settings>,
     counted: Counted,
     /// Where others reach us: the port is that of the listener (RFC 3261 §18.1.1).
     local: SocketAddr,
@@ -134,7 +131,6 @@ async fn open_at(to: &Destination, remote: SocketAddr, links: &Links) -> Result<
     };
     Ok(Opened {
         stream,
-        settings,
         counted,
         local: SocketAddr::new(own.ip(), listener.bound.port()),
         remote,

@@ -18,7 +18,6 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use web::Certificate;
 
-use crate::sip::outside::Outside;
 use crate::sip::transport::admission::{Counted, Place};
 use crate::sip::transport::{Links, canonical, connection, mark, next_connection, socket, tls};
 
@@ -168,9 +167,8 @@ impl StreamListener {
         let tracker = links.tracker.clone();
         tracker.spawn(async move {
             let _counted = counted;
-            let outside = Outside::of(&settings.config, remote.ip());
             match &settings.tls {
-                None => connection::run(stream, flow, outside, place, links).await,
+                None => connection::run(stream, flow, place, links).await,
                 Some(tls) => {
                     let accepted = tls.acceptor.accept(stream);
                     let handshake = timeout(links.limits.handshake, accepted);
@@ -179,9 +177,7 @@ impl StreamListener {
                         () = links.stopping.cancelled() => return,
                     };
                     match secured {
-                        Ok(Ok(stream)) => {
-                            connection::run(stream, flow, outside, place, links).await
-                        }
+                        Ok(Ok(stream)) => connection::run(stream, flow, place, links).await,
                         Ok(Err(error)) => tracing::debug!(%remote, "TLS handshake: {error}"),
                         Err(_) => tracing::debug!(%remote, "TLS handshake took too long"),
                     }

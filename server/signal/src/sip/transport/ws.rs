@@ -2,15 +2,12 @@
 
 use ::sip::{Flow, Transport};
 use bytes::Bytes;
-use config::Protocol;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 use web::{Closed, Frame, WebSocket};
 
 use crate::Keepalive;
 use crate::sip::driver::Input;
-use crate::sip::outside::Outside;
-use crate::sip::shared::Shared;
 use crate::sip::transport::admission::Place;
 use crate::sip::transport::kind::{Kind, kind_of};
 use crate::sip::transport::{Links, WRITE_QUEUE_MAX, canonical, next_connection};
@@ -36,12 +33,7 @@ pub(crate) async fn run(mut socket: WebSocket, links: Links, keepalive: Keepaliv
     };
     socket.allow(links.limits.stranger_bytes);
     let (writer, queue) = mpsc::channel(WRITE_QUEUE_MAX);
-    let outside = outside(&links.shared, &flow);
-    let opened = Input::Opened {
-        flow,
-        writer,
-        outside,
-    };
+    let opened = Input::Opened { flow, writer };
     if links.inputs.send(opened).await.is_err() {
         return socket.close(&Closed::Stopping).await;
     }
@@ -49,19 +41,6 @@ pub(crate) async fn run(mut socket: WebSocket, links: Links, keepalive: Keepaliv
     tracing::debug!(flow = flow.id.0, remote = %flow.remote, "WebSocket {closed}");
     let _ = links.inputs.send(Input::Closed { flow: flow.id }).await;
     socket.close(&closed).await;
-}
-
-/// WebSockets have no transport of their own; the first of their protocol says what is written to
-/// peers outside.
-fn outside(shared: &Shared, flow: &Flow) -> Outside {
-    let protocol = match flow.transport {
-        Transport::Wss => Protocol::Wss,
-        _ => Protocol::Ws,
-    };
-    let config = shared.switch.config();
-    let mut transports = config.transports.iter();
-    let own = transports.find(|transport| transport.protocol == protocol);
-    own.map_or_else(Outside::default, |own| Outside::of(own, flow.remote.ip()))
 }
 
 /// Carries messages both ways until something ends the connection.

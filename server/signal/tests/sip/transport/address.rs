@@ -1,9 +1,11 @@
 //! Addresses: which one answers, and what peers outside of the network are told (RFC 3581, `external_*`, `local_net`).
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use sip::{Contacts, Message};
+use config::TransportConfig;
+use sip::{Contacts, HeaderName, Message};
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
@@ -68,6 +70,81 @@ async fn peers_outside_are_told_the_outside_address() {
             contacts[0].address.uri.as_str().contains(&host),
             "{contacts:?}"
         );
+    }
+}
+
+#[tokio::test]
+async fn new_addresses_outside_reach_who_is_there_already() {
+    let written = |signaling, media, ports: [u16; 2]| {
+        let options = [
+            ("external_signaling_address", signaling),
+            ("external_media_address", media),
+        ];
+        let mut all = vec![
+            transport("udp", "127.0.0.1", &options),
+            transport("tcp", "127.0.0.1", &options),
+            transport("ws", "127.0.0.1", &options),
+        ];
+        for (transport, port) in all.iter_mut().zip(ports) {
+            transport.bind.set_port(port);
+        }
+        all
+    };
+    let exchange = Exchange::on(written("203.0.113.77", "192.0.2.7", [0, 0])).await;
+    let ports = [exchange.udp.port(), bound(&exchange, 1).port()];
+    let reload = |transports: Vec<TransportConfig>| {
+        let mut config = (*exchange.switch.config()).clone();
+        config.transports = transports;
+        exchange.signal.prepare(&config).unwrap().commit();
+        exchange.switch.store().set_config(Arc::new(config));
+    };
+    // The sockets stay: a reload must write them as they are.
+    let at = |signaling, media| {
+        let mut all = written(signaling, media, ports);
+        for (transport, state) in all.iter_mut().zip(exchange.signal.transports()) {
+            transport.bind = state.config.bind;
+        }
+        all
+    };
+    let mut tcp = connect(bound(&exchange, 1)).await;
+    let mut browser = exchange.phone().await;
+    let desk = DeskPhone::connect(exchange.udp).await;
+    reload(at("203.0.113.77", "192.0.2.7"));
+    for (signaling, media) in [("203.0.113.77", "192.0.2.7"), ("203.0.113.55", "192.0.2.5")] {
+        reload(at(signaling, media));
+        exchange.signal.respond().await;
+        let candidate = "a=candidate:1 1 udp 2130706175 10.0.0.5 40000 typ host\r\n";
+        let offer = OFFER.replacen("a=mid:0\r\n", &format!("a=mid:0\r\n{candidate}"), 1);
+        let first = || invite("alice", "100", "u", &offer);
+        let mut answers = Vec::new();
+        let text = first();
+        let challenged = tcp.ask(&text).await;
+        tcp.send(&ack(&text, &challenged)).await;
+        answers.push(
+            tcp.ask(&signed(&text, &challenged, "alice", "wonderland"))
+                .await,
+        );
+        let text = first();
+        let challenged = browser.ask(&text).await;
+        browser.send(&ack(&text, &challenged)).await;
+        answers.push(
+            browser
+                .ask(&signed(&text, &challenged, "alice", "wonderland"))
+                .await,
+        );
+        let text = first();
+        let challenged = desk.ask(&text).await;
+        desk.send(ack(&text, &challenged).as_bytes()).await;
+        answers.push(
+            desk.ask(&signed(&text, &challenged, "alice", "wonderland"))
+                .await,
+        );
+        for ok in answers {
+            let contact = ok.headers.get(&HeaderName::Contact).unwrap();
+            assert!(contact.contains(signaling), "{contact}");
+            let sdp = String::from_utf8(ok.body.to_vec()).unwrap();
+            assert!(sdp.contains(&format!(" {media} 40000 typ srflx")), "{sdp}");
+        }
     }
 }
 
