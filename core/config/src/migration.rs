@@ -151,6 +151,21 @@ pub fn migration(
     }
 }
 
+/// A word about each file of a folder that looks like a configuration and is not read; a warning where phones or
+/// trunks are missing for it, or its name is nearly one that is read.
+pub fn unread_files(source: &dyn Source) -> Vec<Diagnostic> {
+    let mut read: BTreeSet<String> = BTreeSet::new();
+    for file in FILES {
+        if let Some(document) = Document::read(source, file, &mut Report::default()) {
+            read.extend(document.file_names().map(str::to_owned));
+        }
+    }
+    let names = listed(source)
+        .into_iter()
+        .filter(|name| !read.contains(name));
+    names.filter_map(|name| foreign::unread(&name)).collect()
+}
+
 /// The files of the folder itself, by name.
 fn listed(source: &dyn Source) -> Vec<String> {
     let patterns = ["*.conf", "*.ael", "*.lua"];

@@ -20,6 +20,8 @@ pub enum Refused {
     NoRtcpMux,
     /// There is neither audio nor video to talk about.
     NoMedia,
+    /// It is about a fax (T.38) alone.
+    Fax,
     /// No codec is both offered and allowed.
     NoCommonCodec {
         /// Of the first line that failed.
@@ -83,6 +85,7 @@ impl Refused {
             | Self::NoIce
             | Self::NoRtcpMux
             | Self::NoMedia
+            | Self::Fax
             | Self::NoCommonCodec { .. }
             | Self::FingerprintChanged
             | Self::IceChanged
@@ -110,6 +113,7 @@ impl fmt::Display for Refused {
                 f.write_str("No a=rtcp-mux in the offer: switch on RTCP multiplexing in the client")
             }
             Self::NoMedia => f.write_str("The offer has neither audio nor video that may be used"),
+            Self::Fax => f.write_str("Fax (T.38) is not served: send it as sound (G.711)"),
             Self::NoCommonCodec {
                 kind,
                 offered,

@@ -266,6 +266,14 @@ pub(crate) fn lines(offer: &Sdp, policy: &Policy) -> Vec<(Kind, Vec<&'static Cod
 
 /// Why no answer to an offer is possible, whoever gives it: nothing of its sound and pictures is allowed.
 pub(crate) fn nothing_in_common(offer: &Sdp, policy: &Policy) -> Option<Refused> {
+    let mut used = offer
+        .media
+        .iter()
+        .filter(|media| !decide::is_closed(offer, media))
+        .peekable();
+    if used.peek().is_some() && used.all(|media| media.kind == sdp::MediaKind::Image) {
+        return Some(Refused::Fax);
+    }
     let usable = lines(offer, policy)
         .iter()
         .any(|(_, codecs)| !codecs.is_empty());

@@ -429,7 +429,15 @@ mod tests {
         assert_eq!(refusal(&pictures), None);
         assert_eq!(refusal("m=audio 9 RTP/AVP 18 0\r\n"), None);
         assert_eq!(refusal("m=audio 0 RTP/AVP 18\r\n"), None);
-        assert_eq!(refusal("m=image 9 udptl t38\r\n"), None);
+        let fax = "m=image 9 udptl t38\r\n";
+        assert!(refusal(fax).unwrap().contains("Fax (T.38) is not served"));
+        assert!(
+            refusal(&format!("m=audio 0 RTP/AVP 0\r\n{fax}"))
+                .unwrap()
+                .contains("Fax")
+        );
+        assert_eq!(refusal(&format!("m=audio 9 RTP/AVP 0\r\n{fax}")), None);
+        assert_eq!(refusal("m=image 0 udptl t38\r\n"), None);
     }
 
     #[test]

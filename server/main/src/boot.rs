@@ -184,6 +184,7 @@ impl Wanted {
         let watched = Arc::new(Watched::new(files::Folder(path.to_owned())));
         let rows = Arc::new(Rows::new(folder.file(database::FILE)));
         let config = files::taken(rows.read(&*watched).await)?;
+        files::say_unread(&files::Folder(path.to_owned()));
         watched.mind_certificates(&config);
         let folders = Folders::new(path, folder.path());
         let wanted = site::wanted(&config, &folders);

@@ -78,6 +78,7 @@ async fn check(folder: &Path, data: Option<&Path>) -> Checked {
     let elsewhere = asked.unwrap_or_default();
     let (read, mut messages) = files::read_with(&source, &elsewhere, database);
     messages.extend(beside(&source));
+    messages.extend(config::migration::unread_files(&source));
     config::show_lines(&source, &mut messages);
     let findings = match (&read, &file) {
         (Some(config), Some(file)) => {

@@ -142,6 +142,16 @@ pub(crate) fn taken((config, messages): (Option<Config>, Vec<Diagnostic>)) -> Re
     }
 }
 
+/// Says which files of a folder are not read.
+pub(crate) fn say_unread(folder: &Folder) {
+    for message in config::migration::unread_files(folder) {
+        match message.severity {
+            Severity::Info => tracing::info!("{}", message.to_string().trim_end()),
+            Severity::Warning | Severity::Error => eprintln!("warning: {message}"),
+        }
+    }
+}
+
 /// What the files say, and everything that is wrong with them.
 pub(crate) fn read(source: &dyn Source) -> (Option<Config>, Vec<Diagnostic>) {
     read_with(source, &Elsewhere::default(), Database::Unknown)

@@ -94,6 +94,39 @@ fn errors_are_shown_with_their_places_and_fail() {
 }
 
 #[test]
+fn files_that_are_not_read_are_told() {
+    let files = [
+        ("pjsip.conf", TRANSPORTS),
+        ("pjsip_wizard.conf", "[trunk]\ntype=wizard\n"),
+        ("sip.conf", "[general]\n"),
+        ("extension.conf", PLAN),
+        ("queues.conf", "[general]\n"),
+        ("modules.conf", "[modules]\n"),
+        ("extensions.conf", "#include more.conf\n"),
+        ("more.conf", PLAN),
+        ("branches.conf", PLAN),
+    ];
+    let folder = Folder::new("check-unread", &files);
+    let data = folder.0.join("none");
+    let (text, good) = check(&folder.0, &["--data", data.to_str().unwrap()]);
+    assert!(good, "{text}");
+    expect![[r#"
+        info: branches.conf: is not read
+           = write `#include branches.conf` where its lines belong, if they are to count
+        warning: extension.conf: is not read
+           = rename it if it is to be `extensions.conf`
+        warning: pjsip_wizard.conf: is not read: objects are not made by the wizard
+           = write the endpoint, aor and auth into pjsip.conf
+        info: queues.conf: is not read: there are no queues of agents
+        warning: sip.conf: is not read: the old channel driver chan_sip, which Asterisk 21 took out
+           = move it to pjsip.conf: Asterisk's contrib/scripts/sip_to_pjsip.py writes one from it
+        info: database: the file DIR/none/sidetone.db is not there yet, it is made at the start
+        0 errors, 3 warnings, 3 notes
+    "#]]
+    .assert_eq(&text);
+}
+
+#[test]
 fn a_folder_and_its_database_are_checked_together() {
     let files = [("pjsip.conf", TRANSPORTS), ("extensions.conf", PLAN)];
     let folder = Folder::new("check-database", &files);

@@ -17,6 +17,7 @@ mod identify;
 mod identity;
 mod inbound;
 mod info;
+mod likely_trunk;
 mod limiter;
 mod location;
 mod mwi;

@@ -393,10 +393,13 @@ pub(crate) async fn resolve(
     let result = match led_to(own, other, to) {
         Ok(Led::Extension(to, missing)) => {
             let caller = other.caller.number.clone();
-            extension(own, to, caller, missing).await
+            extension(own, to, caller, (missing, &refer_to)).await
         }
         Ok(Led::Seat(place)) => Ok(Interrupt::Join(place)),
-        Err(status) => Err(status),
+        Err(status) => {
+            say_refused(own, status);
+            Err(status)
+        }
     };
     let interrupt = match result {
         Ok(interrupt) => interrupt,
@@ -456,7 +459,7 @@ fn led_to(own: &Channel, other: &Channel, to: TransferTo) -> Result<Led, u16> {
         _ if !own.endpoint().allow_transfer => Err(DECLINED),
         TransferTo::Extension(exten) => Ok(Led::Extension(extension(exten), NOT_FOUND)),
         TransferTo::Elsewhere => {
-            let to = extension("external_replaces".to_owned());
+            let to = extension(EXTERNAL_REPLACES.to_owned());
             Ok(Led::Extension(to, NO_SUCH_CALL))
         }
         TransferTo::Seat(place) if place.is_of(own) || place.is_of(other) => Err(BAD_REQUEST),
@@ -466,6 +469,9 @@ fn led_to(own: &Channel, other: &Channel, to: TransferTo) -> Result<Led, u16> {
         TransferTo::Seat(_) => Err(DECLINED),
     }
 }
+
+/// The extension that knows what to do with the Replaces of another exchange, as in Asterisk.
+const EXTERNAL_REPLACES: &str = "external_replaces";
 
 /// Where a party is to be led.
 enum Led {
@@ -492,6 +498,32 @@ pub(crate) fn say_failed(own: &mut Channel, exten: &str, context: &str) {
              (TRANSFER_CONTEXT sets another)"
         ),
     };
+    tracing::warn!(channel = by, "{text}");
+    own.tell(StoryEvent::Remark { text });
+}
+
+/// Says why a transfer is not even tried.
+fn say_refused(own: &mut Channel, status: u16) {
+    let (by, endpoint) = (own.name().to_owned(), &own.endpoint().id);
+    let why = match status {
+        DECLINED if !own.endpoint().allow_transfer => {
+            format!("allow_transfer=no of [{endpoint}] in pjsip.conf forbids it")
+        }
+        BAD_REQUEST => "it is to take the place of one of its own two parties".to_owned(),
+        _ => "the call it is to take the place of has nobody to talk to".to_owned(),
+    };
+    let text = format!("transfer by {by} refused with {status}: {why}");
+    tracing::warn!(channel = by, "{text}");
+    own.tell(StoryEvent::Remark { text });
+}
+
+/// Says that the call is not here whose place somebody was to take.
+fn say_lost(own: &mut Channel, refer_to: &str, context: &str) {
+    let by = own.name().to_owned();
+    let text = format!(
+        "transfer by {by} fails: Replaces names no call of this exchange (Refer-To: {refer_to}), and \
+         context {context} has no extension {EXTERNAL_REPLACES}, where such transfers go"
+    );
     tracing::warn!(channel = by, "{text}");
     own.tell(StoryEvent::Remark { text });
 }
@@ -544,14 +576,17 @@ async fn extension(
     own: &mut Channel,
     to: Position,
     caller: String,
-    missing: u16,
+    (missing, refer_to): (u16, &str),
 ) -> Result<Interrupt, u16> {
     let switch = own.switch().clone();
     let known = switch.has_extension(&to.context, &to.exten, Some(&caller));
     match known.await {
         Ok(true) => Ok(Interrupt::Redirect(to)),
         Ok(false) | Err(_) => {
-            say_failed(own, &to.exten, &to.context);
+            match missing {
+                NO_SUCH_CALL => say_lost(own, refer_to, &to.context),
+                _ => say_failed(own, &to.exten, &to.context),
+            }
             Err(missing)
         }
     }

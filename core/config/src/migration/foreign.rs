@@ -1,7 +1,7 @@
 //! Files of Asterisk that the exchange does not read: what they are for, and what becomes of it.
 
 use super::{FileReport, Item, Verdict};
-use conf::{Document, Report, Source, Wildcard, closest};
+use conf::{Diagnostic, Document, Report, Severity, Source, Wildcard, closest};
 use std::collections::BTreeSet;
 
 /// What a file is for.
@@ -124,16 +124,60 @@ const FILES: &[Foreign] = &[
     file("config_test.conf", Works, "a file of Asterisk's own tests", "", ""),
 ];
 
+/// Files whose phones and trunks are missing when they are not read.
+const MISSED: [&str; 5] = [
+    "pjsip_wizard.conf",
+    "sip.conf",
+    "sip_*.conf",
+    "users.conf",
+    "iax.conf",
+];
+
+/// A word about a file nobody reads, if there is any need.
+pub(super) fn unread(name: &str) -> Option<Diagnostic> {
+    let known = FILES.iter().find(|file| is_named(file.name, name));
+    let Some(known) = known else {
+        let bare = |name: &'static str| name.strip_suffix(".conf").unwrap_or(name);
+        let own = name.strip_suffix(".conf").unwrap_or(name);
+        let meant = closest(own, crate::FILES.map(bare));
+        let (severity, advice) = match meant {
+            Some(meant) => (
+                Severity::Warning,
+                format!("rename it if it is to be `{meant}.conf`"),
+            ),
+            None => (
+                Severity::Info,
+                format!("write `#include {name}` where its lines belong, if they are to count"),
+            ),
+        };
+        return Some(Diagnostic::about_file(severity, name, "is not read").advise(advice));
+    };
+    if known.verdict == Works {
+        return None;
+    }
+    let severity = match MISSED.iter().any(|missed| is_named(missed, name)) {
+        true => Severity::Warning,
+        false => Severity::Info,
+    };
+    let message = format!("is not read: {}", known.about);
+    let about = Diagnostic::about_file(severity, name, message);
+    Some(match known.instead {
+        "" => about,
+        instead => about.advise(instead),
+    })
+}
+
+fn is_named(pattern: &str, name: &str) -> bool {
+    pattern == name || Wildcard::parse(pattern).is_some_and(|pattern| pattern.matches_name(name))
+}
+
 /// Judges a file nobody reads.
 pub(super) fn judge(
     source: &dyn Source,
     name: &str,
     included: &mut BTreeSet<String>,
 ) -> FileReport {
-    let known = FILES.iter().find(|file| {
-        file.name == name
-            || Wildcard::parse(file.name).is_some_and(|pattern| pattern.matches_name(name))
-    });
+    let known = FILES.iter().find(|file| is_named(file.name, name));
     let whole = |verdict, message: String, suggestion| Item {
         verdict,
         file: name.to_owned(),

@@ -187,6 +187,7 @@ fn count(lines: &[Line], kind: Kind) -> usize {
 
 /// Why a description as a whole is refused: for the fault of its first line that is about media.
 fn refusal(faults: Vec<(usize, MediaKind, LineFault)>) -> Refused {
+    let is_fax = faults.iter().any(|(_, kind, _)| *kind == MediaKind::Image);
     let mut faults = faults.into_iter();
     let fault = faults.find_map(|(_, kind, fault)| Some((av_kind(&kind)?, fault)));
     match fault {
@@ -200,6 +201,7 @@ fn refusal(faults: Vec<(usize, MediaKind, LineFault)>) -> Refused {
         }
         Some((_, fault @ (LineFault::NoFeedback(_) | LineFault::Address))) => Refused::Line(fault),
         Some((_, fault @ (LineFault::NoPort | LineFault::Profile(_)))) => Refused::Line(fault),
+        None if is_fax => Refused::Fax,
         Some((_, LineFault::Kind | LineFault::TooMany { .. } | LineFault::NotBundled)) | None => {
             Refused::NoMedia
         }

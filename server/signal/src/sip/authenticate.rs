@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use ::sip::digest::{Algorithm, Check, Secret, Verdict};
 use ::sip::{Credentials, Flow, HeaderName, Method, Request, Response, Status, Uri};
-use config::{Auth, Credential, DigestAlgorithm, Global, Subscriber};
+use config::{Auth, Config, Credential, DigestAlgorithm, Global, Subscriber};
 use store::StoreError;
 
 use crate::sip::shared::{NONCE_LIFETIME, Shared, now, printable, unix_s};
 use crate::sip::strangers::Threshold;
 use crate::sip::trace::Name;
-use crate::sip::{acl, banned, identify};
+use crate::sip::{acl, banned, identify, likely_trunk};
 
 /// A request is not let in: what to answer.
 #[derive(Debug)]
@@ -137,7 +137,7 @@ async fn find(
                 return Ok((subscriber.clone(), proof));
             }
         }
-        None => unidentified(shared, &config.global, flow, request),
+        None => unidentified(shared, &config, flow, request),
     }
     let lock = Lock::of(subscriber.as_deref(), credentials.as_ref(), &config.global);
     let source = flow.remote.ip();
@@ -229,8 +229,12 @@ fn has_issued(shared: &Shared, source: IpAddr, credentials: &Credentials) -> boo
 
 /// Says of an address whose requests speak for nobody that it goes on with it. One of them is no news:
 /// whoever mistypes a name is told with his credentials.
-fn unidentified(shared: &Shared, global: &Global, flow: &Flow, request: &Request) {
-    let source = flow.remote.ip();
+fn unidentified(shared: &Shared, config: &Config, flow: &Flow, request: &Request) {
+    // Trunks do not answer the challenge, and do not call twice.
+    if request.method == Method::Invite && !request.headers.has(&HeaderName::Authorization) {
+        likely_trunk::say(shared, config, flow, request);
+    }
+    let (global, source) = (&config.global, flow.remote.ip());
     let threshold = Threshold {
         count: global.unidentified_request_count,
         period: Duration::from_secs(global.unidentified_request_period_s.into()),

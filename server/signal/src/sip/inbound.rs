@@ -149,12 +149,23 @@ async fn check_extension(
     if !found.map_err(|error| unanswered(&error))? {
         let dialled = exten;
         let (exten, context) = (printable(dialled), &endpoint.context);
-        tracing::info!(
-            endpoint = endpoint.id,
-            exten,
-            context,
-            "call refused: no such extension"
-        );
+        // Somebody dials a wrong number every day; a context that is not there is a fault of the files.
+        match switch.config().plan.has_context(context) {
+            true => tracing::info!(
+                endpoint = endpoint.id,
+                exten,
+                context,
+                "call refused: no such extension"
+            ),
+            false => tracing::warn!(
+                endpoint = endpoint.id,
+                exten,
+                context,
+                "call refused: there is no context [{context}] in extensions.conf; write it, or correct \
+                 context= of [{}] in pjsip.conf",
+                endpoint.id
+            ),
+        }
         // Q.931 calls both an unallocated number; who dials digit by digit goes on after a 484.
         let overlap = endpoint
             .overlap_context

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use ::sip::{Contact, Contacts, Flow, HeaderName, Request, Response, Status, Uri};
-use config::{Aor, Subscriber};
+use config::{Aor, Endpoint, MediaEncryption, Subscriber};
 use store::Saving;
 
 use crate::sip::authenticate::{self, Denied, RETRY_AFTER_S};
@@ -53,6 +53,11 @@ async fn try_register(shared: &Shared, flow: &Flow, request: &Request) -> Result
         agent: agent_of(request),
     };
     let now = now();
+    let is_known = shared
+        .location()
+        .contacts(&aor.id)
+        .iter()
+        .any(|binding| binding.flow.id == flow.id);
     let (saving, bound) = match contacts {
         Contacts::Star => (unbind_all(shared, aor, request, &source)?, Vec::new()),
         Contacts::List(list) => bind(shared, aor, request, &source, list, now)?,
@@ -60,9 +65,24 @@ async fn try_register(shared: &Shared, flow: &Flow, request: &Request) -> Result
     if let Some(saving) = saving {
         saving.settled().await;
     }
+    if !is_known && !bound.is_empty() && is_unfit(&subscriber.endpoint, flow) {
+        tracing::warn!(
+            endpoint = subscriber.endpoint.id,
+            from = %Name(flow),
+            "a browser registers, but its endpoint is a desk phone's: it will ring and not be answered; \
+             write webrtc=yes into [{}] in pjsip.conf",
+            subscriber.endpoint.id
+        );
+    }
     qualify::watch(shared, &subscriber, aor, now);
     mwi::registered(shared, &subscriber, bound);
     Ok(answer(shared, aor, request, &source, now))
+}
+
+/// Whether this is a browser at an endpoint whose media no browser speaks.
+fn is_unfit(endpoint: &Endpoint, flow: &Flow) -> bool {
+    let fits = endpoint.media_encryption == MediaEncryption::Dtls && endpoint.ice_support;
+    is_websocket(flow.transport) && !endpoint.webrtc && !fits
 }
 
 /// Asterisk refuses what it could never bind before it asks who it is.

@@ -58,6 +58,7 @@ pub(crate) struct Shared {
     pub(crate) streams: ArcSwap<Vec<Arc<StreamListener>>>,
     trunks: Mutex<Trunks>,
     unidentified: Mutex<Strangers>,
+    trunk_strangers: Mutex<Strangers>,
     refused: Mutex<Strangers>,
     pub(crate) hosts: Hosts,
     pub(crate) names: Names,
@@ -105,6 +106,7 @@ impl Shared {
             streams: ArcSwap::default(),
             trunks: Mutex::default(),
             unidentified: Mutex::default(),
+            trunk_strangers: Mutex::default(),
             refused: Mutex::default(),
             hosts: Hosts::default(),
             names: Names::new(name_server),
@@ -209,6 +211,13 @@ impl Shared {
     /// Requests that speak for nobody, by address.
     pub(crate) fn unidentified(&self) -> MutexGuard<'_, Strangers> {
         self.unidentified
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Calls of nobody that is known, by address.
+    pub(crate) fn trunk_strangers(&self) -> MutexGuard<'_, Strangers> {
+        self.trunk_strangers
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }

@@ -111,7 +111,10 @@ async fn calls_that_cannot_be_are_refused_with_their_reason() {
     let strange = OFFER
         .replace("opus/48000/2", "speex/8000")
         .replace("VP8", "H261");
+    let fax = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nc=IN IP4 127.0.0.1\r\n\
+               m=image 9 udptl t38\r\n";
     let cases = [
+        ("100", fax, "application/sdp", 488, Some("Warning")),
         ("999", OFFER, "application/sdp", 404, None),
         ("300", OFFER, "application/sdp", 486, None),
         (

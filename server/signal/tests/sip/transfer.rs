@@ -537,3 +537,24 @@ async fn a_call_of_somebody_else_is_for_external_replaces() {
     );
     until("Alice is there", || channels(&exchange) == [at.clone()]).await;
 }
+
+#[tokio::test]
+async fn a_replaces_of_no_call_is_said_to_be_one() {
+    let exchange = with_plan(PJSIP, PLAN).await;
+    let mut alice = phone(&exchange, "alice").await;
+    let mut bob = phone(&exchange, "bob").await;
+    let talk = call(&mut alice, "alice", &mut bob, "bob").await;
+    let to = "sip:carol@127.0.0.1?Replaces=a%3Bto-tag%3Dundefined%3Bfrom-tag%3Dc";
+    let answer = bob.ask(&talk.by_callee("REFER", 1, &refer(to))).await;
+    assert_eq!(answer.status.code(), 481, "{answer:?}");
+    let answer = bob
+        .ask(&talk.by_callee("BYE", 2, "Content-Length: 0\r\n\r\n"))
+        .await;
+    assert_eq!(answer.status.code(), 200, "{answer:?}");
+    let told = || {
+        let stories = exchange.switch.status().stories;
+        let text = serde_json::to_string(&stories).unwrap();
+        text.contains("Replaces names no call of this exchange") && text.contains("undefined")
+    };
+    until("the story says why", told).await;
+}
