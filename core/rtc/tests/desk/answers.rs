@@ -444,7 +444,7 @@ fn a_line_that_becomes_something_else_is_refused_and_the_sound_stands() {
     let fax = sound.replace("m=audio 4000 RTP/AVP 0", "m=image 4000 udptl t38");
     assert_ne!(fax, sound);
     let refused = leg.answer(&fax).unwrap_err();
-    assert_eq!(refused.status(), 488, "{refused}");
+    assert_eq!((refused.status(), &refused), (488, &Refused::Fax));
     assert_eq!(
         sections(&answered(&mut leg, &sound)),
         ["audio 4000 RTP/AVP 0"]
