@@ -72,6 +72,16 @@ impl Network {
         (bits <= width).then_some(Self { address, bits })
     }
 
+    /// Its address.
+    pub fn address(self) -> IpAddr {
+        self.address
+    }
+
+    /// How many bits of the address count.
+    pub fn bits(self) -> u8 {
+        self.bits
+    }
+
     /// Whether the address lies in it. An IPv4 address in the form of IPv6 is an IPv4 address.
     pub fn contains(self, address: IpAddr) -> bool {
         let same = |ours: u128, theirs: u128, width: u32| {

@@ -278,6 +278,8 @@ pub enum DtmfMode {
     Auto,
     /// `auto_info`: events if the peer can, else SIP INFO.
     AutoInfo,
+    /// `none`: neither offered nor sent.
+    None,
 }
 
 /// `media_encryption`.

@@ -3,7 +3,8 @@
 use crate::acl::Network;
 use crate::option::{Fault, Object, Parse, Row, row};
 use regex_lite::{Regex, RegexBuilder};
-use std::net::IpAddr;
+use std::fmt;
+use std::net::SocketAddr;
 
 /// One `type=identify` object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,15 +14,54 @@ pub struct Identify {
     /// The endpoint that speaks.
     pub endpoint: String,
     /// Networks its requests come from.
-    pub networks: Vec<Network>,
+    pub networks: Vec<MatchSource<Network>>,
     /// Hosts its requests come from, whose addresses are looked up.
-    pub hosts: Vec<String>,
+    pub hosts: Vec<MatchSource<String>>,
     /// Headers its requests have.
     pub headers: Vec<HeaderMatch>,
     /// Request-URIs it asks for.
     pub request_uris: Vec<TextMatch>,
     /// Whether SRV records of the hosts are looked up too.
     pub srv_lookups: bool,
+}
+
+/// One word of `match`: a network or the name of a host, and a port if only that one is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MatchSource<Place> {
+    /// The network or the host.
+    pub place: Place,
+    /// The port requests come from; any, if none is written.
+    pub port: Option<u16>,
+}
+
+impl<Place> MatchSource<Place> {
+    /// Whether requests from this port are meant.
+    pub fn has_port(&self, port: u16) -> bool {
+        self.port.is_none_or(|own| own == port)
+    }
+}
+
+impl fmt::Display for MatchSource<Network> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            Some(port) => write!(
+                f,
+                "{}/{}",
+                SocketAddr::new(self.place.address(), port),
+                self.place.bits()
+            ),
+            None => self.place.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for MatchSource<String> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            Some(port) => write!(f, "{}:{port}", self.place),
+            None => f.write_str(&self.place),
+        }
+    }
 }
 
 /// `match_header`.
@@ -110,11 +150,11 @@ impl Identify {
         ))
     }
 
-    /// Whether one of its networks holds the address.
-    pub fn holds(&self, address: IpAddr) -> bool {
+    /// Whether one of its networks holds the address, with its port.
+    pub fn holds(&self, address: SocketAddr) -> bool {
         self.networks
             .iter()
-            .any(|network| network.contains(address))
+            .any(|source| source.place.contains(address.ip()) && source.has_port(address.port()))
     }
 }
 
@@ -142,7 +182,9 @@ const OPTIONS: &[Row<Identify>] = &[
         "match",
         "",
         Parse::Own(matching),
-        "Addresses, networks and hosts its requests come from, between commas; repeatable.",
+        "Addresses, networks and hosts its requests come from, between commas; repeatable. With a port \
+         (`192.0.2.1:5062`, `[2001:db8::1]:5062`, `sip.example.com:5062`) only that one counts, and no SRV \
+         records.",
     ),
     row(
         "match_header",
@@ -178,13 +220,36 @@ fn matching(identify: &mut Identify, value: &str) -> Result<(), Fault> {
         if identify.networks.len() + identify.hosts.len() >= MATCHES_MAX {
             return Err(Fault::TooMany(MATCHES_MAX));
         }
-        match Network::parse(word) {
-            Some(network) => identify.networks.push(network),
-            None if is_host(word) => identify.hosts.push(word.to_ascii_lowercase()),
+        if let Some(place) = Network::parse(word) {
+            identify.networks.push(MatchSource { place, port: None });
+            continue;
+        }
+        let (place, port) = without_port(word);
+        match Network::parse(&place) {
+            Some(place) => identify.networks.push(MatchSource { place, port }),
+            None if is_host(&place) => {
+                let place = place.to_ascii_lowercase();
+                identify.hosts.push(MatchSource { place, port });
+            }
             None => return Err(Fault::NotNetwork(word.to_owned())),
         }
     }
     Ok(())
+}
+
+/// The port is written before the mask: `192.0.2.0:5062/24`.
+fn without_port(word: &str) -> (String, Option<u16>) {
+    let (place, mask) = match word.split_once('/') {
+        Some((place, mask)) => (place, format!("/{mask}")),
+        None => (word, String::new()),
+    };
+    let parts = place.rsplit_once(':');
+    let parts = parts.filter(|(host, _)| !host.contains(':') || host.ends_with(']'));
+    match parts.and_then(|(host, port)| Some((host, port.parse().ok().filter(|port| *port != 0)?)))
+    {
+        Some((host, port)) => (format!("{host}{mask}"), Some(port)),
+        None => (word.to_owned(), None),
+    }
 }
 
 /// RFC 1123 §2.1; a last part of digits alone is a mistyped address.

@@ -65,7 +65,7 @@ pub use features::{ActivatedBy, FeatureApplication, FeatureGeneral, FeatureMap, 
 pub use files::{CertificateFiles, certificate_files, http_option, unreadable_files};
 pub use global::Global;
 pub use http::{Acme, AcmeChallenge, Http, HttpRestriction, HttpTls, HttpTlsSettings, Redirect};
-pub use identify::{HeaderMatch, Identify, IdentifyBy, TextMatch};
+pub use identify::{HeaderMatch, Identify, IdentifyBy, MatchSource, TextMatch};
 pub use indications::{Indications, Zone};
 pub use logger::{LogChannel, LogFormat, LogLevel, LogTarget, Logger, RotateStrategy};
 pub use manual::manual;

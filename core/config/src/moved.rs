@@ -51,7 +51,7 @@ const OLD: &[(&str, &str)] = &[
     ),
     (
         "dtmfmode",
-        "write `dtmf_mode=` here: rfc4733, info, inband, auto or auto_info",
+        "write `dtmf_mode=` here: rfc4733, info, inband, auto, auto_info or none",
     ),
     ("encryption", "write `media_encryption=sdes` here"),
     (

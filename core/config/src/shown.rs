@@ -113,6 +113,7 @@ impl Shown for Endpoint {
                 DtmfMode::Info => "info",
                 DtmfMode::Auto => "auto",
                 DtmfMode::AutoInfo => "auto_info",
+                DtmfMode::None => "none",
             }
             .to_owned(),
             "max_audio_streams" => self.max_audio_streams.to_string(),
@@ -271,7 +272,9 @@ impl Shown for Identify {
         let words: Vec<String> = match option {
             "match" => {
                 let networks = self.networks.iter().map(ToString::to_string);
-                networks.chain(self.hosts.iter().cloned()).collect()
+                networks
+                    .chain(self.hosts.iter().map(ToString::to_string))
+                    .collect()
             }
             "match_header" => {
                 let headers = self.headers.iter();

@@ -367,13 +367,56 @@ match_header=To: /(/
     "#]],
     );
     let a = &config.identifies[0];
-    assert!(a.holds("192.0.2.200".parse().unwrap()) && a.holds("2001:db8::1".parse().unwrap()));
-    assert!(!a.holds("192.0.3.1".parse().unwrap()));
-    assert_eq!(a.hosts, ["sip.example.com"]);
+    let holds = |address: &str| a.holds(address.parse().unwrap());
+    assert!(holds("192.0.2.200:1") && holds("[2001:db8::1]:5060"));
+    assert!(!holds("192.0.3.1:5060"));
+    let hosts: Vec<_> = a.hosts.iter().map(ToString::to_string).collect();
+    assert_eq!(hosts, ["sip.example.com"]);
     assert!(a.headers[0].value.matches("acme") && !a.headers[0].value.matches("acme2"));
     assert!(a.headers[1].value.matches("<sip:1@acme.example>;tag=1"));
     assert!(a.request_uris[0].matches("sip:4930@x"));
     assert_eq!(config.identifies.len(), 2);
+}
+
+#[test]
+fn a_match_may_name_the_port() {
+    let pjsip = "\
+[itsp]
+type=endpoint
+[a]
+type=identify
+endpoint=itsp
+match=192.0.2.1:5062,198.51.100.0:5070/24,[2001:db8::1]:5062,SIP.example.com:5080,203.0.113.9
+[b]
+type=identify
+endpoint=itsp
+match=192.0.2.1:70000
+";
+    let config = check(
+        &[("pjsip.conf", pjsip), PLAN],
+        &expect![[r#"
+            warning pjsip.conf:1:2: endpoint `itsp` allows no codec: its calls will be refused
+             1 | [itsp]
+               |  ^
+               = add for example `allow=opus,ulaw,vp8`
+            warning pjsip.conf:1:2: context names `default`, which no file defines
+             1 | [itsp]
+               |  ^
+               = add `[default]` to extensions.conf
+            error pjsip.conf:10:7: identify `b` is not used: match names `192.0.2.1:70000`, which is no address or network
+             10 | match=192.0.2.1:70000
+                |       ^
+                = write for example `192.0.2.0/24` or `2001:db8::/32`
+        "#]],
+    );
+    let a = &config.identifies[0];
+    let holds = |address: &str| a.holds(address.parse().unwrap());
+    assert!(holds("192.0.2.1:5062") && !holds("192.0.2.1:5060"));
+    assert!(holds("198.51.100.7:5070") && !holds("198.51.100.7:5060"));
+    assert!(holds("[2001:db8::1]:5062") && !holds("[2001:db8::1]:5060"));
+    assert!(holds("203.0.113.9:1024"));
+    assert_eq!(a.hosts[0].to_string(), "sip.example.com:5080");
+    assert!(a.hosts[0].has_port(5080) && !a.hosts[0].has_port(5060));
 }
 
 #[test]

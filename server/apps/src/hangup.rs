@@ -14,12 +14,17 @@ pub(crate) static HANGUP: Application = Application {
 
 async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
     let cause = match args.at(0).map(str::parse::<Cause>) {
-        None => Cause::NormalClearing,
+        None => as_it_went(call),
         Some(Ok(cause)) => cause,
         Some(Err(unknown)) => {
             warn(call, "Hangup", &args, unknown);
-            Cause::NormalClearing
+            as_it_went(call)
         }
     };
     Err(call.hangup(cause))
+}
+
+/// What became of the last call that was dialled: the caller of a busy phone is told that it is busy.
+fn as_it_went(call: &Channel) -> Cause {
+    call.cause().unwrap_or(Cause::NormalClearing)
 }

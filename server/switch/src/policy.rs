@@ -33,7 +33,7 @@ pub(crate) fn under(endpoint: &Endpoint, rtp: &Rtp) -> Policy {
         max_video_streams: endpoint.max_video_streams,
         telephone_event: match endpoint.dtmf_mode {
             DtmfMode::Rfc4733 | DtmfMode::Auto | DtmfMode::AutoInfo => true,
-            DtmfMode::Inband | DtmfMode::Info => false,
+            DtmfMode::Inband | DtmfMode::Info | DtmfMode::None => false,
         },
         reading: Reading {
             offers: endpoint.offers(),

@@ -226,7 +226,7 @@ pub(super) const OPTIONS: &[Row<Endpoint>] = &[
         Parse::Own(words::dtmf_mode),
         "How digits come from it and are sent to it: `rfc4733` as telephone events, as tones where it takes none; \
          `inband` as tones; `info` by SIP INFO; `auto` and `auto_info` as events, and where it takes none as tones or \
-         by INFO. INFO is heard in any case, tones with `inband` and with `auto` where it takes no events.",
+         by INFO; `none` not at all. INFO is heard in any case, tones with `inband` and with `auto` where it takes no events.",
     ),
     flag(
         "force_avp",

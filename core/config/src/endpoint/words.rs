@@ -51,13 +51,14 @@ pub(super) fn dtls_setup(endpoint: &mut Endpoint, value: &str) -> Result<(), Fau
 }
 
 pub(super) fn dtmf_mode(endpoint: &mut Endpoint, value: &str) -> Result<(), Fault> {
-    const WORDS: &[&str] = &["rfc4733", "inband", "info", "auto", "auto_info"];
+    const WORDS: &[&str] = &["rfc4733", "inband", "info", "auto", "auto_info", "none"];
     endpoint.dtmf_mode = match word(value, WORDS)? {
         0 => DtmfMode::Rfc4733,
         1 => DtmfMode::Inband,
         2 => DtmfMode::Info,
         3 => DtmfMode::Auto,
-        _ => DtmfMode::AutoInfo,
+        4 => DtmfMode::AutoInfo,
+        _ => DtmfMode::None,
     };
     Ok(())
 }

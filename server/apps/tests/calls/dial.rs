@@ -171,6 +171,26 @@ async fn a_dial_plan_that_ends_tells_the_caller_how_it_went() {
     }
 }
 
+/// As in Asterisk, whose channel keeps the cause of what it dialled: `Dial`, then `Hangup()`.
+#[tokio::test(start_paused = true)]
+async fn hangup_without_a_cause_tells_how_the_dial_before_it_went() {
+    let cases = [
+        (Cause::UserBusy, "hangup 17"),
+        (Cause::Unallocated, "hangup 1"),
+        (Cause::NoAnswer, "hangup 19"),
+        (Cause::CallRejected, "hangup 21"),
+    ];
+    for (cause, told) in cases {
+        for hangup in ["Hangup()", "Hangup(NO_SUCH_CAUSE)"] {
+            let plan = format!("exten => 100,1,Dial(TEST/1)\n same => n,{hangup}\n");
+            let reach = Reach::new(&plan).await;
+            let call = reach.world.dial("100").await;
+            hangs_up(&reach, 0, cause).await;
+            assert!(call.saw(told), "{:?}", reach.world.ladder.lines());
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn early_media_is_heard_before_the_answer_which_says_the_same() {
     let reach = reach("Dial(TEST/1)").await;

@@ -46,6 +46,7 @@ async fn a_digit_goes_on_in_the_form_of_the_other_party_and_as_long_as_it_was() 
         // The parties of this test take no telephone events.
         (DtmfMode::AutoInfo, &info, &info),
         (DtmfMode::Info, &info, &info),
+        (DtmfMode::None, &[], &[]),
     ];
     for (mode, live, told_whole) in cases {
         for form in ["events", "tones", "INFO"] {
@@ -69,6 +70,7 @@ async fn tones_are_listened_for_where_the_far_end_sends_its_digits_as_such() {
         (DtmfMode::Auto, true),
         (DtmfMode::AutoInfo, false),
         (DtmfMode::Info, false),
+        (DtmfMode::None, false),
     ] {
         let (_reach, call) = connected(mode).await;
         assert_eq!(call.saw("listens for tones"), listens, "{mode:?}");

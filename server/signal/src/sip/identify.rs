@@ -158,14 +158,19 @@ impl Asker<'_> {
     }
 
     async fn came_from(&self, identify: &Identify) -> bool {
-        let source = self.flow.remote.ip().to_canonical();
+        let source = self.flow.remote;
         if identify.holds(source) {
             return true;
         }
         for host in &identify.hosts {
+            if !host.has_port(source.port()) {
+                continue;
+            }
             let (hosts, names) = (&self.shared.hosts, &self.shared.names);
-            let found = hosts.addresses(names, host, identify.srv_lookups).await;
-            if found.contains(&source) {
+            // A port is part of what SRV records say: who writes one wants no other.
+            let srv = identify.srv_lookups && host.port.is_none();
+            let found = hosts.addresses(names, &host.place, srv).await;
+            if found.contains(&source.ip().to_canonical()) {
                 return true;
             }
         }

@@ -106,9 +106,9 @@ async fn rows_of_identifies_count_within_a_second(scratch: Scratch) {
         .unwrap();
     assert_eq!(row.endpoint, "trunk");
     for (address, held) in [
-        ("192.0.2.9", true),
-        ("2001:db8::1", true),
-        ("192.0.3.9", false),
+        ("192.0.2.9:5060", true),
+        ("[2001:db8::1]:5060", true),
+        ("192.0.3.9:5060", false),
     ] {
         assert_eq!(row.holds(address.parse().unwrap()), held, "{address}");
     }

@@ -144,11 +144,12 @@ impl Channel {
         }
     }
 
-    /// Sends a digit to the far end in the form it takes: events, tones or INFO. One that ends without
+    /// Sends a digit to the far end in the form it takes: events, tones, INFO, or not at all. One that ends without
     /// having begun is sent whole; they go one after the other and nobody waits.
     pub fn send_digit(&mut self, event: DigitEvent) {
         let mode = self.endpoint().dtmf_mode;
         let by_info = match mode {
+            DtmfMode::None => return,
             DtmfMode::Info => true,
             DtmfMode::AutoInfo => !self.takes_events(),
             DtmfMode::Rfc4733 | DtmfMode::Inband | DtmfMode::Auto => false,
@@ -211,7 +212,7 @@ impl Channel {
         let listens = match self.endpoint().dtmf_mode {
             DtmfMode::Inband => true,
             DtmfMode::Auto => !self.takes_events(),
-            DtmfMode::Rfc4733 | DtmfMode::Info | DtmfMode::AutoInfo => false,
+            DtmfMode::Rfc4733 | DtmfMode::Info | DtmfMode::AutoInfo | DtmfMode::None => false,
         };
         if let Some(leg) = &self.leg {
             leg.listen(listens);
