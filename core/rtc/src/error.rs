@@ -73,6 +73,14 @@ pub enum Refused {
 }
 
 impl Refused {
+    /// Whether another `allow=` would cure it.
+    pub fn lacks_codec(&self) -> bool {
+        matches!(
+            self,
+            Self::NoCommonCodec { .. } | Self::Line(LineFault::NoCommonCodec { .. })
+        )
+    }
+
     /// The SIP status that tells the peer.
     pub fn status(&self) -> u16 {
         match self {
@@ -120,7 +128,7 @@ impl fmt::Display for Refused {
                 allowed,
             } => write!(
                 f,
-                "No common {} codec: the client offers {offered}, the endpoint allows {allowed}",
+                "No common {} codec: the far end has {offered}, the endpoint allows {allowed}",
                 kind.as_str()
             ),
             Self::LinesRemoved { before, now } => {

@@ -115,6 +115,8 @@ pub enum Event {
         local: SocketAddr,
         /// The peer's address as we see it.
         remote: SocketAddr,
+        /// Where ours go: not there, if the description says otherwise and is believed.
+        target: SocketAddr,
     },
     /// An RTP packet came, after decryption and repair.
     Packet(Packet),

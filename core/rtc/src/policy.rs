@@ -423,7 +423,7 @@ mod tests {
         let strange = "m=audio 9 RTP/AVP 18 8\r\n";
         assert_eq!(
             refusal(strange).unwrap(),
-            "No common audio codec: the client offers G729, PCMA, the endpoint allows opus, PCMU"
+            "No common audio codec: the far end has G729, PCMA, the endpoint allows opus, PCMU"
         );
         let pictures = format!("{strange}m=video 9 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n");
         assert_eq!(refusal(&pictures), None);

@@ -251,7 +251,7 @@ impl Media {
 
     fn on_event(&mut self, event: Event) {
         match event {
-            Event::IceConnected { local, remote } | Event::SourceLearned { local, remote } => {
+            Event::IceConnected { local, remote } | Event::SourceLearned { local, remote, .. } => {
                 self.seen.pair = Some((local, remote));
             }
             Event::Connected { dtls, srtp } => {

@@ -115,6 +115,8 @@ pub enum LegEvent {
         local: SocketAddr,
         /// The peer's as we see it.
         remote: SocketAddr,
+        /// Where ours go.
+        target: SocketAddr,
     },
     /// The first packet of a kind came, or went.
     FirstPacket {

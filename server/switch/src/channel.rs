@@ -67,7 +67,7 @@ use crate::party::Parties;
 use crate::pbx;
 use crate::policy;
 use crate::signaling::Signaling;
-use crate::story::{Side, Story, StoryEvent, Surroundings};
+use crate::story::{PlainRtp, Side, Story, StoryEvent, Surroundings};
 use crate::switch::Switch;
 use crate::text::Text;
 use crate::transfer::{Follower, Onward, Referred};
@@ -565,6 +565,12 @@ impl Channel {
             allow: allow.join(","),
             endpoint: endpoint.id.clone(),
             is_local: self.name().starts_with("Local/"),
+            plain: matches!(self.policy.transport, rtc::policy::Transport::Rtp(_)).then(|| {
+                PlainRtp {
+                    timeout_s: endpoint.rtp_timeout_s,
+                    media_address: endpoint.sockets.address.map(|address| address.to_string()),
+                }
+            }),
         }
     }
 }

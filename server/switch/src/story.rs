@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::cause::Cause;
 
-pub use verdict::{Surroundings, Verdict, verdict};
+pub use verdict::{PlainRtp, Surroundings, Verdict, verdict};
 
 /// Events one story keeps. The first half is the call's beginning, the second half its latest events;
 /// what falls out in between is counted.
@@ -74,6 +74,8 @@ pub enum StoryEvent {
         status: u16,
         /// Why.
         why: String,
+        /// Whether for want of a codec both have.
+        lacks_codec: bool,
     },
     /// A remark of the negotiation or of an application, for a person.
     Remark {
@@ -102,6 +104,8 @@ pub enum StoryEvent {
         local: SocketAddr,
         /// The far address.
         remote: SocketAddr,
+        /// Where our packets go.
+        target: SocketAddr,
     },
     /// DTLS is done: media can flow.
     Secured {
@@ -159,8 +163,10 @@ pub enum StoryEvent {
     MediaDown {
         /// Why, in words.
         why: String,
-        /// Whether media had ever been up.
+        /// Whether media had never been up.
         never_up: bool,
+        /// Whether `rtp_timeout` ended it.
+        timed_out: bool,
     },
     /// The end.
     Ended {

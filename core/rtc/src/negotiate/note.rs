@@ -127,7 +127,7 @@ impl fmt::Display for LineFault {
             Self::NoCommonCodec { offered, allowed } => {
                 write!(
                     f,
-                    "the client offers {offered}, the endpoint allows {allowed}"
+                    "the far end has {offered}, the endpoint allows {allowed}"
                 )
             }
             Self::NotBundled => f.write_str("it is not in the BUNDLE group of the first stream"),

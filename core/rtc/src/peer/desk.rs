@@ -177,8 +177,13 @@ impl DeskPeer {
         let digits: Vec<_> = line.poll_digits().collect();
         let losses = line.losses(now);
         self.heard = now;
+        let target = line.destination().unwrap_or(remote);
         if is_learned {
-            self.push(Event::SourceLearned { local, remote });
+            self.push(Event::SourceLearned {
+                local,
+                remote,
+                target,
+            });
         }
         if let Some(suite) = suite.filter(|_| !self.is_secured) {
             self.is_secured = true;

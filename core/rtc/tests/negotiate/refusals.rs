@@ -62,7 +62,7 @@ fn no_codec_in_common_names_both_lists() {
     check(
         &offer,
         &expect![[
-            r#"488 No common audio codec: the client offers speex, red, G722, PCMU, PCMA, CN, telephone-event, the endpoint allows opus"#
+            r#"488 No common audio codec: the far end has speex, red, G722, PCMU, PCMA, CN, telephone-event, the endpoint allows opus"#
         ]],
     );
 }

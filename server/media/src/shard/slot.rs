@@ -376,7 +376,15 @@ impl Slot {
                 }
                 LegEvent::MediaUp { dtls, srtp }
             }
-            Event::SourceLearned { local, remote } => LegEvent::SourceLearned { local, remote },
+            Event::SourceLearned {
+                local,
+                remote,
+                target,
+            } => LegEvent::SourceLearned {
+                local,
+                remote,
+                target,
+            },
             Event::Digit(event) => {
                 self.is_pressed = matches!(event, DigitEvent::Began(_));
                 let form = DigitForm::Event;

@@ -129,6 +129,7 @@ async fn a_plain_udp_phone_hears_itself() {
     let learned = LegEvent::SourceLearned {
         local: phone.server,
         remote,
+        target: remote,
     };
     assert!(told.contains(&learned), "{told:?}");
     plane.shutdown().await;

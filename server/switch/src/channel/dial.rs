@@ -38,7 +38,7 @@ impl Channel {
                 self.endpoint().id,
                 names(&self.policy.audio)
             );
-            self.tell_refused(Side::Us, Cause::BearerNotAvailable.status(), text);
+            self.tell_refused(Side::Us, Cause::BearerNotAvailable.status(), text, true);
             return Err(self.hangup(Cause::BearerNotAvailable));
         }
         self.policy = fitted;
@@ -57,7 +57,7 @@ impl Channel {
         let (sdp, notes) = match outcome {
             Ok(outcome) => outcome,
             Err(refused) => {
-                self.tell_refused(Side::Us, refused.status(), refused.to_string());
+                self.tell_refusal(&refused);
                 return Err(self.hangup(Cause::from_status(refused.status())));
             }
         };

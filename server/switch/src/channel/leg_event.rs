@@ -21,9 +21,17 @@ impl Channel {
                     srtp: srtp.to_owned(),
                 });
             }
-            LegEvent::SourceLearned { local, remote } => {
+            LegEvent::SourceLearned {
+                local,
+                remote,
+                target,
+            } => {
                 self.media_up = true;
-                self.tell(StoryEvent::RtpSource { local, remote });
+                self.tell(StoryEvent::RtpSource {
+                    local,
+                    remote,
+                    target,
+                });
             }
             LegEvent::FirstPacket { kind, received } => {
                 self.tell(StoryEvent::FirstPacket {
@@ -40,6 +48,7 @@ impl Channel {
                 self.tell(StoryEvent::MediaDown {
                     why: reason.to_string(),
                     never_up,
+                    timed_out: reason == DownReason::Transport(Down::RtpTimeout),
                 });
                 return Err(self.hangup(cause_of(reason)));
             }

@@ -167,7 +167,7 @@ impl Channel {
             }
             Err(refused) => {
                 self.signaling.refuse(&refused);
-                self.tell_refused(Side::Us, refused.status(), refused.to_string());
+                self.tell_refusal(&refused);
                 Err(self.end(Side::Us, Cause::from_status(refused.status())))
             }
         }
@@ -260,7 +260,7 @@ impl Channel {
                 Ok(Offered::Asked)
             }
             Err(refused) => {
-                self.tell_refused(Side::Us, refused.status(), refused.to_string());
+                self.tell_refusal(&refused);
                 Err(NotRenegotiated::NotAllowed(refused.to_string()))
             }
         }
@@ -336,7 +336,7 @@ impl Channel {
                 // RFC 3261 §14.2: the offer is refused, "the session remains unchanged": the
                 // application goes on.
                 self.signaling.refuse(&refused);
-                self.tell_refused(Side::Us, refused.status(), refused.to_string());
+                self.tell_refusal(&refused);
                 None
             }
         }
@@ -431,7 +431,7 @@ impl Channel {
                 }
             }
             // SIP has no way to refuse an answer; what stood stands.
-            Err(refused) => self.tell_refused(Side::Us, refused.status(), refused.to_string()),
+            Err(refused) => self.tell_refusal(&refused),
         }
         self.still_stands()
     }
@@ -486,7 +486,7 @@ impl Channel {
             Err(refused) => {
                 // SIP has no way to refuse an answer. The first one decides whether there is a session
                 // at all; a later one leaves what stood.
-                self.tell_refused(Side::Us, refused.status(), refused.to_string());
+                self.tell_refusal(&refused);
                 self.roll_back().await;
                 if first {
                     return Err(self.hangup(Cause::from_status(refused.status())));
@@ -537,11 +537,8 @@ impl Channel {
             Want::Pictures(_) => self.facts.sight.fix(),
             Want::Streams(_) => {}
         }
-        self.tell_refused(
-            Side::Them,
-            status,
-            Cause::from_status(status).english().to_owned(),
-        );
+        let why = Cause::from_status(status).english().to_owned();
+        self.tell_refused(Side::Them, status, why, false);
         Some(Happened::OfferRefused { status })
     }
 
@@ -618,9 +615,20 @@ impl Channel {
         }
     }
 
-    pub(super) fn tell_refused(&mut self, by: Side, status: u16, why: String) {
-        tracing::warn!(channel = self.name(), status, "offer refused: {why}");
-        self.tell(StoryEvent::Refused { by, status, why });
+    /// We refuse a description.
+    pub(super) fn tell_refusal(&mut self, refused: &Refused) {
+        let (status, why) = (refused.status(), refused.to_string());
+        self.tell_refused(Side::Us, status, why, refused.lacks_codec());
+    }
+
+    pub(super) fn tell_refused(&mut self, by: Side, status: u16, why: String, lacks_codec: bool) {
+        tracing::warn!(channel = self.name(), status, "description refused: {why}");
+        self.tell(StoryEvent::Refused {
+            by,
+            status,
+            why,
+            lacks_codec,
+        });
     }
 
     async fn roll_back(&mut self) {

@@ -15,7 +15,9 @@ impl fmt::Display for StoryEvent {
             Self::Answered { by, streams } => {
                 write!(f, "{} {streams}", said(*by, "answer", "answers"))
             }
-            Self::Refused { by, status, why } => {
+            Self::Refused {
+                by, status, why, ..
+            } => {
                 let who = said(*by, "refuse", "refuses");
                 write!(f, "{who} the offer with {status}: {why}")
             }
@@ -26,7 +28,17 @@ impl fmt::Display for StoryEvent {
                 at => write!(f, "[{at}] {application}"),
             },
             Self::IcePair { local, remote } => write!(f, "ICE found a way: {local} to {remote}"),
-            Self::RtpSource { local, remote } => write!(f, "RTP comes from {remote} to {local}"),
+            Self::RtpSource {
+                local,
+                remote,
+                target,
+            } => {
+                write!(f, "RTP comes from {remote} to {local}")?;
+                match target == remote {
+                    true => Ok(()),
+                    false => write!(f, ", ours goes to {target}"),
+                }
+            }
             Self::Secured { dtls, srtp } => write!(f, "secured by DTLS {dtls}, {srtp}"),
             Self::FirstPacket { kind, received } => match received {
                 true => write!(f, "first packet of {kind} came in"),
@@ -38,7 +50,7 @@ impl fmt::Display for StoryEvent {
             Self::Resumed => f.write_str("the far end holds us no longer"),
             Self::FlowLost => f.write_str("the connection for signalling is lost"),
             Self::FlowRestored => f.write_str("the connection for signalling is back"),
-            Self::MediaDown { why, never_up } => match never_up {
+            Self::MediaDown { why, never_up, .. } => match never_up {
                 true => write!(f, "media never came up: {why}"),
                 false => write!(f, "media ended: {why}"),
             },

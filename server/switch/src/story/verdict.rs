@@ -1,12 +1,17 @@
 //! Rules that read a story and say in one sentence what went wrong and what cures it.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
 use serde::Serialize;
 
+pub use self::plain::PlainRtp;
+
 use super::{Entry, Side, StoryEvent};
 use crate::cause::Cause;
+
+mod plain;
 
 /// What went wrong and what cures it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -43,6 +48,8 @@ pub struct Surroundings {
     pub endpoint: String,
     /// The channel has no packets of its own: it is half of a local call.
     pub is_local: bool,
+    /// What holds for a phone that has RTP without ICE; `None` for a browser.
+    pub plain: Option<PlainRtp>,
 }
 
 impl Default for Surroundings {
@@ -52,6 +59,7 @@ impl Default for Surroundings {
             allow: String::new(),
             endpoint: String::new(),
             is_local: false,
+            plain: None,
         }
     }
 }
@@ -68,10 +76,13 @@ type Rule = fn(&Seen<'_>, &Surroundings) -> Option<Verdict>;
 /// In the order of a call: what fails first explains what fails later.
 static RULES: &[Rule] = &[
     offer_refused_by_us,
+    plain::rtp_timed_out,
+    plain::no_rtp,
     no_candidate_pair,
     not_secured,
     nothing_received,
     nothing_sent,
+    plain::sent_elsewhere,
     media_stopped,
     flow_never_came_back,
     heavy_loss,
@@ -89,8 +100,14 @@ struct Seen<'a> {
     received: bool,
     sent: bool,
     flow_lost: bool,
+    held: bool,
+    /// Where packets come from and where ours go, if these are not the same machine.
+    elsewhere: Option<(SocketAddr, SocketAddr)>,
+    /// The far end reported on what it was sent.
+    is_reported: bool,
     down: Option<(&'a str, bool)>,
-    refused_by_us: Option<&'a str>,
+    timed_out: bool,
+    refused_by_us: Option<(&'a str, bool)>,
     refused_by_them: Option<(u16, &'a str)>,
     ended: Option<(Side, Cause)>,
     up_for_ms: u64,
@@ -118,8 +135,7 @@ impl<'a> Seen<'a> {
                     up_at_ms = Some(entry.at_ms);
                 }
                 StoryEvent::IcePair { .. } => seen.pair = true,
-                // There is nothing to be found or secured before its packets come.
-                StoryEvent::RtpSource { .. } => (seen.pair, seen.secured) = (true, true),
+                StoryEvent::RtpSource { remote, target, .. } => seen.note_source(*remote, *target),
                 StoryEvent::Secured { .. } => seen.secured = true,
                 StoryEvent::FirstPacket { received: true, .. } => seen.received = true,
                 StoryEvent::FirstPacket {
@@ -127,16 +143,27 @@ impl<'a> Seen<'a> {
                 } => seen.sent = true,
                 StoryEvent::FlowLost => seen.flow_lost = true,
                 StoryEvent::FlowRestored => seen.flow_lost = false,
-                StoryEvent::MediaDown { why, never_up } => seen.down = Some((why, *never_up)),
+                StoryEvent::MediaDown {
+                    why,
+                    never_up,
+                    timed_out,
+                } => {
+                    seen.down = Some((why, *never_up));
+                    seen.timed_out = *timed_out;
+                }
                 StoryEvent::Refused {
-                    by: Side::Us, why, ..
+                    by: Side::Us,
+                    why,
+                    lacks_codec,
+                    ..
                 } if !seen.up => {
-                    seen.refused_by_us = Some(why);
+                    seen.refused_by_us = Some((why, *lacks_codec));
                 }
                 StoryEvent::Refused {
                     by: Side::Them,
                     status,
                     why,
+                    ..
                 } => {
                     seen.refused_by_them = Some((*status, why));
                 }
@@ -148,8 +175,13 @@ impl<'a> Seen<'a> {
                     kind,
                     packets_in,
                     lost,
+                    round_trip_us,
                     ..
-                } => seen.note_loss(kind, *packets_in, *lost),
+                } => {
+                    seen.is_reported |= round_trip_us.is_some();
+                    seen.note_loss(kind, *packets_in, *lost);
+                }
+                StoryEvent::Held => seen.held = true,
                 StoryEvent::Refused { .. }
                 | StoryEvent::Sent { .. }
                 | StoryEvent::Received { .. }
@@ -158,11 +190,16 @@ impl<'a> Seen<'a> {
                 | StoryEvent::Remark { .. }
                 | StoryEvent::Application { .. }
                 | StoryEvent::Digit { .. }
-                | StoryEvent::Held
                 | StoryEvent::Resumed => {}
             }
         }
         seen
+    }
+
+    /// There is nothing to be found or secured before the packets of a phone come.
+    fn note_source(&mut self, remote: SocketAddr, target: SocketAddr) {
+        (self.pair, self.secured) = (true, true);
+        self.elsewhere = (remote.ip() != target.ip()).then_some((remote, target));
     }
 
     fn note_loss(&mut self, kind: &'static str, arrived: u64, lost: u64) {
@@ -198,19 +235,27 @@ fn share(lost: u64, sent: u64) -> u64 {
 }
 
 fn offer_refused_by_us(seen: &Seen<'_>, surroundings: &Surroundings) -> Option<Verdict> {
-    let why = seen.refused_by_us?;
+    let (why, lacks_codec) = seen.refused_by_us?;
     let Surroundings {
         endpoint, allow, ..
     } = surroundings;
+    // The reason names its own cure, unless that is another list of codecs.
+    let (more, more_russian) = match lacks_codec {
+        false => (String::new(), String::new()),
+        true => (
+            format!(
+                " Endpoint {endpoint} allows {allow}; add what the other party has to its allow= in \
+                 pjsip.conf."
+            ),
+            format!(
+                " Абоненту {endpoint} разрешено {allow}; добавьте то, что есть у другой стороны, в его \
+                 allow= в pjsip.conf."
+            ),
+        ),
+    };
     Some(Verdict {
-        english: format!(
-            "The offer could not be accepted: {why}. Endpoint {endpoint} allows {allow}; add what the \
-             caller offers to its allow= in pjsip.conf."
-        ),
-        russian: format!(
-            "Предложение не удалось принять: {why}. Абоненту {endpoint} разрешено {allow}; добавьте то, \
-             что предлагает звонящий, в его allow= в pjsip.conf."
-        ),
+        english: format!("The description of the call could not be accepted: {why}.{more}"),
+        russian: format!("Описание вызова не удалось принять: {why}.{more_russian}"),
     })
 }
 
@@ -254,7 +299,7 @@ fn nothing_received(seen: &Seen<'_>, _: &Surroundings) -> Option<Verdict> {
 }
 
 fn nothing_sent(seen: &Seen<'_>, _: &Surroundings) -> Option<Verdict> {
-    (seen.should_have_media() && !seen.sent).then(|| {
+    (seen.should_have_media() && !seen.sent && !seen.held).then(|| {
         Verdict::new(
             "The caller's media arrived, but nothing was sent back: no application of the extension \
              plays or echoes anything.",
@@ -344,242 +389,4 @@ fn ports(surroundings: &Surroundings) -> (u16, u16) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::{Ipv4Addr, SocketAddr};
-
-    use super::{Entry, Side, StoryEvent, Surroundings};
-    use crate::cause::Cause;
-
-    /// The verdict in English; the Russian one must be there and name the same numbers.
-    fn verdict(entries: &[Entry], surroundings: &Surroundings) -> Option<String> {
-        let verdict = super::verdict(entries, surroundings)?;
-        let is_cyrillic = |c: char| ('\u{400}'..'\u{500}').contains(&c);
-        let numbers = |text: &str| -> Vec<String> {
-            let numbers = text.split(|c: char| !c.is_ascii_digit());
-            let numbers = numbers.filter(|digits| !digits.is_empty());
-            numbers.map(str::to_owned).collect()
-        };
-        assert!(verdict.russian.contains(is_cyrillic), "{verdict:?}");
-        assert!(!verdict.english.contains(is_cyrillic), "{verdict:?}");
-        assert_eq!(numbers(&verdict.russian), numbers(&verdict.english));
-        Some(verdict.english)
-    }
-
-    fn story(events: Vec<StoryEvent>) -> Option<String> {
-        let mut entries: Vec<Entry> = events
-            .into_iter()
-            .map(|event| Entry { at_ms: 10, event })
-            .collect();
-        if let Some(last) = entries.last_mut() {
-            last.at_ms = 60_000;
-        }
-        verdict(&entries, &Surroundings::default())
-    }
-
-    fn ended() -> StoryEvent {
-        StoryEvent::Ended {
-            by: Side::Them,
-            cause: Cause::NormalClearing,
-        }
-    }
-
-    fn pair() -> StoryEvent {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 10_000));
-        StoryEvent::IcePair {
-            local: address,
-            remote: address,
-        }
-    }
-
-    fn secured() -> StoryEvent {
-        StoryEvent::Secured {
-            dtls: "1.2".to_owned(),
-            srtp: "AEAD_AES_128_GCM".to_owned(),
-        }
-    }
-
-    fn packet(received: bool) -> StoryEvent {
-        StoryEvent::FirstPacket {
-            kind: "audio",
-            received,
-        }
-    }
-
-    #[test]
-    fn a_good_call_has_no_verdict() {
-        let events = vec![
-            StoryEvent::Up,
-            pair(),
-            secured(),
-            packet(true),
-            packet(false),
-            ended(),
-        ];
-        assert_eq!(story(events), None);
-    }
-
-    #[test]
-    fn ice_that_never_connected_names_the_port_range() {
-        let sentence = story(vec![StoryEvent::Up, ended()]).unwrap();
-        assert!(
-            sentence.contains("No candidate pair answered"),
-            "{sentence}"
-        );
-        assert!(sentence.contains("10000–20000"), "{sentence}");
-    }
-
-    /// Half of a local call has neither candidates nor packets of its own.
-    #[test]
-    fn a_local_channel_is_not_blamed_for_media_it_cannot_have() {
-        let entry = |at_ms, event| Entry { at_ms, event };
-        let entries = [entry(0, StoryEvent::Up), entry(60_000, ended())];
-        assert!(verdict(&entries, &Surroundings::default()).is_some());
-        let local = Surroundings {
-            is_local: true,
-            ..Surroundings::default()
-        };
-        assert_eq!(verdict(&entries, &local), None);
-    }
-
-    #[test]
-    fn each_step_of_media_has_its_own_sentence() {
-        let dtls = story(vec![StoryEvent::Up, pair(), ended()]).unwrap();
-        assert!(dtls.contains("DTLS"), "{dtls}");
-        let muted = story(vec![StoryEvent::Up, pair(), secured(), ended()]).unwrap();
-        assert!(muted.contains("microphone"), "{muted}");
-        let silent = story(vec![
-            StoryEvent::Up,
-            pair(),
-            secured(),
-            packet(true),
-            ended(),
-        ])
-        .unwrap();
-        assert!(silent.contains("nothing was sent back"), "{silent}");
-    }
-
-    #[test]
-    fn a_short_call_is_not_blamed_for_lack_of_media() {
-        let entries = [
-            Entry {
-                at_ms: 0,
-                event: StoryEvent::Up,
-            },
-            Entry {
-                at_ms: 900,
-                event: ended(),
-            },
-        ];
-        assert_eq!(verdict(&entries, &Surroundings::default()), None);
-    }
-
-    #[test]
-    fn codec_mismatch_names_the_endpoint_and_its_codecs() {
-        let events = [Entry {
-            at_ms: 1,
-            event: StoryEvent::Refused {
-                by: Side::Us,
-                status: 488,
-                why: "no codec in common on line 1".to_owned(),
-            },
-        }];
-        let surroundings = Surroundings {
-            endpoint: "alice".to_owned(),
-            allow: "opus,vp8".to_owned(),
-            ..Surroundings::default()
-        };
-        let sentence = verdict(&events, &surroundings).unwrap();
-        assert!(
-            sentence.contains("no codec in common on line 1"),
-            "{sentence}"
-        );
-        assert!(sentence.contains("alice allows opus,vp8"), "{sentence}");
-    }
-
-    fn sums(kind: &'static str, packets_in: u64, lost: u64) -> StoryEvent {
-        StoryEvent::Sums {
-            mline: 0,
-            kind,
-            packets_in,
-            lost,
-            jitter_us: 0,
-            packets_out: packets_in,
-            nacks_in: 0,
-            keyframe_requests_in: 0,
-            lost_out: 0,
-            round_trip_us: None,
-            refused: 0,
-        }
-    }
-
-    fn good_until(mut last: Vec<StoryEvent>) -> Option<String> {
-        let mut events = vec![
-            StoryEvent::Up,
-            pair(),
-            secured(),
-            packet(true),
-            packet(false),
-        ];
-        events.append(&mut last);
-        story(events)
-    }
-
-    #[test]
-    fn heavy_loss_names_the_worst_stream_and_its_share() {
-        let streams = vec![sums("audio", 900, 100), sums("video", 2_380, 340), ended()];
-        let sentence = good_until(streams).unwrap();
-        assert!(
-            sentence.starts_with("12.5 % of the caller's video packets (340 of 2720)"),
-            "{sentence}"
-        );
-        assert!(sentence.contains("cable"), "{sentence}");
-        // One packet in twenty is heavy; less is not, nor are a few packets enough to tell.
-        assert!(good_until(vec![sums("audio", 950, 50), ended()]).is_some());
-        assert_eq!(good_until(vec![sums("audio", 951, 49), ended()]), None);
-        assert_eq!(good_until(vec![sums("audio", 100, 100), ended()]), None);
-        assert_eq!(good_until(vec![sums("audio", 0, 0), ended()]), None);
-        assert!(good_until(vec![sums("audio", 1 << 50, 1 << 50), ended()]).is_some());
-    }
-
-    #[test]
-    fn what_goes_wrong_in_the_middle_has_its_own_sentence() {
-        let why = "nothing came from the peer any more".to_owned();
-        let down = StoryEvent::MediaDown {
-            why,
-            never_up: false,
-        };
-        let sentence = good_until(vec![down, ended()]).unwrap();
-        assert!(sentence.contains("in the middle"), "{sentence}");
-        let refused = StoryEvent::Refused {
-            by: Side::Them,
-            status: 488,
-            why: "Not Acceptable Here".to_owned(),
-        };
-        let sentence = good_until(vec![refused, ended()]).unwrap();
-        assert!(sentence.contains("(488)"), "{sentence}");
-        let congested = StoryEvent::Ended {
-            by: Side::Us,
-            cause: Cause::SwitchCongestion,
-        };
-        let sentence = good_until(vec![congested]).unwrap();
-        assert!(sentence.contains("no longer read"), "{sentence}");
-    }
-
-    #[test]
-    fn a_page_that_was_closed_is_recognised() {
-        let events = vec![
-            StoryEvent::Up,
-            pair(),
-            secured(),
-            packet(true),
-            packet(false),
-            StoryEvent::FlowLost,
-            StoryEvent::Ended {
-                by: Side::Us,
-                cause: Cause::NetworkOutOfOrder,
-            },
-        ];
-        let sentence = story(events).unwrap();
-        assert!(sentence.contains("did not come back"), "{sentence}");
-    }
-}
+mod tests;

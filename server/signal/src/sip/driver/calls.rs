@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ::sip::{
-    Agent, Body, Busy, ClientId, Contacts, Ended, Event, Failure, Flow, FlowId, HeaderName,
-    InviteId, Method, OfferVia, Replaces, Request, RequestId, Response, Status, SubscriptionId,
+    Agent, Body, Busy, Challenge, ClientId, Contacts, Ended, Event, Failure, Flow, FlowId,
+    HeaderName, InviteId, Method, OfferVia, Replaces, Request, RequestId, Response, Status,
+    SubscriptionId,
 };
 use media::DigitEvent;
 use sdp::Sdp;
@@ -474,8 +475,9 @@ impl Calls {
         };
         let cause = match outcome {
             Failure::Response(response) => {
-                let reason = printable(&response.reason);
-                call.received(&format_args!("{} {reason}", response.status));
+                let said = said(response);
+                call.received(&said);
+                call.tell_refusal(response, &said);
                 if let Some(to) = redirected_to(response) {
                     call.inbox.send(ChannelEvent::Forwarded(to));
                 }
@@ -643,6 +645,20 @@ impl Call {
         self.lost
     }
 
+    /// The words of a refusal are the best hint at its cause, above all at what a provider charges for.
+    fn tell_refusal(&self, response: &Response, said: &str) {
+        let place = Name(&self.flow);
+        let endpoint = self.party.as_ref().map_or("?", |party| &party.endpoint);
+        match asked_realm(response) {
+            Some(realm) => tracing::warn!(
+                endpoint,
+                "{place} answered {said}: it wants a password for realm \"{realm}\"; outbound_auth of endpoint \
+                 {endpoint} in pjsip.conf names none for that realm, or a wrong one"
+            ),
+            None => tracing::info!(endpoint, "{place} answered {said}"),
+        }
+    }
+
     pub(super) fn received(&self, message: &dyn fmt::Display) {
         let (message, flow) = (message.to_string(), Name(&self.flow).to_string());
         self.inbox.note(StoryEvent::Received { message, flow });
@@ -665,6 +681,32 @@ fn cause_of(ended: &Ended) -> Cause {
         Ended::Gone(status) => Cause::from_status(status.code()),
         Ended::Failed | Ended::FlowLost => Cause::DestinationOutOfOrder,
     }
+}
+
+/// The status line of a refusal, with the text of its first Warning (RFC 3261 §20.43).
+fn said(response: &Response) -> String {
+    let mut said = format!("{} {}", response.status, printable(&response.reason));
+    if let Some(warning) = response.headers.get(&HeaderName::Warning) {
+        said.push_str(" (Warning: ");
+        said.push_str(&printable(warning));
+        said.push(')');
+    }
+    said
+}
+
+/// The realm a password is wanted for.
+fn asked_realm(response: &Response) -> Option<String> {
+    let header = match response.status {
+        Status::UNAUTHORIZED => HeaderName::WwwAuthenticate,
+        Status::PROXY_AUTHENTICATION_REQUIRED => HeaderName::ProxyAuthenticate,
+        _ => return None,
+    };
+    let challenge = response.headers.get(&header);
+    let challenge = challenge.and_then(|value| Challenge::parse(value).ok());
+    let realm = challenge
+        .as_ref()
+        .and_then(|challenge| challenge.get("realm"));
+    Some(printable(realm.unwrap_or_default()))
 }
 
 /// Why our INVITE was refused: the Q.850 cause if one is named, else what the status stands for.

@@ -461,7 +461,19 @@ fn tell(
     let (server, client) = (printable(server), printable(client));
     let place = &wanted.own.written;
     let why = |status: &Option<Status>| match (status, fault) {
-        (Some(status), _) => format!("answered {} {}", status.code(), status.reason()),
+        (Some(status), _) => {
+            let refused = matches!(status.code(), 401 | 403 | 407);
+            let logins = &rules.logins;
+            let hint = match logins.first().filter(|_| refused) {
+                Some(login) => format!(
+                    ": it refuses the password of user `{}`, or names a realm that outbound_auth does not",
+                    printable(&login.username)
+                ),
+                None if refused => ": it wants a password, and no outbound_auth is set".to_owned(),
+                None => String::new(),
+            };
+            format!("answered {} {}{hint}", status.code(), status.reason())
+        }
         (None, Some(fault)) => format!("is not reached ({fault})"),
         (None, None) => "does not answer".to_owned(),
     };

@@ -63,7 +63,7 @@ impl Line {
 
     /// RFC 3264 §5.1 has packets go where the description says; a symmetric peer gets them where its own
     /// come from.
-    pub(super) fn destination(&self) -> Option<SocketAddr> {
+    pub(in crate::peer::desk) fn destination(&self) -> Option<SocketAddr> {
         if let Some(checked) = self.setup.path(1) {
             return checked;
         }
