@@ -24,7 +24,9 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
     Err(call.hangup(cause))
 }
 
-/// What became of the last call that was dialled: the caller of a busy phone is told that it is busy.
+/// What became of the last call that was dialled: the caller of a busy phone is told that it is busy. Who was
+/// answered since then, by a mailbox for instance, has had its call.
 fn as_it_went(call: &Channel) -> Cause {
-    call.cause().unwrap_or(Cause::NormalClearing)
+    let dialled = call.cause().filter(|_| !call.is_up());
+    dialled.unwrap_or(Cause::NormalClearing)
 }

@@ -404,12 +404,19 @@ impl Channel {
 
     /// Adds a line to the call's story.
     pub fn tell(&mut self, event: StoryEvent) {
+        self.tell_remarks();
+        if let Some(story) = &mut self.story {
+            story.add(event);
+        }
+    }
+
+    /// Adds what was remarked on since the last line.
+    fn tell_remarks(&mut self) {
         let remarks = self.standing.take_remarks();
         if let Some(story) = &mut self.story {
             for text in remarks {
                 story.add(StoryEvent::Remark { text });
             }
-            story.add(event);
         }
     }
 
@@ -608,6 +615,7 @@ impl Drop for Channel {
         self.record_finish();
         self.switch.groups().forget(self.id);
         self.switch.locks().forget(self.id);
+        self.tell_remarks();
         if let Some(story) = self.story.take() {
             let story = story.finish(by, cause, &self.surroundings());
             if let Some(verdict) = &story.verdict {

@@ -44,7 +44,7 @@ async fn media_that_ends_ends_the_call() {
         .await;
     assert!(call.saw("hangup 102"));
     let verdict = world.story().verdict.clone().unwrap().english;
-    assert!(verdict.contains("No candidate pair answered"), "{verdict}");
+    assert!(verdict.contains("Not one RTP packet"), "{verdict}");
     assert!(verdict.contains("5000–31000"), "{verdict}");
 }
 

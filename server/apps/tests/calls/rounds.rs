@@ -152,7 +152,10 @@ async fn a_call_whose_offer_cannot_be_accepted_is_refused_with_the_reason() {
     assert_eq!(world.ladder.lines(), ["refuse 488", "leg closed"]);
     let verdict = world.story().verdict.clone().unwrap().english;
     assert!(verdict.contains("No a=fingerprint"), "{verdict}");
-    assert!(verdict.contains("alice allows opus,vp8"), "{verdict}");
+    assert!(
+        !verdict.contains("allow="),
+        "no codec would cure it: {verdict}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

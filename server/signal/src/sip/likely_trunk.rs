@@ -99,7 +99,7 @@ fn by_host(config: &Config, host: &str) -> Option<String> {
         .iter()
         .filter(|own| of_registration(own));
     let identified = config.identifies.iter();
-    let identified = identified.filter(|own| own.hosts.iter().any(|other| same(other)));
+    let identified = identified.filter(|own| own.hosts.iter().any(|other| same(&other.place)));
     let named = registered
         .filter_map(|own| own.endpoint.clone())
         .chain(identified.map(|own| own.endpoint.clone()))
