@@ -204,6 +204,7 @@ async fn dial(
                 return Ok(Some(callee));
             }
             Moment::Leg(Dialled::Connected(_)) => tell_caller(call, &dialling, options),
+            Moment::Leg(Dialled::SentOn(_)) => tell_sent_on(call, &dialling, options),
             Moment::Replaced => {
                 record_legs(call, &dialling);
                 tell_caller(call, &dialling, options);
@@ -299,6 +300,14 @@ fn tell_caller(call: &mut Channel, dialling: &Dialling, options: &Options) {
     let called = dialling.only_leg().map(|leg| leg.caller.clone());
     if let Some(called) = called.filter(|called| !called.is_nobody()) {
         call.connect_line(called);
+    }
+}
+
+/// Who is called sends the call on by itself (181), and says so; of several nobody knows who will answer.
+fn tell_sent_on(call: &mut Channel, dialling: &Dialling, options: &Options) {
+    let leg = dialling.only_leg().filter(|_| !options.deaf);
+    if let Some(redirecting) = leg.map(|leg| leg.parties.redirecting.clone()) {
+        call.redirect_line(redirecting);
     }
 }
 

@@ -70,7 +70,7 @@ use crate::signaling::Signaling;
 use crate::story::{PlainRtp, Side, Story, StoryEvent, Surroundings};
 use crate::switch::Switch;
 use crate::text::Text;
-use crate::transfer::{Follower, Onward, Referred};
+use crate::transfer::{Follower, Onward, Referred, Refusal};
 use crate::variables::Variables;
 
 use self::digits::Digits;
@@ -386,10 +386,11 @@ impl Channel {
     }
 
     /// Tells the far end that what it asked for is not done.
-    pub(crate) fn refuse_transfer(&mut self, status: u16) {
-        let text = format!("transfer refused with {status}");
+    pub(crate) fn refuse_transfer(&mut self, refusal: Refusal) {
+        let Refusal { status, why } = refusal;
+        let text = format!("transfer refused with {status}: {why}");
         self.tell(StoryEvent::Remark { text });
-        self.signaling.referred(Referred::Refused(status));
+        self.signaling.referred(Referred::Refused(refusal));
     }
 
     /// Tells the far end that the other party is sent on, and lets it know how that fares, if its protocol can.

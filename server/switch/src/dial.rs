@@ -133,6 +133,8 @@ pub enum Dialled {
     Ringing,
     /// One of the places says who it is: [`Dialling::leg`].
     Connected(ChannelId),
+    /// One of the places sends the call on: `parties` of [`Dialling::leg`].
+    SentOn(ChannelId),
     /// One of the places has something to be heard before it answers: [`Dialling::leg`].
     Early(ChannelId),
     /// One of the places answered; the others are cancelled.
@@ -258,6 +260,7 @@ impl Dialling {
             News::Ringing => Some(Dialled::Ringing),
             News::Early => Some(Dialled::Early(leg.id())),
             News::Connected => Some(Dialled::Connected(leg.id())),
+            News::SentOn => Some(Dialled::SentOn(leg.id())),
             News::Answered => Some(self.answered(index)),
             News::Failed(cause) => {
                 let mut leg = self.legs.swap_remove(index);
@@ -450,7 +453,13 @@ impl Dialling {
                 Some(Dialled::Answered(channel)) => return Ok(*channel),
                 Some(Dialled::Failed(cause)) => return Err(cause),
                 Some(Dialled::Forwarded(_)) => self.note(Cause::RedirectedToNewDestination),
-                Some(Dialled::Ringing | Dialled::Early(_) | Dialled::Connected(_)) | None => {}
+                Some(
+                    Dialled::Ringing
+                    | Dialled::Early(_)
+                    | Dialled::Connected(_)
+                    | Dialled::SentOn(_),
+                )
+                | None => {}
             }
         }
     }

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use crate::cause::Cause;
 use crate::channel::Details;
 use crate::park::Ticket;
+use crate::party::Redirecting;
 use crate::story::{Side, StoryEvent};
 use crate::text::Text;
 use crate::transfer::{Newcomer, Seat, Transfer};
@@ -27,6 +28,8 @@ pub enum ChannelEvent {
         /// 3262), the one that accepts the call need not say it again.
         answer: Option<Sdp>,
     },
+    /// The far end of a call we make is believed to send it on (181): who does so, where it is said.
+    SentOn(Box<Redirecting>),
     /// The far end of a call we make sends its callers on to this URI (3xx); it hangs up next.
     Forwarded(String),
     /// The far end of a call we make answered; `None`: without a description that can be used.

@@ -82,5 +82,5 @@ pub use stop::{Stop, Then, When};
 pub use switch::{Live, Parts, SHUTDOWN_GRACE, Status, Switch};
 pub use technology::{NoOption, Open, Outgoing, Target, Technology, Thing, Unreachable};
 pub use text::{IncomingText, NotSent, TEXT_HEADERS_MAX, TEXTS_WAITING_MAX, Text};
-pub use transfer::{Follower, Newcomer, Onward, Referred, Seat, Transfer, TransferTo};
+pub use transfer::{Follower, Newcomer, Onward, Referred, Refusal, Seat, Transfer, TransferTo};
 pub use variables::{SetError, VALUE_BYTES_MAX, VARIABLES_MAX, Variables};

@@ -315,6 +315,11 @@ impl Signaling for Second {
         self.far.send(ChannelEvent::Connected(party.clone()));
     }
 
+    fn redirected(&mut self, redirecting: &Redirecting) {
+        let redirecting = Box::new(redirecting.clone());
+        self.far.send(ChannelEvent::SentOn(redirecting));
+    }
+
     fn text(&mut self, text: &Text) -> bool {
         self.far.send(ChannelEvent::Text(Box::new(text.clone())))
     }

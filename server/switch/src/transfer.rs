@@ -51,14 +51,29 @@ pub enum TransferTo {
 /// What the party that asked is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Referred {
-    /// It is not done; a SIP status, or its equivalent.
-    Refused(u16),
+    /// It is not done.
+    Refused(Refusal),
     /// It is done.
     Done,
     /// It is done, and it is told how the one that was sent on fares.
     Followed,
     /// The one that was sent on fares like this; a SIP status, or its equivalent.
     Fares(u16),
+}
+
+/// Why a transfer is not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// A SIP status, or its equivalent.
+    pub status: u16,
+    /// A sentence for whoever looks into it.
+    pub why: &'static str,
+}
+
+impl Refusal {
+    const fn new(status: u16, why: &'static str) -> Self {
+        Self { status, why }
+    }
 }
 
 /// Tells who asked for a transfer how the party that was sent on fares. The last it tells is a final status; if nothing
@@ -396,15 +411,15 @@ pub(crate) async fn resolve(
             extension(own, to, caller, (missing, &refer_to)).await
         }
         Ok(Led::Seat(place)) => Ok(Interrupt::Join(place)),
-        Err(status) => {
-            say_refused(own, status);
-            Err(status)
+        Err(refusal) => {
+            say_refused(own, refusal);
+            Err(refusal)
         }
     };
     let interrupt = match result {
         Ok(interrupt) => interrupt,
-        Err(status) => {
-            own.refuse_transfer(status);
+        Err(refusal) => {
+            own.refuse_transfer(refusal);
             return None;
         }
     };
@@ -448,25 +463,25 @@ pub(crate) async fn resolve(
     Some(interrupt)
 }
 
-/// Where `own` wants `other` to go, or the status that says why it cannot.
-fn led_to(own: &Channel, other: &Channel, to: TransferTo) -> Result<Led, u16> {
+/// Where `own` wants `other` to go, or why it cannot.
+fn led_to(own: &Channel, other: &Channel, to: TransferTo) -> Result<Led, Refusal> {
     let extension = |exten: String| Position {
         context: refer_context(own),
         exten,
         priority: 1,
     };
     match to {
-        _ if !own.endpoint().allow_transfer => Err(DECLINED),
+        _ if !own.endpoint().allow_transfer => Err(NOT_PERMITTED),
         TransferTo::Extension(exten) => Ok(Led::Extension(extension(exten), NOT_FOUND)),
         TransferTo::Elsewhere => {
             let to = extension(EXTERNAL_REPLACES.to_owned());
             Ok(Led::Extension(to, NO_SUCH_CALL))
         }
-        TransferTo::Seat(place) if place.is_of(own) || place.is_of(other) => Err(BAD_REQUEST),
+        TransferTo::Seat(place) if place.is_of(own) || place.is_of(other) => Err(OWN_CALL),
         TransferTo::Seat(place) if place.is_open() => Ok(Led::Seat(place)),
         // Its own phone rings, and it wants the other one to take that call.
         TransferTo::Seat(place) if place.is_ringing() => Ok(Led::Seat(place.picked_up())),
-        TransferTo::Seat(_) => Err(DECLINED),
+        TransferTo::Seat(_) => Err(NO_PLACE),
     }
 }
 
@@ -476,7 +491,7 @@ const EXTERNAL_REPLACES: &str = "external_replaces";
 /// Where a party is to be led.
 enum Led {
     /// To an extension; what is answered if there is none.
-    Extension(Position, u16),
+    Extension(Position, Refusal),
     Seat(Seat),
 }
 
@@ -503,16 +518,14 @@ pub(crate) fn say_failed(own: &mut Channel, exten: &str, context: &str) {
 }
 
 /// Says why a transfer is not even tried.
-fn say_refused(own: &mut Channel, status: u16) {
+fn say_refused(own: &mut Channel, refusal: Refusal) {
+    let Refusal { status, why } = refusal;
     let (by, endpoint) = (own.name().to_owned(), &own.endpoint().id);
-    let why = match status {
-        DECLINED if !own.endpoint().allow_transfer => {
-            format!("allow_transfer=no of [{endpoint}] in pjsip.conf forbids it")
-        }
-        BAD_REQUEST => "it is to take the place of one of its own two parties".to_owned(),
-        _ => "the call it is to take the place of has nobody to talk to".to_owned(),
+    let cure = match own.endpoint().allow_transfer {
+        true => String::new(),
+        false => format!(" (allow_transfer=no of [{endpoint}] in pjsip.conf)"),
     };
-    let text = format!("transfer by {by} refused with {status}: {why}");
+    let text = format!("transfer by {by} refused with {status}: {why}{cure}");
     tracing::warn!(channel = by, "{text}");
     own.tell(StoryEvent::Remark { text });
 }
@@ -558,13 +571,24 @@ pub(crate) fn attended(by: &Channel, other: &mut Channel, target: &mut Channel) 
 }
 
 /// What Asterisk answers where there is nobody to be transferred.
-pub(crate) const BAD_REQUEST: u16 = 400;
-const NOT_FOUND: u16 = 404;
-/// What is answered where a transfer is not done.
-pub(crate) const DECLINED: u16 = 603;
-
-/// What is answered where there is no call of that name.
-const NO_SUCH_CALL: u16 = 481;
+pub(crate) const NOBODY: Refusal = Refusal::new(
+    400,
+    "the call is with the exchange alone: nobody can be sent on",
+);
+const OWN_CALL: Refusal = Refusal::new(400, "the call to be replaced is this one");
+const NOT_FOUND: Refusal = Refusal::new(404, "no such extension in the context of transfers");
+/// Where there is no call of that name.
+const NO_SUCH_CALL: Refusal =
+    Refusal::new(481, "no such call here, and no extension external_replaces");
+const NOT_PERMITTED: Refusal = Refusal::new(603, "the endpoint has allow_transfer=no");
+const NO_PLACE: Refusal = Refusal::new(
+    603,
+    "the call to be replaced neither talks to a party nor calls one",
+);
+pub(crate) const TWO_OTHERS: Refusal = Refusal::new(
+    603,
+    "in a call of three it is not clear who is to be sent on: hang up, and the other two talk on",
+);
 
 /// The context in which a phone that sends the other party on finds extensions.
 fn refer_context(own: &Channel) -> String {
@@ -576,8 +600,8 @@ async fn extension(
     own: &mut Channel,
     to: Position,
     caller: String,
-    (missing, refer_to): (u16, &str),
-) -> Result<Interrupt, u16> {
+    (missing, refer_to): (Refusal, &str),
+) -> Result<Interrupt, Refusal> {
     let switch = own.switch().clone();
     let known = switch.has_extension(&to.context, &to.exten, Some(&caller));
     match known.await {

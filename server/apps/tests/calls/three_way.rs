@@ -94,3 +94,17 @@ async fn who_is_led_elsewhere_goes_there_and_the_two_talk_on() {
     assert_eq!(joints(&reach), 1);
     assert!(!call.saw("0: hangup 16") && !call.saw("1: hangup 16") && !call.is_over());
 }
+
+/// It does not say which of the two others is meant.
+#[tokio::test(start_paused = true)]
+async fn a_refer_is_refused_and_all_talk_on() {
+    let (reach, call) = three().await;
+    let transfer = switch::Transfer {
+        to: switch::TransferTo::Extension("100".to_owned()),
+        referred_by: None,
+        refer_to: String::new(),
+    };
+    call.send(ChannelEvent::Transfer(Box::new(transfer))).await;
+    assert_eq!(joints(&reach), 3);
+    assert!(!call.is_over());
+}

@@ -355,12 +355,22 @@ fn asks_for(headers: &Headers, privacy: &[&str]) -> bool {
 
 /// Who sent the call on to us, as Diversion says (the first line is the last who did), else History-Info.
 pub(crate) fn redirecting_of(request: &Request) -> Redirecting {
+    let mut redirecting = sent_on(&request.headers);
+    if !redirecting.from.is_nobody() && redirecting.to.is_nobody() {
+        let to = request.headers.to().ok();
+        redirecting.to = to.as_ref().map(party_of).unwrap_or_default();
+    }
+    redirecting
+}
+
+/// The same of a call of ours, as a response to it says (181); whom it went to is said by History-Info alone.
+pub(crate) fn sent_on(headers: &Headers) -> Redirecting {
     let name = HeaderName::from(DIVERSION);
-    let values = request.headers.get_all(&name);
+    let values = headers.get_all(&name);
     let parsed = values.flat_map(entries).take(DIVERSIONS_MAX);
     let all: Vec<NameAddr> = parsed.collect();
     let (Some(last), Some(first)) = (all.first(), all.last()) else {
-        return history::redirecting_of(request).unwrap_or_default();
+        return history::redirecting_of(headers).unwrap_or_default();
     };
     let reason = |address: &NameAddr| {
         let word = address.params.unescaped("reason").unwrap_or_default();
@@ -378,13 +388,12 @@ pub(crate) fn redirecting_of(request: &Request) -> Redirecting {
         let counter = address.params.get("counter").and_then(|n| n.parse().ok());
         counter.unwrap_or(1_u32).clamp(1, 1_000)
     });
-    let to = request.headers.to().ok();
     Redirecting {
         orig: party(first),
         orig_reason: reason(first),
         from: party(last),
         reason: reason(last),
-        to: to.as_ref().map(party_of).unwrap_or_default(),
+        to: CallerId::default(),
         count: counts.fold(0, u32::saturating_add),
     }
 }

@@ -20,6 +20,9 @@ exten => named,1,Set(CONNECTEDLINE(all,i)=\"Desk\" <55>)
  same => n,Answer()
  same => n,Set(CONNECTEDLINE(name)=Boss)
  same => n,Echo()
+exten => local,1,Dial(Local/sent@phones)
+exten => sent,1,Dial(PJSIP/bob)
+ same => n,Set(GLOBAL(WENT)=${REDIRECTING(from-num)} ${REDIRECTING(reason)} ${REDIRECTING(count)})
 exten => rdnis,1,Goto(${CALLERID(rdnis)}-${REDIRECTING(reason)}-${REDIRECTING(count)},1)
 exten => 77-cfb-2,1,Hangup(17)
 exten => text,1,Answer()
@@ -352,6 +355,60 @@ async fn a_call_that_is_sent_on_says_by_whom() {
         other
             .send(tagged(&called, 486, "t", EMPTY).as_bytes())
             .await;
+    }
+}
+
+/// A switchboard or another exchange sends the call on by itself: 181, with who did it, if it is trusted.
+#[tokio::test]
+async fn a_call_that_the_called_sends_on_says_by_whom() {
+    const DIVERTED: &str = "Diversion: <sip:55@x>;reason=no-answer\r\n";
+    let by = |user: &str, reason: &str| Some(format!("{user};reason={reason}"));
+    let known = by("<sip:55@127.0.0.1>", "no-answer");
+    let bob = by("\"Bob\" <sip:1002@127.0.0.1>", "unknown");
+    let quiet = format!("{TOLD}send_diversion=no\n");
+    let rows = [
+        (
+            TOLD,
+            TRUSTED,
+            "sent",
+            DIVERTED,
+            181,
+            known.clone(),
+            "55 cfnr 1",
+        ),
+        (TOLD, TRUSTED, "local", DIVERTED, 181, known, "55 cfnr 1"),
+        (TOLD, TRUSTED, "sent", "", 181, bob, "1002 unknown 1"),
+        (&quiet, TRUSTED, "sent", DIVERTED, 181, None, "55 cfnr 1"),
+        // Nobody is believed who is not trusted, or whom the dial plan does not want to hear of.
+        (
+            TOLD,
+            "trust_id_inbound=no\n",
+            "sent",
+            DIVERTED,
+            180,
+            None,
+            "  0",
+        ),
+        (TOLD, TRUSTED, "quiet", DIVERTED, 180, None, ""),
+    ];
+    for (told, trust, exten, headers, status, diversion, expected) in rows {
+        let exchange = exchange(&[("alice", told), ("bob", trust)]).await;
+        let mut alice = phone(&exchange, "alice").await;
+        let mut bob = phone(&exchange, "bob").await;
+        dials(&mut alice, "alice", exten, "").await;
+        let called = bob.request().await;
+        bob.send(&tagged(&called, 181, "t", &format!("{headers}{EMPTY}")))
+            .await;
+        bob.send(&tagged(&called, 180, "t", EMPTY)).await;
+        let first = answered(&mut alice, status).await;
+        assert_eq!(header(&first.headers, "Diversion"), diversion.as_deref());
+        if status != 180 {
+            answered(&mut alice, 180).await;
+        }
+        bob.send(&tagged(&called, 486, "t", EMPTY)).await;
+        answered(&mut alice, 486).await;
+        let went = exchange.switch.global("WENT").unwrap_or_default();
+        assert_eq!(went, expected, "{exten} {trust} {headers}");
     }
 }
 

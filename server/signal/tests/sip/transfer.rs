@@ -438,6 +438,9 @@ async fn an_endpoint_may_be_kept_from_it() {
         .ask(&talk.by_caller("REFER", 3, &refer("sip:100@127.0.0.1")))
         .await;
     assert_eq!(refused.status.code(), 603);
+    let warning = refused.headers.get(&HeaderName::Warning);
+    let expected = "399 sidetone \"the endpoint has allow_transfer=no\"";
+    assert_eq!(warning, Some(expected));
     // RFC 4488: who wants to hear nothing more is told nothing more.
     let quiet = refer("sip:100@127.0.0.1").replacen("Refer-To", "Refer-Sub: false\r\nRefer-To", 1);
     let accepted = bob.ask(&talk.by_callee("REFER", 1, &quiet)).await;

@@ -439,7 +439,7 @@ async fn on_leg(
         }
         Dialled::Answered(target) => return Some(target),
         Dialled::Forwarded(_) => dialling.note(Cause::RedirectedToNewDestination),
-        Dialled::Ringing | Dialled::Connected(_) | Dialled::Failed(_) => {}
+        Dialled::Ringing | Dialled::Connected(_) | Dialled::SentOn(_) | Dialled::Failed(_) => {}
     }
     None
 }

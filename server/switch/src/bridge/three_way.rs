@@ -224,8 +224,8 @@ impl Three<'_> {
     async fn on_wake(&mut self, who: usize, wake: Wake) -> Result<(), Interrupt> {
         let own = &mut *self.parties[who];
         match wake {
-            // Which of the two is to be sent on is not said.
-            Wake::Event(ChannelEvent::Transfer(_)) => own.refuse_transfer(transfer::DECLINED),
+            // Which of the two is to be sent on is not said, and to send on both would take the call of three apart.
+            Wake::Event(ChannelEvent::Transfer(_)) => own.refuse_transfer(transfer::TWO_OTHERS),
             Wake::Event(ChannelEvent::Replaced(newcomer)) if !newcomer.wants_to_talk() => {
                 newcomer.turn_away();
             }

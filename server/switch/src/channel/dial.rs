@@ -1,6 +1,7 @@
 //! The beginning of a call that goes out: our offer, ringing, the answer.
 
 use codec::Codec;
+use config::CallerId;
 use rtc::policy::Policy;
 use rtc::{Refused, Round};
 use sdp::Sdp;
@@ -9,6 +10,7 @@ use super::round::Turn;
 use super::{Channel, State, Wake, streams};
 use crate::cause::Cause;
 use crate::event::{AppResult, ChannelEvent, Happened, Interrupt};
+use crate::party::Redirecting;
 use crate::story::{Side, StoryEvent};
 
 /// What became known of a leg that is being called.
@@ -20,6 +22,8 @@ pub(crate) enum News {
     Early,
     /// The far end says who it is.
     Connected,
+    /// The call is sent on there.
+    SentOn,
     /// The far end answered; media is agreed.
     Answered,
     /// It came to nothing, and the leg is over.
@@ -86,6 +90,7 @@ impl Channel {
                 self.forward = Some(to);
                 return None;
             }
+            Wake::Event(ChannelEvent::SentOn(redirecting)) => return self.on_sent_on(*redirecting),
             Wake::Event(ChannelEvent::Accepted(answer)) => self.on_accepted(answer).await,
             wake => self.on_wake(wake).await.map(|happened| match happened {
                 Some(Happened::Connected) => Some(News::Connected),
@@ -103,6 +108,17 @@ impl Channel {
     /// Where the far end sent its callers on to, once.
     pub(crate) fn take_forward(&mut self) -> Option<String> {
         self.forward.take()
+    }
+
+    /// The far end sends the call on: it is who did so, if nobody is named.
+    fn on_sent_on(&mut self, mut redirecting: Redirecting) -> Option<News> {
+        if redirecting.from.is_nobody() {
+            redirecting.sent_on(self.caller.clone(), CallerId::default(), "unknown");
+        }
+        let text = format!("the call is sent on by {}", redirecting.from);
+        self.tell(StoryEvent::Remark { text });
+        self.parties.redirecting = redirecting;
+        Some(News::SentOn)
     }
 
     async fn on_progress(&mut self, status: u16, answer: Option<Sdp>) -> AppResult<Option<News>> {

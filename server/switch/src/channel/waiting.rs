@@ -220,7 +220,7 @@ impl Channel {
             ChannelEvent::Unclaimed => self.on_unclaimed(),
             // Somebody to talk to is what a conversation sees to.
             ChannelEvent::Transfer(_) => {
-                self.refuse_transfer(transfer::BAD_REQUEST);
+                self.refuse_transfer(transfer::NOBODY);
                 Ok(None)
             }
             ChannelEvent::WentAway { status } => {
@@ -249,6 +249,7 @@ impl Channel {
             // Late news of a call that has been answered; `on_called` deals with it before that.
             ChannelEvent::Progress { .. }
             | ChannelEvent::Forwarded(_)
+            | ChannelEvent::SentOn(_)
             | ChannelEvent::Accepted(_) => Ok(None),
             ChannelEvent::Note(event) => {
                 self.tell(event);

@@ -439,6 +439,7 @@ impl Calls {
                 if let Some(call) = self.calls.get(&id) {
                     call.received(&response.status);
                     call.hear(&response.headers);
+                    call.hear_of_forwarding(&response);
                     let status = response.status.code();
                     let answer = description(&response);
                     call.inbox.send(ChannelEvent::Progress { status, answer });

@@ -165,4 +165,13 @@ impl Call {
             self.inbox.send(ChannelEvent::Connected(party));
         }
     }
+
+    /// What the far end says of who sends our call on, if it is believed.
+    pub(super) fn hear_of_forwarding(&self, response: &Response) {
+        let is_forwarded = response.status == Status::CALL_IS_BEING_FORWARDED;
+        if is_forwarded && self.believed.is_some() {
+            let redirecting = Box::new(identity::sent_on(&response.headers));
+            self.inbox.send(ChannelEvent::SentOn(redirecting));
+        }
+    }
 }

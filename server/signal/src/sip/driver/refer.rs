@@ -7,7 +7,7 @@ use ::sip::{
     Agent, Body, ClientId, HeaderName, Host, InviteId, Method, NameAddr, Replaces, Request,
     RequestId, Response, Status, Uri,
 };
-use switch::{ChannelEvent, Referred, Seat, Transfer, TransferTo};
+use switch::{ChannelEvent, Referred, Refusal, Seat, Transfer, TransferTo};
 
 use crate::sip::authenticate::Denied;
 use crate::sip::driver::calls::Calls;
@@ -126,10 +126,11 @@ impl Calls {
         else {
             return;
         };
-        if let Referred::Refused(status) = referred {
+        if let Referred::Refused(Refusal { status, why }) = referred {
             let status = Status::new(status).unwrap_or(Status::DECLINE);
             self.sent(id, &status);
-            agent.respond(now, waiting, Denied::new(status).response(&request));
+            let denied = Denied::with_warning(status, why);
+            agent.respond(now, waiting, denied.response(&request));
         } else if self.accept_refer(agent, now, id, (waiting, &request)) {
             let follows = referred == Referred::Followed;
             let followed =

@@ -3,7 +3,7 @@
 //! Causes are those of RFC 4458, in the address the call was sent on to, with the words of Diversion beside them as RFC
 //! 7544 maps them; what servers of RFC 4244 write, a Reason in the address that was left, is read too.
 
-use ::sip::{Flow, HeaderName, NameAddr, Request, Uri};
+use ::sip::{Flow, HeaderName, Headers, NameAddr, Uri};
 use config::{CallerId, Presentation};
 use switch::{Redirecting, diversion_of_reason, reason_of_diversion};
 
@@ -114,9 +114,9 @@ impl Identity {
 }
 
 /// Who sent the call on to us, as History-Info says; `None`: it says nothing of that.
-pub(super) fn redirecting_of(request: &Request) -> Option<Redirecting> {
+pub(super) fn redirecting_of(headers: &Headers) -> Option<Redirecting> {
     let name = HeaderName::from(HISTORY);
-    let lines = request.headers.get_all(&name);
+    let lines = headers.get_all(&name);
     let all: Vec<NameAddr> = lines.flat_map(entries).take(ENTRIES_MAX).collect();
     let index = |address: &NameAddr| address.params.get("index").map(str::to_owned);
     // Each address that was left, and why.
@@ -136,7 +136,7 @@ pub(super) fn redirecting_of(request: &Request) -> Option<Redirecting> {
     let (first, first_cause) = left.first()?;
     let (last, last_cause) = left.last()?;
     // RFC 7044 §10.1.2: these words in the header of the request are about every entry.
-    let all_private = asks_for(&request.headers, &["history", "session", "header"]);
+    let all_private = asks_for(headers, &["history", "session", "header"]);
     let party = |address: &NameAddr| {
         let party = party_of(address);
         let privacy = address.uri.header("Privacy").unwrap_or_default();
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     fn read(headers: &str) -> Option<Redirecting> {
-        redirecting_of(&request(headers))
+        redirecting_of(&request(headers).headers)
     }
 
     #[test]
