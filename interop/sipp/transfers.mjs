@@ -155,25 +155,30 @@ export const TRANSFERS = {
       await bob.go();
     },
   },
-  'a call that still rings is no place to send somebody on to: it rings on, and the other call goes on': {
+  'a call that still rings is taken over by who is sent there: it hears the ringing, and talks to who answers': {
     phones: THREE,
     async play(scene) {
-      const [one, two, first] = [await scene.voice(450), await scene.voice(700), await scene.voice(500)];
-      const bob = await scene.start('bob', picksUp(two).isLeft());
-      const carol = await scene.start('carol', new Callee().isCalled().replies('180 Ringing').isCancelled());
-      const dialogue = new Caller('carol').invites({ body: sdp(one) }).expects(100, { optional: true }).expects(180).gate();
-      const consults = await scene.start('alice', dialogue.cancels().expects(200).expects(487).acksRefusal(), { port: scene.stage.port + 1 });
+      const [two, three, first] = [await scene.voice(700), await scene.voice(950), await scene.voice(500)];
+      const bob = await scene.start('bob', picksUp(two).gate().leaves());
+      const rings = new Callee().isCalled().replies('180 Ringing').gate().replies('200 OK', { body: sdp(three) }).takes('ACK').isLeft();
+      const carol = await scene.start('carol', rings);
+      const dialogue = new Caller('carol').invites({ body: sdp(first) }).expects(100, { optional: true }).expects(180).expects(487).acksRefusal();
+      const consults = await scene.start('alice', dialogue, { port: scene.stage.port + 1 });
       await consults.awaits(/^SIP\/2.0 180/);
-      const transfers = new Caller('bob').calls({ body: sdp(first) }).gate('replaces').asks('REFER', referTo(`${to('carol')}?Replaces=[$replaces]`)).expects(603).gate().leaves();
-      const alice = await scene.start('alice', transfers);
+      const calls = new Caller('bob').calls({ body: sdp(first) }).gate('replaces');
+      const alice = await scene.start('alice', calls.refers(referTo(`${to('carol')}?Replaces=[$replaces]`)));
       await speak([alice, first], [bob, two]);
       await talk(first, two);
       await alice.go({ replaces: await replaces(consults, /^SIP\/2.0 180/) });
-      await alice.atGate();
-      await talk(first, two);
-      assert.equal(carol.isOver, false);
-      await consults.go();
+      await consults.ended;
+      await wasTold(alice, 2);
       await alice.go();
+      assert.equal(carol.isOver, false);
+      await carol.go();
+      await speak([carol, three]);
+      await talk(two, three);
+      await bob.go();
+      await carol.ended;
     },
   },
 };

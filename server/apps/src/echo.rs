@@ -18,6 +18,7 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
         warn(call, "Echo", &args, NOT_ANSWERED);
     }
     call.fares(200);
+    call.relight().await;
     let _echo = call.echo(EchoMode::OneToOne);
     while call.read_digit().await? != '#' {}
     Ok(())

@@ -44,6 +44,7 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
 
 async fn echo_until_pound(call: &mut Channel, mode: EchoMode) -> AppResult {
     arrived(call);
+    call.relight().await;
     let _echo = call.echo(mode);
     while call.read_digit().await? != '#' {}
     Ok(())

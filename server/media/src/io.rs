@@ -22,6 +22,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::os::fd::AsRawFd;
 use std::pin::Pin;
+use std::sync::Once;
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -116,7 +117,10 @@ pub(crate) fn mark(socket: &std::net::UdpSocket, ip: IpAddr, marks: Marks) {
         cos => socket.set_priority(cos.into()),
     });
     if let Err(error) = marked {
-        tracing::warn!(?marks, %error, "packets of media are not marked");
+        // What the kernel does not grant it grants to no call: said once.
+        static SAID: Once = Once::new();
+        SAID.call_once(|| tracing::warn!(?marks, %error, "packets of media are not marked"));
+        tracing::debug!(?marks, %error, "packets of a leg are not marked");
     }
 }
 

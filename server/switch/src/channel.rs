@@ -375,6 +375,17 @@ impl Channel {
     /// Makes this a channel that is there for a message alone: no record of a call, no story.
     pub(crate) fn carries(&mut self, text: Text) {
         self.text = Some(Box::new(text));
+        self.is_no_call();
+    }
+
+    /// Whether others wait until it has done what it does, and nobody can hang it up: texts behind a text, a caller for the
+    /// leg that it prepares, which may want what the caller holds.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.only_text || matches!(self.state, State::Dialling)
+    }
+
+    /// Nobody calls on it: it leaves neither a story nor a record.
+    pub(crate) fn is_no_call(&mut self) {
         self.only_text = true;
         self.story = None;
         self.record.set_enabled(false);

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use tokio::sync::{Notify, mpsc};
 
+use crate::directory::ChannelId;
 use crate::event::ChannelEvent;
 use crate::story::StoryEvent;
 
@@ -77,6 +78,11 @@ impl InboxSender {
     /// Whether the call waits for a party it calls, so that another channel may take its place.
     pub(crate) fn is_offered(&self) -> bool {
         self.condition.is_offered()
+    }
+
+    /// Whether the call waits for this channel, which it fetches.
+    pub(crate) fn expects(&self, id: ChannelId) -> bool {
+        self.condition.does_expect(id)
     }
 
     /// A channel is on its way into the place of the call.
@@ -152,11 +158,28 @@ pub(crate) struct Condition {
     offered: AtomicBool,
     /// Channels on their way into its place.
     claims: AtomicUsize,
+    /// The channel that it fetches and waits for, its number and one; 0: none.
+    expects: AtomicU64,
     notify: Notify,
     reads: AtomicU64,
 }
 
 impl Condition {
+    /// Notes which channel it fetches.
+    pub(crate) fn expect(&self, whom: Option<ChannelId>) {
+        let number = whom.map_or(0, |id| id.0.saturating_add(1));
+        self.expects.store(number, Ordering::Release);
+    }
+
+    /// Whether it waits for a channel that it fetches.
+    pub(crate) fn expects_any(&self) -> bool {
+        self.expects.load(Ordering::Acquire) != 0
+    }
+
+    fn does_expect(&self, id: ChannelId) -> bool {
+        self.expects.load(Ordering::Acquire) == id.0.saturating_add(1)
+    }
+
     fn overflow(&self) {
         self.overflowed.store(true, Ordering::Release);
         self.notify.notify_one();

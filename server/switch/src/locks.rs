@@ -111,7 +111,11 @@ impl Channel {
         }
         let has_one = switch.locks().held().values().any(|held| held.by == id);
         let take = switch.locks().take(name, id);
-        match has_one {
+        if self.ended().is_some() {
+            // Nothing interrupts a call that is over, and who waits for it may hold the lock.
+            return Ok(timeout(SECOND_LOCK_PATIENCE, take).await.is_ok());
+        }
+        match has_one || self.is_waited_for() {
             true => {
                 let taken = timeout(SECOND_LOCK_PATIENCE, take);
                 Ok(self.during(taken).await?.is_ok())

@@ -209,6 +209,7 @@ impl Switch {
             inbox: inbox(),
         };
         let mut channel = self.text_channel(incoming)?;
+        channel.is_no_call();
         Some(channel.substituted(text))
     }
 }

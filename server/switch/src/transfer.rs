@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 
 use crate::cause::Cause;
 use crate::channel::Channel;
+use crate::directory::ChannelId;
 use crate::event::{ChannelEvent, Interrupt};
 use crate::inbox::{Claim, InboxSender};
 use crate::pickup;
@@ -203,6 +204,11 @@ impl Seat {
     pub(crate) fn visited(self) -> Self {
         let visits = true;
         Self { visits, ..self }
+    }
+
+    /// Whether its channel waits for this one, which it fetches.
+    pub(crate) fn expects(&self, id: ChannelId) -> bool {
+        self.inbox.expects(id)
     }
 
     /// The same place, of a call that is picked up.

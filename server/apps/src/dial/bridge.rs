@@ -71,8 +71,12 @@ async fn run(call: &mut Channel, args: Args<'_>) -> AppResult {
     let began = begin(call, &mut guest, &asked, &args).await;
     let limit = match began {
         Ok(Ok(limit)) => limit,
-        Ok(Err(_)) => {
-            guest.release().await;
+        Ok(Err(interrupt)) => {
+            match interrupt {
+                Interrupt::Hangup(_) => guest.release().await,
+                // It is led elsewhere.
+                interrupt => bridge::send_on(guest, interrupt),
+            }
             return failed(call, &args, "FAILURE", "the channel has left");
         }
         Err(interrupt) => {

@@ -1,9 +1,14 @@
 //! `DIALGROUP(group)`: who is to be dialled, changed by the dial plan itself.
 
+use std::sync::{Mutex, PoisonError};
+
 use switch::{Channel, Function, SetError, VALUE_BYTES_MAX};
 
 /// The family of the dial plan's database that keeps them.
 const FAMILY: &str = "dialgroup";
+
+/// Who changes a group does so alone; held over no wait.
+static CHANGES: Mutex<()> = Mutex::new(());
 
 /// The members of a group, as Dial takes them.
 pub(crate) static DIAL_GROUP: Function = Function {
@@ -17,6 +22,11 @@ pub(crate) static DIAL_GROUP: Function = Function {
         if group.is_empty() {
             return Err(SetError::Name);
         }
+        // Commas part the members where they are kept.
+        if value.contains(',') {
+            return Err(SetError::Value);
+        }
+        let _alone = CHANGES.lock().unwrap_or_else(PoisonError::into_inner);
         let mut list = members(call, group);
         match operation.trim() {
             "add" if value.is_empty() => return Err(SetError::Value),

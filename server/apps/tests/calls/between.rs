@@ -83,7 +83,7 @@ async fn who_hangs_up_waits_for_no_lock_and_two_that_wait_for_each_other_do_so_f
 #[tokio::test]
 async fn groups_that_are_dialled_are_changed_by_the_dial_plan() {
     let plan = "exten => 1,1,Set(DIALGROUP(sales)=PJSIP/a&PJSIP/b)\n same => n,Set(DIALGROUP(sales,add)=PJSIP/c)\n \
-                same => n,Set(DIALGROUP(sales,add)=PJSIP/a)\n same => n,Set(DIALGROUP(sales,del)=PJSIP/b)\n \
+                same => n,Set(DIALGROUP(sales,add)=PJSIP/a)\n same => n,Set(DIALGROUP(sales,add)=PJSIP/x,y)\n same => n,Set(DIALGROUP(sales,del)=PJSIP/b)\n \
                 same => n,Set(GLOBAL(is)=${DIALGROUP(sales)} [${DIALGROUP(none)}])\n";
     let folder = Folder::new("dialgroup");
     let world = World::keeping(config::Config::default(), plan, &folder.0).await;
@@ -124,4 +124,37 @@ async fn headers_are_read_by_number_and_beginning() {
         world.switch.global("is").unwrap(),
         "yes again [] From,X-Test X-Test"
     );
+}
+
+/// Nothing interrupts a call that is over, and what it does then is done to its end.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_over_takes_locks_and_looks_endpoints_up() {
+    let plan = "exten => 1,1,Wait(1)\n\
+                exten => h,1,Set(GLOBAL(got)=${LOCK(x)}[${PJSIP_AOR(none,contact)}])\n same => n,Set(GLOBAL(on)=yes)\n\
+                exten => 2,1,NoOp(${LOCK(x)})\n same => n,Wait(90)\n";
+    for (is_held, got) in [(false, "1[]"), (true, "0[]")] {
+        let world = World::new(plan).await;
+        if is_held {
+            world.dial("2").await;
+        }
+        let call = world.dial("1").await;
+        call.leave().await;
+        pass(seconds(3)).await;
+        let global = |name| world.switch.global(name);
+        assert_eq!(global("got").as_deref(), Some(got));
+        assert_eq!(global("on").as_deref(), Some("yes"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leg_that_is_prepared_waits_no_longer_for_what_its_caller_holds() {
+    let plan = "exten => 1,1,Set(own=${LOCK(x)})\n same => n,Dial(TEST/1,,b(sub^s^1))\n\
+                [sub]\nexten => s,1,Set(GLOBAL(got)=${LOCK(x)})\n same => n,Return()\n";
+    let reach = Reach::new(plan).await;
+    let call = reach.world.dial("1").await;
+    pass(seconds(3)).await;
+    assert_eq!(reach.world.switch.global("got").as_deref(), Some("0"));
+    call.leave().await;
+    assert!(call.is_over());
+    assert_eq!(reach.count(), 0);
 }

@@ -134,3 +134,30 @@ async fn who_is_fetched_hears_a_tone_first() {
     pass(seconds(1)).await;
     assert!(second.saw("connected"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_over_fetches_nobody() {
+    let plan = "exten => 100,1,Wait(70)\nexten => 200,1,Wait(5)\nexten => h,1,Bridge(PJSIP/alice-00000000)\n";
+    let reach = Reach::new(plan).await;
+    let first = reach.world.dial("100").await;
+    let second = reach.world.dial("200").await;
+    second.leave().await;
+    pass(seconds(3)).await;
+    assert!(second.is_over() && !first.is_over());
+    assert_eq!(first.runs(), "Wait(70)");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_asked_too_late_stays_where_it_is() {
+    let plan = "exten => 100,1,Dial(TEST/1,,b(slow^s^1))\n[slow]\nexten => s,1,Wait(5)\n same => n,Return()\n\
+                [test]\nexten => 200,1,Bridge(PJSIP/alice-00000000)\n same => n,NoOp(${BRIDGERESULT})\n same => n,Wait(90)\n";
+    let reach = Reach::new(plan).await;
+    let first = reach.world.dial("100").await;
+    let second = reach.world.dial("200").await;
+    pass(seconds(2)).await;
+    assert!(!second.is_over());
+    pass(seconds(4)).await;
+    assert!(!first.is_over() && !second.is_over());
+    assert_eq!(first.runs(), "Dial(TEST/1,,b(slow^s^1))");
+    assert_eq!(second.runs(), "Wait(90)");
+}

@@ -138,3 +138,13 @@ async fn what_a_caller_writes_is_not_read_as_dial_plan() {
         assert_eq!(value(before, text).await, expected, "{text}");
     }
 }
+
+/// What the console asks is no call.
+#[tokio::test(start_paused = true)]
+async fn a_text_read_for_the_console_leaves_no_story() {
+    let world = World::new("exten => 1,1,NoOp()\n").await;
+    let read = world.switch.evaluate("${LEN(abc)}");
+    assert_eq!(read.as_deref(), Some("3"));
+    assert!(world.switch.directory().stories().is_empty());
+    assert_eq!(world.switch.directory().count(), 0);
+}

@@ -222,3 +222,28 @@ async fn three_have_none_and_the_two_that_stay_have_them_again() {
         reach.world.ladder.lines()
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_answers_the_change_in_a_way_nobody_can_use_is_not_asked_again() {
+    let (reach, call) = talks(ANSWERED, &["audio"]).await;
+    reach.world.script.lock().unwrap().refuse = vec![rtc::Refused::NoMedia];
+    call.send(ChannelEvent::Answer(sdp(&["audio"]))).await;
+    rests(&reach, 1).await;
+    assert_eq!(call.handle.info().streams, "audio sendrecv, video sendrecv");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_echo_after_a_party_without_pictures_has_them_again() {
+    let plan = "exten => 100,1,Dial(TEST/1,,g)\n same => n,Echo()\n";
+    let (reach, call) = talks(plan, &["audio"]).await;
+    assert!(call.saw("answer: audio, video inactive"));
+    hangs_up(&reach, 0, Cause::NormalClearing).await;
+    assert!(
+        call.saw("offer: audio, video"),
+        "{:?}",
+        reach.world.ladder.lines()
+    );
+    call.send(ChannelEvent::Answer(sdp(&BOTH))).await;
+    rests(&reach, 1).await;
+    assert_eq!(call.handle.info().streams, "audio sendrecv, video sendrecv");
+}

@@ -10,6 +10,7 @@ use crate::world::{Call, pass, sdp, seconds};
 const PLAN: &str = "exten => 100,1,Dial(TEST/1,30,g)
  same => n,NoOp(first ${DIALSTATUS})
 exten => 200,1,Set(WHERE=second)
+ same => n,Set(BLINDTRANSFER=of one before it)
  same => n,Gosub(sub,1(7))
  same => n,NoOp(${WHERE} ${DIALSTATUS} ${ATTENDEDTRANSFER} ${BLINDTRANSFER})
 exten => sub,1,Dial(TEST/1,30,g)

@@ -44,7 +44,7 @@ use crate::sip::shared::{Shared, now};
 use crate::sip::trace::{self, Name, Way};
 use crate::sip::transport::Links;
 use crate::sip::transport::udp::UdpListener;
-use crate::sip::{inbound, qualify, request};
+use crate::sip::{identify, inbound, qualify, request};
 
 /// Messages from the wire that may wait. Connections wait for room, datagrams are dropped.
 pub(crate) const INPUTS_MAX: usize = 1_024;
@@ -233,6 +233,9 @@ impl Driver {
             self.links
                 .tracker
                 .spawn(qualify::adopt(self.shared.clone()));
+            self.links
+                .tracker
+                .spawn(identify::find_hosts(self.shared.clone()));
             let (agent, tasks) = (&mut self.agent, &self.links.tracker);
             self.watchers.reloaded(agent, (&self.shared, tasks), now());
         }

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use ::sip::{Credentials, Flow, HeaderName, Request};
-use config::{Config, Identify, IdentifyBy, Subscriber};
+use config::{Config, Identify, IdentifyBy, MatchSource, Subscriber};
 use store::{Identifies, StoreError};
 
 pub(crate) use hosts::Hosts;
@@ -167,8 +167,7 @@ impl Asker<'_> {
                 continue;
             }
             let (hosts, names) = (&self.shared.hosts, &self.shared.names);
-            // A port is part of what SRV records say: who writes one wants no other.
-            let srv = identify.srv_lookups && host.port.is_none();
+            let srv = looks_for_srv(identify, host);
             let found = hosts.addresses(names, &host.place, srv).await;
             if found.contains(&source.ip().to_canonical()) {
                 return true;
@@ -227,6 +226,24 @@ impl Asker<'_> {
         let query: Query<'_> = Box::pin(self.shared.switch.store().subscriber(name));
         query.await
     }
+}
+
+/// Looks the hosts up that the files name in `match`, so that a name nobody knows is told when it is written, not when the
+/// first call of a trunk is refused.
+pub(crate) async fn find_hosts(shared: Arc<Shared>) {
+    let config = shared.switch.config();
+    for identify in &config.identifies {
+        for host in &identify.hosts {
+            let srv = looks_for_srv(identify, host);
+            let (hosts, names) = (&shared.hosts, &shared.names);
+            hosts.addresses(names, &host.place, srv).await;
+        }
+    }
+}
+
+/// A port is part of what SRV records say: who writes one wants no other.
+fn looks_for_srv(identify: &Identify, host: &MatchSource<String>) -> bool {
+    identify.srv_lookups && host.port.is_none()
 }
 
 /// The user of a URI, without what follows a `;` if `ignore_uri_user_options` says so.

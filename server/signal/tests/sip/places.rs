@@ -288,6 +288,19 @@ async fn a_trunk_is_known_by_the_hosts_its_srv_records_name() {
     }
 }
 
+/// A wrong name is told at the start, and at each reload, before a call is refused for it.
+#[tokio::test]
+async fn hosts_of_identifies_are_looked_up_before_anybody_calls() {
+    let names = NameServer::start(vec![a("provider.test", "127.0.0.7")]).await;
+    let pjsip = format!(
+        "{PJSIP}[trunk](phone)\n[trunk]\ntype=identify\nendpoint=trunk\nsrv_lookups=no\nmatch=provider.test\n"
+    );
+    let files = [("pjsip.conf", &*pjsip)];
+    let transports = vec![transport("udp", "127.0.0.1", &[])];
+    let _exchange = Exchange::asking(&files, transports, &names).await;
+    until("it is looked up", || names.questions() > 0).await;
+}
+
 #[tokio::test]
 async fn a_registrar_over_tls_must_prove_its_name() {
     let folder = Folder::new();

@@ -32,7 +32,13 @@ impl Channel {
             let name = argument.split(',').next().unwrap_or_default();
             if let Some(name) = self.read_beforehand(name) {
                 let store = self.switch().store().clone();
-                match self.during(store.subscriber(name.trim())).await {
+                let asked = store.subscriber(name.trim());
+                // A call that is over (`h`, hangup handlers) is interrupted by nothing.
+                let known = match self.ended() {
+                    Some(_) => Ok(asked.await),
+                    None => self.during(asked).await,
+                };
+                match known {
                     Ok(Ok(_)) => {}
                     Ok(Err(error)) => {
                         let channel = self.name();

@@ -27,13 +27,17 @@ pub(super) enum Guest {
 impl Channel {
     /// Fetches another channel out of whatever it does. `None`: it does not come.
     pub async fn fetch(&mut self, other: &ChannelHandle) -> AppResult<Option<Self>> {
+        // Who is over fetches nobody.
+        self.catch_up().await?;
         let end = Instant::now() + COMES_WITHIN;
         self.guest = Guest::Expected;
+        self.condition().expect(Some(other.id()));
         let asked = other.control(Control::Visit(self.handle().seat().visited()));
         let came = match asked {
             true => self.receive(end).await,
             false => Ok(()),
         };
+        self.condition().expect(None);
         let guest = std::mem::take(&mut self.guest);
         came.map(|()| match guest {
             Guest::Here(guest) => Some(*guest),

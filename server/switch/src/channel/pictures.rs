@@ -143,6 +143,16 @@ impl Channel {
         }
     }
 
+    /// Offers pictures again to who was given none for want of them at the party it talked to: it is alone with an
+    /// application that has them.
+    pub async fn relight(&mut self) {
+        let view = self.view();
+        let is_less = view.has.is_some() && view.most != Direction::SendRecv;
+        if is_less && !view.is_fixed && self.is_settled() {
+            self.show(Direction::SendRecv).await;
+        }
+    }
+
     fn view(&self) -> View {
         let lines = self.topology.streams(Kind::Video);
         let has = lines.map(|line| line.direction).reduce(union);
@@ -159,7 +169,7 @@ impl Channel {
         let text = match pictures {
             Direction::Inactive => "the other party has no pictures: offering to go on without",
             Direction::SendRecv | Direction::SendOnly | Direction::RecvOnly => {
-                "the other party has pictures: offering them"
+                "there are pictures again: offering them"
             }
         };
         let text = text.to_owned();

@@ -37,7 +37,7 @@ impl Channel {
         }
         // It waited when this was agreed on, and its call has come to nothing meanwhile: the step of the dial plan that
         // it has come to begins anew for the other one.
-        if newcomer.was_expected() && self.is_in_the_plan() {
+        if newcomer.was_expected() && self.is_in_the_plan() && !self.is_aside() {
             newcomer.go_on_for(self).await;
             return Err(Interrupt::Redirect(self.at.clone()));
         }
@@ -73,8 +73,20 @@ impl Channel {
     /// Goes on with what `left` was doing in the dial plan: it returns from the same subroutines, and has its
     /// variables.
     pub(crate) fn inherit_plan(&mut self, left: &mut Self) {
+        const TOLD: [&str; 5] = [
+            "ATTENDEDTRANSFER",
+            "BLINDTRANSFER",
+            "SIPTRANSFER",
+            "SIPREFERTOHDR",
+            "SIPREFERREDBYHDR",
+        ];
+        let told = TOLD.map(|name| (name, self.vars.value(name).unwrap_or_default().to_owned()));
         self.frames = std::mem::take(&mut left.frames);
         self.vars.adopt(&left.vars);
+        for (name, value) in told {
+            // Of this transfer, not of one before it. They were set before, so they can be set again.
+            let _ = self.vars.set(name, &value);
+        }
     }
 
     /// The same for what it is seen to do, and its record.

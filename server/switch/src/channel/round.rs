@@ -287,11 +287,11 @@ impl Channel {
     pub(crate) fn forget_codecs(&mut self) {
         match &mut self.turn {
             Turn::Again {
-                want: Want::Codecs(_),
+                want: Want::Codecs(_) | Want::Pictures(_),
                 ..
             } => self.turn = Turn::Idle,
             // Its refusal is still to come; what stands is then nothing to ask for.
-            Turn::GaveWay { want, .. } if matches!(want, Want::Codecs(_)) => {
+            Turn::GaveWay { want, .. } if matches!(want, Want::Codecs(_) | Want::Pictures(_)) => {
                 *want = Want::Streams(self.topology.clone());
             }
             Turn::Idle
@@ -488,6 +488,10 @@ impl Channel {
                 // at all; a later one leaves what stood.
                 self.tell_refusal(&refused);
                 self.roll_back().await;
+                // It would be asked again at once, and answer the same.
+                if matches!(wanted, Some(Want::Pictures(_))) {
+                    self.facts.sight.fix();
+                }
                 if first {
                     return Err(self.hangup(Cause::from_status(refused.status())));
                 }

@@ -265,6 +265,9 @@ impl Channel {
                 self.leave_all();
                 return Err(Interrupt::Redirect(to));
             }
+            // Who asked has given up meanwhile; or each of two asks for the other, and both would be nowhere.
+            Control::Visit(place)
+                if !place.expects(self.id()) || self.condition().expects_any() => {}
             Control::Visit(place) => return Err(Interrupt::Join(place)),
             Control::Digit(event) => {
                 self.send_digit(event);

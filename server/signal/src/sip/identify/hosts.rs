@@ -77,8 +77,14 @@ impl Slot {
         known.until = Some(now() + AGE_MAX);
         match answer {
             Ok(found) if !found.is_empty() => known.addresses = found,
-            Ok(_) => tracing::warn!(host, "identify: the host is not found"),
-            Err(_) => tracing::warn!(host, "identify: nobody answers where the host is"),
+            Ok(_) => tracing::warn!(
+                host,
+                "the host that `match` of an identify in pjsip.conf names is not found: no request is known by it"
+            ),
+            Err(_) => tracing::warn!(
+                host,
+                "no name server answers where the host is that `match` of an identify in pjsip.conf names"
+            ),
         }
     }
 

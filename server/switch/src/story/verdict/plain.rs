@@ -35,6 +35,13 @@ pub(super) fn rtp_timed_out(seen: &Seen<'_>, surroundings: &Surroundings) -> Opt
 
 pub(super) fn no_rtp(seen: &Seen<'_>, surroundings: &Surroundings) -> Option<Verdict> {
     surroundings.plain.as_ref()?;
+    // Media itself knows why ICE or DTLS of a phone came to nothing.
+    if let Some((why, true)) = seen.down.filter(|_| !seen.timed_out) {
+        return Some(Verdict {
+            english: format!("Media of the phone never came up: {why}."),
+            russian: format!("Медиа телефона так и не установилось: {why}."),
+        });
+    }
     let (cure, cure_russian) = way_in(surroundings);
     (seen.should_have_media() && !seen.pair).then(|| Verdict {
         english: format!("Not one RTP packet of the phone came. {cure}"),

@@ -359,3 +359,15 @@ fn a_page_that_was_closed_is_recognised() {
     let sentence = story(events).unwrap();
     assert!(sentence.contains("did not come back"), "{sentence}");
 }
+
+#[test]
+fn a_phone_whose_handshake_failed_is_told_that_and_not_of_ports() {
+    let down = StoryEvent::MediaDown {
+        why: "the DTLS handshake failed".to_owned(),
+        never_up: true,
+        timed_out: false,
+    };
+    let sentence = desk(vec![StoryEvent::Up, down, ended()], PlainRtp::default()).unwrap();
+    assert!(sentence.contains("the DTLS handshake failed"), "{sentence}");
+    assert!(!sentence.contains("UDP ports"), "{sentence}");
+}
