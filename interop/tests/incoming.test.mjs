@@ -62,7 +62,7 @@ test('Chromium is called, rings, answers, and sees and hears its echo', async ()
   await inPhase(page, 'talking');
   await decodes(page, 1);
   const before = await soundPackets(page);
-  await until('sound comes back', async () => (await soundPackets(page)) - before > 10, 3_000);
+  await until('sound comes back', async () => (await soundPackets(page)) - before > 10, 1_500);
   await hangUp(page);
   await idle(server, 5_000);
   assert.equal((await finished()).cause.q850, 16);

@@ -106,7 +106,7 @@ for (const [user, transport, options] of [
     const before = server.log.length;
     await ask(server, 'rtp set debug on');
     for (const way of ['Got  RTP packet from', 'Sent RTP packet to']) {
-      await until(`15 of '${way}' after the hold`, () => server.log.slice(before).split(way).length - 1 >= 15, 5_000);
+      await until(`15 of '${way}' after the hold`, () => server.log.slice(before).split(way).length - 1 >= 15, 1_500);
     }
     await ask(server, 'rtp set debug off');
     phone.command('hangup');
