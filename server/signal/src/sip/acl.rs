@@ -109,7 +109,7 @@ fn say(
             What::Source => ("the address it came from", "Not match Endpoint ACL"),
             What::Contact => ("the host of its Contact", "Not match Endpoint Contact ACL"),
         };
-        banned::log(flow, request, words);
+        banned::log_unproven(flow, request, words);
         let (remote, method) = (flow.remote, request.method.as_str());
         tracing::warn!(%remote, method, "request refused: {owner} keeps out {what}");
     }

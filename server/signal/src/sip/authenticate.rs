@@ -244,7 +244,7 @@ fn unidentified(shared: &Shared, config: &Config, flow: &Flow, request: &Request
         let (count, seconds) = (threshold.count, global.unidentified_request_period_s);
         let words =
             format!("No matching endpoint found after {count} tries in {seconds}000.000 ms");
-        banned::log(flow, request, &words);
+        banned::log_unproven(flow, request, &words);
         let from = request.headers.from().ok();
         let user = from.and_then(|from| from.uri.user().map(|user| printable(&user)));
         tracing::warn!(

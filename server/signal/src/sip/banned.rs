@@ -13,6 +13,14 @@ pub(crate) fn log(flow: &Flow, request: &Request, why: &str) {
     tracing::info!("{}", line(flow, request, why));
 }
 
+/// The same of one who has answered no challenge: anybody can write the sender of a datagram, and would have somebody
+/// else banned.
+pub(crate) fn log_unproven(flow: &Flow, request: &Request, why: &str) {
+    if flow.transport.is_reliable() {
+        log(flow, request, why);
+    }
+}
+
 fn line(flow: &Flow, request: &Request, why: &str) -> String {
     let from = request.headers.from();
     let from = from.map(|from| format!("<{}>", from.uri.address()));

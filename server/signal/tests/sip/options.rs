@@ -3,15 +3,17 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use signal::{ContactStatus, Keepalive};
+use signal::{ContactStatus, Keepalive, Limits};
 use sip::{HeaderName, Method, Response};
 use tracing::field::{Field, Visit};
 use tracing::span;
 
 use crate::outbound::{EMPTY, originate, tagged};
 use crate::support::{
-    DeskPhone, Exchange, PJSIP, Phone, contact, register, reply, request, signed, unique, until,
+    DeskPhone, Exchange, PJSIP, Phone, contact, register, reply, request, signed, transport,
+    unique, until,
 };
+use crate::transport::{bound, connect};
 
 async fn exchange(pjsip: &str) -> Exchange {
     Exchange::with(pjsip, Keepalive::default()).await
@@ -305,17 +307,14 @@ async fn contact_acl_says_where_contacts_may_lead() {
     }
 }
 
-/// The warnings of a test, in its own thread.
+/// The log of a test, in its own thread.
 #[derive(Clone, Default)]
-struct Warnings(Arc<Mutex<Vec<String>>>);
+struct Lines(Arc<Mutex<Vec<String>>>);
 
-impl Warnings {
-    fn about_strangers(&self) -> usize {
+impl Lines {
+    fn with(&self, words: &str) -> usize {
         let lines = self.0.lock().unwrap();
-        let about = lines
-            .iter()
-            .filter(|line| line.contains("no matching endpoint"));
-        about.count()
+        lines.iter().filter(|line| line.contains(words)).count()
     }
 }
 
@@ -327,9 +326,9 @@ impl Visit for Text {
     }
 }
 
-impl tracing::Subscriber for Warnings {
+impl tracing::Subscriber for Lines {
     fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        *metadata.level() == tracing::Level::WARN
+        *metadata.level() <= tracing::Level::INFO
     }
 
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
@@ -353,8 +352,8 @@ impl tracing::Subscriber for Warnings {
 
 /// Lines in the log after each of so many requests of nobody, with a pause before the last.
 async fn lines_after(global: &str, requests: u32, pause: Duration) -> usize {
-    let warnings = Warnings::default();
-    let _guard = tracing::subscriber::set_default(warnings.clone());
+    let log = Lines::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
     let pjsip = format!("{PJSIP}[global]\ntype=global\n{global}\n");
     let exchange = exchange(&pjsip).await;
     let phone = DeskPhone::connect(exchange.udp).await;
@@ -366,7 +365,7 @@ async fn lines_after(global: &str, requests: u32, pause: Duration) -> usize {
         let text = request("OPTIONS", "sip:100@127.0.0.1", &user, "");
         assert_eq!(phone.ask(&text).await.status.code(), 401);
     }
-    warnings.about_strangers()
+    log.with("no matching endpoint")
 }
 
 #[tokio::test]
@@ -399,5 +398,51 @@ async fn requests_of_nobody_are_told_of_as_global_says() {
             told, lines,
             "{requests} requests with {options:?} {pause:?}"
         );
+    }
+}
+
+/// Anybody can write the sender of a datagram: fail2ban is not told of one who has answered no challenge.
+#[tokio::test]
+async fn only_connections_are_banned_without_credentials() {
+    let kept_out = format!("{PJSIP}[all]\ntype=acl\ndeny=127.0.0.0/8\n");
+    for (pjsip, status, for_fail2ban, for_people) in [
+        (
+            PJSIP,
+            401,
+            "- No matching endpoint found after 5 tries in 5000.000 ms",
+            "no matching endpoint for 5 requests",
+        ),
+        (
+            &*kept_out,
+            403,
+            "- Not match Endpoint ACL",
+            "acl all keeps out the address it came from",
+        ),
+    ] {
+        for protocol in ["udp", "tcp"] {
+            let log = Lines::default();
+            let _guard = tracing::subscriber::set_default(log.clone());
+            let own = vec![transport(protocol, "127.0.0.1", &[])];
+            let files = [("pjsip.conf", pjsip)];
+            let limits = Limits::default();
+            let exchange = Exchange::listening(&files, Keepalive::default(), own, limits).await;
+            let address = bound(&exchange, 0);
+            let (desk, mut stream) = match protocol {
+                "udp" => (Some(DeskPhone::connect(address).await), None),
+                _ => (None, Some(connect(address).await)),
+            };
+            for _ in 0..5 {
+                let text = request("OPTIONS", "sip:100@127.0.0.1", "mallory", "");
+                let answer = match (&desk, &mut stream) {
+                    (Some(desk), _) => desk.ask(&text).await,
+                    (None, Some(stream)) => stream.ask(&text).await,
+                    (None, None) => panic!("no phone"),
+                };
+                assert_eq!(answer.status.code(), status, "{protocol}");
+            }
+            assert_eq!(log.with(for_people), 1, "{protocol}: {for_people}");
+            let told = log.with(for_fail2ban);
+            assert_eq!(told, usize::from(protocol == "tcp"), "{for_fail2ban}");
+        }
     }
 }
