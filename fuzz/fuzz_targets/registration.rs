@@ -158,7 +158,7 @@ impl World {
     }
 
     fn step(&mut self, input: &mut Input<'_>) -> Option<()> {
-        match input.next()? % 10 {
+        match input.next()? % 11 {
             0..=3 => self.answer(input)?,
             4 => {
                 self.open = None;
@@ -181,6 +181,10 @@ impl World {
                 self.own.unregister(for_good);
             }
             8 => self.own.handle_flow_closed(self.now),
+            9 => {
+                self.tries = 0;
+                self.own.renew(self.now);
+            }
             _ => {
                 self.tries = 0;
                 self.own.set_rules(rules(input)?);

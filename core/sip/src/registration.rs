@@ -125,7 +125,7 @@ pub struct Registration {
     retries: u32,
     /// It is to be taken back as soon as the answer that is waited for is there.
     leaving: bool,
-    /// It is to be registered again once it is taken back.
+    /// It is to be registered again once what is under way is over.
     rejoin_at: Option<Instant>,
     /// There is to be no other REGISTER after the last one.
     for_good: bool,
@@ -224,8 +224,27 @@ impl Registration {
         match &self.phase {
             Phase::Resting | Phase::Planned(_) | Phase::Due(_) => self.phase = Phase::Planned(at),
             Phase::Finding(_) => self.phase = Phase::Finding(Want::Register),
-            Phase::Sent(sent) if sent.want == Want::Unregister => self.rejoin_at = Some(at),
-            Phase::Sent(_) => {}
+            // What is under way may say what is not true any more.
+            Phase::Sent(_) => self.rejoin_at = Some(at),
+        }
+    }
+
+    /// Our Contact is another one: whatever the registrar knows, or is just told, is registered anew at `at`. What is
+    /// being taken back, or is not registered, stays so.
+    pub fn renew(&mut self, at: Instant) {
+        match &self.phase {
+            Phase::Sent(sent) if sent.want == Want::Register && !self.leaving => {
+                self.rejoin_at = Some(at);
+            }
+            Phase::Resting | Phase::Planned(_) if self.standing == Standing::Registered => {
+                self.phase = Phase::Planned(at);
+            }
+            // The REGISTER that is made next has it.
+            Phase::Resting
+            | Phase::Planned(_)
+            | Phase::Due(_)
+            | Phase::Finding(_)
+            | Phase::Sent(_) => {}
         }
     }
 
@@ -296,6 +315,10 @@ impl Registration {
             Phase::Sent(sent) => sent.want,
             Phase::Resting | Phase::Planned(_) | Phase::Due(_) => return None,
         };
+        if want == Want::Register {
+            // This one says what is true now.
+            self.rejoin_at = None;
+        }
         let request = self.request(want, contact);
         self.phase = Phase::Sent(Box::new(Sent {
             want,
@@ -430,7 +453,9 @@ impl Registration {
             true => granted - BEFORE_EXPIRY,
             false => (granted / 2).max(Duration::from_secs(1)),
         };
-        self.phase = Phase::Planned(now + refresh);
+        let due = now + refresh;
+        let at = self.rejoin_at.take().map_or(due, |at| at.min(due));
+        self.phase = Phase::Planned(at);
     }
 
     fn unregistered(&mut self, now: Instant) {
@@ -452,6 +477,10 @@ impl Registration {
         }
         self.standing = Standing::Rejected;
         let status = response.map(|response| response.status);
+        if self.rejoin_at.take().is_some() {
+            // Somebody wished for another one meanwhile.
+            return self.retry(now, status, Duration::from_secs(1));
+        }
         let after = response.and_then(|response| response.headers.retry_after().ok().flatten());
         if let Some(after) = after.filter(|after| *after > 0) {
             let after = Duration::from_secs(after.into()).min(RETRY_AFTER_MAX);

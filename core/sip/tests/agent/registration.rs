@@ -313,6 +313,64 @@ fn taken_back_by_hand_it_can_be_registered_again() {
 }
 
 #[test]
+fn a_contact_that_changes_meanwhile_is_registered_after_the_answer() {
+    let moved = |trunk: &mut Trunk| {
+        let request = trunk.next().1;
+        trunk.own.renew(trunk.now);
+        assert_eq!(trunk.own.poll_timeout(), None, "the answer is waited for");
+        request
+    };
+    let mut trunk = Trunk::new(rules());
+    for at in [0, 590] {
+        let request = moved(&mut trunk);
+        trunk.answer(&request, Status::OK, &[]);
+        let (when, request) = trunk.next();
+        assert_eq!(when, at, "at once");
+        trunk.answer(&request, Status::OK, &[]);
+        // A reload with other rules does the same.
+        trunk.own.register(trunk.now);
+        let request = trunk.next().1;
+        trunk.own.register(trunk.now);
+        trunk.answer(&request, Status::OK, &[]);
+        assert_eq!(trunk.next().0, at);
+        // The next place of the registrar is told the new one in its stead.
+        trunk.own.renew(trunk.now);
+        let request = trunk.own.compose(CONTACT).unwrap();
+        trunk.answer(&request, Status::OK, &[]);
+    }
+    // What was refused may have been refused for what is not true any more.
+    let request = moved(&mut trunk);
+    trunk.answer(&request, Status::NOT_FOUND, &[]);
+    let (when, request) = trunk.next();
+    assert_eq!(when, 2 * 590 + 1);
+    trunk.answer(&request, Status::NOT_FOUND, &[]);
+    assert_eq!(trunk.own.poll_timeout(), None);
+    // And what is given up stays so.
+    trunk.own.renew(trunk.now);
+    assert_eq!(trunk.own.poll_timeout(), None);
+}
+
+#[test]
+fn a_contact_that_changes_keeps_nothing_that_is_taken_back() {
+    let mut trunk = Trunk::new(rules());
+    let request = trunk.next().1;
+    trunk.answer(&request, Status::OK, &[]);
+    trunk.own.register(trunk.now);
+    let request = trunk.next().1;
+    trunk.own.unregister(false);
+    trunk.own.renew(trunk.now);
+    trunk.answer(&request, Status::OK, &[]);
+    trunk.own.renew(trunk.now);
+    let request = trunk.next().1;
+    assert_eq!(expires(&request), "0");
+    trunk.own.renew(trunk.now);
+    trunk.answer(&request, Status::OK, &[]);
+    assert_eq!(trunk.own.standing(), Standing::Unregistered);
+    trunk.own.renew(trunk.now);
+    assert_eq!(trunk.own.poll_timeout(), None);
+}
+
+#[test]
 fn a_lost_connection_is_a_new_registration_but_no_flood() {
     let mut trunk = Trunk::new(rules());
     let request = trunk.next().1;

@@ -1,13 +1,14 @@
 //! Who an INVITE that nobody is known by is likely to come from: trunks do not answer a challenge, so the one line about
 //! their call must say what to write.
 
-use std::time::Duration;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::{Duration, Instant};
 
 use ::sip::{Flow, Request, Transport, Uri};
 use config::{Config, Identify};
 
 use crate::sip::shared::{Shared, now, printable};
-use crate::sip::strangers::Threshold;
+use crate::sip::strangers::{Strangers, Threshold};
 
 /// An address is worth one line in this time.
 const SAID_EVERY: Threshold = Threshold {
@@ -16,12 +17,20 @@ const SAID_EVERY: Threshold = Threshold {
     forget: Duration::from_secs(600),
 };
 
+/// All addresses together are worth no more: who it may be is looked for among all contacts, and the sender of a
+/// datagram is what a stranger writes.
+const ANY_SAID_EVERY: Threshold = Threshold {
+    count: 1,
+    period: Duration::from_secs(1),
+    forget: SAID_EVERY.forget,
+};
+
 /// Says of an INVITE that speaks for no endpoint what would let it in.
 pub(crate) fn say(shared: &Shared, config: &Config, flow: &Flow, request: &Request) {
     // Browsers are no trunks; what they lack is another line.
     let is_web = matches!(flow.transport, Transport::Ws | Transport::Wss);
     let source = flow.remote.ip().to_canonical();
-    if is_web || !shared.trunk_strangers().note(source, now(), SAID_EVERY) {
+    if is_web || !is_worth_a_line(&mut shared.trunk_strangers(), source, now()) {
         return;
     }
     // A phone whose From is not its endpoint is known by what it signs with.
@@ -39,6 +48,19 @@ pub(crate) fn say(shared: &Shared, config: &Config, flow: &Flow, request: &Reque
     tracing::warn!(remote = %source, exten, "INVITE of nobody that is known, challenged with 401: {cure}");
 }
 
+/// Whether this address, and all of them, have had no line lately. One that comes too soon after another has it later.
+fn is_worth_a_line(strangers: &mut Strangers, source: IpAddr, now: Instant) -> bool {
+    if !strangers.note(source, now, SAID_EVERY) {
+        return false;
+    }
+    let all = IpAddr::from(Ipv4Addr::UNSPECIFIED);
+    let is_first = strangers.note(all, now, ANY_SAID_EVERY);
+    if !is_first {
+        strangers.forget(source);
+    }
+    is_first
+}
+
 /// What to do about it.
 fn cure(config: &Config, request: &Request, source: &str) -> String {
     let Some(endpoint) = endpoint_of(config, request) else {
@@ -50,13 +72,13 @@ fn cure(config: &Config, request: &Request, source: &str) -> String {
     let of_it = |identify: &&Identify| identify.endpoint == endpoint;
     match config.identifies.iter().find(of_it) {
         Some(identify) => format!(
-            "no identify names this address; if it is a server of {endpoint}, add match={source} to [{}] in \
-             pjsip.conf",
+            "no identify names this address; anybody can write such a From, so ask the provider; if it is a server \
+             of {endpoint}, add match={source} to [{}] in pjsip.conf",
             identify.id
         ),
         None => format!(
-            "no identify names this address; if it is a server of {endpoint}, add to pjsip.conf: \
-             [{endpoint}-identify] type=identify endpoint={endpoint} match={source}"
+            "no identify names this address; anybody can write such a From, so ask the provider; if it is a server \
+             of {endpoint}, add to pjsip.conf: [{endpoint}-identify] type=identify endpoint={endpoint} match={source}"
         ),
     }
 }
@@ -168,6 +190,23 @@ endpoint=b
             ::sip::Message::Request(request) => cure(&config, &request, "192.0.2.44"),
             ::sip::Message::Response(_) => panic!("a response"),
         }
+    }
+
+    #[test]
+    fn a_flood_from_many_addresses_has_a_line_in_a_second() {
+        let (mut strangers, now) = (Strangers::default(), Instant::now());
+        let mut told = |tenths: u64, last: u8| {
+            let source = IpAddr::from([192, 0, 2, last]);
+            is_worth_a_line(
+                &mut strangers,
+                source,
+                now + Duration::from_millis(100 * tenths),
+            )
+        };
+        assert_eq!((0..100).filter(|last| told(0, *last)).count(), 1);
+        // Who was passed over is told of when the flood is over, and once.
+        assert!(told(11, 99));
+        assert!(!told(22, 99) && !told(33, 0));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! where it takes connections itself.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -300,12 +301,18 @@ impl Location {
             .collect()
     }
 
-    /// The connection by which this client has registered a contact of the address.
-    pub(crate) fn connection_of(&self, aor: &str, party: &Party) -> Option<Flow> {
+    /// The connection by which this client, who writes from there, has registered a contact of the address.
+    pub(crate) fn connection_of(&self, aor: &str, party: &Party, from: IpAddr) -> Option<Flow> {
         let mut connections = self.contacts(aor).iter().filter(|binding| {
             binding.flow.transport.is_reliable() && self.connections.contains_key(&binding.flow.id)
         });
-        let own = connections.find(|binding| party.is_same(&binding.party()));
+        let own = connections.find(|binding| {
+            let other = binding.party();
+            // Private networks are alike, and so are the Contacts of phones in them that have no instance.
+            let has_instances = party.instance.is_some() && other.instance.is_some();
+            let is_near = binding.flow.remote.ip().to_canonical() == from.to_canonical();
+            (has_instances || is_near) && party.is_same(&other)
+        });
         own.map(|binding| binding.flow)
     }
 
@@ -437,6 +444,29 @@ pub(crate) mod tests {
         bindings
             .map(|binding| binding.contact.address.uri.user().unwrap().into_owned())
             .collect()
+    }
+
+    #[test]
+    fn the_connection_of_a_phone_without_instance_comes_from_its_address() {
+        let (mut location, until) = (Location::default(), Some(Instant::now()));
+        location.open(FlowId(1));
+        let changes = [(contact("101"), until)];
+        location
+            .update("a", &changes, ROOMY, &source(1, "c", 1))
+            .unwrap();
+        let party = Party {
+            endpoint: "alice".to_owned(),
+            instance: None,
+            contact: Some(contact("101").address.uri),
+        };
+        for (from, expected) in [
+            ("127.0.0.1", Some(FlowId(1))),
+            ("::ffff:127.0.0.1", Some(FlowId(1))),
+            ("192.0.2.7", None),
+        ] {
+            let found = location.connection_of("a", &party, from.parse().unwrap());
+            assert_eq!(found.map(|flow| flow.id), expected, "{from}");
+        }
     }
 
     #[test]

@@ -79,7 +79,7 @@ fn connection_to(
     let party = party_of(shared, &subscriber.endpoint, flow, request);
     let location = shared.location();
     let mut aors = subscriber.aors.iter();
-    aors.find_map(|aor| location.connection_of(&aor.id, &party))
+    aors.find_map(|aor| location.connection_of(&aor.id, &party, flow.remote.ip()))
 }
 
 /// The answer to somebody who has proven who he is.

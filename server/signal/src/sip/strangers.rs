@@ -52,6 +52,11 @@ impl Strangers {
         counted.count == threshold.count.max(1)
     }
 
+    /// What was counted of an address came to nothing.
+    pub(crate) fn forget(&mut self, source: IpAddr) {
+        self.sources.remove(&prefix(source));
+    }
+
     fn prune(&mut self, now: Instant, forget: Duration) {
         let full = self.sources.len() >= SOURCES_MAX;
         if full || self.prune_at.is_none_or(|at| at <= now) {

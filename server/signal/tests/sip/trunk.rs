@@ -94,6 +94,36 @@ async fn two_exchanges_register_at_each_other_and_take_it_back_at_their_end() {
     assert_eq!(other.signal.contacts(), []);
 }
 
+/// Takes another address of ours, as a reload does.
+async fn move_to(exchange: &Exchange, host: &str) {
+    let port = exchange.udp.port().to_string();
+    let outside = [
+        ("external_signaling_address", host),
+        ("external_signaling_port", &port),
+    ];
+    let mut config = (*exchange.switch.config()).clone();
+    config.transports = vec![transport("udp", "127.0.0.1", &outside)];
+    config.transports[0].bind = exchange.signal.transports()[0].config.bind;
+    exchange.signal.prepare(&config).unwrap().commit();
+    exchange.switch.store().set_config(Arc::new(config));
+    exchange.signal.respond().await;
+}
+
+fn contacts_in(request: &Request) -> &str {
+    request.headers.get(&HeaderName::Contact).unwrap()
+}
+
+/// The next REGISTER, past repetitions of the one before.
+async fn after(phone: &DeskPhone, before: &Request) -> Request {
+    let number = |request: &Request| request.headers.cseq().unwrap().number;
+    loop {
+        let next = phone.request().await;
+        if next.method == Method::Register && number(&next) > number(before) {
+            return next;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_new_address_of_ours_is_registered_at_the_reload() {
     let exchange = Exchange::start().await;
@@ -101,39 +131,95 @@ async fn a_new_address_of_ours_is_registered_at_the_reload() {
     let server = format!("sip:127.0.0.1:{}", phone.port());
     let files = format!("{PJSIP}{}", registration(&server, "contact_user=100"));
     reload(&exchange, &files);
-    let contact = |request: &Request| request.headers.get(&HeaderName::Contact).map(str::to_owned);
     let register = phone.request().await;
     let inside = format!("<sip:100@{}>", exchange.udp);
-    assert_eq!(contact(&register), Some(inside.clone()));
+    assert_eq!(contacts_in(&register), inside);
     phone.send(ok(&register).as_bytes()).await;
     is_registered(&exchange).await;
     // The address before is taken back, and a reload without news is none for the registrar.
     let mut before = inside;
     for host in ["203.0.113.77", "203.0.113.55"] {
-        let port = exchange.udp.port().to_string();
-        let outside = [
-            ("external_signaling_address", host),
-            ("external_signaling_port", &port),
-        ];
-        let mut config = (*exchange.switch.config()).clone();
-        config.transports = vec![transport("udp", "127.0.0.1", &outside)];
-        config.transports[0].bind = exchange.signal.transports()[0].config.bind;
         for _ in 0..2 {
-            exchange.signal.prepare(&config).unwrap().commit();
-            exchange.switch.store().set_config(Arc::new(config.clone()));
-            exchange.signal.respond().await;
+            move_to(&exchange, host).await;
         }
         let register = phone.request().await;
         let own = format!("<sip:100@{host}:{}>", exchange.udp.port());
-        assert_eq!(
-            contact(&register),
-            Some(format!("{own}, {before};expires=0"))
-        );
+        assert_eq!(contacts_in(&register), format!("{own}, {before};expires=0"));
         let granted = format!("Contact: {own};expires=600\r\n{EMPTY}");
         phone.send(reply(&register, 200, &granted).as_bytes()).await;
         // What comes after it is answered after it.
         let options = crate::support::request("OPTIONS", "sip:127.0.0.1", "alice", "");
         assert_eq!(phone.ask(&options).await.status.code(), 401);
+        before = own;
+    }
+}
+
+#[tokio::test]
+async fn a_registrar_that_takes_one_contact_is_told_the_new_one_alone() {
+    let exchange = Exchange::start().await;
+    let phone = DeskPhone::connect(exchange.udp).await;
+    let server = format!("sip:127.0.0.1:{}", phone.port());
+    let files = format!("{PJSIP}{}", registration(&server, "contact_user=100"));
+    reload(&exchange, &files);
+    let mut register = phone.request().await;
+    phone.send(ok(&register).as_bytes()).await;
+    is_registered(&exchange).await;
+    for host in ["203.0.113.77", "203.0.113.55"] {
+        move_to(&exchange, host).await;
+        let both = after(&phone, &register).await;
+        assert!(contacts_in(&both).ends_with(";expires=0"), "{both:?}");
+        phone.send(reply(&both, 400, EMPTY).as_bytes()).await;
+        register = after(&phone, &both).await;
+        let own = format!("<sip:100@{host}:{}>", exchange.udp.port());
+        assert_eq!(contacts_in(&register), own);
+        phone.send(ok(&register).as_bytes()).await;
+        is_registered(&exchange).await;
+    }
+}
+
+/// Addresses that are equivalent are one binding (RFC 3261 §19.1.4): to take one back takes back the other.
+#[tokio::test]
+async fn an_address_written_otherwise_takes_nothing_back() {
+    let exchange = Exchange::start().await;
+    let phone = DeskPhone::connect(exchange.udp).await;
+    let server = format!("sip:127.0.0.1:{}", phone.port());
+    move_to(&exchange, "PBX.example").await;
+    let files = format!("{PJSIP}{}", registration(&server, "contact_user=100"));
+    reload(&exchange, &files);
+    let register = phone.request().await;
+    let port = exchange.udp.port();
+    assert_eq!(
+        contacts_in(&register),
+        format!("<sip:100@PBX.example:{port}>")
+    );
+    phone.send(ok(&register).as_bytes()).await;
+    is_registered(&exchange).await;
+    move_to(&exchange, "pbx.example").await;
+    let register = after(&phone, &register).await;
+    assert_eq!(
+        contacts_in(&register),
+        format!("<sip:100@pbx.example:{port}>")
+    );
+}
+
+#[tokio::test]
+async fn an_address_that_changes_during_a_register_is_registered_after_it() {
+    let exchange = Exchange::start().await;
+    let phone = DeskPhone::connect(exchange.udp).await;
+    let server = format!("sip:127.0.0.1:{}", phone.port());
+    let files = format!("{PJSIP}{}", registration(&server, "contact_user=100"));
+    reload(&exchange, &files);
+    let mut register = phone.request().await;
+    let mut before = format!("<sip:100@{}>", exchange.udp);
+    // The first REGISTER, and the one that tells of a new address.
+    for host in ["203.0.113.77", "203.0.113.55"] {
+        assert!(contacts_in(&register).starts_with(&before), "{register:?}");
+        move_to(&exchange, host).await;
+        let granted = format!("Contact: {before};expires=600\r\n{EMPTY}");
+        phone.send(reply(&register, 200, &granted).as_bytes()).await;
+        register = after(&phone, &register).await;
+        let own = format!("<sip:100@{host}:{}>", exchange.udp.port());
+        assert_eq!(contacts_in(&register), format!("{own}, {before};expires=0"));
         before = own;
     }
 }

@@ -46,12 +46,22 @@ struct Entry {
     hops: VecDeque<Hop>,
     /// The flow that is used is that of the last registration: other places were not looked for.
     reuses: bool,
-    /// Where the registrar was last told to reach us.
-    contact: Option<String>,
+    /// Where the registrar knows that it reaches us.
+    contact: Option<Uri>,
+    /// What it is being told of that.
+    offer: Option<Offer>,
     /// Why there is no connection.
     fault: Option<String>,
     /// What takes its place when it is over.
     then: Option<Arc<Wanted>>,
+}
+
+/// The Contacts of a REGISTER under way.
+#[derive(Debug)]
+struct Offer {
+    own: Uri,
+    /// The one before is taken back with it.
+    withdraws: bool,
 }
 
 impl Registrations {
@@ -147,6 +157,7 @@ impl Driver {
             hops: VecDeque::new(),
             reuses: false,
             contact: None,
+            offer: None,
             fault: None,
             then: None,
         };
@@ -346,13 +357,20 @@ impl Driver {
         };
         entry.flow = Some(flow);
         let own = contact(&entry.wanted, &entry.sign, &flow, &address);
-        let known = entry.machine.standing() == Standing::Registered;
-        let before = entry.contact.replace(own.clone()).filter(|_| known);
+        let mut contacts = format!("<{own}>");
+        let params = &entry.wanted.own.contact_header_params;
+        if !params.is_empty() {
+            contacts = format!("{contacts};{params}");
+        }
+        let is_known = entry.machine.expires_at().is_some_and(|at| at > now);
+        let before = entry.contact.as_ref().filter(|_| is_known);
+        let before = before.filter(|before| !before.equivalent(&own));
         // RFC 3261 §10.2.2: what we are not reached at any more is taken back, ours comes first.
-        let contacts = match before.filter(|before| *before != own) {
-            Some(before) => format!("{own}, {before};expires=0"),
-            None => own,
-        };
+        if let Some(before) = before {
+            contacts = format!("{contacts}, <{before}>;expires=0");
+        }
+        let withdraws = before.is_some();
+        entry.offer = Some(Offer { own, withdraws });
         match entry.machine.compose(&contacts) {
             Some(request) => self.send_registering(now, number, flow, request),
             None => self.follow_registration(now, number),
@@ -389,6 +407,18 @@ impl Driver {
             return self.register_elsewhere(now, number, None);
         }
         let response = response.map(|response| &**response);
+        if response.is_some_and(|response| response.status.is_success()) {
+            entry.contact = entry.offer.take().map(|offer| offer.own);
+        }
+        // Some registrars take but one Contact in a REGISTER: there the one before runs out.
+        let takes_back = entry.offer.as_ref().is_some_and(|offer| offer.withdraws);
+        if takes_back
+            && response.is_some_and(|response| is_about_the_contacts(response.status))
+            && let Some(flow) = entry.flow
+        {
+            entry.contact = None;
+            return self.send_register(now, number, flow);
+        }
         entry.machine.handle_response(now, response, &call_id());
         self.follow_registration(now, number);
     }
@@ -397,10 +427,9 @@ impl Driver {
     pub(super) fn register_moved(&mut self, now: Instant, flows: &BTreeSet<FlowId>) {
         for number in self.registrations.of_id(None) {
             if let Some(entry) = self.registrations.entries.get_mut(&number)
-                && entry.machine.standing() == Standing::Registered
                 && entry.flow.is_some_and(|own| flows.contains(&own.id))
             {
-                entry.machine.register(now);
+                entry.machine.renew(now);
                 self.follow_registration(now, number);
             }
         }
@@ -420,8 +449,13 @@ impl Driver {
     }
 }
 
-/// Our Contact on a flow.
-fn contact(wanted: &Wanted, sign: &str, flow: &Flow, address: &str) -> String {
+/// Whether a refusal may be one of two Contacts, and not of us, of the time, or of anything for now.
+fn is_about_the_contacts(status: Status) -> bool {
+    !status.is_success() && !matches!(status.code(), 401 | 407 | 408 | 423 | 503)
+}
+
+/// Our address on a flow.
+fn contact(wanted: &Wanted, sign: &str, flow: &Flow, address: &str) -> Uri {
     let own = &wanted.own;
     let uri = format!("sip:{address}").parse::<Uri>();
     let mut uri = match uri {
@@ -436,12 +470,9 @@ fn contact(wanted: &Wanted, sign: &str, flow: &Flow, address: &str) -> String {
     if flow.transport.is_reliable() {
         uri = uri.with_param("transport", Some(flow.transport.uri_token()));
     }
-    if own.line {
-        uri = uri.with_param("line", Some(sign));
-    }
-    match own.contact_header_params.as_str() {
-        "" => format!("<{uri}>"),
-        params => format!("<{uri}>;{params}"),
+    match own.line {
+        true => uri.with_param("line", Some(sign)),
+        false => uri,
     }
 }
 

@@ -135,6 +135,8 @@ impl Listeners {
         let _runtime = self.runtime.enter();
         let mut table = self.table();
         let before = mem::take(&mut table.entries);
+        // Before anything is accepted: a connection finds here what it says of our addresses.
+        self.publish(planned.entries.iter().map(|(entry, _)| entry));
         for (entry, step) in planned.entries {
             match (&entry.state, step) {
                 (Ok(Listening::Udp(listener)), Step::Start) => {
@@ -176,12 +178,16 @@ impl Listeners {
                 }
             }
         }
+        table.retired.retain(|listener| {
+            listener
+                .upgrade()
+                .is_some_and(|listener| listener.retired.load(Ordering::Relaxed))
+        });
+    }
+
+    fn publish<'a>(&self, entries: impl Iterator<Item = &'a Entry>) {
         let (mut udp, mut streams) = (Vec::new(), Vec::new());
-        for listening in table
-            .entries
-            .iter()
-            .filter_map(|entry| entry.state.as_ref().ok())
-        {
+        for listening in entries.filter_map(|entry| entry.state.as_ref().ok()) {
             match listening {
                 Listening::Udp(listener) => udp.push(listener.clone()),
                 Listening::Stream(listener) => streams.push(listener.clone()),
@@ -189,11 +195,6 @@ impl Listeners {
         }
         self.links.shared.udp.store(Arc::new(udp));
         self.links.shared.streams.store(Arc::new(streams));
-        table.retired.retain(|listener| {
-            listener
-                .upgrade()
-                .is_some_and(|listener| listener.retired.load(Ordering::Relaxed))
-        });
     }
 
     /// Every transport that binds an address, in the order of the file.
