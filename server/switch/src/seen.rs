@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::directory::ChannelHandle;
-use crate::variables::{SetError, Variables};
+use crate::variables::{SetError, VARIABLES_MAX, Variables};
 
 /// What others may have set before the call takes it, at its next step.
 const GIVEN_MAX: usize = 100;
@@ -32,11 +32,13 @@ impl Seen {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The channel has set a variable; nothing removes it.
+    /// The channel has set a variable, or is going to: what it then has no room for is not kept here either.
     pub(crate) fn show(&self, name: &str, value: &str) {
         let values = &mut self.known().values;
+        let has_room = values.len() < VARIABLES_MAX || values.contains_key(name);
         match value {
             "" => drop(values.remove(name)),
+            _ if !has_room => {}
             value => drop(values.insert(name.to_owned(), value.to_owned())),
         }
     }
