@@ -161,3 +161,22 @@ async fn who_is_asked_too_late_stays_where_it_is() {
     assert_eq!(first.runs(), "Dial(TEST/1,,b(slow^s^1))");
     assert_eq!(second.runs(), "Wait(90)");
 }
+
+/// It is led elsewhere while the tone before the talk is played to it, and goes there.
+#[tokio::test(start_paused = true)]
+async fn a_guest_that_is_led_elsewhere_before_the_talk_goes_there() {
+    let reach = reach("Wait(60)", "Bridge(${FIRST},p)").await;
+    let first = reach.world.dial("100").await;
+    let second = reach.world.dial("200").await;
+    let to = switch::Position {
+        context: "test".to_owned(),
+        exten: "300".to_owned(),
+        priority: 1,
+    };
+    assert!(first.handle.control(switch::Control::Redirect(to)));
+    pass(seconds(2)).await;
+    assert!(!first.is_over(), "{:?}", reach.world.ladder.lines());
+    assert_eq!(first.runs(), "Wait(80)");
+    assert_eq!(result(&reach), "FAILURE");
+    drop(second);
+}
