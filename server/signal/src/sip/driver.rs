@@ -14,6 +14,7 @@ mod party;
 mod picture;
 mod probes;
 pub(crate) mod refer;
+mod refusals;
 mod registrations;
 mod watchers;
 mod ways;

@@ -3,13 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
 use std::time::Instant;
 
 use ::sip::{
-    Agent, Body, Busy, Challenge, ClientId, Contacts, Ended, Event, Failure, Flow, FlowId,
-    HeaderName, InviteId, Method, OfferVia, Replaces, Request, RequestId, Response, Status,
-    SubscriptionId,
+    Agent, Body, Busy, ClientId, Ended, Event, Failure, Flow, FlowId, HeaderName, InviteId, Method,
+    OfferVia, Replaces, Request, RequestId, Response, Status, SubscriptionId,
 };
 use media::DigitEvent;
 use sdp::Sdp;
@@ -21,6 +19,7 @@ use crate::sip::command::{CallRef, Party};
 use crate::sip::driver::digits::Digits;
 use crate::sip::driver::picture::Picture;
 use crate::sip::driver::refer::Refer;
+use crate::sip::driver::refusals::{asked_realm, cause_of, redirected_to, refusal_of, said};
 use crate::sip::info;
 use crate::sip::outbound::{self, Ask};
 use crate::sip::picture;
@@ -670,71 +669,4 @@ impl Call {
 fn description(response: &Response) -> Option<Sdp> {
     let body = ::sip::description(&response.headers, &response.body)?;
     sdp::parse(&body).ok()
-}
-
-fn cause_of(ended: &Ended) -> Cause {
-    match ended {
-        Ended::Bye(bye) => reason_of(bye).unwrap_or(Cause::NormalClearing),
-        Ended::Cancelled | Ended::Hangup => Cause::NormalClearing,
-        Ended::Expired => Cause::NoAnswer,
-        Ended::AckTimeout | Ended::SessionExpired => Cause::RecoveryOnTimerExpire,
-        Ended::Timeout => Cause::NoUserResponse,
-        Ended::Gone(status) => Cause::from_status(status.code()),
-        Ended::Failed | Ended::FlowLost => Cause::DestinationOutOfOrder,
-    }
-}
-
-/// The status line of a refusal, with the text of its first Warning (RFC 3261 §20.43).
-fn said(response: &Response) -> String {
-    let mut said = format!("{} {}", response.status, printable(&response.reason));
-    if let Some(warning) = response.headers.get(&HeaderName::Warning) {
-        said.push_str(" (Warning: ");
-        said.push_str(&printable(warning));
-        said.push(')');
-    }
-    said
-}
-
-/// The realm a password is wanted for.
-fn asked_realm(response: &Response) -> Option<String> {
-    let header = match response.status {
-        Status::UNAUTHORIZED => HeaderName::WwwAuthenticate,
-        Status::PROXY_AUTHENTICATION_REQUIRED => HeaderName::ProxyAuthenticate,
-        _ => return None,
-    };
-    let challenge = response.headers.get(&header);
-    let challenge = challenge.and_then(|value| Challenge::parse(value).ok());
-    let realm = challenge
-        .as_ref()
-        .and_then(|challenge| challenge.get("realm"));
-    Some(printable(realm.unwrap_or_default()))
-}
-
-/// Why our INVITE was refused: the Q.850 cause if one is named, else what the status stands for.
-fn refusal_of(response: &Response) -> Cause {
-    let named = response
-        .headers
-        .get_all(&HeaderName::Reason)
-        .find_map(Cause::from_reason);
-    named.unwrap_or_else(|| match response.status.code() {
-        300..=399 => Cause::RedirectedToNewDestination,
-        status => Cause::from_status(status),
-    })
-}
-
-/// Where a 3xx points (RFC 3261 §8.1.3.4).
-fn redirected_to(response: &Response) -> Option<String> {
-    if !(300..400).contains(&response.status.code()) {
-        return None;
-    }
-    match response.headers.contacts() {
-        Ok(Contacts::List(list)) => Some(printable(list.first()?.address.uri.address())),
-        Ok(Contacts::Star) | Err(_) => None,
-    }
-}
-
-fn reason_of(bye: &Arc<Request>) -> Option<Cause> {
-    bye.headers
-        .get_all(&HeaderName::Reason)
-        .find_map(Cause::from_reason)
 }
