@@ -177,8 +177,8 @@ impl DeskPeer {
         let digits: Vec<_> = line.poll_digits().collect();
         let losses = line.losses(now);
         self.heard = now;
-        let target = line.destination().unwrap_or(remote);
-        if is_learned {
+        let learned = is_learned.then(|| line.destination().unwrap_or(remote));
+        if let Some(target) = learned {
             self.push(Event::SourceLearned {
                 local,
                 remote,
