@@ -6,6 +6,7 @@ use crate::auth::Auth;
 use crate::caller_id::{CallerId, Presentation};
 use crate::identify::IdentifyBy;
 use crate::option::{Object, Row};
+use crate::transport::Written;
 use codec::{Codec, Preference};
 use std::sync::Arc;
 
@@ -37,6 +38,8 @@ pub struct Subscriber {
 pub struct Endpoint {
     /// The section's name.
     pub id: String,
+    /// Where it stands, for messages.
+    pub written: Written,
     /// Its addresses of record.
     pub aors: Vec<String>,
     /// What its requests must be signed with; not challenged if empty.
@@ -318,11 +321,20 @@ impl Object for Endpoint {
 }
 
 impl Endpoint {
+    /// The file whoever reads a message has to look into, with the line where that is known: `pjsip.conf:12`.
+    pub fn file(&self) -> String {
+        match self.written.file.as_str() {
+            "" => "pjsip.conf".to_owned(),
+            _ => self.written.to_string(),
+        }
+    }
+
     /// An object without options.
     #[expect(clippy::too_many_lines, reason = "one line for each option")]
     pub fn new(id: &str) -> Self {
         Self {
             id: id.to_owned(),
+            written: Written::default(),
             aors: Vec::new(),
             auth: Vec::new(),
             context: "default".to_owned(),

@@ -424,7 +424,12 @@ fn auth(reader: &mut Reader<'_>, section: &Section) -> Option<Auth> {
 }
 
 fn endpoint(reader: &mut Reader<'_>, section: &Section) -> (Endpoint, bool) {
-    let (endpoint, is_usable): (Endpoint, _) = reader.object_as_it_is(section);
+    let (mut endpoint, is_usable): (Endpoint, _) = reader.object_as_it_is(section);
+    let at = reader.at_section(Severity::Info, section, "");
+    endpoint.written = Written {
+        file: at.file,
+        line: at.line,
+    };
     if endpoint.allow.is_empty() && is_usable {
         let message = format!(
             "endpoint `{}` allows no codec: its calls will be refused",

@@ -379,6 +379,14 @@ match_header=To: /(/
 }
 
 #[test]
+fn an_endpoint_knows_the_line_it_stands_at() {
+    let pjsip = "[phone](!)\ntype=endpoint\nallow=ulaw\n\n[alice](phone)\ncontext=sets\n";
+    let config = check(&[("pjsip.conf", pjsip), PLAN], &expect![""]);
+    assert_eq!(config.endpoints["alice"].endpoint.file(), "pjsip.conf:5");
+    assert_eq!(config::Endpoint::new("bob").file(), "pjsip.conf");
+}
+
+#[test]
 fn a_match_may_name_the_port() {
     let pjsip = "\
 [itsp]

@@ -6,7 +6,7 @@
 use crate::StoreError;
 use crate::backend::{Backend, Dialect, Row};
 use crate::identifies::{IDENTIFIES_MAX, TABLE};
-use config::{Aor, Auth, Config, Endpoint, Identify, Object, Origin, Subscriber};
+use config::{Aor, Auth, Config, Endpoint, Identify, Object, Origin, Subscriber, Written};
 use dialplan::{Extensions, Question, TableRow, Wanted};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -105,7 +105,12 @@ impl Realtime {
                 }
                 Origin::Table => {
                     let row = self.row("ps_endpoints", id).await?;
-                    if let Some(endpoint) = row.and_then(|row| self.object(id, &row)) {
+                    let found: Option<Endpoint> = row.and_then(|row| self.object(id, &row));
+                    if let Some(mut endpoint) = found {
+                        endpoint.written = Written {
+                            file: format!("ps_endpoints, row {id}"),
+                            line: 0,
+                        };
                         self.check(config, &endpoint);
                         return Ok(Some(endpoint));
                     }

@@ -583,6 +583,7 @@ impl Channel {
             ports: self.switch.config().rtp.ports.clone(),
             allow: allow.join(","),
             endpoint: endpoint.id.clone(),
+            file: endpoint.file(),
             is_local: self.name().starts_with("Local/"),
             plain: matches!(self.policy.transport, rtc::policy::Transport::Rtp(_)).then(|| {
                 PlainRtp {

@@ -526,10 +526,14 @@ pub(crate) fn say_failed(own: &mut Channel, exten: &str, context: &str) {
 /// Says why a transfer is not even tried.
 fn say_refused(own: &mut Channel, refusal: Refusal) {
     let Refusal { status, why } = refusal;
-    let (by, endpoint) = (own.name().to_owned(), &own.endpoint().id);
-    let cure = match own.endpoint().allow_transfer {
+    let (by, endpoint) = (own.name().to_owned(), own.endpoint());
+    let cure = match endpoint.allow_transfer {
         true => String::new(),
-        false => format!(" (allow_transfer=no of [{endpoint}] in pjsip.conf)"),
+        false => format!(
+            " (allow_transfer=no of [{}] in {})",
+            endpoint.id,
+            endpoint.file()
+        ),
     };
     let text = format!("transfer by {by} refused with {status}: {why}{cure}");
     tracing::warn!(channel = by, "{text}");

@@ -162,8 +162,9 @@ async fn check_extension(
                 exten,
                 context,
                 "call refused: there is no context [{context}] in extensions.conf; write it, or correct \
-                 context= of [{}] in pjsip.conf",
-                endpoint.id
+                 context= of [{}] in {}",
+                endpoint.id,
+                endpoint.file()
             ),
         }
         // Q.931 calls both an unallocated number; who dials digit by digit goes on after a 484.

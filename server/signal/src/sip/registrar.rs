@@ -70,8 +70,9 @@ async fn try_register(shared: &Shared, flow: &Flow, request: &Request) -> Result
             endpoint = subscriber.endpoint.id,
             from = %Name(flow),
             "a browser registers, but its endpoint is a desk phone's: it will ring and not be answered; \
-             write webrtc=yes into [{}] in pjsip.conf",
-            subscriber.endpoint.id
+             write webrtc=yes into [{}] in {}",
+            subscriber.endpoint.id,
+            subscriber.endpoint.file()
         );
     }
     qualify::watch(shared, &subscriber, aor, now);

@@ -41,7 +41,8 @@ async fn store_with_alice(scratch: &Scratch) -> Store {
     let store = scratch.store("").await;
     let sql = "INSERT INTO ps_endpoints (id, context, allow) VALUES ('alice', 'sets', 'ulaw')";
     store.run_script(sql).await.unwrap();
-    assert!(store.subscriber("alice").await.unwrap().is_some());
+    let alice = store.subscriber("alice").await.unwrap().unwrap();
+    assert_eq!(alice.endpoint.file(), "ps_endpoints, row alice");
     store
 }
 

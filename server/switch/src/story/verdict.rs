@@ -46,6 +46,8 @@ pub struct Surroundings {
     pub allow: String,
     /// The endpoint's name.
     pub endpoint: String,
+    /// The file that it stands in, with the line.
+    pub file: String,
     /// The channel has no packets of its own: it is half of a local call.
     pub is_local: bool,
     /// What holds for a phone that has RTP without ICE; `None` for a browser.
@@ -58,6 +60,7 @@ impl Default for Surroundings {
             ports: 10_000..=20_000,
             allow: String::new(),
             endpoint: String::new(),
+            file: "pjsip.conf".to_owned(),
             is_local: false,
             plain: None,
         }
@@ -237,7 +240,10 @@ fn share(lost: u64, sent: u64) -> u64 {
 fn offer_refused_by_us(seen: &Seen<'_>, surroundings: &Surroundings) -> Option<Verdict> {
     let (why, lacks_codec) = seen.refused_by_us?;
     let Surroundings {
-        endpoint, allow, ..
+        endpoint,
+        allow,
+        file,
+        ..
     } = surroundings;
     // The reason names its own cure, unless that is another list of codecs.
     let (more, more_russian) = match lacks_codec {
@@ -245,11 +251,11 @@ fn offer_refused_by_us(seen: &Seen<'_>, surroundings: &Surroundings) -> Option<V
         true => (
             format!(
                 " Endpoint {endpoint} allows {allow}; add what the other party has to its allow= in \
-                 pjsip.conf."
+                 {file}."
             ),
             format!(
                 " Абоненту {endpoint} разрешено {allow}; добавьте то, что есть у другой стороны, в его \
-                 allow= в pjsip.conf."
+                 allow= в {file}."
             ),
         ),
     };

@@ -15,7 +15,7 @@ pub struct PlainRtp {
 pub(super) fn rtp_timed_out(seen: &Seen<'_>, surroundings: &Surroundings) -> Option<Verdict> {
     let (_, never_up) = seen.down.filter(|_| seen.timed_out)?;
     let plain = surroundings.plain.as_ref()?;
-    let (endpoint, seconds) = (&surroundings.endpoint, plain.timeout_s);
+    let (endpoint, file, seconds) = (&surroundings.endpoint, &surroundings.file, plain.timeout_s);
     let (when, when_russian) = match never_up {
         true => ("came", "пришло"),
         false => ("came any more", "больше не приходило"),
@@ -23,12 +23,12 @@ pub(super) fn rtp_timed_out(seen: &Seen<'_>, surroundings: &Surroundings) -> Opt
     let (cure, cure_russian) = way_in(surroundings);
     Some(Verdict {
         english: format!(
-            "No RTP of the phone {when}: rtp_timeout={seconds} of endpoint {endpoint} in pjsip.conf ended \
+            "No RTP of the phone {when}: rtp_timeout={seconds} of endpoint {endpoint} in {file} ended \
              the call. {cure}"
         ),
         russian: format!(
             "RTP от телефона {when_russian}: вызов завершён по rtp_timeout={seconds} абонента {endpoint} в \
-             pjsip.conf. {cure_russian}"
+             {file}. {cure_russian}"
         ),
     })
 }
@@ -81,17 +81,17 @@ fn way_in(surroundings: &Surroundings) -> (String, String) {
 /// One-way sound: the phone's packets come, and ours go where its description says, which is elsewhere.
 pub(super) fn sent_elsewhere(seen: &Seen<'_>, surroundings: &Surroundings) -> Option<Verdict> {
     let (remote, target) = seen.elsewhere.filter(|_| !seen.is_reported)?;
-    let endpoint = &surroundings.endpoint;
+    let Surroundings { endpoint, file, .. } = surroundings;
     seen.should_have_media().then(|| Verdict {
         english: format!(
             "One-way sound, if the phone is behind NAT: its RTP came from {remote}, ours went to {target}, as \
              its description says, and the phone reported nothing of it. Set rtp_symmetric=yes for endpoint \
-             {endpoint} in pjsip.conf."
+             {endpoint} in {file}."
         ),
         russian: format!(
             "Звук в одну сторону, если телефон за NAT: его RTP приходил с {remote}, наш уходил на {target}, \
              как сказано в его описании, и отчётов о нём не было. Задайте rtp_symmetric=yes абоненту \
-             {endpoint} в pjsip.conf."
+             {endpoint} в {file}."
         ),
     })
 }

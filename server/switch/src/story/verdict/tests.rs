@@ -141,6 +141,7 @@ fn codec_mismatch_names_the_endpoint_and_its_codecs() {
     }];
     let surroundings = Surroundings {
         endpoint: "alice".to_owned(),
+        file: "pjsip.conf:12".to_owned(),
         allow: "opus,vp8".to_owned(),
         ..Surroundings::default()
     };
@@ -150,6 +151,7 @@ fn codec_mismatch_names_the_endpoint_and_its_codecs() {
         "{sentence}"
     );
     assert!(sentence.contains("alice allows opus,vp8"), "{sentence}");
+    assert!(sentence.contains("allow= in pjsip.conf:12"), "{sentence}");
 }
 
 fn desk(events: Vec<StoryEvent>, plain: PlainRtp) -> Option<String> {
